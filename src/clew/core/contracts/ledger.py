@@ -1,0 +1,397 @@
+"""The ledger: rows, in transactions, one small repository per aggregate. Design: docs/design/ledger.md.
+
+Verbs: `get` raises `NotFound`, `find` may return None, `list` pages, newest first unless it says otherwise, `add`
+makes something new (`Exists` when its unique name is taken), `put` is idempotent and replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from typing import Protocol
+
+from clew.core.ids import Digest
+from clew.core.paging import Page
+from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
+from clew.core.types.edge import Edge, Node
+from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
+from clew.core.types.event import Event
+from clew.core.types.job import Job, JobState
+from clew.core.types.model import Alias, Model, ModelVersion
+from clew.core.types.project import Project
+from clew.core.types.run import Artifact, Experiment, Run, RunStatus
+from clew.core.types.series import Series, SeriesBlock
+from clew.core.types.step import StepEntry, StepRun
+
+__all__ = [
+    "Alerts",
+    "Artifacts",
+    "Datasets",
+    "Durability",
+    "Edges",
+    "Endpoints",
+    "Events",
+    "Experiments",
+    "Jobs",
+    "Ledger",
+    "Logs",
+    "Models",
+    "Projects",
+    "Runs",
+    "SeriesBlocks",
+    "Steps",
+    "Transaction",
+    "Trials",
+    "Windows",
+]
+
+
+class Durability(StrEnum):
+    """What a committed transaction survives (docs/design/failures.md)."""
+
+    KILL = "kill"
+    POWER = "power"
+
+
+class Projects(Protocol):
+    """Projects by name."""
+
+    def add(self, project: Project) -> None: ...
+    def get(self, name: str) -> Project: ...
+    def find(self, name: str) -> Project | None: ...
+    def list(self) -> list[Project]: ...
+
+
+class Datasets(Protocol):
+    """Datasets of kind files and table, and their versions."""
+
+    def add(self, dataset: Dataset) -> None: ...
+    def find(self, project: str, name: str) -> Dataset | None: ...
+    def get(self, id: str) -> Dataset: ...
+    def add_version(self, version: DatasetVersion) -> None:
+        """`Conflict` unless `number` is one more than the newest: another writer was first."""
+        ...
+
+    def version(self, id: str) -> DatasetVersion:
+        """A version by its id."""
+        ...
+
+    def find_version(self, dataset: str, number: int) -> DatasetVersion | None: ...
+    def newest(self, dataset: str, *, until_us: int | None = None) -> DatasetVersion | None:
+        """The newest version, or the newest one created at `until_us` or before."""
+        ...
+
+    def versions(self, dataset: str, *, limit: int = 100, after: str = "") -> Page[DatasetVersion]: ...
+    def list(self, project: str) -> list[Dataset]:
+        """All of them, by name."""
+        ...
+
+
+class Logs(Protocol):
+    """Batches of datasets of kind log."""
+
+    def append(self, batches: Sequence[LogBatch]) -> int:
+        """Add batches, giving them the next positions; those whose source is there already are skipped.
+
+        `position` of what is handed in is ignored. Returns how many were added.
+        """
+        ...
+
+    def between(self, dataset: str, low_us: int, high_us: int) -> list[LogBatch]:
+        """Batches that may hold rows with `low_us ≤ time < high_us`, by position."""
+        ...
+
+    def holding(self, dataset: str, id: str) -> list[LogBatch]:
+        """Batches whose id range includes `id`."""
+        ...
+
+    def position(self, dataset: str) -> int:
+        """The last position; 0 for an empty log."""
+        ...
+
+    def rows(self, dataset: str) -> int:
+        """Rows over all batches."""
+        ...
+
+    def list(self, dataset: str, *, after: int = 0, until: int | None = None) -> list[LogBatch]:
+        """Batches by position, those behind `after` up to and including `until`."""
+        ...
+
+
+class Experiments(Protocol):
+    """Experiments by name."""
+
+    def add(self, experiment: Experiment) -> None: ...
+    def find(self, project: str, name: str) -> Experiment | None: ...
+    def get(self, id: str) -> Experiment: ...
+    def list(self, project: str) -> list[Experiment]: ...
+
+
+class Runs(Protocol):
+    """Runs."""
+
+    def add(self, run: Run) -> None: ...
+    def put(self, run: Run) -> None:
+        """Replace the run of the same id."""
+        ...
+
+    def get(self, id: str) -> Run: ...
+    def find(self, project: str, prefix: str) -> list[Run]:
+        """Up to ten runs whose id starts with `prefix`, or whose name is `prefix`, newest first."""
+        ...
+
+    def list(
+        self,
+        project: str,
+        *,
+        experiment: str = "",
+        status: RunStatus | None = None,
+        parent: str = "",
+        limit: int = 100,
+        after: str = "",
+    ) -> Page[Run]: ...
+    def count(self, project: str) -> int: ...
+
+
+class SeriesBlocks(Protocol):
+    """Metrics of runs, as blocks of points."""
+
+    def append(self, blocks: Sequence[SeriesBlock]) -> int:
+        """Add blocks behind those that are there; a block whose (run, key, source) is there is skipped.
+
+        Returns how many were added. The summaries of the series change in the same transaction.
+        """
+        ...
+
+    def summaries(self, runs: Sequence[str]) -> list[Series]:
+        """The summaries of all series of these runs, by run and key."""
+        ...
+
+    def blocks(self, run: str, key: str) -> list[SeriesBlock]:
+        """The blocks of one series, in order of arrival."""
+        ...
+
+
+class Artifacts(Protocol):
+    """Named files of runs."""
+
+    def put(self, artifact: Artifact) -> None: ...
+    def list(self, run: str) -> list[Artifact]:
+        """All of a run, by path."""
+        ...
+
+    def get(self, run: str, path: str) -> Artifact: ...
+
+
+class Steps(Protocol):
+    """The step cache, and what runs did."""
+
+    def find(self, project: str, key: Digest) -> StepEntry | None:
+        """The cache entry under a key."""
+        ...
+
+    def put(self, entries: Sequence[StepEntry]) -> None:
+        """Add entries; one whose key is there stays as it is."""
+        ...
+
+    def newest(self, project: str, step: str, *, limit: int = 10) -> list[StepEntry]:
+        """The newest cache entries of a step."""
+        ...
+
+    def record(self, steps: Sequence[StepRun]) -> None:
+        """Add what a run did; (run, position) that is there is replaced."""
+        ...
+
+    def of_run(self, run: str) -> list[StepRun]:
+        """The steps of a run, by position."""
+        ...
+
+
+class Models(Protocol):
+    """Models, their versions, and their aliases."""
+
+    def add(self, model: Model) -> None: ...
+    def find(self, project: str, name: str) -> Model | None: ...
+    def get(self, id: str) -> Model: ...
+    def add_version(self, version: ModelVersion) -> None:
+        """`Conflict` unless `number` is one more than the newest."""
+        ...
+
+    def version(self, id: str) -> ModelVersion: ...
+    def find_version(self, model: str, number: int) -> ModelVersion | None: ...
+    def newest(self, model: str) -> ModelVersion | None: ...
+    def versions(self, model: str, *, limit: int = 100, after: str = "") -> Page[ModelVersion]: ...
+    def move_alias(self, move: Alias) -> None:
+        """`Conflict` unless `position` is one more than the last move of this alias (1 for the first)."""
+        ...
+
+    def aliases(self, model: str) -> list[Alias]:
+        """The move that holds for each alias, by alias."""
+        ...
+
+    def moves(self, model: str, alias: str) -> list[Alias]:
+        """Every move of one alias, oldest first."""
+        ...
+
+    def list(self, project: str) -> list[Model]:
+        """All of them, by name."""
+        ...
+
+
+class Endpoints(Protocol):
+    """Endpoints by name."""
+
+    def add(self, endpoint: Endpoint) -> None: ...
+    def put(self, endpoint: Endpoint) -> None: ...
+    def find(self, project: str, name: str) -> Endpoint | None: ...
+    def get(self, id: str) -> Endpoint: ...
+    def list(self, project: str) -> list[Endpoint]: ...
+
+
+class Windows(Protocol):
+    """What monitors know, by endpoint, version and time."""
+
+    def put(self, window: Window) -> None:
+        """Replace the window of the same endpoint, version and start."""
+        ...
+
+    def find(self, endpoint: str, version: str, start_us: int) -> Window | None: ...
+    def list(self, endpoint: str, *, low_us: int = 0, high_us: int | None = None, version: str = "") -> list[Window]:
+        """Windows that start within `[low_us, high_us)`, oldest first."""
+        ...
+
+
+class Trials(Protocol):
+    """Challengers against champions."""
+
+    def put(self, trial: Trial) -> None: ...
+    def get(self, id: str) -> Trial: ...
+    def list(self, endpoint: str) -> list[Trial]:
+        """All of an endpoint, oldest first."""
+        ...
+
+
+class Alerts(Protocol):
+    """What monitors found."""
+
+    def raise_(self, alert: Alert) -> bool:
+        """Add an alert; False when this endpoint has one with the same key."""
+        ...
+
+    def list(self, endpoint: str, *, low_us: int = 0, limit: int = 100) -> list[Alert]:
+        """Alerts at `low_us` or later, newest first."""
+        ...
+
+
+class Jobs(Protocol):
+    """Work under leases."""
+
+    def queue(self, job: Job) -> bool:
+        """Add a job; False when an unfinished one of the project has the same key."""
+        ...
+
+    def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
+        """Take the job that is due longest: queued, or leased beyond its time. Its fence grows by one."""
+        ...
+
+    def renew(self, job: Job, *, until_us: int) -> None:
+        """Hold on to a lease. `Conflict` when its fence is old."""
+        ...
+
+    def finish(self, job: Job) -> None:
+        """Store the final state. `Conflict` when its fence is old: another worker has taken over."""
+        ...
+
+    def get(self, id: str) -> Job: ...
+    def list(self, project: str, *, state: JobState | None = None, limit: int = 100) -> list[Job]: ...
+
+
+class Events(Protocol):
+    """The record of everything that changed."""
+
+    def add(self, event: Event) -> None: ...
+    def list(
+        self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""
+    ) -> Page[Event]:
+        """Newest first; `kind` is a whole kind or its noun."""
+        ...
+
+    def count(self, project: str) -> int: ...
+
+
+class Edges(Protocol):
+    """Lineage."""
+
+    def add(self, edges: Iterable[Edge]) -> None:
+        """Add edges; (source, target, role, run) that is there stays."""
+        ...
+
+    def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
+        """Every edge on the way back from a node: what it came from. Nearest first."""
+        ...
+
+    def down(self, start: Node, *, depth: int = 64) -> list[Edge]:
+        """Every edge on the way forward from a node: what came of it. Nearest first."""
+        ...
+
+
+class Transaction(Protocol):
+    """One repository per aggregate, all in one transaction."""
+
+    @property
+    def projects(self) -> Projects: ...
+    @property
+    def datasets(self) -> Datasets: ...
+    @property
+    def logs(self) -> Logs: ...
+    @property
+    def experiments(self) -> Experiments: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def series(self) -> SeriesBlocks: ...
+    @property
+    def artifacts(self) -> Artifacts: ...
+    @property
+    def steps(self) -> Steps: ...
+    @property
+    def models(self) -> Models: ...
+    @property
+    def endpoints(self) -> Endpoints: ...
+    @property
+    def windows(self) -> Windows: ...
+    @property
+    def trials(self) -> Trials: ...
+    @property
+    def alerts(self) -> Alerts: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def edges(self) -> Edges: ...
+
+
+class Ledger(Protocol):
+    """A unit of work over all repositories.
+
+    Threads and processes may share one ledger; each `with` block belongs to the thread that opened it. Reads see one
+    consistent state. Writers queue: a write block is short, does no I/O of its own and never spans a network call. An
+    exception in the block rolls everything back. Blocks do not nest.
+
+    Errors: `Unavailable` when the database is locked for too long, full or gone; `Corrupt` when it is damaged;
+    `Invalid` when it was made by a newer clew.
+    """
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A read-only transaction; writing in it is an error of the caller."""
+        ...
+
+    def write(self, durability: Durability = Durability.POWER) -> AbstractContextManager[Transaction]:
+        """A transaction that is committed at the end of the block."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. Closing twice is fine."""
+        ...

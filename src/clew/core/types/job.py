@@ -1,0 +1,41 @@
+"""Jobs: work that a worker takes under a lease."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+__all__ = ["Job", "JobState"]
+
+
+class JobState(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of work. `key` is unique among unfinished jobs of a project: queuing it twice is one job.
+
+    `fence` grows with each lease; what a holder writes with an old fence is refused, so that a worker that was paused
+    beyond its lease cannot finish work that another has taken over.
+    """
+
+    id: str
+    project: str
+    kind: str
+    key: str
+    args: dict[str, object]
+    state: JobState
+    due_us: int
+    created_us: int
+    holder: str = ""
+    lease_until_us: int = 0
+    fence: int = 0
+    attempts: int = 0
+    result: dict[str, object] = {}
+    reason: str = ""

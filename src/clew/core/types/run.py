@@ -1,0 +1,81 @@
+"""Experiments, runs and their artifacts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from clew.core.ids import Digest
+
+__all__ = ["Artifact", "Experiment", "Run", "RunKind", "RunStatus", "Scalar"]
+
+Scalar = str | int | float | bool | None
+"""What a parameter may be; anything else is logged as text."""
+
+
+class RunStatus(StrEnum):
+    """Where a run is in its life."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    KILLED = "killed"
+    INTERRUPTED = "interrupted"
+
+
+class RunKind(StrEnum):
+    """What started the run."""
+
+    SCRIPT = "script"
+    NOTEBOOK = "notebook"
+    PIPELINE = "pipeline"
+    RETRAIN = "retrain"
+    REPRODUCTION = "reproduction"
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """A named group of runs."""
+
+    id: str
+    project: str
+    name: str
+    created_us: int
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution.
+
+    `capture` maps an aspect (`source`, `environment`, `hardware`, `command`, `seeds`, …) to the digest of the object
+    that describes it; `commit` is the git commit, with `+` when the tree was dirty. `reason` says why it ended as it
+    did: a traceback, a signal.
+    """
+
+    id: str
+    project: str
+    experiment: str
+    name: str
+    kind: RunKind
+    status: RunStatus
+    created_us: int
+    created_by: str
+    ended_us: int = 0
+    parent: str = ""
+    params: dict[str, Scalar] = {}
+    tags: dict[str, str] = {}
+    command: list[str] = []
+    entry: str = ""
+    commit: str = ""
+    capture: dict[str, Digest] = {}
+    reason: str = ""
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """One named file of a run."""
+
+    run: str
+    path: str
+    digest: Digest
+    size_bytes: int
+    media_type: str
+    created_us: int
