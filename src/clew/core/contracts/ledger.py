@@ -1,5 +1,8 @@
 """The ledger: rows, in transactions, one small repository per aggregate. Design: docs/design/ledger.md.
 
+Stores are embedded or server side only. What user code acts through are the services
+(`clew.core.contracts.services`), which capabilities implement over a ledger and a client implements over HTTP.
+
 Verbs: `get` raises `NotFound`, `find` may return None, `list` pages, newest first unless it says otherwise, `add`
 makes something new (`Exists` when its unique name is taken), `put` is idempotent and replaces.
 """

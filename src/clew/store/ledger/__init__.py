@@ -1,0 +1,1 @@
+"""Ledgers. Contract: clew.core.contracts.ledger; design: docs/design/ledger.md."""

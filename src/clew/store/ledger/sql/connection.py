@@ -1,0 +1,57 @@
+"""The seam between the repositories and a database: a few calls, in the SQL that SQLite and PostgreSQL share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+__all__ = ["Connection", "Document", "Row"]
+
+Row = Sequence[Any]
+T = TypeVar("T")
+
+
+class Connection(Protocol):
+    """One connection within one transaction. Placeholders are `?`; rows are tuples."""
+
+    def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
+        """All rows of a query."""
+        ...
+
+    def change(self, sql: str, params: Sequence[object] = ()) -> int:
+        """Run a statement and return how many rows it changed."""
+        ...
+
+    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each tuple."""
+        ...
+
+    def serialize(self, what: str) -> None:
+        """From here to the end of the transaction, no other transaction passes the same `what`."""
+        ...
+
+
+class Document(Generic[T]):
+    """A struct as JSON text. Floats are finite in documents: whoever makes one keeps NaN out."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder(kind).decode
+
+    def text(self, value: T) -> str:
+        """The JSON of a struct."""
+        return self._encode(value).decode()
+
+    def read(self, text: str) -> T:
+        """The struct of a JSON text; fields that an older clew did not write take their defaults."""
+        return self._decode(text)
+
+    def one(self, rows: list[Row]) -> T | None:
+        """The struct in the first column of the first row."""
+        return self._decode(rows[0][0]) if rows else None
+
+    def all(self, rows: list[Row]) -> list[T]:
+        """The structs in the first column."""
+        return [self._decode(row[0]) for row in rows]

@@ -1,0 +1,76 @@
+"""Jobs in SQL: leases with fences."""
+
+from __future__ import annotations
+
+import msgspec
+
+from clew.core.errors import Conflict, NotFound
+from clew.core.types.job import Job, JobState
+from clew.store.ledger.sql.connection import Connection, Document
+
+__all__ = ["SqlJobs"]
+
+_job = Document(Job)
+
+
+class SqlJobs:
+    """`clew.core.contracts.ledger.Jobs`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def queue(self, job: Job) -> bool:
+        sql = (
+            "INSERT INTO jobs (id, project, key, state, due_us, lease_until_us, fence, document) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        )
+        row = (job.id, job.project, job.key, job.state, job.due_us, job.lease_until_us, job.fence, _job.text(job))
+        return self._c.change(sql, row) > 0
+
+    def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
+        self._c.serialize(f"jobs/{project}")
+        due = _job.one(
+            self._c.rows(
+                "SELECT document FROM jobs WHERE project = ? AND state IN ('queued', 'leased') AND due_us <= ? "
+                "AND (state = 'queued' OR lease_until_us <= ?) ORDER BY due_us, id LIMIT 1",
+                (project, now_us, now_us),
+            )
+        )
+        if due is None:
+            return None
+        taken = msgspec.structs.replace(
+            due,
+            state=JobState.LEASED,
+            holder=holder,
+            lease_until_us=until_us,
+            fence=due.fence + 1,
+            attempts=due.attempts + 1,
+        )
+        self._store(taken, fence=due.fence)
+        return taken
+
+    def renew(self, job: Job, *, until_us: int) -> None:
+        self._store(msgspec.structs.replace(job, lease_until_us=until_us), fence=job.fence)
+
+    def finish(self, job: Job) -> None:
+        self._store(job, fence=job.fence)
+
+    def _store(self, job: Job, *, fence: int) -> None:
+        changed = self._c.change(
+            "UPDATE jobs SET state = ?, due_us = ?, lease_until_us = ?, fence = ?, document = ? "
+            "WHERE id = ? AND fence = ? AND state IN ('queued', 'leased')",
+            (job.state, job.due_us, job.lease_until_us, job.fence, _job.text(job), job.id, fence),
+        )
+        if not changed:
+            raise Conflict(f"job {job.id} ({job.kind}) is no longer held by {job.holder!r}: its lease ran out")
+
+    def get(self, id: str) -> Job:
+        found = _job.one(self._c.rows("SELECT document FROM jobs WHERE id = ?", (id,)))
+        if found is None:
+            raise NotFound("job", id)
+        return found
+
+    def list(self, project: str, *, state: JobState | None = None, limit: int = 100) -> list[Job]:
+        where, params = ("", [project]) if state is None else (" AND state = ?", [project, state])
+        sql = f"SELECT document FROM jobs WHERE project = ?{where} ORDER BY id DESC LIMIT {int(limit)}"
+        return _job.all(self._c.rows(sql, params))

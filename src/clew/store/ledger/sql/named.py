@@ -1,0 +1,58 @@
+"""What projects, datasets, experiments, models and endpoints share: a document under a name in a project."""
+
+from __future__ import annotations
+
+from typing import Generic, Protocol, TypeVar
+
+from clew.core.errors import Exists, NotFound
+from clew.store.ledger.sql.connection import Connection, Document
+
+__all__ = ["Named"]
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def project(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
+
+
+class Named(Generic[T]):
+    """A table of documents that are unique by (project, name)."""
+
+    def __init__(self, connection: Connection, *, table: str, noun: str, document: Document[T]) -> None:
+        self._c, self._table, self._noun, self._document = connection, table, noun, document
+
+    def add(self, thing: T) -> None:
+        added = self._c.change(
+            f"INSERT INTO {self._table} (id, project, name, document) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (thing.id, thing.project, thing.name, self._document.text(thing)),
+        )
+        if not added:
+            raise Exists(self._noun, thing.name)
+
+    def put(self, thing: T) -> None:
+        self._c.change(
+            f"INSERT INTO {self._table} (id, project, name, document) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET name = excluded.name, document = excluded.document",
+            (thing.id, thing.project, thing.name, self._document.text(thing)),
+        )
+
+    def get(self, id: str) -> T:
+        found = self._document.one(self._c.rows(f"SELECT document FROM {self._table} WHERE id = ?", (id,)))
+        if found is None:
+            raise NotFound(self._noun, id)
+        return found
+
+    def find(self, project: str, name: str) -> T | None:
+        sql = f"SELECT document FROM {self._table} WHERE project = ? AND name = ?"
+        return self._document.one(self._c.rows(sql, (project, name)))
+
+    def list(self, project: str) -> list[T]:
+        sql = f"SELECT document FROM {self._table} WHERE project = ? ORDER BY name"
+        return self._document.all(self._c.rows(sql, (project,)))

@@ -1,0 +1,90 @@
+"""All repositories over one connection."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from clew.store.ledger.sql.connection import Connection
+from clew.store.ledger.sql.datasets import SqlDatasets, SqlLogs
+from clew.store.ledger.sql.edges import SqlEdges
+from clew.store.ledger.sql.endpoints import SqlAlerts, SqlEndpoints, SqlTrials, SqlWindows
+from clew.store.ledger.sql.events import SqlEvents
+from clew.store.ledger.sql.jobs import SqlJobs
+from clew.store.ledger.sql.models import SqlModels
+from clew.store.ledger.sql.projects import SqlProjects
+from clew.store.ledger.sql.runs import SqlArtifacts, SqlExperiments, SqlRuns
+from clew.store.ledger.sql.series import SqlSeriesBlocks
+from clew.store.ledger.sql.steps import SqlSteps
+
+__all__ = ["SqlTransaction"]
+
+
+class SqlTransaction:
+    """`clew.core.contracts.ledger.Transaction`; a repository is made when it is first used."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    @cached_property
+    def projects(self) -> SqlProjects:
+        return SqlProjects(self._c)
+
+    @cached_property
+    def datasets(self) -> SqlDatasets:
+        return SqlDatasets(self._c)
+
+    @cached_property
+    def logs(self) -> SqlLogs:
+        return SqlLogs(self._c)
+
+    @cached_property
+    def experiments(self) -> SqlExperiments:
+        return SqlExperiments(self._c)
+
+    @cached_property
+    def runs(self) -> SqlRuns:
+        return SqlRuns(self._c)
+
+    @cached_property
+    def series(self) -> SqlSeriesBlocks:
+        return SqlSeriesBlocks(self._c)
+
+    @cached_property
+    def artifacts(self) -> SqlArtifacts:
+        return SqlArtifacts(self._c)
+
+    @cached_property
+    def steps(self) -> SqlSteps:
+        return SqlSteps(self._c)
+
+    @cached_property
+    def models(self) -> SqlModels:
+        return SqlModels(self._c)
+
+    @cached_property
+    def endpoints(self) -> SqlEndpoints:
+        return SqlEndpoints(self._c)
+
+    @cached_property
+    def windows(self) -> SqlWindows:
+        return SqlWindows(self._c)
+
+    @cached_property
+    def trials(self) -> SqlTrials:
+        return SqlTrials(self._c)
+
+    @cached_property
+    def alerts(self) -> SqlAlerts:
+        return SqlAlerts(self._c)
+
+    @cached_property
+    def jobs(self) -> SqlJobs:
+        return SqlJobs(self._c)
+
+    @cached_property
+    def events(self) -> SqlEvents:
+        return SqlEvents(self._c)
+
+    @cached_property
+    def edges(self) -> SqlEdges:
+        return SqlEdges(self._c)

@@ -1,0 +1,160 @@
+"""The ledger in one SQLite file: what an embedded project uses.
+
+Write-ahead logging, one connection per thread, `BEGIN IMMEDIATE` for writers, so that readers never wait and writers
+queue in the busy timeout. `Durability.POWER` commits with an fsync, `Durability.KILL` without.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from clew.core.contracts.ledger import Durability
+from clew.core.errors import ClewError, Corrupt, Unavailable
+from clew.store.ledger.sql.connection import Row
+from clew.store.ledger.sql.migrate import pending
+from clew.store.ledger.sql.transaction import SqlTransaction
+
+__all__ = ["SqliteLedger"]
+
+
+class SqliteConnection:
+    """`clew.store.ledger.sql.connection.Connection` over `sqlite3`."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+        self.durability: Durability | None = None
+
+    def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
+        return self.raw.execute(sql, params).fetchall()
+
+    def change(self, sql: str, params: Sequence[object] = ()) -> int:
+        return self.raw.execute(sql, params).rowcount
+
+    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:
+        self.raw.executemany(sql, params)
+
+    def serialize(self, what: str) -> None:
+        """Writers of SQLite are alone already."""
+
+    def begin(self, durability: Durability | None) -> None:
+        """Start a transaction: a reading one without a durability."""
+        if durability is None:
+            self.raw.execute("BEGIN")
+            return
+        if durability is not self.durability:
+            self.raw.execute(f"PRAGMA synchronous = {'FULL' if durability is Durability.POWER else 'NORMAL'}")
+            self.durability = durability
+        self.raw.execute("BEGIN IMMEDIATE")
+
+
+class SqliteLedger:
+    """`clew.core.contracts.ledger.Ledger` in a file.
+
+    Args:
+        path: the file; it and its tables are made when they are missing.
+        busy_timeout_s: how long a writer waits for another.
+
+    Raises:
+        Invalid: the file was made by a newer clew.
+        Corrupt: the file is no SQLite database or is damaged.
+        Unavailable: the file cannot be opened or written.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 30.0) -> None:
+        self._path, self._busy_timeout_s = path, busy_timeout_s
+        self._lock = threading.Lock()
+        self._open: dict[tuple[int, int], SqliteConnection] = {}
+        with self._errors():
+            self._migrate(self._connection())
+
+    @contextmanager
+    def read(self) -> Iterator[SqlTransaction]:
+        with self._block(None) as transaction:
+            yield transaction
+
+    @contextmanager
+    def write(self, durability: Durability = Durability.POWER) -> Iterator[SqlTransaction]:
+        with self._block(durability) as transaction:
+            yield transaction
+
+    def close(self) -> None:
+        with self._lock:
+            connections, self._open = self._open, {}
+        for (pid, _), connection in connections.items():
+            if pid == os.getpid():
+                connection.raw.close()
+
+    @contextmanager
+    def _block(self, durability: Durability | None) -> Iterator[SqlTransaction]:
+        with self._errors():
+            connection = self._connection()
+            connection.begin(durability)
+            try:
+                yield SqlTransaction(connection)
+                connection.raw.execute("COMMIT")
+            except BaseException:
+                if connection.raw.in_transaction:
+                    connection.raw.execute("ROLLBACK")
+                raise
+
+    def _connection(self) -> SqliteConnection:
+        """This thread's connection; one that was made before a fork is left alone."""
+        owner = (os.getpid(), threading.get_ident())
+        found = self._open.get(owner)
+        if found is None:
+            found = self._connect()
+            with self._lock:
+                alive = {(owner[0], thread.ident) for thread in threading.enumerate()}
+                gone = [key for key in self._open if key[0] == owner[0] and key not in alive]
+                for key in gone:
+                    self._open.pop(key).raw.close()
+                self._open[owner] = found
+        return found
+
+    def _connect(self) -> SqliteConnection:
+        raw = sqlite3.connect(self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False)
+        raw.execute("PRAGMA journal_mode = WAL")
+        raw.execute("PRAGMA cache_size = -16384")
+        return SqliteConnection(raw)
+
+    def _migrate(self, connection: SqliteConnection) -> None:
+        raw = connection.raw
+        if not pending(raw.execute("PRAGMA user_version").fetchone()[0]):
+            return
+        connection.begin(Durability.POWER)
+        try:
+            for number, statements in pending(raw.execute("PRAGMA user_version").fetchone()[0]).items():
+                for statement in statements:
+                    raw.execute(statement)
+                raw.execute(f"PRAGMA user_version = {number}")
+            raw.execute("COMMIT")
+        except BaseException:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Database errors as errors of clew; what a repository raises passes."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _translated(error, self._path) from error
+
+
+def _translated(error: sqlite3.Error, path: Path) -> ClewError | sqlite3.Error:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Unavailable(f"the ledger {path} is locked by another writer", hint="repeat the command")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return Corrupt(f"the ledger {path} is damaged: {error}", hint="restore it from a backup")
+    if code == sqlite3.SQLITE_FULL:
+        return Unavailable(f"no room for the ledger {path}", hint="free some disk space and repeat the command")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
+        return Unavailable(f"the ledger {path} cannot be used: {error}", hint="look at the folder's permissions")
+    return error
