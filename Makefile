@@ -1,0 +1,72 @@
+# The developer manual: `make` or `make help` lists what there is. Everything is built into .venv.
+# Needed beforehand: Python 3.11 or later, git and make. Settings: PYTHON=python3.12, FRESH=1, UPGRADE=1, ARGS="...".
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lint-ruff lint-format lint-mypy lint-imports bench docs lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+UV := uv==0.13.8
+
+# pip keeps whatever index, proxy and certificate settings the machine has; only what would break a
+# virtual environment is switched off. The lock files are complete, so nothing is resolved here.
+export PIP_USER := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+INSTALL = $(BIN)/python -m pip install $$([ -t 1 ] || echo --quiet)
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUN) ## Run the flights example end to end (FRESH=1 starts over)
+	@$(BIN)/clew demo $(if $(FRESH),--fresh)
+
+test: $(DEV) ## Run the tests (ARGS="tests/cli -k help" narrows them)
+	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 $(ARGS)
+
+lint: lint-ruff lint-format lint-mypy lint-imports ## Check style, format, types and layers
+
+lint-ruff: $(DEV)
+	@$(BIN)/ruff check .
+
+lint-format: $(DEV)
+	@$(BIN)/ruff format --check .
+
+lint-mypy: $(DEV)
+	@$(BIN)/mypy
+
+lint-imports: $(DEV)
+	@$(BIN)/lint-imports
+
+bench: $(DEV) ## Run the benchmarks, one JSON line per figure (ARGS="benchmarks/bench_run.py" for one)
+	@for file in $(or $(ARGS),$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$file; done
+
+docs: $(DEV) ## Build the site into site/, with its generated reference pages
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/mkdocs build --strict --quiet
+
+lock: $(BIN)/python ## Write locks/ anew from pyproject.toml (UPGRADE=1 takes the newest versions)
+	@$(INSTALL) '$(UV)'
+	@BIN=$(BIN) bash locks/lock.sh $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove everything that these targets made, .venv too
+	@rm -rf $(VENV) build dist site docs/reference/commands .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@bash locks/venv.sh $(VENV) $(PYTHON)
+
+$(RUN): locks/run.txt pyproject.toml | $(BIN)/python
+	@echo "Installing clew and what it needs into $(VENV) (a minute or two the first time)" >&2
+	@$(INSTALL) --no-deps --only-binary=:all: --require-hashes -r locks/run.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): locks/dev.txt $(RUN)
+	@echo "Installing the tools for tests, checks and docs into $(VENV)" >&2
+	@$(INSTALL) --no-deps --only-binary=:all: --require-hashes -r locks/dev.txt
+	@touch $@

@@ -1,0 +1,98 @@
+"""How a command is declared: click's own decorators, with `--json` and examples on every command.
+
+Not the table of commands (`clew.cli.main`), nor how results are shown (`clew.cli.output`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+__all__ = ["Command", "Group", "command", "group", "guess"]
+
+Examples = Sequence[tuple[str, str]]
+"""Command lines with what each is for."""
+
+
+class Command(click.Command):
+    """A click command with examples under its help."""
+
+    def __init__(self, *args: Any, examples: Examples = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_examples(self.examples, formatter)
+        super().format_epilog(ctx, formatter)
+
+
+class Group(click.Group):
+    """A click group with examples under its help, whose commands are `Command`s."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, examples: Examples = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_examples(self.examples, formatter)
+        super().format_epilog(ctx, formatter)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.commands and not name.startswith("-"):
+            raise click.UsageError(f"no command named {name!r}{guess(name, list(self.commands))}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def command(name: str, *, examples: Examples, **settings: Any) -> Callable[[Callable[..., object]], Command]:
+    """Declare a command; its function gets `as_json` besides its own options.
+
+    Args:
+        name: the word on the command line.
+        examples: at least one command line with what it is for.
+        settings: what `click.command` takes (`epilog`, `context_settings`, …).
+    """
+
+    def declare(function: Callable[..., object]) -> Command:
+        with_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(function)
+        return click.command(name, cls=Command, examples=examples, **settings)(with_json)
+
+    return declare
+
+
+def group(name: str, *, examples: Examples, **settings: Any) -> Callable[[Callable[..., object]], Group]:
+    """Declare a group of commands; add them with `GROUP.add_command(COMMAND)`.
+
+    Args:
+        name: the word on the command line.
+        examples: at least one command line with what it is for.
+        settings: what `click.group` takes.
+    """
+
+    def declare(function: Callable[..., object]) -> Group:
+        return click.group(name, cls=Group, examples=examples, **settings)(function)
+
+    return declare
+
+
+def guess(name: str, names: Sequence[str]) -> str:
+    """The end of a sentence about a word that is not known: which words come near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, n=2)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _write_examples(examples: Examples, formatter: click.HelpFormatter) -> None:
+    if not examples:
+        return
+    with formatter.section("Examples"):
+        for line, purpose in examples:
+            formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+            formatter.write(f"{'':>{formatter.current_indent}}    {purpose}\n")

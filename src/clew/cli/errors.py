@@ -1,0 +1,152 @@
+"""The door for errors: one table from the classes of `clew.core.errors` to exit codes, and the text that people see.
+
+Everything that goes wrong below a command ends here. Errors of the user and defects of clew never mix: the first are
+one or two lines, the second say so and keep the traceback in a file (on stderr with CLEW_DEBUG=1).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from clew.core import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["DEFECT", "EXIT_CODES", "INTERRUPTED", "exit_code_of", "guarded"]
+
+EXIT_CODES: dict[type[errors.ClewError], int] = {
+    errors.GateRefused: 1,  # the answer to a question is no, as it is for every command that checks something
+    errors.Invalid: 2,  # also what click says about options and arguments
+    errors.NotFound: 3,
+    errors.Exists: 4,
+    errors.Conflict: 4,
+    errors.Denied: 5,
+    errors.Corrupt: 6,
+    errors.Unavailable: 7,
+    errors.MissingExtra: 8,
+    errors.Failed: 9,
+    errors.ClewError: 10,
+}
+"""0 is success; the nearest class above an error counts."""
+
+DEFECT = 70
+"""Exit code of a defect of clew itself (EX_SOFTWARE)."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C (128 + SIGINT)."""
+
+_PIPE_CLOSED = 141
+"""Exit code when the reader of stdout went away (128 + SIGPIPE)."""
+
+
+def exit_code_of(error: errors.ClewError) -> int:
+    """The exit code of an error: that of the nearest class above it in the table."""
+    return next(EXIT_CODES[cls] for cls in type(error).__mro__ if cls in EXIT_CODES)
+
+
+def guarded(call: Callable[[], int], words: Sequence[str]) -> int:
+    """Run a command, and turn whatever it raises into text on stderr and an exit code.
+
+    Args:
+        call: runs the command and returns its exit code.
+        words: the command line after `clew`, for the text and to see whether it asks for JSON.
+    """
+    _make_streams_safe()
+    as_json = "--json" in words
+    try:
+        code = call()
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        return _tell_usage(error, as_json=as_json)
+    except errors.ClewError as error:
+        _tell(error.code, error.what, error.hint, as_json=as_json)
+        return exit_code_of(error)
+    except (KeyboardInterrupt, click.Abort):
+        _tell("interrupted", "stopped", "the same command continues where it was", as_json=as_json)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _close_stdout()
+        return _PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 (this is the door)
+        return _tell_defect(error, words, as_json=as_json)
+    return code
+
+
+def _tell_usage(error: click.ClickException, *, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    hint = f"{context.command_path} --help" if context else "clew --help"
+    _tell("invalid", error.format_message(), hint, as_json=as_json)
+    return 2
+
+
+def _tell_defect(error: Exception, words: Sequence[str], *, as_json: bool) -> int:
+    import traceback
+
+    trace = "".join(traceback.format_exception(error))
+    what = f"this is a defect of clew, not yours: {type(error).__name__}: {error}"
+    if os.environ.get("CLEW_DEBUG") == "1":
+        sys.stderr.write(trace)
+        _tell("defect", what, "please report it with the lines above", as_json=as_json)
+        return DEFECT
+    path = _keep(trace, words)
+    hint = f"please report it with {path}" if path else "CLEW_DEBUG=1 shows where it happened"
+    _tell("defect", what, hint, as_json=as_json)
+    return DEFECT
+
+
+def _keep(trace: str, words: Sequence[str]) -> str:
+    """Write what a report needs to a file that only this user can read; its path, or "" when there is no room."""
+    import platform
+    import tempfile
+
+    from clew import __version__
+
+    try:
+        number, path = tempfile.mkstemp(prefix="clew-defect-", suffix=".txt")
+        with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"clew {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+            file.write(f"command: {list(words)!r}\n\n{trace}")
+    except OSError:
+        return ""
+    return path
+
+
+def _tell(code: str, message: str, hint: str, *, as_json: bool) -> None:
+    try:
+        if as_json:
+            import json
+
+            sys.stderr.write(json.dumps({"error": {"code": code, "message": message, "hint": hint}}) + "\n")
+        else:
+            sys.stderr.write(f"clew: {message}\n" + (f"  → {hint}\n" if hint else ""))
+        sys.stderr.flush()
+    except OSError:
+        return  # nobody reads stderr any more; the exit code still tells
+
+
+def _make_streams_safe() -> None:
+    """Let no character stop a command: UTF-8 where the locale knows only ASCII, a replacement where it lacks one."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is None:
+            continue
+        bare = (stream.encoding or "ascii").lower().replace("-", "") in {"ascii", "usascii", "ansi_x3.41968"}
+        reconfigure(encoding="utf-8" if bare else None, errors="backslashreplace")
+
+
+def _close_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not complain."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return  # stdout is no file (a test's buffer): there is nothing left to flush

@@ -1,0 +1,148 @@
+"""The door of the command line: the table of commands, and the loading of one of them.
+
+It is not a place for commands. A command lives in `clew/cli/<group>.py`, and this module imports it only when it is
+called, so that `clew --version`, `clew --help` and completion import nothing but click.
+
+How to add a command:
+
+1. Write it in `clew/cli/<group>.py` with the decorators of `clew.cli.command`:
+
+       @command("list", examples=[("clew data list", "every dataset of this project")])
+       @click.option("--limit", type=int, default=50, show_default=True, help="At most so many rows.")
+       def list_(*, limit: int, as_json: bool) -> None:
+           \"\"\"List the datasets of this project.\"\"\"
+           from clew.workspace import open_workspace
+
+           with open_workspace() as workspace:
+               page = workspace.datasets.list(limit=limit)
+           output.table(page.items, ["name", "kind", "created_us"], as_json=as_json, after=page.next)
+
+   - The decorator adds `--json`, which arrives as the keyword argument `as_json`.
+   - The module imports click, `clew.core` and `clew.cli`; everything else inside the function.
+   - Results go to stdout through `clew.cli.output` and nothing else does; progress and remarks go to stderr.
+   - Raise errors of `clew.core.errors` and catch none: `clew.cli.errors` turns them into text and exit codes.
+   - A command that answers a question with no (a check that failed) ends with `raise click.exceptions.Exit(1)`.
+   - At least one example, and help whose first line says what the command does. A test holds every command to it.
+2. A group (`clew data …`) is made with `group`, and its commands are added with `data.add_command(list_)` or
+   `@data.command(...)`.
+3. Add one row to `COMMANDS`. Only modules that exist may stand there.
+4. `make docs` writes the reference page; nothing else is to be done.
+
+The reasoning is in docs/decisions/0004-click.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from clew.cli.command import guess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
+
+__all__ = ["COMMANDS", "SECTIONS", "Row", "main", "root"]
+
+SECTIONS = ("Data", "Pipelines and runs", "Models", "Serving and watching", "The thread", "Project")
+"""The headings of `clew --help`, in their order."""
+
+
+class Row(NamedTuple):
+    """One command: where its click object is, under which heading it stands, and what it does in a few words."""
+
+    target: str
+    section: str
+    help: str
+
+
+COMMANDS: dict[str, Row] = {
+    "completion": Row("clew.cli.completion:completion", "Project", "Print the completion script of a shell"),
+}
+"""Every command of the first level, in the order in which `clew --help` shows those of one section."""
+
+
+class Root(click.Group):
+    """The `clew` command: knows its commands from the table, and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        module, _, attribute = row.target.partition(":")
+        found = getattr(import_module(module), attribute)
+        if not isinstance(found, click.Command):
+            raise TypeError(f"{row.target} is {found!r}, not a click command")
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            raise click.UsageError(f"no command named {name!r}{guess(name, list(COMMANDS))}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section in SECTIONS:
+            rows = [(name, row.help) for name, row in COMMANDS.items() if row.section == section]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(name, help=row.help) for name, row in COMMANDS.items() if name.startswith(incomplete)]
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        from clew import __version__
+
+        click.echo(f"clew {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    name="clew",
+    cls=Root,
+    epilog="clew COMMAND --help shows the options and examples of one command.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+def root() -> None:
+    """One thread through the whole life of a machine-learning model: data, runs, models, serving, and the way back."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line, the console script's entry; an error becomes text on stderr and an exit code.
+
+    Args:
+        argv: the words after `clew`; those of this process when it is None.
+
+    Returns:
+        The exit code; `clew.cli.errors` has the list.
+    """
+    from clew.cli.errors import guarded
+
+    words = list(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: _invoke(words), words)
+
+
+def _invoke(words: list[str]) -> int:
+    from clew.cli.completion import complete_if_asked
+
+    complete_if_asked(root)
+    with root.make_context("clew", words) as context:
+        root.invoke(context)
+    return 0

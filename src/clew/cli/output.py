@@ -1,0 +1,247 @@
+"""How results reach stdout: a table for people, JSON for machines, and progress on stderr for anything long.
+
+The one place of the command line that writes results. Commands give it values, never text that they formatted
+themselves: formats follow from names, since numbers carry their unit in them (`created_us` is a time, `size_bytes` a
+size, `latency_ms` a duration). JSON is one document of UTF-8 bytes, whatever the locale; a list is
+`{"items": […], "next": "…"}`, and `next` goes back as `--after`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rich.console import Console
+
+__all__ = ["Column", "cell", "json_line", "note", "record", "table", "text"]
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    Args:
+        field: attribute or key of a row; dots go deeper (`summary.auc`).
+        title: heading; by default made from the field (`created_us` → `created`).
+        show: turns the value into text; by default the unit in the field's name decides.
+    """
+
+    field: str
+    title: str = ""
+    show: Callable[[object], str] | None = None
+
+
+def table(
+    rows: Iterable[object],
+    columns: Sequence[Column | str],
+    *,
+    as_json: bool,
+    after: str = "",
+    title: str = "",
+    empty: str = "nothing yet",
+) -> None:
+    """Print a list of results.
+
+    Args:
+        rows: structs or mappings; JSON holds all their fields, not only the columns.
+        columns: what people see.
+        as_json: for machines.
+        after: the cursor of the next page, empty on the last one.
+        title: a heading above the table, for people.
+        empty: what people read when there are no rows: say what would make one.
+    """
+    items = list(rows)
+    if as_json:
+        _write_json({"items": items, "next": after})
+        return
+    if not items:
+        note(empty)
+        return
+    import rich.table
+
+    chosen = [column if isinstance(column, Column) else Column(column) for column in columns]
+    grid = rich.table.Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in chosen:
+        numeric = column.show is None and all(_is_number(_pick(item, column.field)) for item in items)
+        right = numeric and not column.field.endswith("_us")
+        grid.add_column(column.title or _title(column.field), justify="right" if right else "left", overflow="fold")
+    for item in items:
+        grid.add_row(*[_plain(_show(_pick(item, column.field), column)) for column in chosen])
+    _console().print(grid)
+    if after:
+        note(f"there are more: --after {after}")
+
+
+def record(value: object, fields: Sequence[Column | str] | None = None, *, as_json: bool, title: str = "") -> None:
+    """Print one result: its fields below each other, or one JSON object.
+
+    Args:
+        value: a struct or a mapping.
+        fields: what people see; everything when None. JSON always holds everything.
+        as_json: for machines.
+        title: a heading for people.
+    """
+    if as_json:
+        _write_json(value)
+        return
+    import rich.table
+
+    names = fields if fields is not None else _names(value)
+    chosen = [column if isinstance(column, Column) else Column(column) for column in names]
+    grid = rich.table.Table(title=title or None, title_justify="left", box=None, pad_edge=False, show_header=False)
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    for column in chosen:
+        grid.add_row(column.title or _title(column.field), _plain(_show(_pick(value, column.field), column)))
+    _console().print(grid)
+
+
+def text(words: str, value: object = None, *, as_json: bool) -> None:
+    """Print a sentence or a document, or the value it tells about.
+
+    Args:
+        words: what people read.
+        value: what machines read; `{"text": words}` when None.
+        as_json: for machines.
+    """
+    if as_json:
+        _write_json({"text": words} if value is None else value)
+    else:
+        sys.stdout.write(words if words.endswith("\n") else words + "\n")
+
+
+def json_line(value: object) -> None:
+    """Print one line of JSON and hand it over at once, for results that have no end (`clew events --follow`)."""
+    _write_bytes(_encode(value) + b"\n")
+
+
+def note(words: str) -> None:
+    """Say something to the person, on stderr, beside the results."""
+    sys.stderr.write(words + "\n")
+    sys.stderr.flush()
+
+
+def cell(field: str, value: object) -> str:
+    """A value as people read it; the unit at the end of the field's name decides.
+
+    Args:
+        field: the name of the value (`size_bytes`, `created_us`, `latency_ms`, `auc`).
+        value: the value itself.
+    """
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return _number(field, value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(cell("", one) for one in value) or "–"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={cell(str(key), one)}" for key, one in value.items()) or "–"
+    return str(value)
+
+
+def _number(field: str, value: float) -> str:
+    if field.endswith("_us"):
+        return _time(int(value))
+    if field.endswith("_bytes"):
+        return _size(value)
+    if field.endswith("_ms"):
+        return f"{value / 1000:,.1f} s" if value >= 1000 else f"{value:.3g} ms"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    return f"{value:,.0f}" if abs(value) >= 100_000 else f"{value:.5g}"
+
+
+def _time(us: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(us / 1e6, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size_bytes) < 1000:
+            return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+def _show(value: object, column: Column) -> str:
+    return column.show(value) if column.show else cell(column.field.rpartition(".")[2], value)
+
+
+def _pick(item: object, field: str) -> object:
+    for part in field.split("."):
+        item = item.get(part) if isinstance(item, dict) else getattr(item, part)
+    return item
+
+
+def _names(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [str(key) for key in value]
+    fields: tuple[str, ...] = getattr(type(value), "__struct_fields__", ())
+    return list(fields)
+
+
+def _title(field: str) -> str:
+    name = field.rpartition(".")[2]
+    for unit in ("_us", "_bytes", "_ms"):
+        name = name.removesuffix(unit)
+    return name.replace("_", " ")
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _plain(words: str) -> str:
+    """Text that rich prints as it is: names may hold brackets, which rich would read as markup."""
+    from rich.markup import escape
+
+    return escape(words)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Off a terminal nothing is cut or folded to 80 columns: a pipe has no width.
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False, emoji=False)
+
+
+def _write_json(value: object) -> None:
+    import msgspec
+
+    encoded = _encode(value)
+    _write_bytes(msgspec.json.format(encoded, indent=2) + b"\n")
+
+
+def _encode(value: object) -> bytes:
+    import msgspec
+
+    try:
+        return msgspec.json.encode(value, enc_hook=_encode_other)
+    except UnicodeEncodeError:  # a file name that is no UTF-8: JSON can say so with escapes
+        import json
+
+        return json.dumps(msgspec.to_builtins(value, enc_hook=_encode_other)).encode()
+
+
+def _encode_other(value: object) -> object:
+    if hasattr(value, "item"):  # a NumPy scalar
+        return value.item()
+    if hasattr(value, "__fspath__"):
+        return value.__fspath__()
+    raise NotImplementedError(f"no JSON for a {type(value).__name__}")
+
+
+def _write_bytes(data: bytes) -> None:
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        sys.stdout.write(data.decode())
+    else:
+        buffer.write(data)
+        buffer.flush()
