@@ -13,11 +13,12 @@ DEV := $(VENV)/.installed-dev
 UV := uv==0.13.8
 
 # pip keeps whatever index, proxy and certificate settings the machine has; only what would break a
-# virtual environment is switched off. The lock files are complete, so nothing is resolved here.
+# virtual environment is switched off. The lock files are complete and hold hashes, so nothing is resolved here, and
+# what has to be built is built with what locks/build.txt brought.
 export PIP_USER := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
-INSTALL = $(BIN)/python -m pip install $$([ -t 1 ] || echo --quiet)
+INSTALL = $(BIN)/python -m pip install --no-deps --no-build-isolation --prefer-binary $$([ -t 1 ] || echo --quiet --quiet)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,13 +61,14 @@ clean: ## Remove everything that these targets made, .venv too
 $(BIN)/python:
 	@bash locks/venv.sh $(VENV) $(PYTHON)
 
-$(RUN): locks/run.txt pyproject.toml | $(BIN)/python
+$(RUN): locks/build.txt locks/run.txt pyproject.toml | $(BIN)/python
 	@echo "Installing clew and what it needs into $(VENV) (a minute or two the first time)" >&2
-	@$(INSTALL) --no-deps --only-binary=:all: --require-hashes -r locks/run.txt
-	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@$(INSTALL) -r locks/build.txt
+	@$(INSTALL) -r locks/run.txt
+	@$(INSTALL) --editable .
 	@touch $@
 
 $(DEV): locks/dev.txt $(RUN)
 	@echo "Installing the tools for tests, checks and docs into $(VENV)" >&2
-	@$(INSTALL) --no-deps --only-binary=:all: --require-hashes -r locks/dev.txt
+	@$(INSTALL) -r locks/dev.txt
 	@touch $@
