@@ -63,7 +63,8 @@ class LogBatch(msgspec.Struct, frozen=True, kw_only=True):
     """One batch of a dataset of kind log: an object of rows with the ranges that find it.
 
     `position` counts batches from 1; a version of a log is a position. `source` names what was drained (a journal
-    and an offset): the same source is added once.
+    and an offset): the same source is added once. `profile` is the object with the counts of the batch by model
+    version and hour (prediction logs only).
     """
 
     dataset: str
@@ -77,3 +78,4 @@ class LogBatch(msgspec.Struct, frozen=True, kw_only=True):
     id_high: str
     created_us: int
     source: str
+    profile: Digest = Digest("")

@@ -1,0 +1,584 @@
+"""The ledger in memory: for tests, and as the oracle of the SQL ledgers, with which it shares no code."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from clew.core.contracts.ledger import Durability
+from clew.core.errors import Conflict, Exists, Invalid, NotFound
+from clew.core.ids import Digest
+from clew.core.paging import Page
+from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
+from clew.core.types.edge import Edge, Node
+from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
+from clew.core.types.event import Event
+from clew.core.types.job import Job, JobState
+from clew.core.types.model import Alias, Model, ModelVersion
+from clew.core.types.project import Project
+from clew.core.types.run import Artifact, Experiment, Run, RunStatus
+from clew.core.types.series import Series, SeriesBlock
+from clew.core.types.step import StepEntry, StepRun
+
+__all__ = ["MemoryLedger"]
+
+
+@dataclass
+class Tables:
+    """Everything that is stored; a transaction works on a copy of the dictionaries."""
+
+    projects: dict[str, Project] = field(default_factory=dict)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    dataset_versions: dict[tuple[str, int], DatasetVersion] = field(default_factory=dict)
+    batches: dict[tuple[str, int], LogBatch] = field(default_factory=dict)
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    blocks: dict[tuple[str, str, str], SeriesBlock] = field(default_factory=dict)
+    artifacts: dict[tuple[str, str], Artifact] = field(default_factory=dict)
+    entries: dict[tuple[str, str], StepEntry] = field(default_factory=dict)
+    steps: dict[tuple[str, int], StepRun] = field(default_factory=dict)
+    models: dict[str, Model] = field(default_factory=dict)
+    model_versions: dict[tuple[str, int], ModelVersion] = field(default_factory=dict)
+    moves: dict[tuple[str, str, int], Alias] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    windows: dict[tuple[str, int, str], Window] = field(default_factory=dict)
+    trials: dict[str, Trial] = field(default_factory=dict)
+    alerts: dict[tuple[str, str], Alert] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    events: dict[str, Event] = field(default_factory=dict)
+    edges: dict[tuple[Node, Node, str, str], Edge] = field(default_factory=dict)
+
+    def copy(self) -> Tables:
+        """A copy whose dictionaries can change apart from these."""
+        return Tables(**{each.name: dict(getattr(self, each.name)) for each in fields(self)})
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def project(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
+V = TypeVar("V", DatasetVersion, ModelVersion)
+
+
+class NamedRows(Generic[T]):
+    """Things that are unique by (project, name)."""
+
+    def __init__(self, rows: dict[str, T], noun: str) -> None:
+        self._rows, self._noun = rows, noun
+
+    def add(self, thing: T) -> None:
+        if thing.id in self._rows or self.find(thing.project, thing.name) is not None:
+            raise Exists(self._noun, thing.name)
+        self._rows[thing.id] = thing
+
+    def put(self, thing: T) -> None:
+        self._rows[thing.id] = thing
+
+    def get(self, id: str) -> T:
+        if id not in self._rows:
+            raise NotFound(self._noun, id)
+        return self._rows[id]
+
+    def find(self, project: str, name: str) -> T | None:
+        return next((row for row in self._rows.values() if (row.project, row.name) == (project, name)), None)
+
+    def list(self, project: str) -> list[T]:
+        return sorted((row for row in self._rows.values() if row.project == project), key=lambda row: row.name)
+
+
+def _page_of_versions(newest_first: list[V], *, limit: int, after: str) -> Page[V]:
+    if after and not after.isdecimal():
+        raise Invalid(f"{after!r} is no page token", hint="leave it out to start at the first page")
+    rest = [version for version in newest_first if not after or version.number < int(after)]
+    return Page(items=rest[:limit], next=str(rest[limit - 1].number) if len(rest) > limit else "")
+
+
+class MemoryProjects:
+    """`clew.core.contracts.ledger.Projects`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.projects
+
+    def add(self, project: Project) -> None:
+        if project.name in self._rows:
+            raise Exists("project", project.name)
+        self._rows[project.name] = project
+
+    def find(self, name: str) -> Project | None:
+        return self._rows.get(name)
+
+    def get(self, name: str) -> Project:
+        if name not in self._rows:
+            raise NotFound("project", name)
+        return self._rows[name]
+
+    def list(self) -> list[Project]:
+        return sorted(self._rows.values(), key=lambda project: project.name)
+
+
+class MemoryDatasets(NamedRows[Dataset]):
+    """`clew.core.contracts.ledger.Datasets`."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables.datasets, "dataset")
+        self._versions = tables.dataset_versions
+
+    def _newest_first(self, dataset: str) -> list[DatasetVersion]:
+        found = [version for version in self._versions.values() if version.dataset == dataset]
+        return sorted(found, key=lambda version: -version.number)
+
+    def add_version(self, version: DatasetVersion) -> None:
+        newest = self.newest(version.dataset)
+        if version.number != (newest.number if newest else 0) + 1:
+            raise Conflict(f"{version.reference} cannot be added: it is not the next version")
+        self._versions[version.dataset, version.number] = version
+
+    def version(self, id: str) -> DatasetVersion:
+        for version in self._versions.values():
+            if version.id == id:
+                return version
+        raise NotFound("dataset version", id)
+
+    def find_version(self, dataset: str, number: int) -> DatasetVersion | None:
+        return self._versions.get((dataset, number))
+
+    def newest(self, dataset: str, *, until_us: int | None = None) -> DatasetVersion | None:
+        versions = self._newest_first(dataset)
+        return next((each for each in versions if until_us is None or each.created_us <= until_us), None)
+
+    def versions(self, dataset: str, *, limit: int = 100, after: str = "") -> Page[DatasetVersion]:
+        return _page_of_versions(self._newest_first(dataset), limit=limit, after=after)
+
+
+class MemoryLogs:
+    """`clew.core.contracts.ledger.Logs`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.batches
+
+    def append(self, batches: Sequence[LogBatch]) -> int:
+        added = 0
+        for batch in batches:
+            if any(each.source == batch.source for each in self.list(batch.dataset)):
+                continue
+            position = self.position(batch.dataset) + 1
+            self._rows[batch.dataset, position] = msgspec.structs.replace(batch, position=position)
+            added += 1
+        return added
+
+    def between(self, dataset: str, low_us: int, high_us: int) -> list[LogBatch]:
+        return [each for each in self.list(dataset) if each.time_low_us < high_us and each.time_high_us >= low_us]
+
+    def holding(self, dataset: str, id: str) -> list[LogBatch]:
+        return [each for each in self.list(dataset) if each.id_low <= id <= each.id_high]
+
+    def position(self, dataset: str) -> int:
+        return max((position for owner, position in self._rows if owner == dataset), default=0)
+
+    def rows(self, dataset: str) -> int:
+        return sum(each.rows for each in self.list(dataset))
+
+    def list(self, dataset: str, *, after: int = 0, until: int | None = None) -> list[LogBatch]:
+        found = [each for each in self._rows.values() if each.dataset == dataset and each.position > after]
+        kept = [each for each in found if until is None or each.position <= until]
+        return sorted(kept, key=lambda each: each.position)
+
+
+class MemoryRuns:
+    """`clew.core.contracts.ledger.Runs`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.runs
+
+    def add(self, run: Run) -> None:
+        if run.id in self._rows:
+            raise Exists("run", run.id)
+        self._rows[run.id] = run
+
+    def put(self, run: Run) -> None:
+        self.get(run.id)
+        self._rows[run.id] = run
+
+    def get(self, id: str) -> Run:
+        if id not in self._rows:
+            raise NotFound("run", id, hint="clew runs list")
+        return self._rows[id]
+
+    def _newest_first(self, project: str) -> list[Run]:
+        return sorted((run for run in self._rows.values() if run.project == project), key=lambda run: run.id)[::-1]
+
+    def find(self, project: str, prefix: str) -> list[Run]:
+        return [run for run in self._newest_first(project) if run.id.startswith(prefix) or run.name == prefix][:10]
+
+    def list(
+        self,
+        project: str,
+        *,
+        experiment: str = "",
+        status: RunStatus | None = None,
+        parent: str = "",
+        limit: int = 100,
+        after: str = "",
+    ) -> Page[Run]:
+        found = [
+            run
+            for run in self._newest_first(project)
+            if (not experiment or run.experiment == experiment)
+            and (status is None or run.status is status)
+            and (not parent or run.parent == parent)
+            and (not after or run.id < after)
+        ]
+        return Page(items=found[:limit], next=found[limit - 1].id if len(found) > limit else "")
+
+    def count(self, project: str) -> int:
+        return len(self._newest_first(project))
+
+
+class MemorySeriesBlocks:
+    """`clew.core.contracts.ledger.SeriesBlocks`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.blocks
+
+    def append(self, blocks: Sequence[SeriesBlock]) -> int:
+        before = len(self._rows)
+        for block in blocks:
+            self._rows.setdefault((block.run, block.key, block.source), block)
+        return len(self._rows) - before
+
+    def blocks(self, run: str, key: str) -> list[SeriesBlock]:
+        return [block for block in self._rows.values() if (block.run, block.key) == (run, key)]
+
+    def summaries(self, runs: Sequence[str]) -> list[Series]:
+        keys = sorted({(block.run, block.key) for block in self._rows.values() if block.run in runs})
+        return [_summary_of(self.blocks(run, key)) for run, key in keys]
+
+
+def _summary_of(blocks: list[SeriesBlock]) -> Series:
+    def numbers(name: str) -> list[float]:
+        values: list[float] = [getattr(block, name) for block in blocks]
+        return [value for value in values if not math.isnan(value)] or [math.nan]
+
+    last = max(range(len(blocks)), key=lambda i: (blocks[i].last_step, blocks[i].last_time_us, i))
+    return Series(
+        run=blocks[0].run,
+        key=blocks[0].key,
+        count=sum(block.count for block in blocks),
+        nans=sum(block.nans for block in blocks),
+        low=min(numbers("low")),
+        high=max(numbers("high")),
+        total=sum(numbers("total")),
+        first=blocks[0].first,
+        last=blocks[last].last,
+        last_step=blocks[last].last_step,
+        last_time_us=blocks[last].last_time_us,
+    )
+
+
+class MemoryArtifacts:
+    """`clew.core.contracts.ledger.Artifacts`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.artifacts
+
+    def put(self, artifact: Artifact) -> None:
+        self._rows[artifact.run, artifact.path] = artifact
+
+    def get(self, run: str, path: str) -> Artifact:
+        if (run, path) not in self._rows:
+            raise NotFound("artifact", path, hint=f"clew runs show {run}")
+        return self._rows[run, path]
+
+    def list(self, run: str) -> list[Artifact]:
+        return sorted((each for each in self._rows.values() if each.run == run), key=lambda each: each.path)
+
+
+class MemorySteps:
+    """`clew.core.contracts.ledger.Steps`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._entries, self._steps = tables.entries, tables.steps
+
+    def find(self, project: str, key: Digest) -> StepEntry | None:
+        return self._entries.get((project, key))
+
+    def put(self, entries: Sequence[StepEntry]) -> None:
+        for entry in entries:
+            self._entries.setdefault((entry.project, entry.key), entry)
+
+    def newest(self, project: str, step: str, *, limit: int = 10) -> list[StepEntry]:
+        found = [entry for entry in self._entries.values() if (entry.project, entry.step) == (project, step)]
+        return sorted(found, key=lambda entry: (-entry.created_us, entry.key))[:limit]
+
+    def record(self, steps: Sequence[StepRun]) -> None:
+        self._steps.update({(step.run, step.position): step for step in steps})
+
+    def of_run(self, run: str) -> list[StepRun]:
+        return sorted((step for step in self._steps.values() if step.run == run), key=lambda step: step.position)
+
+
+class MemoryModels(NamedRows[Model]):
+    """`clew.core.contracts.ledger.Models`."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables.models, "model")
+        self._versions, self._moves = tables.model_versions, tables.moves
+
+    def _newest_first(self, model: str) -> list[ModelVersion]:
+        found = [version for version in self._versions.values() if version.model == model]
+        return sorted(found, key=lambda version: -version.number)
+
+    def add_version(self, version: ModelVersion) -> None:
+        newest = self.newest(version.model)
+        if version.number != (newest.number if newest else 0) + 1:
+            raise Conflict(f"{version.reference} cannot be added: it is not the next version")
+        self._versions[version.model, version.number] = version
+
+    def version(self, id: str) -> ModelVersion:
+        for version in self._versions.values():
+            if version.id == id:
+                return version
+        raise NotFound("model version", id)
+
+    def find_version(self, model: str, number: int) -> ModelVersion | None:
+        return self._versions.get((model, number))
+
+    def newest(self, model: str) -> ModelVersion | None:
+        return next(iter(self._newest_first(model)), None)
+
+    def versions(self, model: str, *, limit: int = 100, after: str = "") -> Page[ModelVersion]:
+        return _page_of_versions(self._newest_first(model), limit=limit, after=after)
+
+    def move_alias(self, move: Alias) -> None:
+        if move.position != len(self.moves(move.model, move.alias)) + 1:
+            raise Conflict(f"alias {move.alias!r} was moved by somebody else meanwhile")
+        self._moves[move.model, move.alias, move.position] = move
+
+    def aliases(self, model: str) -> list[Alias]:
+        names = sorted({move.alias for move in self._moves.values() if move.model == model})
+        return [self.moves(model, name)[-1] for name in names]
+
+    def moves(self, model: str, alias: str) -> list[Alias]:
+        found = [move for move in self._moves.values() if (move.model, move.alias) == (model, alias)]
+        return sorted(found, key=lambda move: move.position)
+
+
+class MemoryWindows:
+    """`clew.core.contracts.ledger.Windows`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.windows
+
+    def put(self, window: Window) -> None:
+        self._rows[window.endpoint, window.start_us, window.version] = window
+
+    def find(self, endpoint: str, version: str, start_us: int) -> Window | None:
+        return self._rows.get((endpoint, start_us, version))
+
+    def list(self, endpoint: str, *, low_us: int = 0, high_us: int | None = None, version: str = "") -> list[Window]:
+        found = [
+            window
+            for window in self._rows.values()
+            if window.endpoint == endpoint
+            and window.start_us >= low_us
+            and (high_us is None or window.start_us < high_us)
+            and (not version or window.version == version)
+        ]
+        return sorted(found, key=lambda window: (window.start_us, window.version))
+
+
+class MemoryTrials:
+    """`clew.core.contracts.ledger.Trials`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.trials
+
+    def put(self, trial: Trial) -> None:
+        self._rows[trial.id] = trial
+
+    def get(self, id: str) -> Trial:
+        if id not in self._rows:
+            raise NotFound("trial", id)
+        return self._rows[id]
+
+    def list(self, endpoint: str) -> list[Trial]:
+        return sorted((trial for trial in self._rows.values() if trial.endpoint == endpoint), key=lambda t: t.id)
+
+
+class MemoryAlerts:
+    """`clew.core.contracts.ledger.Alerts`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.alerts
+
+    def raise_(self, alert: Alert) -> bool:
+        return self._rows.setdefault((alert.endpoint, alert.key), alert) is alert
+
+    def list(self, endpoint: str, *, low_us: int = 0, limit: int = 100) -> list[Alert]:
+        found = [alert for alert in self._rows.values() if alert.endpoint == endpoint and alert.at_us >= low_us]
+        return sorted(found, key=lambda alert: (alert.at_us, alert.id), reverse=True)[:limit]
+
+
+class MemoryJobs:
+    """`clew.core.contracts.ledger.Jobs`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.jobs
+
+    def _unfinished(self, project: str) -> list[Job]:
+        states = (JobState.QUEUED, JobState.LEASED)
+        return [job for job in self._rows.values() if job.project == project and job.state in states]
+
+    def queue(self, job: Job) -> bool:
+        if any(each.key == job.key for each in self._unfinished(job.project)):
+            return False
+        self._rows[job.id] = job
+        return True
+
+    def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
+        due = [
+            job
+            for job in self._unfinished(project)
+            if job.due_us <= now_us and (job.state is JobState.QUEUED or job.lease_until_us <= now_us)
+        ]
+        if not due:
+            return None
+        job = min(due, key=lambda each: (each.due_us, each.id))
+        taken = msgspec.structs.replace(
+            job,
+            state=JobState.LEASED,
+            holder=holder,
+            lease_until_us=until_us,
+            fence=job.fence + 1,
+            attempts=job.attempts + 1,
+        )
+        self._rows[job.id] = taken
+        return taken
+
+    def renew(self, job: Job, *, until_us: int) -> None:
+        self.finish(msgspec.structs.replace(job, lease_until_us=until_us))
+
+    def finish(self, job: Job) -> None:
+        stored = self._rows.get(job.id)
+        if stored is None or stored.fence != job.fence or stored not in self._unfinished(job.project):
+            raise Conflict(f"job {job.id} ({job.kind}) is no longer held by {job.holder!r}: its lease ran out")
+        self._rows[job.id] = job
+
+    def get(self, id: str) -> Job:
+        if id not in self._rows:
+            raise NotFound("job", id)
+        return self._rows[id]
+
+    def list(self, project: str, *, state: JobState | None = None, limit: int = 100) -> list[Job]:
+        found = [job for job in self._rows.values() if job.project == project and state in (None, job.state)]
+        return sorted(found, key=lambda job: job.id, reverse=True)[:limit]
+
+
+class MemoryEvents:
+    """`clew.core.contracts.ledger.Events`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.events
+
+    def add(self, event: Event) -> None:
+        self._rows[event.id] = event
+
+    def list(
+        self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""
+    ) -> Page[Event]:
+        found = [
+            event
+            for event in sorted(self._rows.values(), key=lambda event: event.id, reverse=True)
+            if event.project == project
+            and (not subject or event.subject == subject)
+            and (not kind or event.kind == kind or event.kind.startswith(f"{kind}."))
+            and (not after or event.id < after)
+        ]
+        return Page(items=found[:limit], next=found[limit - 1].id if len(found) > limit else "")
+
+    def count(self, project: str) -> int:
+        return sum(event.project == project for event in self._rows.values())
+
+
+class MemoryEdges:
+    """`clew.core.contracts.ledger.Edges`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.edges
+
+    def add(self, edges: Iterable[Edge]) -> None:
+        for edge in edges:
+            self._rows.setdefault((edge.source, edge.target, edge.role, edge.run), edge)
+
+    def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
+        return self._walk(start, depth, near="target", far="source")
+
+    def down(self, start: Node, *, depth: int = 64) -> list[Edge]:
+        return self._walk(start, depth, near="source", far="target")
+
+    def _walk(self, start: Node, depth: int, *, near: str, far: str) -> list[Edge]:
+        seen, level = {start}, {start}
+        found: list[Edge] = []
+        order = sorted(self._rows.values(), key=lambda edge: (edge.at_us, edge.source, edge.target, edge.role))
+        for _ in range(depth):
+            reached = [edge for edge in order if getattr(edge, near) in level]
+            found += reached
+            level = {getattr(edge, far) for edge in reached} - seen
+            seen |= level
+        return found
+
+
+class MemoryTransaction:
+    """`clew.core.contracts.ledger.Transaction`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.projects = MemoryProjects(tables)
+        self.datasets = MemoryDatasets(tables)
+        self.logs = MemoryLogs(tables)
+        self.experiments = NamedRows(tables.experiments, "experiment")
+        self.runs = MemoryRuns(tables)
+        self.series = MemorySeriesBlocks(tables)
+        self.artifacts = MemoryArtifacts(tables)
+        self.steps = MemorySteps(tables)
+        self.models = MemoryModels(tables)
+        self.endpoints: NamedRows[Endpoint] = NamedRows(tables.endpoints, "endpoint")
+        self.windows = MemoryWindows(tables)
+        self.trials = MemoryTrials(tables)
+        self.alerts = MemoryAlerts(tables)
+        self.jobs = MemoryJobs(tables)
+        self.events = MemoryEvents(tables)
+        self.edges = MemoryEdges(tables)
+
+
+class MemoryLedger:
+    """`clew.core.contracts.ledger.Ledger` without a file; gone with the process."""
+
+    def __init__(self) -> None:
+        self._tables = Tables()
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[MemoryTransaction]:
+        yield MemoryTransaction(self._tables)
+
+    @contextmanager
+    def write(self, durability: Durability = Durability.POWER) -> Iterator[MemoryTransaction]:  # noqa: ARG002
+        with self._writer:
+            working = self._tables.copy()
+            yield MemoryTransaction(working)
+            self._tables = working
+
+    def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,509 @@
+"""The suite that every ledger must pass. Subclass it and give a `ledger` fixture that starts empty."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+
+from clew.core.contracts.ledger import Durability, Ledger
+from clew.core.errors import Conflict, Exists, Invalid, NotFound
+from clew.core.ids import Digest
+from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion, LogBatch
+from clew.core.types.edge import Edge, Role
+from clew.core.types.endpoint import Alert, Endpoint, Severity, Trial, TrialState, Window
+from clew.core.types.event import Event
+from clew.core.types.job import Job, JobState
+from clew.core.types.model import Alias, Model, ModelVersion
+from clew.core.types.project import Project
+from clew.core.types.run import Artifact, Experiment, Run, RunKind, RunStatus
+from clew.core.types.series import SeriesBlock
+from clew.core.types.step import StepEntry, StepOutcome, StepOutput, StepRun
+
+__all__ = ["LedgerContract"]
+
+NO_DIGEST = Digest("0" * 64)
+
+
+def a_dataset(name: str = "flights", project: str = "p") -> Dataset:
+    return Dataset(id=f"id-{name}", project=project, name=name, kind=DatasetKind.TABLE, created_us=1)
+
+
+def a_version(number: int, *, dataset: str = "id-flights", created_us: int = 0) -> DatasetVersion:
+    return DatasetVersion(
+        id=f"{dataset}-{number}",
+        dataset=dataset,
+        name="flights",
+        kind=DatasetKind.TABLE,
+        number=number,
+        digest=NO_DIGEST,
+        manifest=NO_DIGEST,
+        rows=3,
+        size_bytes=10,
+        created_us=created_us or number,
+        created_by="ann",
+        schema={"a": "int64"},
+    )
+
+
+def a_batch(source: str, *, low: int = 0, high: int = 9, ids: tuple[str, str] = ("a", "b")) -> LogBatch:
+    return LogBatch(
+        dataset="log",
+        position=0,
+        object=NO_DIGEST,
+        rows=2,
+        size_bytes=5,
+        time_low_us=low,
+        time_high_us=high,
+        id_low=ids[0],
+        id_high=ids[1],
+        created_us=1,
+        source=source,
+    )
+
+
+def a_run(id: str, **changes: Any) -> Run:
+    run = Run(
+        id=id,
+        project="p",
+        experiment="e",
+        name=f"run {id}",
+        kind=RunKind.SCRIPT,
+        status=RunStatus.RUNNING,
+        created_us=1,
+        created_by="ann",
+        params={"depth": 3, "rate": 0.1, "flag": True, "none": None, "text": "ü"},
+    )
+    return msgspec.structs.replace(run, **changes)
+
+
+def a_block(source: str, value: float, *, step: float = 0, time_us: int = 1, key: str = "loss") -> SeriesBlock:
+    nan = math.isnan(value)
+    return SeriesBlock(
+        run="r",
+        key=key,
+        source=source,
+        count=1,
+        nans=int(nan),
+        low=value,
+        high=value,
+        total=value,
+        first=value,
+        last=value,
+        last_step=step,
+        last_time_us=time_us,
+        step_low=step,
+        step_high=step,
+        time_low_us=time_us,
+        time_high_us=time_us,
+        points=source.encode(),
+    )
+
+
+def a_model_version(number: int) -> ModelVersion:
+    return ModelVersion(
+        id=f"v{number}",
+        model="m",
+        name="delay",
+        number=number,
+        package=NO_DIGEST,
+        run="r",
+        created_us=number,
+        created_by="ann",
+    )
+
+
+def a_move(position: int, number: int, alias: str = "champion") -> Alias:
+    return Alias(
+        model="m",
+        alias=alias,
+        position=position,
+        number=number,
+        version=f"v{number}",
+        moved_us=position,
+        moved_by="ann",
+    )
+
+
+def a_job(id: str, *, key: str = "k", due_us: int = 0) -> Job:
+    return Job(
+        id=id, project="p", kind="watch", key=key, args={"n": 1}, state=JobState.QUEUED, due_us=due_us, created_us=0
+    )
+
+
+def a_window(start_us: int, version: str = "v1", rows: int = 1) -> Window:
+    return Window(
+        endpoint="e",
+        version=version,
+        start_us=start_us,
+        end_us=start_us + 10,
+        rows=rows,
+        labels=0,
+        profile=NO_DIGEST,
+        report={"auc": 0.5},
+        revision=1,
+        judged_us=1,
+    )
+
+
+def an_event(id: str, *, kind: str = "alias.moved", subject: str = "model:m") -> Event:
+    return Event(id=id, project="p", at_us=1, actor="ann", kind=kind, subject=subject, facts={"n": 1})
+
+
+def an_alert(id: str, *, key: str, at_us: int) -> Alert:
+    return Alert(
+        id=id,
+        endpoint="e",
+        key=key,
+        kind="drift",
+        severity=Severity.WARN,
+        at_us=at_us,
+        raised_us=at_us,
+        text="hm",
+        facts={},
+    )
+
+
+def an_entry(key: str, *, step: str = "fit", created_us: int = 1) -> StepEntry:
+    output = StepOutput(codec="json", digest=NO_DIGEST, size_bytes=2, inline=b"\x00\xff")
+    return StepEntry(
+        key=Digest(key),
+        project="p",
+        step=step,
+        output=output,
+        ingredients={"code": "c"},
+        run="r",
+        created_us=created_us,
+        duration_us=1,
+    )
+
+
+def a_step(position: int, outcome: StepOutcome = StepOutcome.EXECUTED) -> StepRun:
+    return StepRun(
+        run="r",
+        position=position,
+        step="fit",
+        key=NO_DIGEST,
+        outcome=outcome,
+        output=NO_DIGEST,
+        started_us=1,
+        duration_us=1,
+        inputs=[0],
+    )
+
+
+class LedgerContract:
+    """What holds for every ledger."""
+
+    def test_an_exception_rolls_everything_back(self, ledger: Ledger) -> None:
+        with pytest.raises(RuntimeError), ledger.write() as tx:  # noqa: PT012
+            tx.datasets.add(a_dataset())
+            tx.events.add(an_event("1"))
+            raise RuntimeError
+        with ledger.read() as tx:
+            assert tx.datasets.list("p") == []
+            assert tx.events.count("p") == 0
+
+    @pytest.mark.parametrize("durability", list(Durability))
+    def test_what_is_committed_is_read(self, ledger: Ledger, durability: Durability) -> None:
+        with ledger.write(durability) as tx:
+            tx.datasets.add(a_dataset())
+        with ledger.read() as tx:
+            assert tx.datasets.get("id-flights") == a_dataset()
+
+    def test_a_reader_sees_one_state(self, ledger: Ledger) -> None:
+        with ledger.read() as reader:
+            before = reader.events.count("p")
+
+            def write() -> None:
+                with ledger.write() as tx:
+                    tx.events.add(an_event("1"))
+
+            thread = threading.Thread(target=write)
+            thread.start()
+            thread.join()
+            assert reader.events.count("p") == before
+        with ledger.read() as reader:
+            assert reader.events.count("p") == before + 1
+
+    def test_writers_queue(self, ledger: Ledger) -> None:
+        def append(name: str) -> None:
+            for i in range(20):
+                with ledger.write(Durability.KILL) as tx:
+                    tx.logs.append([a_batch(f"{name}/{i}")])
+
+        threads = [threading.Thread(target=append, args=(name,)) for name in "abc"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with ledger.read() as tx:
+            assert [batch.position for batch in tx.logs.list("log")] == list(range(1, 61))
+
+    def test_projects(self, ledger: Ledger) -> None:
+        project = Project(id="1", name="late", created_us=1)
+        with ledger.write() as tx:
+            tx.projects.add(project)
+        with ledger.write() as tx:
+            with pytest.raises(Exists):
+                tx.projects.add(msgspec.structs.replace(project, id="2"))
+            with pytest.raises(NotFound):
+                tx.projects.get("early")
+            assert tx.projects.find("late") == tx.projects.get("late") == project
+            assert tx.projects.list() == [project]
+
+    def test_names_are_unique_in_a_project(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.datasets.add(a_dataset("b"))
+            tx.datasets.add(a_dataset("a"))
+            tx.datasets.add(msgspec.structs.replace(a_dataset("a", project="q"), id="other"))
+            with pytest.raises(Exists):
+                tx.datasets.add(msgspec.structs.replace(a_dataset("a"), id="new"))
+            assert [dataset.name for dataset in tx.datasets.list("p")] == ["a", "b"]
+            assert tx.datasets.find("p", "c") is None
+            with pytest.raises(NotFound):
+                tx.datasets.get("nothing")
+
+    def test_dataset_versions_count_up(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            for number in (1, 2, 3):
+                tx.datasets.add_version(a_version(number, created_us=number * 10))
+            for number in (3, 5):
+                with pytest.raises(Conflict):
+                    tx.datasets.add_version(a_version(number))
+            assert tx.datasets.newest("id-flights") == a_version(3, created_us=30)
+            assert tx.datasets.newest("id-flights", until_us=29) == a_version(2, created_us=20)
+            assert tx.datasets.newest("id-flights", until_us=9) is None
+            assert tx.datasets.newest("nothing") is None
+            assert tx.datasets.find_version("id-flights", 2) == a_version(2, created_us=20)
+            assert tx.datasets.find_version("id-flights", 4) is None
+            assert tx.datasets.version("id-flights-1").number == 1
+            with pytest.raises(NotFound):
+                tx.datasets.version("nothing")
+
+    def test_versions_page_newest_first(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            for number in range(1, 6):
+                tx.datasets.add_version(a_version(number))
+            first = tx.datasets.versions("id-flights", limit=2)
+            second = tx.datasets.versions("id-flights", limit=2, after=first.next)
+            third = tx.datasets.versions("id-flights", limit=2, after=second.next)
+            numbers = [[version.number for version in page.items] for page in (first, second, third)]
+            assert numbers == [[5, 4], [3, 2], [1]]
+            assert third.next == ""
+            with pytest.raises(Invalid):
+                tx.datasets.versions("id-flights", after="x")
+
+    def test_log_batches_enter_once_and_are_found(self, ledger: Ledger) -> None:
+        batches = [
+            a_batch("j/1", low=0, high=9, ids=("a", "c")),
+            a_batch("j/2", low=10, high=19, ids=("b", "f")),
+            a_batch("j/3", low=20, high=20, ids=("g", "h")),
+        ]
+        with ledger.write() as tx:
+            assert tx.logs.position("log") == 0
+            assert tx.logs.append(batches) == 3
+            assert tx.logs.append(batches[1:]) == 0
+            assert [batch.source for batch in tx.logs.between("log", 9, 20)] == ["j/1", "j/2"]
+            assert [batch.source for batch in tx.logs.between("log", 20, 21)] == ["j/3"]
+            assert [batch.source for batch in tx.logs.holding("log", "c")] == ["j/1", "j/2"]
+            assert tx.logs.holding("log", "z") == []
+            assert [batch.position for batch in tx.logs.list("log", after=1, until=2)] == [2]
+            assert (tx.logs.position("log"), tx.logs.rows("log"), tx.logs.rows("other")) == (3, 6, 0)
+
+    def test_runs(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.runs.add(a_run("0a"))
+            tx.runs.add(a_run("0b", status=RunStatus.FAILED))
+            tx.runs.add(a_run("1c", experiment="f", name="best"))
+            tx.runs.add(a_run("1d", parent="0a", name="best"))
+            with pytest.raises(Exists):
+                tx.runs.add(a_run("0a"))
+            assert tx.runs.get("0a") == a_run("0a")
+            tx.runs.put(a_run("0a", status=RunStatus.FINISHED, ended_us=5))
+            assert tx.runs.get("0a").ended_us == 5
+            with pytest.raises(NotFound):
+                tx.runs.put(a_run("zz"))
+            assert [run.id for run in tx.runs.find("p", "0")] == ["0b", "0a"]
+            assert [run.id for run in tx.runs.find("p", "best")] == ["1d", "1c"]
+            assert [run.id for run in tx.runs.list("p", status=RunStatus.FAILED).items] == ["0b"]
+            assert [run.id for run in tx.runs.list("p", experiment="f").items] == ["1c"]
+            assert [run.id for run in tx.runs.list("p", parent="0a").items] == ["1d"]
+            page = tx.runs.list("p", limit=3)
+            assert [run.id for run in page.items] == ["1d", "1c", "0b"]
+            assert [run.id for run in tx.runs.list("p", limit=3, after=page.next).items] == ["0a"]
+            assert (tx.runs.count("p"), tx.runs.count("q")) == (4, 0)
+
+    def test_experiments_and_artifacts(self, ledger: Ledger) -> None:
+        experiment = Experiment(id="e", project="p", name="trees", created_us=1)
+        artifact = Artifact(
+            run="r", path="a/b.png", digest=NO_DIGEST, size_bytes=1, media_type="image/png", created_us=1
+        )
+        with ledger.write() as tx:
+            tx.experiments.add(experiment)
+            assert tx.experiments.find("p", "trees") == experiment
+            tx.artifacts.put(artifact)
+            tx.artifacts.put(msgspec.structs.replace(artifact, size_bytes=2))
+            assert [each.size_bytes for each in tx.artifacts.list("r")] == [2]
+            assert tx.artifacts.get("r", "a/b").size_bytes == 2
+            with pytest.raises(NotFound):
+                tx.artifacts.get("r", "c")
+
+    def test_series_blocks_enter_once_and_sum_up(self, ledger: Ledger) -> None:
+        blocks = [
+            a_block("j/1", 2.0, step=1),
+            a_block("j/2", math.nan, step=5),
+            a_block("j/3", -1.0, step=3),
+            a_block("j/4", 7.0, step=5),
+        ]
+        with ledger.write() as tx:
+            assert tx.series.append(blocks) == 4
+            assert tx.series.append([*blocks[2:], a_block("j/1", 0.0, key="acc")]) == 1
+            acc, loss = tx.series.summaries(["r", "s"])
+            assert (acc.key, loss.key) == ("acc", "loss")
+            assert (loss.count, loss.nans, loss.low, loss.high, loss.total) == (4, 1, -1.0, 7.0, 8.0)
+            assert (loss.first, loss.last, loss.last_step) == (2.0, 7.0, 5)
+            assert [block.points for block in tx.series.blocks("r", "loss")] == [b"j/1", b"j/2", b"j/3", b"j/4"]
+            assert math.isnan(tx.series.blocks("r", "loss")[1].last)
+
+    def test_steps(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.steps.put([an_entry("a"), an_entry("b", created_us=2), an_entry("c", step="other")])
+            tx.steps.put([an_entry("a", created_us=9)])
+            assert tx.steps.find("p", Digest("a")) == an_entry("a")
+            assert tx.steps.find("q", Digest("a")) is None
+            assert [entry.key for entry in tx.steps.newest("p", "fit")] == ["b", "a"]
+            tx.steps.record([a_step(2), a_step(1)])
+            tx.steps.record([a_step(2, StepOutcome.CACHED)])
+            assert [(step.position, step.outcome) for step in tx.steps.of_run("r")] == [(1, "executed"), (2, "cached")]
+
+    def test_models_and_aliases(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.models.add(Model(id="m", project="p", name="delay", created_us=1))
+            for number in (1, 2):
+                tx.models.add_version(a_model_version(number))
+            with pytest.raises(Conflict):
+                tx.models.add_version(a_model_version(2))
+            assert tx.models.newest("m") == a_model_version(2)
+            assert tx.models.find_version("m", 1) == tx.models.version("v1") == a_model_version(1)
+            assert [version.number for version in tx.models.versions("m").items] == [2, 1]
+            tx.models.move_alias(a_move(1, 1))
+            tx.models.move_alias(a_move(2, 2))
+            tx.models.move_alias(a_move(1, 1, alias="baseline"))
+            with pytest.raises(Conflict):
+                tx.models.move_alias(a_move(2, 1))
+            assert [(move.alias, move.number) for move in tx.models.aliases("m")] == [("baseline", 1), ("champion", 2)]
+            assert [move.number for move in tx.models.moves("m", "champion")] == [1, 2]
+
+    def test_endpoints_and_windows(self, ledger: Ledger) -> None:
+        endpoint = Endpoint(
+            id="e", project="p", name="delay", model="m", alias="champion", predictions="x", labels="y", created_us=1
+        )
+        with ledger.write() as tx:
+            tx.endpoints.add(endpoint)
+            tx.endpoints.put(msgspec.structs.replace(endpoint, alias="stable"))
+            assert tx.endpoints.get("e").alias == "stable"
+            for start in (30, 10, 20):
+                tx.windows.put(a_window(start))
+            tx.windows.put(a_window(20, rows=5))
+            tx.windows.put(a_window(20, version="v2"))
+            assert [(w.start_us, w.version) for w in tx.windows.list("e")] == [
+                (10, "v1"),
+                (20, "v1"),
+                (20, "v2"),
+                (30, "v1"),
+            ]
+            assert [w.rows for w in tx.windows.list("e", low_us=20, high_us=30, version="v1")] == [5]
+            assert tx.windows.find("e", "v2", 10) is None
+
+    def test_trials_and_alerts(self, ledger: Ledger) -> None:
+        trial = Trial(
+            id="1",
+            endpoint="e",
+            champion="v1",
+            challenger="v2",
+            state=TrialState.RUNNING,
+            started_us=1,
+            ended_us=0,
+            test={"n": 3, "sum": 0.25},
+        )
+        with ledger.write() as tx:
+            tx.trials.put(trial)
+            tx.trials.put(msgspec.structs.replace(trial, state=TrialState.PROMOTED))
+            assert tx.trials.get("1").state is TrialState.PROMOTED
+            assert len(tx.trials.list("e")) == 1
+            assert tx.alerts.raise_(an_alert("1", key="a", at_us=10))
+            assert not tx.alerts.raise_(an_alert("2", key="a", at_us=11))
+            assert tx.alerts.raise_(an_alert("3", key="b", at_us=20))
+            assert [alert.id for alert in tx.alerts.list("e")] == ["3", "1"]
+            assert [alert.id for alert in tx.alerts.list("e", low_us=11)] == ["3"]
+
+    def test_a_job_is_queued_once_until_it_is_done(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            assert tx.jobs.queue(a_job("1"))
+            assert not tx.jobs.queue(a_job("2"))
+            job = tx.jobs.lease("p", holder="w", now_us=0, until_us=10)
+            assert job is not None
+            assert not tx.jobs.queue(a_job("3"))
+            tx.jobs.finish(msgspec.structs.replace(job, state=JobState.DONE, result={"ok": True}))
+            assert tx.jobs.get("1").result == {"ok": True}
+            assert tx.jobs.queue(a_job("4"))
+            assert [each.id for each in tx.jobs.list("p")] == ["4", "1"]
+            assert [each.id for each in tx.jobs.list("p", state=JobState.DONE)] == ["1"]
+
+    def test_the_longest_due_job_is_leased_first(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.jobs.queue(a_job("1", key="later", due_us=5))
+            tx.jobs.queue(a_job("2", key="sooner", due_us=3))
+            assert tx.jobs.lease("p", holder="w", now_us=2, until_us=10) is None
+            leased = [tx.jobs.lease("p", holder="w", now_us=6, until_us=10) for _ in range(3)]
+            assert [job.id if job else None for job in leased] == ["2", "1", None]
+
+    def test_an_old_fence_is_refused(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.jobs.queue(a_job("1"))
+            slow = tx.jobs.lease("p", holder="slow", now_us=0, until_us=10)
+            assert slow is not None
+            assert tx.jobs.lease("p", holder="quick", now_us=9, until_us=20) is None
+            quick = tx.jobs.lease("p", holder="quick", now_us=10, until_us=20)
+            assert quick is not None
+            assert quick.fence > slow.fence
+            with pytest.raises(Conflict):
+                tx.jobs.finish(slow)
+            with pytest.raises(Conflict):
+                tx.jobs.renew(slow, until_us=99)
+            tx.jobs.renew(quick, until_us=30)
+            assert tx.jobs.lease("p", holder="third", now_us=25, until_us=40) is None
+
+    def test_events(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.events.add(an_event("1"))
+            tx.events.add(an_event("2", kind="alias.refused"))
+            tx.events.add(an_event("3", kind="aliased.x", subject="model:n"))
+            assert [event.id for event in tx.events.list("p").items] == ["3", "2", "1"]
+            assert [event.id for event in tx.events.list("p", kind="alias").items] == ["2", "1"]
+            assert [event.id for event in tx.events.list("p", kind="alias.moved").items] == ["1"]
+            assert [event.id for event in tx.events.list("p", subject="model:n").items] == ["3"]
+            page = tx.events.list("p", limit=2)
+            assert [event.id for event in tx.events.list("p", limit=2, after=page.next).items] == ["1"]
+            assert tx.events.count("p") == 3
+
+    def test_lineage_goes_both_ways_and_ends_in_circles(self, ledger: Ledger) -> None:
+        edges = [
+            Edge(source="data:1", target="run:1", role=Role.INPUT, run="1"),
+            Edge(source="data:2", target="run:1", role=Role.INPUT, run="1"),
+            Edge(source="run:1", target="model:1", role=Role.OUTPUT, run="1"),
+            Edge(source="model:1", target="endpoint:1", role=Role.SERVED),
+            Edge(source="endpoint:1", target="data:2", role=Role.LOGGED),
+        ]
+        with ledger.write() as tx:
+            tx.edges.add(edges)
+            tx.edges.add(edges)
+            up = tx.edges.up("model:1")
+            assert [edge.source for edge in up] == ["run:1", "data:1", "data:2", "endpoint:1", "model:1"]
+            assert {edge.target for edge in tx.edges.down("data:1")} == {"run:1", "model:1", "endpoint:1", "data:2"}
+            assert [edge.source for edge in tx.edges.up("model:1", depth=1)] == ["run:1"]
+            assert tx.edges.up("data:1") == []
