@@ -314,6 +314,12 @@ class LedgerContract:
             assert [batch.position for batch in tx.logs.list("log", after=1, until=2)] == [2]
             assert (tx.logs.position("log"), tx.logs.rows("log"), tx.logs.rows("other")) == (3, 6, 0)
 
+    def test_a_log_knows_how_far_a_journal_is_drained(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            for source, end in (("r/1@0", 50), ("r/1@50", 75), ("r/10@0", 900), ("r/2@0", 5)):
+                tx.logs.append([msgspec.structs.replace(a_batch(source), source_end=end)])
+            assert [tx.logs.drained("log", journal) for journal in ("r/1", "r/2", "r/3")] == [75, 5, 0]
+
     def test_runs(self, ledger: Ledger) -> None:
         with ledger.write() as tx:
             tx.runs.add(a_run("0a"))
@@ -339,9 +345,7 @@ class LedgerContract:
 
     def test_experiments_and_artifacts(self, ledger: Ledger) -> None:
         experiment = Experiment(id="e", project="p", name="trees", created_us=1)
-        artifact = Artifact(
-            run="r", path="a/b.png", digest=NO_DIGEST, size_bytes=1, media_type="image/png", created_us=1
-        )
+        artifact = Artifact(run="r", path="a/b", digest=NO_DIGEST, size_bytes=1, media_type="image/png", created_us=1)
         with ledger.write() as tx:
             tx.experiments.add(experiment)
             assert tx.experiments.find("p", "trees") == experiment

@@ -109,6 +109,10 @@ class Logs(Protocol):
         """Batches whose id range includes `id`."""
         ...
 
+    def drained(self, dataset: str, journal: str) -> int:
+        """The offset up to which a journal is in the log: the greatest `source_end` of sources `journal@…`, or 0."""
+        ...
+
     def position(self, dataset: str) -> int:
         """The last position; 0 for an empty log."""
         ...

@@ -63,7 +63,7 @@ class LogBatch(msgspec.Struct, frozen=True, kw_only=True):
     """One batch of a dataset of kind log: an object of rows with the ranges that find it.
 
     `position` counts batches from 1; a version of a log is a position. `source` names what was drained (a journal
-    and an offset): the same source is added once. `profile` is the object with the counts of the batch by model
+    and an offset, `journal@start`): the same source is added once; `source_end` is the offset behind it. `profile` is the object with the counts of the batch by model
     version and hour (prediction logs only).
     """
 
@@ -78,4 +78,5 @@ class LogBatch(msgspec.Struct, frozen=True, kw_only=True):
     id_high: str
     created_us: int
     source: str
+    source_end: int = 0
     profile: Digest = Digest("")

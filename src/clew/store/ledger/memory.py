@@ -184,6 +184,10 @@ class MemoryLogs:
     def holding(self, dataset: str, id: str) -> list[LogBatch]:
         return [each for each in self.list(dataset) if each.id_low <= id <= each.id_high]
 
+    def drained(self, dataset: str, journal: str) -> int:
+        found = [each for each in self.list(dataset) if each.source.startswith(f"{journal}@")]
+        return max((each.source_end for each in found), default=0)
+
     def position(self, dataset: str) -> int:
         return max((position for owner, position in self._rows if owner == dataset), default=0)
 

@@ -88,12 +88,13 @@ class SqlLogs:
     def _insert(self, batch: LogBatch) -> int:
         return self._c.change(
             "INSERT INTO log_batches "
-            "(dataset, position, source, rows, time_low_us, time_high_us, id_low, id_high, document) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dataset, source) DO NOTHING",
+            "(dataset, position, source, source_end, rows, time_low_us, time_high_us, id_low, id_high, document) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dataset, source) DO NOTHING",
             (
                 batch.dataset,
                 batch.position,
                 batch.source,
+                batch.source_end,
                 batch.rows,
                 batch.time_low_us,
                 batch.time_high_us,
@@ -113,6 +114,10 @@ class SqlLogs:
     def holding(self, dataset: str, id: str) -> list[LogBatch]:
         sql = "SELECT document FROM log_batches WHERE dataset = ? AND id_low <= ? AND id_high >= ? ORDER BY position"
         return _batch.all(self._c.rows(sql, (dataset, id, id)))
+
+    def drained(self, dataset: str, journal: str) -> int:
+        sql = "SELECT COALESCE(MAX(source_end), 0) FROM log_batches WHERE dataset = ? AND source >= ? AND source < ?"
+        return int(self._c.rows(sql, (dataset, f"{journal}@", f"{journal}A"))[0][0])
 
     def position(self, dataset: str) -> int:
         sql = "SELECT COALESCE(MAX(position), 0) FROM log_batches WHERE dataset = ?"

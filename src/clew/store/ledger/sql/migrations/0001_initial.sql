@@ -27,6 +27,7 @@ CREATE TABLE log_batches (
   dataset TEXT NOT NULL,
   position BIGINT NOT NULL,
   source TEXT NOT NULL,
+  source_end BIGINT NOT NULL,
   rows BIGINT NOT NULL,
   time_low_us BIGINT NOT NULL,
   time_high_us BIGINT NOT NULL,
