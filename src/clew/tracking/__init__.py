@@ -1,0 +1,1 @@
+"""Runs: the journal they log to, series, capture, comparison."""

@@ -1,0 +1,367 @@
+"""The journal that `run.log` writes to: append-only, one for each process and run.
+
+Not the drain that takes its points to the ledger (`drain`). Promise, layout and threats: docs/design/journal.md. The
+path of `log` is plain and flat on purpose: it runs once for each step of somebody's training.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import SupportsFloat
+
+from clew.core.clock import SystemClock
+from clew.core.errors import Invalid
+from clew.core.ids import Ids
+from clew.tracking.point import Step, check_key, check_step, check_value
+from clew.tracking.segment import Segment, trusts_mmap
+from clew.tracking.slots import (
+    FLOAT_STEP,
+    HEADER_BYTES,
+    INT_STEP,
+    SLOT_BYTES,
+    Header,
+    Slots,
+    name_slots,
+    pack_float_step,
+    pack_int_step,
+    parse_slots,
+)
+
+__all__ = ["Journal"]
+
+_SMALLEST, _LARGEST = 8_188, 131_068
+_MEMORY_SLOTS = 4_000_000
+_RETRY_NS = 1_000_000_000
+_Points = tuple[dict[str, float], Step | None, int]
+_live: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for journal in list(_live):
+        journal.start_over()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _warn(text: str) -> None:
+    import logging
+
+    logging.getLogger("clew.tracking").warning(text)
+
+
+class Journal:
+    """Points of one run, from this process. Threads may share it; a forked child starts a journal of its own.
+
+    One drain may call `take`, `drained`, `prepare` and `close` from a thread of its own.
+
+    Args:
+        folder: the folder of the run's journals; made when there is something to keep.
+        run: id of the run.
+        say: told once when the disk fails, and once when points have to be dropped.
+        clock_ns: nanoseconds since 1970 UTC.
+        mapped: whether to map files; None finds out.
+        smallest: slots of the first segment.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        *,
+        say: Callable[[str], None] = _warn,
+        clock_ns: Callable[[], int] = time.time_ns,
+        mapped: bool | None = None,
+        smallest: int = _SMALLEST,
+    ) -> None:
+        self.folder, self.run = folder, run
+        self._say, self._clock_ns, self._mapped, self._smallest = say, clock_ns, mapped, smallest
+        self._main, self._closed = True, False
+        self._reset()
+        _live.add(self)
+
+    def _reset(self) -> None:
+        self.id = Ids(SystemClock())()
+        self.dropped = 0
+        self._lock = threading.RLock()
+        self._segments: list[Segment] = []
+        self._spare: Segment | None = None
+        self._next = (0, 0)
+        self._buffer: mmap.mmap | bytearray = bytearray()
+        self._write: Callable[[int, int], None] | None = None
+        # `_limit` is `_end` while the fast path may run, and 0 while it may not.
+        self._at = self._end = self._limit = 0
+        self._keys: dict[str, int] = {}
+        self._int_heads: dict[str, int] = {}
+        self._float_heads: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._busy, self._retry_ns = False, 0
+        self._deferred: list[_Points] = []
+        self._drained: tuple[int, dict[int, str]] = (0, {})
+        self._taken = self._drained
+        self._told: set[str] = set()
+
+    def start_over(self) -> None:
+        """Forget the parent's files after a fork: this process gets a journal of its own."""
+        for segment in [*self._segments, *([self._spare] if self._spare else [])]:
+            segment.close(delete=False)
+        self._main = False
+        self._reset()
+
+    def log(self, values: Mapping[str, SupportsFloat], step: Step | None = None) -> None:
+        """Keep one point of each metric; it survives *kill* when this returns.
+
+        Args:
+            values: metric to value; anything that has a float value.
+            step: None numbers the points of each metric 0, 1, 2, …
+
+        Raises:
+            Invalid: a name, value or step cannot be kept. The disk is never a reason.
+        """
+        now = self._clock_ns()
+        size = SLOT_BYTES * len(values)
+        with self._lock:
+            # No call may stand between reading and moving `_at`: a signal handler could log in between.
+            start = at = self._at
+            end = start + size
+            if end > self._limit or step.__class__ is not int:
+                self._log_slowly(values, step, now)
+                return
+            self._at = end
+            buffer, heads, write = self._buffer, self._int_heads, self._write
+            try:
+                for key, value in values.items():
+                    pack_int_step(buffer, at, step, now, value, heads[key])
+                    at += SLOT_BYTES
+                if write is not None:
+                    write(start, end)
+                return
+            except (KeyError, struct.error, TypeError, OverflowError):
+                self._erase(buffer, start, end)
+            except BaseException:
+                self._erase(buffer, start, end)
+                raise
+            self._log_slowly(values, step, now)
+
+    def log_at(self, values: Mapping[str, SupportsFloat], step: Step | None, time_ns: int) -> None:
+        """`log` with a time of its own, in nanoseconds since 1970 UTC."""
+        with self._lock:
+            self._log_slowly(values, step, time_ns)
+
+    def open(self) -> None:
+        """Make the first segment, so that the journal can be found and its lock says that its owner lives."""
+        with self._lock:
+            if not self._segments and not self._closed:
+                self._roll(0)
+
+    def _erase(self, buffer: mmap.mmap | bytearray, start: int, end: int) -> None:
+        buffer[start:end] = bytes(end - start)
+        if buffer is self._buffer and self._at == end:
+            self._at = start
+
+    def _log_slowly(self, values: Mapping[str, SupportsFloat], step: Step | None, now: int) -> None:
+        """The whole of `log`, with every check, for a first, unusual or wrong call."""
+        if self._closed:
+            raise Invalid("the run has ended; nothing more can be logged", hint="log inside of its `with` block")
+        points = {check_key(key): check_value(key, value) for key, value in values.items()}
+        self._deferred.append((points, None if step is None else check_step(step), now))
+        if self._busy:
+            return
+        self._busy, self._limit = True, 0
+        try:
+            while self._deferred:
+                self._append(*self._deferred.pop(0))
+        finally:
+            self._busy, self._limit = False, self._end
+
+    def _append(self, points: dict[str, float], step: Step | None, now: int) -> None:
+        if now < self._retry_ns or not self._make_room(points):
+            self.dropped += len(points)
+            self._retry_ns = self._retry_ns if now < self._retry_ns else now + _RETRY_NS
+            self._tell("dropped", "clew has no room left for metrics, on disk or in memory: points are lost")
+            return
+        start = at = self._at
+        self._at = end = start + SLOT_BYTES * len(points)
+        for key, value in points.items():
+            where = self._count(key) if step is None else step
+            if isinstance(where, int):
+                pack_int_step(self._buffer, at, where, now, value, self._int_heads[key])
+            else:
+                pack_float_step(self._buffer, at, where, now, value, self._float_heads[key])
+            at += SLOT_BYTES
+        if self._write is not None:
+            self._write(start, end)
+
+    def _count(self, key: str) -> int:
+        count = self._counts.get(key, 0)
+        self._counts[key] = count + 1
+        return count
+
+    def _make_room(self, points: Mapping[str, float]) -> bool:
+        """A segment in which these keys are named and one point of each fits; False when there is no room at all."""
+        names = self._unnamed(points)
+        size = sum(map(len, names.values())) + SLOT_BYTES * len(points)
+        if self._at + size > self._end:
+            self._int_heads, self._float_heads = {}, {}
+            names = self._unnamed(points)
+            if not self._roll(sum(map(len, names.values())) // SLOT_BYTES + len(points)):
+                return False
+        for key, slots in names.items():
+            self._put_name(key, slots)
+        return True
+
+    def _unnamed(self, points: Mapping[str, float]) -> dict[str, bytes]:
+        missing = [key for key in points if key not in self._int_heads]
+        return {key: name_slots(self._keys.setdefault(key, len(self._keys)), key.encode()) for key in missing}
+
+    def _put_name(self, key: str, slots: bytes) -> None:
+        start = self._at
+        self._at = end = start + len(slots)
+        # Heads last, as for points; a plain slice would do on every machine we know, but nobody promises it.
+        for at in range(0, len(slots), SLOT_BYTES):
+            self._buffer[start + at : start + at + 24] = slots[at : at + 24]
+            struct.pack_into("<Q", self._buffer, start + at + 24, *struct.unpack_from("<Q", slots, at + 24))
+        if self._write is not None:
+            self._write(start, end)
+        self._int_heads[key] = INT_STEP | self._keys[key]
+        self._float_heads[key] = FLOAT_STEP | self._keys[key]
+
+    def _roll(self, needed: int) -> bool:
+        """Go on in a new segment with room for `needed` slots."""
+        segment, self._spare = self._spare, None
+        if segment is not None and segment.header.capacity < needed:
+            segment.close(delete=True)
+            segment = None
+        if segment is None:
+            segment = self._open_segment(self._reserve(needed))
+        if segment is None:
+            self._buffer, self._at, self._end, self._limit, self._write = bytearray(), 0, 0, 0, None
+            return False
+        self._segments.append(segment)
+        self._buffer, self._at, self._end = segment.buffer, HEADER_BYTES, segment.size_bytes
+        self._write = None if segment.mapped or segment.in_memory else self._write_through
+        return True
+
+    def _reserve(self, needed: int) -> Header:
+        """The header of the next segment. Its number and slots are given away once, used or not."""
+        number, base = self._next
+        capacity = max(min(self._smallest << min(number, 4), _LARGEST), needed)
+        self._next = number + 1, base + capacity
+        return Header(self.run, self.id, number, base, capacity, self._main, os.getpid(), self._clock_ns())
+
+    def _open_segment(self, header: Header) -> Segment | None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self._mapped is None:
+                self._mapped = trusts_mmap(self.folder)
+            return Segment(header, self.folder, mapped=self._mapped)
+        except OSError as error:
+            self._complain(error)
+        if sum(s.header.capacity for s in self._segments if s.in_memory) + header.capacity > _MEMORY_SLOTS:
+            return None
+        return Segment(header, None, mapped=False)
+
+    def _write_through(self, start: int, end: int) -> None:
+        try:
+            self._segments[-1].write(start, end)
+        except OSError as error:
+            self._segments[-1].stay_in_memory()
+            self._write = None
+            self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        self._tell("memory", f"clew cannot journal in {self.folder} ({error}): until it can, a kill loses points")
+
+    def _tell(self, what: str, text: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self._say(text)
+
+    def prepare(self) -> None:
+        """Make the next segment in advance, off the path of `log`."""
+        with self._lock:
+            full = bool(self._segments) and (self._end - self._at) * 2 < self._segments[-1].size_bytes
+            if self._closed or self._busy or self._spare is not None or not full:
+                return
+            header, owner = self._reserve(0), self.id
+        segment = self._open_segment(header)
+        if segment is None:
+            return
+        with self._lock:
+            behind = self._segments[-1].header.number >= header.number if self._segments else True
+            if self._closed or behind or owner != self.id or self._spare is not None:
+                segment.close(delete=True)
+            else:
+                self._spare = segment
+
+    @property
+    def pending(self) -> int:
+        """Slots that were written and not yet drained."""
+        with self._lock:
+            return max(self._written() - self._drained[0], 0)
+
+    def _written(self) -> int:
+        if not self._segments:
+            return 0
+        if self._end == 0:
+            return _end_of(self._segments[-1])
+        return self._segments[-1].header.base + (self._at - HEADER_BYTES) // SLOT_BYTES
+
+    def take(self, limit: int) -> Slots | None:
+        """Points that are not drained yet, of at most `limit` slots of one segment; None when there are none."""
+        with self._lock:
+            drained, names = self._drained
+            written = self._written()
+            segments = list(self._segments)
+        for segment in segments:
+            base = segment.header.base
+            start = max(drained - base, 0)
+            stop = min(written - base, segment.header.capacity, start + limit)
+            if start >= stop:
+                continue
+            low, high = (HEADER_BYTES + SLOT_BYTES * i for i in (start, stop))
+            data = bytes(memoryview(segment.buffer)[low:high])
+            slots = parse_slots(data, base + start, f"journal {self.id}", names if start else {})
+            self._taken = base + stop, slots.names
+            return slots
+        return None
+
+    def drained(self) -> None:
+        """What `take` gave last is in the ledger: segments that hold nothing else go, but for the first."""
+        with self._lock:
+            self._drained = self._taken
+            kept = self._segments[:1]
+            for segment in self._segments[1:]:
+                if segment is not self._segments[-1] and _end_of(segment) <= self._drained[0]:
+                    segment.close(delete=True)
+                else:
+                    kept.append(segment)
+            self._segments = kept
+
+    def close(self, *, delete: bool) -> None:
+        """End the journal: `log` refuses from now on. Files that are not deleted are adopted later."""
+        with self._lock:
+            self._closed = True
+            if self._spare is not None:
+                self._spare.close(delete=True)
+            for segment in reversed(self._segments):
+                segment.close(delete=delete)
+            self._segments, self._spare, self._write = [], None, None
+            self._buffer, self._at, self._end, self._limit = bytearray(), 0, 0, 0
+
+    def seal(self) -> None:
+        """Refuse further points, and keep those that are there for the drain."""
+        with self._lock:
+            self._closed, self._limit = True, 0
+
+
+def _end_of(segment: Segment) -> int:
+    return segment.header.base + segment.header.capacity

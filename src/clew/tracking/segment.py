@@ -1,0 +1,175 @@
+"""One file of a journal: reserved, mapped where that is safe, and locked while its owner lives.
+
+Not the layout of its bytes (`slots`). Reasoning: docs/design/journal.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+from pathlib import Path
+
+from clew.core.errors import Corrupt
+from clew.tracking.slots import HEADER_BYTES, SLOT_BYTES, Header, pack_header, parse_header
+
+__all__ = ["Segment", "lock_file", "read_segment", "segment_path", "trusts_mmap"]
+
+_NO_MMAP = frozenset(
+    {
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "davfs",
+        "fuse",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "virtiofs",
+        "zfs",
+    }
+)
+
+
+def segment_path(folder: Path, journal: str, number: int) -> Path:
+    """Where a segment lies."""
+    return folder / f"{journal}.{number:06d}.journal"
+
+
+def trusts_mmap(path: Path, mounts: str | None = None) -> bool:
+    """Whether a reserved, shared map of a file below `path` cannot fail when it is written to.
+
+    Args:
+        path: an existing folder.
+        mounts: the text of `/proc/self/mounts`; read when None.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return False
+    try:
+        text = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace") if mounts is None else mounts
+    except OSError:
+        return False
+    at, best, kind = str(path.resolve()), "", ""
+    for line in text.splitlines():
+        point, found = [*line.split(" "), "", "", ""][1:3]
+        point = point.replace("\\040", " ")
+        inside = at == point or at.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, found
+    return bool(kind) and kind.partition(".")[0] not in _NO_MMAP
+
+
+def lock_file(fd: int) -> bool:
+    """Take the lock that says "its owner lives"; False when another process, or another opening of it, has it."""
+    import fcntl
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Segment:
+    """A writable segment. `buffer` is what to pack into; `write` takes it to the page cache where it is not mapped.
+
+    `in_memory` says that a kill would lose what it holds.
+
+    Args:
+        header: what it says about itself.
+        folder: where its file goes; None keeps it in memory alone.
+        mapped: map the file; otherwise it is written by `pwrite`.
+
+    Raises:
+        OSError: the file cannot be made, or there is no room for it.
+    """
+
+    def __init__(self, header: Header, folder: Path | None, *, mapped: bool) -> None:
+        self.header = header
+        self.size_bytes = HEADER_BYTES + header.capacity * SLOT_BYTES
+        self.path = segment_path(folder, header.journal, header.number) if folder else None
+        self.buffer: mmap.mmap | bytearray = bytearray()
+        self._fd = -1
+        self.mapped = mapped and folder is not None
+        self.in_memory = folder is None
+        if self.path is None:
+            self.buffer = bytearray(self.size_bytes)
+            self.buffer[:HEADER_BYTES] = pack_header(header)
+        else:
+            self._create(self.path)
+
+    def _create(self, path: Path) -> None:
+        fresh = path.with_suffix(".new")
+        self._fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            if not lock_file(self._fd):
+                raise FileNotFoundError(f"{fresh} was taken away")
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._fd, 0, self.size_bytes)
+            os.pwrite(self._fd, pack_header(self.header), 0)
+            if self.mapped:
+                self.buffer = mmap.mmap(self._fd, self.size_bytes)
+            else:
+                self.buffer = bytearray(self.size_bytes)
+            fresh.rename(path)
+        except (OSError, ValueError) as error:
+            os.close(self._fd)
+            with contextlib.suppress(FileNotFoundError):
+                fresh.unlink()
+            raise OSError(str(error)) from error
+
+    def write(self, start: int, end: int) -> None:
+        """Hand bytes `start` to `end` of an unmapped segment to the file.
+
+        Raises:
+            OSError: there is no room, or the file system is gone.
+        """
+        view = memoryview(self.buffer)[start:end]
+        while view:
+            done = os.pwrite(self._fd, view, start)
+            view, start = view[done:], start + done
+
+    def stay_in_memory(self) -> None:
+        """Go on without the file, which failed; what it holds so far stays readable there."""
+        self.in_memory = True
+
+    def close(self, *, delete: bool) -> None:
+        """Let go of map, file and lock."""
+        if isinstance(self.buffer, mmap.mmap):
+            # A fork may have copied a view that another thread held; nobody will release it here.
+            with contextlib.suppress(BufferError):
+                self.buffer.close()
+        self.buffer = bytearray()
+        if delete and self.path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self.path.unlink()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def read_segment(path: Path) -> tuple[Header, bytes] | None:
+    """Header and slots of a segment on disk; None where it never got a header.
+
+    Raises:
+        Corrupt: it is no journal segment.
+        OSError: it cannot be read.
+    """
+    data = path.read_bytes()
+    header = parse_header(data, str(path))
+    if header is None:
+        return None
+    if path.name != segment_path(path.parent, header.journal, header.number).name:
+        raise Corrupt(f"{path} says that it is segment {header.number} of journal {header.journal}")
+    return header, data[HEADER_BYTES : HEADER_BYTES + header.capacity * SLOT_BYTES]
