@@ -1,4 +1,4 @@
-"""How results reach stdout: a table for people, JSON for machines, and progress on stderr for anything long.
+"""How results reach stdout: a table for people, JSON for machines. Progress is in `clew.cli.progress`.
 
 The one place of the command line that writes results. Commands give it values, never text that they formatted
 themselves: formats follow from names, since numbers carry their unit in them (`created_us` is a time, `size_bytes` a
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["Column", "cell", "json_line", "note", "record", "table", "text"]
+__all__ = ["Column", "amount", "cell", "json_line", "note", "record", "table", "text"]
 
 
 class Column(NamedTuple):
@@ -69,7 +69,7 @@ def table(
         grid.add_column(column.title or _title(column.field), justify="right" if right else "left", overflow="fold")
     for item in items:
         grid.add_row(*[_plain(_show(_pick(item, column.field), column)) for column in chosen])
-    _console().print(grid)
+    _print(grid)
     if after:
         note(f"there are more: --after {after}")
 
@@ -95,7 +95,7 @@ def record(value: object, fields: Sequence[Column | str] | None = None, *, as_js
     grid.add_column(overflow="fold")
     for column in chosen:
         grid.add_row(column.title or _title(column.field), _plain(_show(_pick(value, column.field), column)))
-    _console().print(grid)
+    _print(grid)
 
 
 def text(words: str, value: object = None, *, as_json: bool) -> None:
@@ -141,6 +141,13 @@ def cell(field: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}={cell(str(key), one)}" for key, one in value.items()) or "–"
     return str(value)
+
+
+def amount(number: float, unit: str = "") -> str:
+    """A count with its unit, `12,345 rows`; `bytes` become a size, `1.2 MB`."""
+    if unit == "bytes":
+        return _size(number)
+    return f"{number:,} {unit}".rstrip()
 
 
 def _number(field: str, value: float) -> str:
@@ -195,6 +202,13 @@ def _title(field: str) -> str:
 
 def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _print(grid: object) -> None:
+    """Print a grid of rich, without the blanks at the ends of its lines."""
+    with (console := _console()).capture() as captured:
+        console.print(grid)
+    sys.stdout.write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))
 
 
 def _plain(words: str) -> str:
