@@ -31,7 +31,7 @@ def complete_if_asked(root: click.Command) -> None:
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(*, shell: str, as_json: bool) -> None:
-    """Print the script that completes commands in a shell."""
+    """Print the completion script of a shell."""
     from click.shell_completion import get_completion_class
 
     from clew.cli import main, output

@@ -25,7 +25,8 @@ How to add a command:
    - At least one example, and help whose first line says what the command does. A test holds every command to it.
 2. A group (`clew data …`) is made with `group`, and its commands are added with `data.add_command(list_)` or
    `@data.command(...)`.
-3. Add one row to `COMMANDS`. Only modules that exist may stand there.
+3. Add one row to `COMMANDS`; its help is the first line of the command's docstring without the full stop. Only modules
+   that exist may stand there.
 4. `make docs` writes the reference page; nothing else is to be done.
 
 The reasoning is in docs/decisions/0004-click.md.

@@ -226,21 +226,19 @@ def _console() -> Console:
 
 
 def _write_json(value: object) -> None:
-    import msgspec
-
-    encoded = _encode(value)
-    _write_bytes(msgspec.json.format(encoded, indent=2) + b"\n")
+    _write_bytes(_encode(value, indent=2) + b"\n")
 
 
-def _encode(value: object) -> bytes:
+def _encode(value: object, *, indent: int = 0) -> bytes:
     import msgspec
 
     try:
-        return msgspec.json.encode(value, enc_hook=_encode_other)
+        encoded = msgspec.json.encode(value, enc_hook=_encode_other)
+        return msgspec.json.format(encoded, indent=indent) if indent else encoded
     except UnicodeEncodeError:  # a file name that is no UTF-8: JSON can say so with escapes
         import json
 
-        return json.dumps(msgspec.to_builtins(value, enc_hook=_encode_other)).encode()
+        return json.dumps(msgspec.to_builtins(value, enc_hook=_encode_other), indent=indent or None).encode()
 
 
 def _encode_other(value: object) -> object:

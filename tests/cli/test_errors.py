@@ -1,0 +1,161 @@
+"""The door for errors: codes, texts, JSON, and the difference between a user's mistake and a defect."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from clew.cli.errors import DEFECT, EXIT_CODES, INTERRUPTED, exit_code_of, guarded
+from clew.core import errors
+
+
+def raising(error: BaseException) -> object:
+    def call() -> int:
+        raise error
+
+    return call
+
+
+def run(error: BaseException, *words: str) -> int:
+    return guarded(raising(error), list(words))  # type: ignore[arg-type]
+
+
+def test_every_error_of_the_tree_has_a_row() -> None:
+    assert {getattr(errors, name) for name in errors.__all__} == set(EXIT_CODES)
+
+
+def test_codes_leave_room_for_success_and_signals() -> None:
+    assert not {0, DEFECT, INTERRUPTED} & set(EXIT_CODES.values())
+    assert all(0 < code < 64 for code in EXIT_CODES.values())
+
+
+def test_a_class_that_the_table_lacks_counts_as_its_parent() -> None:
+    class Narrower(errors.NotFound):
+        pass
+
+    assert exit_code_of(Narrower("run", "x")) == EXIT_CODES[errors.NotFound]
+    assert exit_code_of(errors.GateRefused("no", verdict=None)) == 1
+
+
+def test_an_error_is_a_sentence_and_a_hint_without_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(errors.NotFound("dataset", "flihgts", near=["flights"]), "data", "show") == 3
+    assert capfd.readouterr() == ("", "clew: no dataset named 'flihgts'\n  → did you mean flights?\n")
+
+
+def test_json_carries_code_message_and_hint(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(errors.Conflict("head moved", hint="try again"), "data", "--json") == 4
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert json.loads(err) == {"error": {"code": "conflict", "message": "head moved", "hint": "try again"}}
+
+
+def test_usage_errors_name_the_help(capfd: pytest.CaptureFixture[str]) -> None:
+    context = click.Context(click.Command("add"), info_name="clew data add")
+    assert run(click.UsageError("no such option", context)) == 2
+    assert capfd.readouterr().err == "clew: no such option\n  → clew data add --help\n"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_an_interrupt_says_how_to_go_on(error: BaseException, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(error) == INTERRUPTED
+    assert "the same command continues" in capfd.readouterr().err
+
+
+def test_exit_passes_its_code_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(click.exceptions.Exit(1)) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_defect_keeps_its_traceback_in_a_file(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CLEW_DEBUG", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run(ZeroDivisionError("by zero"), "runs", "list") == DEFECT
+    err = capfd.readouterr().err
+    (report,) = tmp_path.iterdir()
+    assert str(report) in err
+    assert "defect of clew" in err
+    assert "Traceback" not in err
+    assert "Traceback" in report.read_text()
+    assert "['runs', 'list']" in report.read_text()
+    assert report.stat().st_mode & 0o077 == 0
+
+
+def test_a_defect_shows_its_traceback_when_asked(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEW_DEBUG", "1")
+    assert run(ZeroDivisionError("by zero")) == DEFECT
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_defect_is_told_even_where_no_file_can_be_written(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> tuple[int, str]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.delenv("CLEW_DEBUG", raising=False)
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    assert run(ZeroDivisionError("by zero"), "--json") == DEFECT
+    assert json.loads(capfd.readouterr().err)["error"]["code"] == "defect"
+
+
+def shell(code: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    program = f"import sys\nfrom clew.cli.errors import guarded\ndef call():\n {code}\nsys.exit(guarded(call, []))"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
+    return subprocess.run(
+        [sys.executable, "-c", program], env=inherited | environment, capture_output=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "ascii"}],
+)
+def test_a_bare_locale_stops_no_character(environment: dict[str, str]) -> None:
+    done = shell(r"print('fl\xfcge \u2192 1'); return 0", **environment)
+    assert (done.returncode, done.stdout.decode()) == (0, "flüge → 1\n"), done.stderr
+
+
+def test_a_narrow_encoding_replaces_what_it_lacks() -> None:
+    done = shell(r"print('\xfc \u2192 1'); return 0", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stdout.decode("latin-1")) == (0, "ü \\u2192 1\n")
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    program = (
+        "import sys\nfrom clew.cli.errors import guarded\n"
+        "def call():\n for _ in range(100_000): print('x' * 80)\n return 0\n"
+        "sys.exit(guarded(call, []))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_ctrl_c_ends_a_real_process_with_130() -> None:
+    program = (
+        "import sys, time\nfrom clew.cli.errors import guarded\n"
+        "def call():\n print('on', flush=True)\n time.sleep(60)\n return 0\n"
+        "sys.exit(guarded(call, []))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert b"Traceback" not in process.stderr.read()
+    assert process.returncode == 130
