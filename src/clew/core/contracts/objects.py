@@ -59,6 +59,13 @@ class Objects(Protocol):
         """Size in bytes."""
         ...
 
+    def find_path(self, digest: Digest) -> Path | None:
+        """A file that holds just the object's bytes, verified now, to read from and never to write to.
+
+        None when the store keeps none (packed, compressed, remote): use `open`, `get` or `save`.
+        """
+        ...
+
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         """Which of these are not stored."""
         ...

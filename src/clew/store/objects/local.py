@@ -1,0 +1,224 @@
+"""Objects in a folder of this machine: loose files for large ones, packs for many small ones.
+
+Formats and reasoning: docs/design/objects.md. Locks are taken by `delete` alone: everything else is safe by the order
+in which things are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from clew.core.clock import Clock, SystemClock
+from clew.core.errors import Corrupt, NotFound
+from clew.core.hashing import Hasher, hash_bytes, hash_file
+from clew.core.ids import Digest
+from clew.store.objects.batch import PackBatch
+from clew.store.objects.disk import Draft, disk_errors, locked, sweep_drafts, sync_folder
+from clew.store.objects.frames import FRAME_BYTES, frames, worth_shrinking
+from clew.store.objects.loose import Loose, LooseObject
+from clew.store.objects.names import checked
+from clew.store.objects.packs import PackedObject, Packs
+from clew.store.objects.source import Source, open_source
+
+__all__ = ["LocalObjects"]
+
+T = TypeVar("T")
+
+_ABANDONED_US = 3600 * 1_000_000
+
+
+class LocalObjects:
+    """An `Objects` in a folder. Threads and processes may share the folder.
+
+    Args:
+        folder: made when it is first written to.
+        clock: tells how old an abandoned draft is.
+        pack_bytes: a batch starts a new pack when the last one has reached this length.
+    """
+
+    def __init__(self, folder: Path, *, clock: Clock | None = None, pack_bytes: int = 32 << 20) -> None:
+        self.folder = folder
+        self._clock = clock or SystemClock()
+        self._pack_bytes = pack_bytes
+        self._drafts = folder / "drafts"
+        self._loose = Loose(folder / "loose")
+        self._packs = Packs(folder / "packs", self._drafts)
+        self._ready = False
+
+    def put(self, data: bytes) -> Digest:
+        digest = hash_bytes(data)
+        with disk_errors(f"store {len(data)} bytes in {self.folder}"):
+            if not self._settled(digest):
+                pieces = (data[at : at + FRAME_BYTES] for at in range(0, len(data), FRAME_BYTES))
+                self._write(pieces, small=len(data) < 64)
+        return digest
+
+    def put_file(self, path: Path) -> Digest:
+        with open_source(path) as source, disk_errors(f"store {path} in {self.folder}"):
+            if source.size_bytes < FRAME_BYTES:
+                return self.put(b"".join(source.chunks()))
+            return self._clone(source) or self._write(source.chunks(), small=False)
+
+    @contextmanager
+    def batch(self) -> Iterator[PackBatch]:
+        with disk_errors(f"store a batch in {self.folder}"):
+            self._prepare()
+            self._packs.refresh()
+            batch = PackBatch(self._packs, self._loose, self._pack_bytes)
+        try:
+            yield batch
+            with disk_errors(f"store a batch in {self.folder}"):
+                batch.commit()
+        finally:
+            batch.discard()
+
+    def get(self, digest: Digest) -> bytes:
+        with self._reading(digest):
+            return self._first(digest, lambda copy: copy.read())
+
+    def open(self, digest: Digest) -> BinaryIO:
+        with self._reading(digest):
+            return self._first(digest, lambda copy: copy.open())
+
+    def save(self, digest: Digest, path: Path) -> None:
+        def copy_out(copy: LooseObject | PackedObject) -> None:
+            with Draft(path.parent, mode=0o666) as draft:
+                copy.copy_to(draft)
+                draft.publish(path)
+
+        if not path.parent.is_dir():
+            raise NotFound("folder", str(path.parent))
+        with disk_errors(f"write {path}"):
+            self._first(digest, copy_out)
+
+    def size(self, digest: Digest) -> int:
+        with self._reading(digest):
+            return self._first(digest, lambda copy: copy.size)
+
+    def find_path(self, digest: Digest) -> Path | None:
+        with self._reading(digest):
+            return self._first(digest, lambda copy: copy.path)
+
+    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+        with disk_errors(f"look into {self.folder}"):
+            self._packs.refresh()
+            shards = self._loose.shards()
+            seen = self._packs.seen()
+            return {
+                digest
+                for digest in digests
+                if not (checked(digest)[:2] in shards and any(self._loose.find(digest)))
+                and not (seen.may_hold(raw := bytes.fromhex(digest)) and self._packs.holds(raw))
+            }
+
+    def list(self) -> Iterator[Digest]:
+        with disk_errors(f"look into {self.folder}"):
+            self._packs.refresh()
+            for broken in self._packs.broken.values():
+                raise broken
+            given: set[Digest] = set()
+            packed = (Digest(e.digest.hex()) for pack in self._packs.all() for e in pack.entries())
+            for digest in chain(self._loose.list(), packed):
+                if digest not in given:
+                    given.add(digest)
+                    yield digest
+
+    def delete(self, digests: Iterable[Digest]) -> None:
+        with disk_errors(f"delete from {self.folder}"):
+            self._prepare()
+            with locked(self.folder / "delete.lock"):
+                gone = {checked(digest) for digest in digests}
+                for digest in gone:
+                    self._loose.remove(digest)
+                self._packs.remove({bytes.fromhex(digest) for digest in gone})
+
+    def _write(self, pieces: Iterable[bytes], *, small: bool) -> Digest:
+        """Write a loose object from pieces of at most `FRAME_BYTES`; nothing happens when it is there already."""
+        self._prepare()
+        pieces = iter(pieces)
+        first = next(pieces, b"")
+        compressed = not small and worth_shrinking(first)
+        hasher = Hasher()
+
+        def hashed() -> Iterator[bytes]:
+            for piece in chain([first], pieces):
+                hasher.update(piece)
+                yield piece
+
+        with Draft(self._drafts) as draft:
+            for stored in frames(hashed()) if compressed else hashed():
+                draft.write(stored)
+            digest = Digest(hasher.hexdigest())
+            if not self._settled(digest):
+                draft.sync()
+                self._loose.publish(draft, digest, compressed=compressed)
+        return digest
+
+    def _clone(self, source: Source) -> Digest | None:
+        """Store a reflink of a file, which costs no space and is a snapshot; None where there are none."""
+        self._prepare()
+        with Draft(self._drafts) as draft:
+            if not draft.clone(source.file):
+                return None
+            digest = hash_file(Path(draft.path))
+            if not self._settled(digest):
+                draft.sync()
+                self._loose.publish(draft, digest, compressed=False)
+        return digest
+
+    def _settled(self, digest: Digest) -> bool:
+        """Whether an object is there, and will be after a loss of power. A damaged loose file is removed."""
+        for loose in self._loose.find(digest):
+            try:
+                loose.verify()
+            except Corrupt:
+                self._loose.remove(digest)
+                continue
+            self._loose.settle(digest)
+            return True
+        if self._packs.holds(bytes.fromhex(digest)):
+            sync_folder(self._packs.folder)
+            return True
+        return False
+
+    def _reading(self, digest: Digest) -> AbstractContextManager[None]:
+        return disk_errors(f"read object {digest} in {self.folder}")
+
+    def _first(self, digest: Digest, use: Callable[[LooseObject | PackedObject], T]) -> T:
+        """What `use` makes of the first copy that is sound."""
+        trouble: Corrupt | None = None
+        try:
+            for copy in self._copies(checked(digest)):
+                try:
+                    return use(copy)
+                except Corrupt as error:
+                    trouble = error
+                except FileNotFoundError:  # collected, or moved to another pack, while we looked
+                    continue
+        except Corrupt as error:
+            trouble = error
+        if trouble is None and self._packs.broken:
+            trouble = next(iter(self._packs.broken.values()))
+        raise trouble or NotFound("object", digest)
+
+    def _copies(self, digest: Digest) -> Iterator[LooseObject | PackedObject]:
+        raw = bytes.fromhex(digest)
+        yield from self._loose.find(digest)
+        yield from self._packs.find(raw)
+        while self._packs.refresh():  # others add packs, and a collector rewrites them
+            yield from self._packs.find(raw)
+
+    def _prepare(self) -> None:
+        """Make the folders, once a process, and remove what killed writers left."""
+        if self._ready:
+            return
+        for folder in (self.folder / "loose", self.folder / "packs", self._drafts):
+            folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(self.folder)
+        sync_folder(self.folder.parent)
+        sweep_drafts(self._drafts, now_us=self._clock.now_us(), older_than_us=_ABANDONED_US)
+        self._ready = True

@@ -1,0 +1,177 @@
+"""A folder of packs: which there are, which one holds an object, and taking objects out. The format is in `pack.py`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from clew.core.errors import Corrupt
+from clew.store.objects.disk import Draft, sync_folder
+from clew.store.objects.pack import Entry, OpenFiles, Pack, PackDraft
+
+__all__ = ["PackedObject", "Packs", "Seen"]
+
+
+@dataclass(frozen=True)
+class PackedObject:
+    """One object in one pack."""
+
+    pack: Pack
+    entry: Entry
+
+    @property
+    def size(self) -> int:
+        """Uncompressed bytes."""
+        return self.entry.size
+
+    @property
+    def path(self) -> None:
+        """No file holds just this object."""
+        return None
+
+    def read(self) -> bytes:
+        """The verified bytes."""
+        return self.pack.read(self.entry)
+
+    def open(self) -> BinaryIO:
+        """A handle on the verified bytes."""
+        return BytesIO(self.read())
+
+    def copy_to(self, draft: Draft) -> None:
+        """Write the verified bytes."""
+        draft.write(self.read())
+
+
+class Seen:
+    """A filter over all digests in the packs: False means surely not there, at the cost of one look-up.
+
+    One byte a slot, 16 slots an object, so that one in sixteen answers is a needless True.
+    """
+
+    def __init__(self, packs: Iterable[Pack]) -> None:
+        packs = list(packs)
+        bits = max((16 * sum(len(pack) for pack in packs)).bit_length(), 16)
+        self._shift = 64 - bits
+        self._slots = bytearray(1 << bits)
+        for pack in packs:
+            shift, slots = self._shift, self._slots
+            for prefix in pack.prefixes:
+                slots[prefix >> shift] = 1
+
+    def may_hold(self, digest: bytes) -> bool:
+        """Whether some pack may hold it."""
+        return self._slots[int.from_bytes(digest[:8], "big") >> self._shift] == 1
+
+
+class Packs:
+    """The packs of one folder, as of the last `refresh`.
+
+    Other processes add packs at any time: who misses an object refreshes and looks again. The tuple of packs is
+    replaced, never changed, so that readers need no lock. A file that is no readable pack is set aside in `broken`,
+    and is tried again at the next refresh.
+    """
+
+    def __init__(self, folder: Path, drafts: Path) -> None:
+        self.folder = str(folder)
+        self._drafts = drafts
+        self.broken: dict[str, Corrupt] = {}
+        self._packs: dict[str, Pack] | None = None
+        self._files = OpenFiles()
+
+    def refresh(self) -> bool:
+        """List the folder again; whether there are other packs than before."""
+        known = self._packs or {}
+        packs: dict[str, Pack] = {}
+        broken: dict[str, Corrupt] = {}
+        for path in self._listed():
+            try:
+                packs[path] = known.get(path) or Pack(path, self._files)
+            except Corrupt as error:
+                broken[path] = error
+            except FileNotFoundError:  # another process rewrote it just now
+                continue
+        for path in known.keys() - packs.keys():
+            self._files.forget(path)
+        self._packs, self.broken = packs, broken
+        return packs.keys() != known.keys()
+
+    def all(self) -> list[Pack]:
+        """Every readable pack."""
+        if self._packs is None:
+            self.refresh()
+        return list((self._packs or {}).values())
+
+    def find(self, digest: bytes) -> Iterator[PackedObject]:
+        """Every copy of an object, in the packs as last listed.
+
+        Raises:
+            Corrupt: after the last sound copy, when the index of some pack is damaged where the object should be.
+        """
+        trouble: Corrupt | None = None
+        for pack in self.all():
+            try:
+                entry = pack.find(digest)
+            except FileNotFoundError:  # another process rewrote it; a refresh finds the new one
+                continue
+            except Corrupt as error:
+                trouble = error
+                continue
+            if entry is not None:
+                yield PackedObject(pack, entry)
+        if trouble is not None:
+            raise trouble
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether an object is in a pack that still has its name, so that it need not be stored again."""
+        try:
+            return any(Path(copy.pack.path).exists() for copy in self.find(digest))
+        except Corrupt:
+            return False
+
+    def seen(self) -> Seen:
+        """A filter over the packs as last listed."""
+        return Seen(self.all())
+
+    def new(self) -> PackDraft:
+        """Start a pack."""
+        return PackDraft(Draft(self._drafts))
+
+    def publish(self, drafts: Iterable[tuple[PackDraft, str]]) -> None:
+        """Give sealed packs their names, durably."""
+        for pack, name in drafts:
+            pack.draft.publish(f"{self.folder}/{name}")
+        sync_folder(self.folder)
+
+    def remove(self, digests: set[bytes]) -> None:
+        """Take objects out: each pack that holds some is written anew without them, then unlinked.
+
+        A crash in between leaves both packs, which is right but for the space.
+        """
+        self.refresh()
+        for pack in self.all():
+            if any(pack.find(digest) is not None for digest in digests):
+                self._rewrite(pack, digests)
+        self.refresh()
+
+    def _rewrite(self, pack: Pack, without: set[bytes]) -> None:
+        keep = [entry for entry in pack.entries() if entry.digest not in without]
+        if keep:
+            rest = self.new()
+            with rest.draft:
+                for entry in keep:
+                    pack.read(entry)  # a damaged object stops here, with its pack as it was
+                    rest.add(entry.digest, pack.stored(entry), entry.size)
+                self.publish([(rest, rest.seal())])
+        Path(pack.path).unlink()
+        sync_folder(self.folder)
+
+    def _listed(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            names = os.listdir(self.folder)  # noqa: PTH208 - at every miss
+            return [f"{self.folder}/{name}" for name in sorted(names) if name.endswith(".pack")]
+        return []
