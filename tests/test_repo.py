@@ -1,0 +1,156 @@
+"""What holds for the whole repository: locks without addresses, small files, free imports, every package in a layer."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "clew"
+FILES = sorted(SOURCE.rglob("*.py"))
+LOCKS = ("build", "run", "dev")
+
+PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+?)(?: ; ([^\\]+?))? \\$")
+HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
+
+HEAVY = ("polars", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "skl2onnx", "skops", "granian", "rich")
+
+
+def lines_of(lock: str) -> list[str]:
+    text = (ROOT / "locks" / f"{lock}.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def pins_of(lock: str) -> set[tuple[str, ...]]:
+    return {found.groups("") for line in lines_of(lock) if (found := PIN.match(line))}
+
+
+def project() -> dict[str, object]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_versions_and_hashes_and_no_addresses(lock: str) -> None:
+    strange = [line for line in lines_of(lock) if not PIN.match(line) and not HASH.match(line)]
+    assert not strange
+    text = (ROOT / "locks" / f"{lock}.txt").read_text(encoding="utf-8")
+    assert not re.search(r"://|file:|@ |--index|--find-links|--extra-index|/", text)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_of_a_lock_has_a_hash(lock: str) -> None:
+    lines = lines_of(lock)
+    bare = [
+        line for line, below in zip(lines, [*lines[1:], ""], strict=True) if PIN.match(line) and not HASH.match(below)
+    ]
+    assert not bare
+
+
+def test_the_locks_agree() -> None:
+    assert pins_of("build") <= pins_of("run") <= pins_of("dev")
+
+
+def test_the_locks_hold_everything_that_is_declared() -> None:
+    declared = project()
+    about, groups = declared["project"], declared["dependency-groups"]
+    assert isinstance(about, dict)
+    assert isinstance(groups, dict)
+
+    def names(requirements: list[str]) -> set[str]:
+        found = {re.split(r"[^A-Za-z0-9._-]", one)[0].lower().replace("_", "-") for one in requirements}
+        return found - {"clew"}
+
+    extras = [one for extra in about["optional-dependencies"].values() for one in extra]
+    assert names(groups["build"]) <= {pin[0] for pin in pins_of("build")}
+    assert names(about["dependencies"] + extras) <= {pin[0] for pin in pins_of("run")}
+    assert names([one for group in groups.values() for one in group]) <= {pin[0] for pin in pins_of("dev")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_is_under_800_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 800
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    empty = {"utils", "util", "common", "helpers", "helper", "misc", "legacy"}
+    assert not [path for path in FILES if {path.stem, *path.relative_to(SOURCE).parts} & empty]
+
+
+def is_allowed_in_init(node: ast.stmt) -> bool:
+    """Imports, a docstring, `__all__` and `__version__`, and the lazy loading of the top package."""
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Assign(targets=[ast.Name(id="__all__" | "__version__")]):
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
+            return all(is_allowed_in_init(one) for one in body)
+        case ast.FunctionDef(name="__getattr__" | "__dir__"):
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.name == "__init__.py"], ids=lambda p: str(p.relative_to(SOURCE))
+)
+def test_a_package_only_re_exports(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not [ast.unparse(node) for node in tree.body if not is_allowed_in_init(node)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_module_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def modules_after(code: str) -> set[str]:
+    code += "\nimport sys; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_import_clew_loads_nothing_else() -> None:
+    others = {name for name in modules_after("import clew") if name.startswith("clew.")}
+    assert not others
+    assert not modules_after("import clew") & {*HEAVY, "numpy", "msgspec", "click", "asyncio"}
+
+
+def test_importing_any_module_loads_nothing_heavy() -> None:
+    names = [".".join(("clew", *path.relative_to(SOURCE).with_suffix("").parts)) for path in FILES]
+    names = [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+    watch = (
+        f"import importlib, sys\nheavy = {HEAVY!r}\nseen = {{}}\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    for one in heavy:\n"
+        "        if one in sys.modules: seen.setdefault(one, name)\n"
+        "print(seen)"
+    )
+    done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ast.literal_eval(done.stdout) == {}, "library: the first module whose import loads it"
+
+
+def test_every_package_has_a_layer() -> None:
+    tools = project()["tool"]
+    assert isinstance(tools, dict)
+    layers = {
+        name.strip("() ")
+        for contract in tools["importlinter"]["contracts"]
+        for line in contract.get("layers", ())
+        for name in line.split("|")
+    }
+    packages = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert packages - {"__init__"} <= layers
+
+
+def test_the_make_targets_are_documented() -> None:
+    done = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True)
+    listed = {line.split()[1] for line in done.stdout.splitlines()}
+    assert {"demo", "test", "lint", "bench", "docs", "lock", "clean"} <= listed
