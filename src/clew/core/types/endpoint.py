@@ -12,7 +12,7 @@ __all__ = ["Alert", "Endpoint", "Severity", "Trial", "TrialState", "Window"]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A served model. `predictions` and `labels` are its two datasets of kind log."""
+    """A served model. `predictions`, `shadows` and `labels` are the ids of its datasets of kind log."""
 
     id: str
     project: str
@@ -20,6 +20,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     alias: str
     predictions: str
+    shadows: str
     labels: str
     created_us: int
 

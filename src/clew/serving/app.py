@@ -1,0 +1,325 @@
+"""The endpoint as a bare ASGI application: a framework would cost more than the model.
+
+A decision is checked, scored, written to the replica's journal and only then answered; versions in shadow score after
+the answer has gone out, and their failures touch nobody. Protocols: `protocol_v2`, `protocol_json`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from clew.core.clock import Clock
+from clew.core.errors import ClewError, Conflict, Denied, Invalid, NotFound, Unavailable
+from clew.core.ids import IdSource
+from clew.serving import protocol_json, protocol_v2
+from clew.serving.journal import ReplicaJournal
+from clew.serving.metrics import Metrics
+from clew.serving.records import DecisionRecord, ShadowRecord, encode, row_id
+from clew.serving.request import DecisionRequest, check_columns
+from clew.serving.slots import Served, Slots
+
+__all__ = ["STATUS_OF", "Decided", "EndpointApp"]
+
+STATUS_OF: dict[type[ClewError], HTTPStatus] = {
+    Invalid: HTTPStatus.BAD_REQUEST,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Denied: HTTPStatus.FORBIDDEN,
+    Conflict: HTTPStatus.CONFLICT,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""From error to status; the nearest class counts, and what is not here is our defect: 500."""
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+_JSON = b"application/json"
+_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+_MODEL_PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/infer|/ready)?")
+_log = logging.getLogger("clew.serving")
+
+
+class Decided(msgspec.Struct, frozen=True, gc=False):
+    """A decision that was logged."""
+
+    served: Served
+    request: DecisionRequest
+    ids: list[str]
+    time_us: int
+    received_us: int
+    scores: list[float]
+    decisions: list[Any]
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What goes back, and the decision it is about, if any."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = _JSON
+    decided: Decided | None = None
+
+
+class EndpointApp:
+    """The ASGI application of one endpoint.
+
+    Args:
+        name: the endpoint's name.
+        slots: the versions to run; assign a new value to swap.
+        journal: where decisions are written before they are answered.
+        clock: for the time of receipt.
+        ids: for the ids of predictions.
+        largest_body_bytes: larger requests are refused with 413.
+        most_rows: requests with more rows are refused with 400.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        slots: Slots,
+        *,
+        journal: ReplicaJournal,
+        clock: Clock,
+        ids: IdSource,
+        largest_body_bytes: int = 16 << 20,
+        most_rows: int = 10_000,
+    ) -> None:
+        self.name, self.slots = name, slots
+        self.metrics = Metrics(name)
+        self._journal, self._clock, self._ids = journal, clock, ids
+        self._largest_body_bytes, self._most_rows = largest_body_bytes, most_rows
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        started = perf_counter()
+        body = await self._body(scope, receive)
+        answer = self._too_large() if body is None else self.answer(scope["method"], scope["path"], body, started)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": [
+                    (b"content-type", answer.content_type),
+                    (b"content-length", str(len(answer.body)).encode()),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+        if scope["method"] == "POST":
+            self.metrics.observe(answer.status, perf_counter() - started)
+        if answer.decided is not None:
+            self._shadow(answer.decided)
+
+    def answer(self, method: str, path: str, body: bytes, started: float) -> Answer:
+        """Answer one request; every error is an answer too."""
+        try:
+            return self._route(method, path, body, started)
+        except ClewError as error:
+            status = next((STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF), 500)
+            if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                _log.exception("clew could not answer %s %s", method, path)
+            return _error(int(status), error.what, code=error.code, hint=error.hint)
+        except Exception:  # noqa: BLE001 - the door: one request must not end the others
+            _log.exception("clew could not answer %s %s", method, path)
+            return _error(500, "this is a defect of clew; its log says more", code="internal")
+
+    def _route(self, method: str, path: str, body: bytes, started: float) -> Answer:
+        if path == "/predict":
+            return self._only("POST", method) or self._predict(body, started)
+        if path == "/labels":
+            return self._only("POST", method) or self._labels(body)
+        if found := _MODEL_PATH.fullmatch(path):
+            model, version, verb = found.groups()
+            self._know(model, version)
+            if verb == "/infer":
+                return self._only("POST", method) or self._infer(body, started)
+            return self._only("GET", method) or (self._ready() if verb else self._metadata())
+        return self._only("GET", method) or self._about(path)
+
+    def _about(self, path: str) -> Answer:
+        if path in ("/v2/health/live", "/v2/health/ready", "/health"):
+            return self._ready()
+        if path == "/metrics":
+            champion = self.slots.champion.version
+            text = self.metrics.text(model=champion.name, version=champion.number)
+            return Answer(text.encode(), content_type=_TEXT)
+        if path in ("/v2", "/v2/"):
+            from clew import __version__
+
+            return _json({"name": "clew", "version": __version__, "extensions": []})
+        if path == "/":
+            return _json(self._state())
+        return _error(404, f"nothing at {path}", code="not_found", hint="POST /predict, POST /v2/models/NAME/infer")
+
+    def _know(self, model: str, version: str | None) -> None:
+        champion = self.slots.champion.version
+        if model not in (champion.name, self.name):
+            raise NotFound("model", model, hint=f"this endpoint serves {champion.name}")
+        if version is not None and version != str(champion.number):
+            raise NotFound("version", version, hint=f"this endpoint serves version {champion.number}")
+
+    def _predict(self, body: bytes, started: float) -> Answer:
+        served = self.slots.champion
+        decided = self._decide(served, protocol_json.read_predict_request(body, served.signature), started)
+        answer = protocol_json.predict_response(
+            model=served.version.name,
+            version=served.version.number,
+            request=decided.request,
+            ids=decided.ids,
+            scores=decided.scores,
+            decisions=decided.decisions,
+        )
+        return Answer(answer, decided=decided)
+
+    def _infer(self, body: bytes, started: float) -> Answer:
+        served = self.slots.champion
+        request, wanted = protocol_v2.read_infer_request(body, served.signature)
+        for name in wanted:
+            if name not in _OUTPUTS:
+                raise Invalid(f"no output named {name!r}", hint=f"there are {', '.join(_OUTPUTS)}")
+        decided = self._decide(served, request, started)
+        outputs = {
+            "score": ("FP64", decided.scores),
+            "decision": (_datatype(served), decided.decisions),
+            "prediction_id": ("BYTES", decided.ids),
+        }
+        answer = protocol_v2.infer_response(
+            model=served.version.name, version=served.version.number, request=request, outputs=outputs, wanted=wanted
+        )
+        return Answer(answer, decided=decided)
+
+    def _decide(self, served: Served, request: DecisionRequest, started: float) -> Decided:
+        """Check, score and log: when this returns, the decision is in the journal."""
+        if not 0 < request.rows <= self._most_rows:
+            raise Invalid(f"{request.rows} rows in one request", hint=f"send 1 to {self._most_rows} rows")
+        check_columns(request.columns, served.signature)
+        if wrong := served.check(request.columns):
+            raise Invalid("; ".join(wrong[:5]), hint="the project's data checks refuse this ([checks] in clew.toml)")
+        scores, decisions = served.scorer.decide(request.columns)
+        received_us = self._clock.now_us()
+        first_id = self._ids()
+        decided = Decided(
+            served=served,
+            request=request,
+            ids=[row_id(first_id, row) for row in range(request.rows)],
+            time_us=request.time_us or received_us,
+            received_us=received_us,
+            scores=scores,
+            decisions=decisions,
+        )
+        self._journal.append(encode(_record(decided, latency_us=int((perf_counter() - started) * 1e6))))
+        self.metrics.rows += request.rows
+        return decided
+
+    def _shadow(self, decided: Decided) -> None:
+        for shadow in self.slots.shadows:
+            try:
+                check_columns(decided.request.columns, shadow.signature)
+                scores, decisions = shadow.scorer.decide(decided.request.columns)
+                record = ShadowRecord(
+                    first_id=decided.ids[0],
+                    time_us=decided.time_us,
+                    received_us=decided.received_us,
+                    version=shadow.version.id,
+                    runtime=shadow.scorer.id,
+                    scores=scores,
+                    decisions=decisions,
+                )
+                self._journal.append(encode(record))
+                self.metrics.shadow_rows += len(scores)
+            except Exception:  # noqa: BLE001 - a challenger's failure is counted, and the champion's answer stands
+                self.metrics.shadow_failures += 1
+                _log.exception("%s could not score in shadow", shadow.version.reference)
+
+    def _labels(self, body: bytes) -> Answer:
+        record = protocol_json.read_labels(body, now_us=self._clock.now_us())
+        if record.labels:
+            self._journal.append(encode(record))
+            self.metrics.labels += len(record.labels)
+        return _json({"accepted": len(record.labels)})
+
+    def _ready(self) -> Answer:
+        return _json({"live": True, "ready": True, **self._state()})
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "endpoint": self.name,
+            "model": self.slots.champion.version.name,
+            "version": self.slots.champion.version.number,
+            "shadows": [shadow.version.number for shadow in self.slots.shadows],
+        }
+
+    def _metadata(self) -> Answer:
+        served = self.slots.champion
+        outputs = {"score": "FP64", "decision": _datatype(served), "prediction_id": "BYTES"}
+        name, number = served.version.name, served.version.number
+        return _json(protocol_v2.metadata(model=name, versions=[number], signature=served.signature, outputs=outputs))
+
+    def _only(self, wanted: str, method: str) -> Answer | None:
+        if method == wanted or (wanted == "GET" and method == "HEAD"):
+            return None
+        return _error(405, f"{method} is not allowed here", code="method_not_allowed", hint=f"use {wanted}")
+
+    def _too_large(self) -> Answer:
+        limit = self._largest_body_bytes
+        return _error(413, f"the body is larger than {limit} bytes", code="too_large", hint="send fewer rows at once")
+
+    async def _body(self, scope: dict[str, Any], receive: Receive) -> bytes | None:
+        """The whole body, or None when it is too large: a large one is refused before it is read."""
+        for name, value in scope["headers"]:
+            if name == b"content-length" and (not value.isdigit() or int(value) > self._largest_body_bytes):
+                return None
+        message = await receive()
+        if not message.get("more_body"):
+            return bytes(message.get("body", b""))
+        chunks, size = [message.get("body", b"")], 0
+        while message.get("more_body"):
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > self._largest_body_bytes:
+                return None
+        return b"".join(chunks)
+
+
+_OUTPUTS = ("score", "decision", "prediction_id")
+
+
+def _record(decided: Decided, *, latency_us: int) -> DecisionRecord:
+    request = decided.request
+    return DecisionRecord(
+        first_id=decided.ids[0],
+        request=request.id,
+        time_us=decided.time_us,
+        received_us=decided.received_us,
+        latency_us=latency_us,
+        version=decided.served.version.id,
+        runtime=decided.served.scorer.id,
+        rows=request.rows,
+        keys=request.keys,
+        columns=request.columns,
+        scores=decided.scores,
+        decisions=decided.decisions,
+    )
+
+
+def _datatype(served: Served) -> str:
+    """The protocol's type of the decision: that of the classes, a number for a regression."""
+    kinds = {type(label) for label in served.signature.classes} or {float}
+    return {bool: "BOOL", int: "INT64", float: "FP64"}.get(kinds.pop(), "BYTES") if len(kinds) == 1 else "BYTES"
+
+
+def _json(value: object) -> Answer:
+    return Answer(msgspec.json.encode(value))
+
+
+def _error(status: int, text: str, *, code: str, hint: str = "") -> Answer:
+    """The protocol wants `error` as a text; code and hint stand beside it."""
+    return Answer(msgspec.json.encode({"error": text, "code": code, "hint": hint}), status=status)

@@ -1,0 +1,276 @@
+"""From replicas' journals to the endpoint's logs: frames become Parquet objects and rows of the ledger.
+
+One transaction moves the offset and adds the batches, so that a decision is in the log exactly once, whenever a
+process dies; what was drained twice is refused by its source. Segments go only when the ledger says that they are in
+the log. Design: docs/design/prediction-log.md.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from clew.core.contracts.stores import Stores
+from clew.core.extras import require
+from clew.core.ids import Digest
+from clew.core.types.dataset import LogBatch
+from clew.core.types.edge import Edge, Role, node
+from clew.core.types.endpoint import Endpoint
+from clew.core.types.signature import Dtype, Signature
+from clew.serving.journal import HEADER, is_live, read_frames, segments
+from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowRecord, decode, row_id
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Compacted", "ProfileOf", "SignatureOf", "compact", "journal_folder"]
+
+SignatureOf = Callable[[str], Signature]
+"""The signature of a model version, by its id."""
+
+ProfileOf = Callable[[str, "pl.DataFrame"], bytes]
+"""The counts of some logged rows of one model version."""
+
+_MOST_ROWS = 100_000
+
+
+@dataclass
+class Compacted:
+    """What one call moved into the logs."""
+
+    predictions: int = 0
+    shadows: int = 0
+    labels: int = 0
+    batches: int = 0
+
+
+@dataclass
+class _Range:
+    """Some consecutive records of one journal."""
+
+    start: int
+    end: int
+    decisions: dict[str, list[DecisionRecord]] = field(default_factory=dict)
+    shadows: list[ShadowRecord] = field(default_factory=list)
+    labels: list[LabelRecord] = field(default_factory=list)
+
+    def add(self, record: Record, end: int) -> None:
+        self.end = end
+        if isinstance(record, DecisionRecord):
+            self.decisions.setdefault(record.version, []).append(record)
+        elif isinstance(record, ShadowRecord):
+            self.shadows.append(record)
+        else:
+            self.labels.append(record)
+
+
+def journal_folder(stores: Stores, endpoint: str) -> Path:
+    """Where the replicas of an endpoint keep their journals."""
+    return stores.folder / "decisions" / endpoint
+
+
+def compact(
+    stores: Stores, endpoint: Endpoint, *, signature_of: SignatureOf, profile_of: ProfileOf | None = None
+) -> Compacted:
+    """Move everything acknowledged so far into the logs, also from replicas that are at work.
+
+    Returns:
+        How many rows were moved.
+
+    Raises:
+        Corrupt: a journal is damaged; what stood before the damage has been moved.
+    """
+    moved = Compacted()
+    root = journal_folder(stores, endpoint.id)
+    for replica in sorted(path for path in root.glob("*") if path.is_dir()):
+        live = is_live(replica)
+        paths = segments(replica)
+        for path in paths:
+            journal = f"{replica.name}/{path.stem}"
+            for some in _ranges(path, _drained(stores, endpoint, journal)):
+                _move(stores, endpoint, journal, some, moved, signature_of=signature_of, profile_of=profile_of)
+            closed = not live or path != paths[-1]
+            if closed and _drained(stores, endpoint, journal) >= _readable(path):
+                path.unlink(missing_ok=True)
+    return moved
+
+
+def _drained(stores: Stores, endpoint: Endpoint, journal: str) -> int:
+    with stores.ledger.read() as tx:
+        logs = (endpoint.predictions, endpoint.shadows, endpoint.labels)
+        return max(HEADER, *(tx.logs.drained(log, journal) for log in logs))
+
+
+def _readable(path: Path) -> int:
+    """The offset behind the last whole frame."""
+    end = HEADER
+    for _, end in read_frames(path):  # noqa: B007
+        pass
+    return end
+
+
+def _ranges(path: Path, start: int) -> Iterator[_Range]:
+    """The frames from `start` on, in pieces of bounded size."""
+    some, rows = _Range(start=start, end=start), 0
+    for payload, end in read_frames(path, start):
+        record = decode(payload)
+        some.add(record, end)
+        rows += len(record.scores if not isinstance(record, LabelRecord) else record.labels)
+        if rows >= _MOST_ROWS:
+            yield some
+            some, rows = _Range(start=end, end=end), 0
+    if some.end > some.start:
+        yield some
+
+
+def _move(
+    stores: Stores,
+    endpoint: Endpoint,
+    journal: str,
+    some: _Range,
+    moved: Compacted,
+    *,
+    signature_of: SignatureOf,
+    profile_of: ProfileOf | None,
+) -> None:
+    """Objects first, then one transaction; nothing if another process was first."""
+    source = f"{journal}@{some.start}"
+    batches: list[LogBatch] = []
+    edges: list[tuple[str, LogBatch]] = []
+    for version, records in some.decisions.items():
+        frame = _decisions(records, signature_of(version))
+        profile = stores.objects.put(profile_of(version, frame)) if profile_of else Digest("")
+        batch = _batch(stores, endpoint.predictions, frame, source=f"{source}/{version}", end=some.end)
+        batch = msgspec.structs.replace(batch, profile=profile)
+        batches.append(batch)
+        edges.append((version, batch))
+    if some.shadows:
+        batches.append(_batch(stores, endpoint.shadows, _shadows(some.shadows), source=source, end=some.end))
+    if some.labels:
+        batches.append(_batch(stores, endpoint.labels, _labels(some.labels), source=source, end=some.end))
+    with stores.ledger.write() as tx:
+        logs = (endpoint.predictions, endpoint.shadows, endpoint.labels)
+        if max(HEADER, *(tx.logs.drained(log, journal) for log in logs)) != some.start:
+            return
+        tx.logs.append(batches)
+        tx.edges.add(
+            Edge(
+                source=node("model", version),
+                target=node("batch", f"{batch.dataset}/{batch.source}"),
+                role=Role.LOGGED,
+                at_us=batch.created_us,
+            )
+            for version, batch in edges
+        )
+    moved.batches += len(batches)
+    moved.predictions += sum(record.rows for records in some.decisions.values() for record in records)
+    moved.shadows += sum(len(record.scores) for record in some.shadows)
+    moved.labels += sum(len(record.labels) for record in some.labels)
+
+
+def _batch(stores: Stores, dataset: str, frame: pl.DataFrame, *, source: str, end: int) -> LogBatch:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    content = buffer.getvalue()
+    return LogBatch(
+        dataset=dataset,
+        position=0,
+        object=stores.objects.put(content),
+        rows=frame.height,
+        size_bytes=len(content),
+        time_low_us=int(frame["time_us"].min()),  # type: ignore[arg-type]
+        time_high_us=int(frame["time_us"].max()),  # type: ignore[arg-type]
+        id_low=str(frame["id"].min()),
+        id_high=str(frame["id"].max()),
+        created_us=stores.clock.now_us(),
+        source=source,
+        source_end=end,
+    )
+
+
+def _decisions(records: list[DecisionRecord], signature: Signature) -> pl.DataFrame:
+    """One row per decision; `inputs` is a struct of the model's columns."""
+    require("polars")
+    import polars as pl
+
+    counts = [record.rows for record in records]
+    inputs = {
+        each.name: pl.Series(
+            each.name, [value for record in records for value in record.columns[each.name]], dtype=_dtype(each.dtype)
+        )
+        for each in signature.inputs
+    }
+    return pl.DataFrame(
+        {
+            "id": [row_id(record.first_id, row) for record in records for row in range(record.rows)],
+            "request": _repeat([record.request or record.first_id for record in records], counts),
+            "row": pl.Series([row for count in counts for row in range(count)], dtype=pl.Int32),
+            "key": [key for record in records for key in (record.keys or [""] * record.rows)],
+            "time_us": _repeat([record.time_us for record in records], counts),
+            "received_us": _repeat([record.received_us for record in records], counts),
+            "latency_us": _repeat([record.latency_us for record in records], counts),
+            "version": _repeat([record.version for record in records], counts),
+            "runtime": _repeat([record.runtime for record in records], counts),
+            "score": pl.Series([score for record in records for score in record.scores], dtype=pl.Float64),
+            "decision": [decision for record in records for decision in record.decisions],
+            "inputs": pl.DataFrame(inputs).to_struct("inputs"),
+        }
+    )
+
+
+def _shadows(records: list[ShadowRecord]) -> pl.DataFrame:
+    require("polars")
+    import polars as pl
+
+    counts = [len(record.scores) for record in records]
+    return pl.DataFrame(
+        {
+            "id": [row_id(record.first_id, row) for record in records for row in range(len(record.scores))],
+            "time_us": _repeat([record.time_us for record in records], counts),
+            "version": _repeat([record.version for record in records], counts),
+            "runtime": _repeat([record.runtime for record in records], counts),
+            "score": pl.Series([score for record in records for score in record.scores], dtype=pl.Float64),
+            "decision": [decision for record in records for decision in record.decisions],
+        }
+    )
+
+
+def _labels(records: list[LabelRecord]) -> pl.DataFrame:
+    """`label` is the JSON text of the value, so that one column holds what any model decides."""
+    require("polars")
+    import polars as pl
+
+    counts = [len(record.labels) for record in records]
+    return pl.DataFrame(
+        {
+            "id": [id for record in records for id in record.ids],  # noqa: A001
+            "key": [key for record in records for key in record.keys],
+            "time_us": _repeat([record.time_us for record in records], counts),
+            "received_us": _repeat([record.received_us for record in records], counts),
+            "label": [msgspec.json.encode(label).decode() for record in records for label in record.labels],
+        }
+    )
+
+
+def _repeat(values: list[Any], counts: list[int]) -> list[Any]:
+    return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
+
+
+def _dtype(dtype: Dtype) -> Any:
+    """The column type in the log. Numbers stay as they came: a model that takes 32 bits narrows them itself."""
+    require("polars")
+    import polars as pl
+
+    return {
+        Dtype.BOOL: pl.Boolean,
+        Dtype.INT64: pl.Int64,
+        Dtype.TIME: pl.Int64,
+        Dtype.FLOAT32: pl.Float64,
+        Dtype.FLOAT64: pl.Float64,
+        Dtype.STRING: pl.String,
+    }[dtype]

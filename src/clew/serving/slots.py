@@ -1,0 +1,49 @@
+"""Which versions an endpoint runs: one that answers, and those in shadow. Replaced as a whole, so that a request sees
+one consistent set and a swap fails none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from clew.core.types.model import ModelVersion
+from clew.core.types.signature import Signature
+
+__all__ = ["Scorer", "Served", "Slots"]
+
+
+class Scorer(Protocol):
+    """A model in memory. Called from one thread; the same columns give the same bits every time."""
+
+    @property
+    def id(self) -> str:
+        """Which implementation answers, with versions: what a replay needs."""
+        ...
+
+    def decide(self, columns: dict[str, list[Any]], /) -> tuple[list[float], list[Any]]:
+        """Scores and decisions of the rows. The columns were checked against the signature."""
+        ...
+
+
+@dataclass(frozen=True)
+class Served:
+    """One loaded version. `check` gives what is wrong with some columns, in words, by the project's data checks."""
+
+    version: ModelVersion
+    signature: Signature
+    scorer: Scorer
+    check: Callable[[dict[str, list[Any]]], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The version that answers, and the versions in shadow."""
+
+    champion: Served
+    shadows: tuple[Served, ...] = ()
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The ids of the versions, the answering one first."""
+        return tuple(served.version.id for served in (self.champion, *self.shadows))
