@@ -1,0 +1,1 @@
+"""Datasets: add, checkout, diff, query, checks. One verb per file."""
