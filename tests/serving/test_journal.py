@@ -12,14 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clew.core.clock import SystemClock
 from clew.core.errors import Corrupt, Unavailable
+from clew.core.ids import Ids
 from clew.serving.journal import HEADER, ReplicaJournal, is_live, read_frames, segments
+
+IDS = Ids(SystemClock())
 
 WRITER = """
 import sys
 from pathlib import Path
+from clew.core.clock import SystemClock
+from clew.core.ids import Ids
 from clew.serving.journal import ReplicaJournal
-journal = ReplicaJournal(Path(sys.argv[1]), segment_bytes=4096)
+journal = ReplicaJournal(Path(sys.argv[1]), Ids(SystemClock()), segment_bytes=4096)
 for i in range(1_000_000):
     journal.append(str(i).encode() * 7)
     print(i, flush=True)
@@ -34,7 +40,7 @@ def everything(folder: Path) -> list[bytes]:
 @given(payloads=st.lists(st.binary(max_size=200), max_size=30), size=st.integers(1, 2000))
 def test_frames_come_back_in_order(tmp_path_factory: pytest.TempPathFactory, payloads: list[bytes], size: int) -> None:
     folder = tmp_path_factory.mktemp("replica")
-    journal = ReplicaJournal(folder, segment_bytes=size)
+    journal = ReplicaJournal(folder, IDS, segment_bytes=size)
     for payload in payloads:
         journal.append(payload)
     assert everything(folder) == payloads
@@ -42,7 +48,7 @@ def test_frames_come_back_in_order(tmp_path_factory: pytest.TempPathFactory, pay
 
 
 def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    journal = ReplicaJournal(tmp_path)
+    journal = ReplicaJournal(tmp_path, IDS)
     journal.append(b"one")
     [path] = segments(tmp_path)
     [(_, end)] = read_frames(path)
@@ -55,7 +61,7 @@ def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
 @given(cut=st.integers(0, 60))
 def test_a_torn_tail_is_not_read(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     folder = tmp_path_factory.mktemp("replica")
-    journal = ReplicaJournal(folder)
+    journal = ReplicaJournal(folder, IDS)
     for payload in (b"first" * 4, b"second" * 4):
         journal.append(payload)
     journal.close()
@@ -66,7 +72,7 @@ def test_a_torn_tail_is_not_read(tmp_path_factory: pytest.TempPathFactory, cut: 
 
 
 def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
-    journal = ReplicaJournal(tmp_path)
+    journal = ReplicaJournal(tmp_path, IDS)
     journal.append(b"payload")
     journal.close()
     [path] = segments(tmp_path)
@@ -81,18 +87,18 @@ def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
 
 
 def test_one_process_holds_a_replica(tmp_path: Path) -> None:
-    journal = ReplicaJournal(tmp_path)
+    journal = ReplicaJournal(tmp_path, IDS)
     assert is_live(tmp_path)
     with pytest.raises(Unavailable):
-        ReplicaJournal(tmp_path)
+        ReplicaJournal(tmp_path, IDS)
     journal.close()
     assert not is_live(tmp_path)
     assert not is_live(tmp_path / "nothing")
-    ReplicaJournal(tmp_path).close()
+    ReplicaJournal(tmp_path, IDS).close()
 
 
 def test_a_full_disk_refuses_and_keeps_what_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = ReplicaJournal(tmp_path)
+    journal = ReplicaJournal(tmp_path, IDS)
     journal.append(b"kept")
     write = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[: len(data) // 2]))

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clew.core.errors import Corrupt, Unavailable
+from clew.core.ids import IdSource, is_id
 
 __all__ = ["HEADER", "ReplicaJournal", "is_live", "read_frames", "segments"]
 
@@ -31,6 +32,7 @@ class ReplicaJournal:
 
     Args:
         folder: the replica's own folder, made if it is missing.
+        ids: for the names of segments, which are never used again: the ledger remembers how far each was drained.
         segment_bytes: a new segment is begun behind this size.
         sync_s: how often new frames are synced to disk, seconds.
 
@@ -38,12 +40,11 @@ class ReplicaJournal:
         Unavailable: another process holds this replica, or the disk has no room.
     """
 
-    def __init__(self, folder: Path, *, segment_bytes: int = 16 << 20, sync_s: float = 0.1) -> None:
-        self.folder, self._segment_bytes = folder, segment_bytes
+    def __init__(self, folder: Path, ids: IdSource, *, segment_bytes: int = 16 << 20, sync_s: float = 0.1) -> None:
+        self.folder, self._ids, self._segment_bytes = folder, ids, segment_bytes
         folder.mkdir(parents=True, exist_ok=True)
         self._held = _hold(folder)
         self._lock = threading.Lock()
-        self._number = max((int(path.stem) for path in segments(folder)), default=0)
         self._fd = -1
         self._next_segment()
         self._stop = threading.Event()
@@ -95,8 +96,7 @@ class ReplicaJournal:
         if self._fd >= 0:
             os.fsync(self._fd)
             os.close(self._fd)
-        self._number += 1
-        path = self.folder / f"{self._number:08}.seg"
+        path = self.folder / f"{self._ids()}.seg"
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         os.write(self._fd, MAGIC)
         self._size, self._dirty = HEADER, True
@@ -108,7 +108,7 @@ class ReplicaJournal:
 
 def segments(folder: Path) -> list[Path]:
     """The segments of a replica, oldest first."""
-    return sorted(path for path in folder.glob("*.seg") if path.stem.isdecimal())
+    return sorted(path for path in folder.glob("*.seg") if is_id(path.stem))
 
 
 def is_live(folder: Path) -> bool:
