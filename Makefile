@@ -48,14 +48,14 @@ bench: $(DEV) ## Run the benchmarks, one JSON line per figure (ARGS="benchmarks/
 
 docs: $(DEV) ## Build the site into site/, with its generated reference pages
 	@$(BIN)/python docs/generate.py
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lock: $(BIN)/python ## Write locks/ anew from pyproject.toml (UPGRADE=1 takes the newest versions)
 	@$(INSTALL) '$(UV)'
 	@BIN=$(BIN) bash locks/lock.sh $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove everything that these targets made, .venv too
-	@rm -rf $(VENV) build dist site docs/reference/commands .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -1,0 +1,118 @@
+"""The docs cannot fall behind: every command is in the reference, every link of the root pages leads somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from clew.cli.errors import EXIT_CODES
+from clew.cli.main import COMMANDS, root
+
+ROOT = Path(__file__).parents[1]
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generate, site = load("generate"), load("site")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_its_page_with_options_and_examples(name: str) -> None:
+    page = generate.pages()[f"reference/commands/{name}.md"]
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+
+    def check(one: click.Command, full_name: str) -> None:
+        assert f" {full_name}\n" in page
+        for parameter in one.params:
+            if isinstance(parameter, click.Option) and not parameter.hidden:
+                assert parameter.opts[0] in page
+        for line, purpose in getattr(one, "examples", ()):
+            assert line in page
+            assert purpose in page
+        if isinstance(one, click.Group):
+            for child_name, child in one.commands.items():
+                check(child, f"{full_name} {child_name}")
+
+    check(command, f"clew {name}")
+
+
+def test_the_list_of_commands_links_all_of_them() -> None:
+    page = generate.command_list()
+    assert set(re.findall(r"\(([\w-]+)\.md\)", page)) == set(COMMANDS)
+
+
+def test_the_page_of_exit_codes_has_every_row() -> None:
+    page = generate.exit_codes()
+    for code in EXIT_CODES.values():
+        assert f"| {code} | " in page
+
+
+def test_links_between_pages_of_the_root_are_turned_to_the_site() -> None:
+    page = generate.copy_of("CONTRIBUTING.md", "how-to/contribute.md")
+    assert "](../explanation/architecture.md)" in page
+    assert "](../decisions/0002-lock-files.md)" in page
+    assert "changelog fragment" in page
+    assert "changelog.d" not in page
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "GLOSSARY.md"])
+def test_links_of_the_root_pages_lead_somewhere(name: str) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_places_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Where to find what")[2]
+    places = re.findall(r"`((?:src|docs)/[\w/.-]+)`", text)
+    assert len(places) > 10
+    assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+def test_the_navigation_opens_each_section_with_its_index(tmp_path: Path) -> None:
+    for folder in site.SECTIONS.values():
+        (tmp_path / folder / "deep-er").mkdir(parents=True)
+        (tmp_path / folder / "a.md").touch()
+        (tmp_path / folder / "index.md").touch()
+        (tmp_path / folder / "deep-er" / "b.md").touch()
+    home, tutorial, *_ = site.navigation(tmp_path)
+    assert home == {"Home": "index.md"}
+    assert tutorial == {"Tutorial": ["tutorial/index.md", "tutorial/a.md", {"Deep er": ["tutorial/deep-er/b.md"]}]}
+
+
+@pytest.mark.parametrize(
+    ("html", "refused"),
+    [
+        ('<script src="https://elsewhere.test/a.js"></script>', True),
+        ('<link rel="stylesheet" href="//elsewhere.test/a.css">', True),
+        ('<a href="https://elsewhere.test/">words</a><script src="../a.js"></script>', False),
+    ],
+)
+def test_the_site_refuses_what_comes_from_elsewhere(html: str, refused: bool) -> None:
+    class Page:
+        class file:
+            src_uri = "index.md"
+
+    if refused:
+        with pytest.raises(SystemExit, match="elsewhere"):
+            site.on_post_page(html, page=Page, config=None)
+    else:
+        assert site.on_post_page(html, page=Page, config=None) == html
+
+
+def test_fragments_have_a_kind() -> None:
+    fragments = [path for path in (ROOT / "changelog.d").iterdir() if path.name != "README.md"]
+    kinds = r"^[a-z0-9-]+\.(added|changed|fixed|removed|security)\.md$"
+    assert [path.name for path in fragments if not re.match(kinds, path.name)] == []
