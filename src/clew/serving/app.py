@@ -276,17 +276,16 @@ class EndpointApp:
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or int(value) > self._largest_body_bytes):
                 return None
-        message = await receive()
-        if not message.get("more_body"):
-            return bytes(message.get("body", b""))
-        chunks, size = [message.get("body", b"")], 0
-        while message.get("more_body"):
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
             message = await receive()
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
             if size > self._largest_body_bytes:
                 return None
-        return b"".join(chunks)
+            more = message.get("more_body", False)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 _OUTPUTS = ("score", "decision", "prediction_id")
