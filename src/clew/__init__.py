@@ -6,6 +6,7 @@ that `import clew` costs next to nothing.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,14 +16,13 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    from clew import facade
-
+    # Not `from clew import facade`: that asks this very function while the module is still loading.
+    facade = import_module("clew.facade")
     if name in facade.__all__:
         return getattr(facade, name)
     raise AttributeError(f"module 'clew' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    from clew import facade
-
+    facade = import_module("clew.facade")
     return sorted([*facade.__all__, "__version__"])
