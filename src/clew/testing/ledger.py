@@ -463,6 +463,7 @@ class LedgerContract:
             tx.jobs.queue(a_job("1", key="later", due_us=5))
             tx.jobs.queue(a_job("2", key="sooner", due_us=3))
             assert tx.jobs.lease("p", holder="w", now_us=2, until_us=10) is None
+            assert [tx.jobs.due("p", now_us=now_us) for now_us in (2, 3)] == [False, True]
             leased = [tx.jobs.lease("p", holder="w", now_us=6, until_us=10) for _ in range(3)]
             assert [job.id if job else None for job in leased] == ["2", "1", None]
 

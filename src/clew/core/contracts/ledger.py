@@ -298,6 +298,10 @@ class Jobs(Protocol):
         """Add a job; False when an unfinished one of the project has the same key."""
         ...
 
+    def due(self, project: str, *, now_us: int) -> bool:
+        """Whether `lease` would find a job; takes no lock."""
+        ...
+
     def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
         """Take the job that is due longest: queued, or leased beyond its time. Its fence grows by one."""
         ...

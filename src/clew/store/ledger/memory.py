@@ -451,12 +451,18 @@ class MemoryJobs:
         self._rows[job.id] = job
         return True
 
-    def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
-        due = [
+    def due(self, project: str, *, now_us: int) -> bool:
+        return bool(self._due(project, now_us))
+
+    def _due(self, project: str, now_us: int) -> list[Job]:
+        return [
             job
             for job in self._unfinished(project)
             if job.due_us <= now_us and (job.state is JobState.QUEUED or job.lease_until_us <= now_us)
         ]
+
+    def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
+        due = self._due(project, now_us)
         if not due:
             return None
         job = min(due, key=lambda each: (each.due_us, each.id))

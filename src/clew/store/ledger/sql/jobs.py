@@ -27,15 +27,21 @@ class SqlJobs:
         row = (job.id, job.project, job.key, job.state, job.due_us, job.lease_until_us, job.fence, _job.text(job))
         return self._c.change(sql, row) > 0
 
-    def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
-        self._c.serialize(f"jobs/{project}")
-        due = _job.one(
+    def due(self, project: str, *, now_us: int) -> bool:
+        return self._due(project, now_us) is not None
+
+    def _due(self, project: str, now_us: int) -> Job | None:
+        return _job.one(
             self._c.rows(
                 "SELECT document FROM jobs WHERE project = ? AND state IN ('queued', 'leased') AND due_us <= ? "
                 "AND (state = 'queued' OR lease_until_us <= ?) ORDER BY due_us, id LIMIT 1",
                 (project, now_us, now_us),
             )
         )
+
+    def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
+        self._c.serialize(f"jobs/{project}")
+        due = self._due(project, now_us)
         if due is None:
             return None
         taken = msgspec.structs.replace(

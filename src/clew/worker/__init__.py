@@ -1,0 +1,1 @@
+"""The process that runs scheduled, triggered and queued jobs under leases."""
