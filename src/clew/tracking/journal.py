@@ -70,6 +70,7 @@ class Journal:
         clock_ns: nanoseconds since 1970 UTC.
         mapped: whether to map files; None finds out.
         smallest: slots of the first segment.
+        main: whether the run ends with this process.
     """
 
     def __init__(
@@ -81,10 +82,11 @@ class Journal:
         clock_ns: Callable[[], int] = time.time_ns,
         mapped: bool | None = None,
         smallest: int = _SMALLEST,
+        main: bool = True,
     ) -> None:
         self.folder, self.run = folder, run
         self._say, self._clock_ns, self._mapped, self._smallest = say, clock_ns, mapped, smallest
-        self._main, self._closed = True, False
+        self._main, self._closed = main, False
         self._reset()
         _live.add(self)
 

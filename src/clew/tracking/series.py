@@ -11,14 +11,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from clew.core.errors import Invalid
-from clew.core.types.series import Series, SeriesBlock
+from clew.core.types.series import SeriesBlock
 from clew.tracking.columns import decode_block, encode_block
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["BLOCK_POINTS", "Points", "block_of", "cut", "join", "points_of", "summary_of"]
+__all__ = ["BLOCK_POINTS", "Points", "block_of", "cut", "join", "points_of"]
 
 BLOCK_POINTS = 4096
 _EXACT = 1 << 53
@@ -111,41 +111,11 @@ def cut(steps: NDArray[np.int64], float_step: NDArray[np.bool_]) -> Iterator[tup
             yield part, steps[part].view(np.float64) if float_step[low] else steps[part]
 
 
-def summary_of(blocks: Iterable[SeriesBlock]) -> Series:
-    """The summary of one series from its blocks, in order of arrival.
-
-    Raises:
-        Invalid: there are no blocks.
-    """
-    found = list(blocks)
-    if not found:
-        raise Invalid("a series without blocks has no summary")
-    last = found[0]
-    for block in found[1:]:
-        if (block.last_step, block.last_time_us) >= (last.last_step, last.last_time_us):
-            last = block
-    lows = [b.low for b in found if not math.isnan(b.low)]
-    highs = [b.high for b in found if not math.isnan(b.high)]
-    return Series(
-        run=last.run,
-        key=last.key,
-        count=sum(b.count for b in found),
-        nans=sum(b.nans for b in found),
-        low=min(lows, default=math.nan),
-        high=max(highs, default=math.nan),
-        total=sum(b.total for b in found),
-        first=found[0].first,
-        last=last.last,
-        last_step=last.last_step,
-        last_time_us=last.last_time_us,
-    )
-
-
 def _range(numbers: NDArray[np.float64]) -> tuple[float, float, float]:
     import numpy as np
 
     if not len(numbers):
-        return math.nan, math.nan, 0.0
+        return math.nan, math.nan, math.nan
     with np.errstate(invalid="ignore", over="ignore"):
         return float(numbers.min()), float(numbers.max()), float(numbers.sum())
 

@@ -47,8 +47,13 @@ class RunService(Protocol):
         tags: Mapping[str, str] | None = None,
         capture: Mapping[str, Digest] | None = None,
         commit: str | None = None,
+        name: str | None = None,
+        experiment: str | None = None,
     ) -> Run:
-        """Merge into a run. `Conflict` when a parameter has another value already."""
+        """Merge into a run. `Conflict` when a parameter has another value already.
+
+        `name` and `experiment` (by name, made when there is none) replace what the run had.
+        """
         ...
 
     def add_artifact(self, artifact: Artifact) -> None:

@@ -1,0 +1,206 @@
+"""Brings home the journals of processes that are gone: after a kill, a fork, or a ledger that was out of reach.
+
+Not the drain of a living process (`drain`). A journal is orphaned when nobody holds the lock on its first segment;
+process ids say nothing. Reasoning: docs/design/journal.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from clew.core.contracts.objects import Objects
+from clew.core.contracts.services import RunService
+from clew.core.errors import Corrupt, NotFound
+from clew.core.types.run import Run, RunStatus
+from clew.tracking.artifact import Content, keep
+from clew.tracking.drain import blocks_of, drained_until
+from clew.tracking.segment import lock_file, read_segment
+from clew.tracking.slots import Header, Slots, parse_slots
+
+__all__ = ["CONSOLE", "Adopted", "Ending", "adopt", "adopt_run", "journals_folder", "read_ending", "write_ending"]
+
+CONSOLE = "console.txt"
+"""What a run printed: a file beside its journals, then an artifact."""
+
+_GONE = "its process ended without closing the run"
+_STALE_S = 3600.0
+
+
+class Adopted(msgspec.Struct, frozen=True, kw_only=True):
+    """One journal that was brought home. `problem` says what could not be, and where it lies now."""
+
+    run: str
+    journal: str
+    points: int
+    killed: bool = False
+    problem: str = ""
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended, kept beside its journal when the ledger was out of reach at that moment."""
+
+    status: RunStatus
+    ended_us: int
+    reason: str = ""
+
+
+def write_ending(folder: Path, journal: str, ending: Ending) -> None:
+    """Leave word for who adopts the journal.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    fresh = folder / f"{journal}.end.new"
+    fresh.write_bytes(msgspec.json.encode(ending))
+    fresh.rename(folder / f"{journal}.end")
+
+
+def read_ending(folder: Path, journal: str) -> Ending | None:
+    """The word that was left, if it can be read."""
+    try:
+        return msgspec.json.decode((folder / f"{journal}.end").read_bytes(), type=Ending)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def journals_folder(folder: Path, run: str = "") -> Path:
+    """Where the journals of a project (of a run) lie below its `.clew` folder."""
+    return folder / "journals" / run
+
+
+def adopt(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]:
+    """Drain every orphaned journal of a project, and say of runs whose process is gone that they were killed.
+
+    Args:
+        runs: where points go to.
+        objects: where the text of consoles goes to.
+        folder: the project's `.clew` folder.
+
+    Raises:
+        Unavailable: the ledger takes nothing now; the journals stay.
+    """
+    root = journals_folder(folder)
+    if not root.is_dir():
+        return []
+    return [found for run in sorted(root.iterdir()) if run.is_dir() for found in adopt_run(runs, objects, run)]
+
+
+def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]:
+    """`adopt` for the journals in the folder of one run."""
+    with contextlib.suppress(FileNotFoundError):
+        for stale in folder.glob("*.new"):
+            if time.time() - stale.stat().st_mtime > _STALE_S:
+                stale.unlink()
+    journals = sorted({path.name.partition(".")[0] for path in folder.glob("*.journal")})
+    adopted = [found for journal in journals if (found := _adopt(runs, objects, folder, journal)) is not None]
+    if not journals:
+        (folder / CONSOLE).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    return adopted
+
+
+def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str) -> Adopted | None:
+    with _orphaned(folder, journal) as mine:
+        if not mine:
+            return None
+        parts, problems = _read(folder, journal)
+        paths = sorted(folder.glob(f"{journal}.*.journal"), reverse=True)
+        if not parts:
+            found = Adopted(run=folder.name, journal=journal, points=0, problem="; ".join(problems))
+        else:
+            try:
+                found = _bring_home(runs, objects, folder, parts, problems)
+            except NotFound:
+                if any(len(slots.numbers) for _, slots in parts):
+                    problem = f"no run {folder.name} in this project; its journal stays in {folder}"
+                    return Adopted(run=folder.name, journal=journal, points=0, problem=problem)
+                found = Adopted(run=folder.name, journal=journal, points=0)
+        for path in [folder / f"{journal}.end", *paths]:
+            path.unlink(missing_ok=True)
+    return found
+
+
+@contextlib.contextmanager
+def _orphaned(folder: Path, journal: str) -> Iterator[bool]:
+    """Whether the journal's lock could be taken, for as long as the block lasts."""
+    first = min(folder.glob(f"{journal}.*.journal"), default=None)
+    try:
+        fd = os.open(first, os.O_RDWR | os.O_CLOEXEC) if first is not None else -1
+    except FileNotFoundError:
+        fd = -1
+    if fd < 0:
+        yield False
+        return
+    try:
+        # Another one may have adopted and deleted it between open and lock.
+        yield lock_file(fd) and os.fstat(fd).st_nlink > 0
+    finally:
+        os.close(fd)
+
+
+def _read(folder: Path, journal: str) -> tuple[list[tuple[Header, Slots]], list[str]]:
+    """The segments that can be read; others are set aside under `.corrupt`."""
+    parts, problems = [], []
+    for path in sorted(folder.glob(f"{journal}.*.journal")):
+        try:
+            found = read_segment(path)
+            if found is not None:
+                parts.append((found[0], parse_slots(found[1], found[0].base, str(path))))
+        except Corrupt as error:
+            aside = path.rename(path.with_suffix(".corrupt"))
+            problems.append(f"{error.what}; kept as {aside}")
+    return parts, problems
+
+
+def _bring_home(
+    runs: RunService, objects: Objects, folder: Path, parts: list[tuple[Header, Slots]], problems: list[str]
+) -> Adopted:
+    header = parts[0][0]
+    run = runs.get(header.run)
+    points, last_us, until = 0, header.created_ns // 1000, dict[str, int]()
+    for _, slots in parts:
+        if len(slots.numbers):
+            last_us = max(last_us, int(slots.times_us.max()))
+            fresh = _fresh(runs, header, slots, until)
+            points += len(fresh.numbers)
+            blocks = list(blocks_of(header.run, header.journal, fresh))
+            if blocks:
+                runs.append(blocks)
+    killed = False
+    if header.main:
+        end = read_ending(folder, header.journal)
+        end = end or Ending(status=RunStatus.KILLED, ended_us=last_us, reason=_GONE)
+        killed = _end(runs, objects, folder, run, end)
+    return Adopted(run=run.id, journal=header.journal, points=points, killed=killed, problem="; ".join(problems))
+
+
+def _end(runs: RunService, objects: Objects, folder: Path, run: Run, end: Ending) -> bool:
+    """End a run whose process is gone, with what it printed; whether it was killed."""
+    console = folder / CONSOLE
+    running = run.status is RunStatus.RUNNING
+    if running and console.is_file() and console.stat().st_size:
+        keep(runs, objects, run.id, CONSOLE, Content(console, "text/plain"), at_us=end.ended_us)
+    if running:
+        runs.finish(run.id, end.status, ended_us=end.ended_us, reason=end.reason)
+    console.unlink(missing_ok=True)
+    return running and end.status is RunStatus.KILLED
+
+
+def _fresh(runs: RunService, header: Header, slots: Slots, until: dict[str, int]) -> Slots:
+    """The points that are not in the ledger yet; `until` remembers how far each metric is drained."""
+    import numpy as np
+
+    keys, inverse = np.unique(slots.keys, return_inverse=True)
+    for name in (slots.names[key] for key in keys.tolist()):
+        if name not in until:
+            until[name] = drained_until(header.journal, [b.source for b in runs.blocks(header.run, name)])
+    drained = np.array([until[slots.names[key]] for key in keys.tolist()], dtype=np.int64)
+    new = slots.numbers > drained[inverse.reshape(-1)]
+    return Slots(*(column[new] for column in slots[:-1]), names=slots.names)  # type: ignore[arg-type,misc]

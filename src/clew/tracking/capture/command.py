@@ -1,0 +1,81 @@
+"""How the process was started: words, folder, interpreter, and the environment variables that may be kept."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from clew.tracking.capture.secrets import mask_words, strip_userinfo
+from clew.tracking.capture.threads import VARIABLES
+
+__all__ = ["Command", "entry_of_process", "take_command"]
+
+_ALLOWED = frozenset(
+    {
+        *VARIABLES,
+        "CUBLAS_WORKSPACE_CONFIG",
+        "CUDA_VISIBLE_DEVICES",
+        "LANG",
+        "LC_ALL",
+        "LOCAL_RANK",
+        "NVIDIA_TF32_OVERRIDE",
+        "OPENBLAS_CORETYPE",
+        "PYTHONHASHSEED",
+        "PYTHONPATH",
+        "PYTORCH_CUDA_ALLOC_CONF",
+        "RANK",
+        "SLURM_JOB_ID",
+        "TF_CUDNN_DETERMINISTIC",
+        "TF_DETERMINISTIC_OPS",
+        "TF_ENABLE_ONEDNN_OPTS",
+        "TZ",
+        "WORLD_SIZE",
+        "XLA_FLAGS",
+    }
+)
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A command line. Words that look like secrets are `***`; `variables` holds nothing but an allow-list."""
+
+    words: list[str]
+    folder: str
+    interpreter: str
+    options: list[str]
+    variables: dict[str, str]
+
+
+def take_command(words: list[str] | None = None) -> Command:
+    """The command of this process.
+
+    Args:
+        words: script and arguments; `sys.argv` when None.
+    """
+    given = sys.argv if words is None else words
+    variables = {name: strip_userinfo(os.environ[name]) for name in sorted(_ALLOWED & os.environ.keys())}
+    return Command(
+        words=mask_words([str(word) for word in given]),
+        folder=str(Path.cwd()),
+        interpreter=sys.executable,
+        options=_options(),
+        variables=variables,
+    )
+
+
+def entry_of_process() -> Path | None:
+    """The user's script that this process runs; None in a notebook, a prompt, or an installed program."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    if not file:
+        return None
+    path = Path(file).resolve()
+    prefixes = [Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)]
+    places = [prefix / name for prefix in prefixes for name in ("bin", "lib", "Scripts", "Lib")]
+    installed = path.parent.name == "bin" or any(path.is_relative_to(place) for place in places)
+    return path if path.is_file() and not installed else None
+
+
+def _options() -> list[str]:
+    return [f"-X{key}" if value is True else f"-X{key}={value}" for key, value in sys._xoptions.items()]

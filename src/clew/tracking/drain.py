@@ -1,0 +1,122 @@
+"""Takes the points of a journal to the ledger, in the background.
+
+Not the journal (`journal`), and not what happens to journals whose process is gone (`adopt`). A batch that is sent
+twice lands once, because each block names the slots that it came from (docs/design/journal.md). Drains are spaced
+further apart the longer a run lasts, so that a slow metric does not become thousands of tiny blocks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from clew.core.types.series import SeriesBlock
+from clew.tracking.journal import Journal
+from clew.tracking.series import Points, block_of, cut
+from clew.tracking.slots import Slots
+
+__all__ = ["Drain", "Send", "blocks_of", "drained_until"]
+
+Send = Callable[[Sequence[SeriesBlock]], None]
+"""Stores blocks; returns when they survive *kill*, raises when they do not."""
+
+_TICK_S, _FIRST_S, _LONGEST_S, _SHARE = 0.25, 1.0, 60.0, 0.05
+_BATCH_SLOTS = 1 << 17
+_MANY = 1 << 18
+
+
+def blocks_of(run: str, journal: str, slots: Slots) -> Iterator[SeriesBlock]:
+    """Points of a journal as blocks, series by series."""
+    import numpy as np
+
+    if not len(slots.keys):
+        return
+    narrow = slots.keys.astype(np.uint16) if max(slots.names) < 1 << 16 else slots.keys
+    order = np.argsort(narrow, kind="stable")
+    keys = slots.keys[order]
+    edges = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
+    for start, stop in pairwise(edges):
+        at = order[start:stop]
+        times, values, numbers = slots.times_us[at], slots.values[at], slots.numbers[at]
+        name = slots.names[int(keys[start])]
+        for part, steps in cut(slots.steps[at], slots.float_step[at]):
+            source = f"{journal}:{numbers[part.start]}-{numbers[part.stop - 1]}"
+            yield block_of(run, name, source, Points(steps, times[part], values[part]))  # type: ignore[arg-type]
+
+
+def drained_until(journal: str, sources: Sequence[str]) -> int:
+    """The last slot of a journal that these blocks of one series hold; −1 for none."""
+    mine = [source for source in sources if source.startswith(f"{journal}:")]
+    return max((int(source.rpartition("-")[2]) for source in mine), default=-1)
+
+
+class Drain:
+    """Drains one journal, by a thread of its own until `finish`.
+
+    Args:
+        journal: where points come from.
+        send: where they go to.
+        say: told once when the ledger cannot be reached; logging goes on.
+    """
+
+    def __init__(self, journal: Journal, send: Send, *, say: Callable[[str], None]) -> None:
+        self._journal, self._send, self._say = journal, send, say
+        self._stop = threading.Event()
+        self._started = self._last = time.monotonic()
+        self._wait_s = 0.0
+        self._failed = False
+        self._thread = threading.Thread(target=self._work, name="clew-drain", daemon=True)
+
+    def start(self) -> None:
+        """Begin in the background."""
+        self._thread.start()
+
+    def flush(self) -> None:
+        """Send everything that was logged before this call.
+
+        Raises:
+            ClewError: it cannot be stored now; it is still in the journal.
+        """
+        while (slots := self._journal.take(_BATCH_SLOTS)) is not None:
+            blocks = list(blocks_of(self._journal.run, self._journal.id, slots))
+            if blocks:
+                self._send(blocks)
+            self._journal.drained()
+
+    def finish(self) -> None:
+        """Stop the thread, refuse further points, and send the rest.
+
+        Raises:
+            ClewError: the rest cannot be stored now; it is still in the journal.
+        """
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._journal.seal()
+        self.flush()
+
+    def _work(self) -> None:
+        while not self._stop.wait(_TICK_S):
+            self._journal.prepare()
+            if self._due():
+                self._try()
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        usual = min(max(_FIRST_S, (now - self._started) * _SHARE), _LONGEST_S)
+        many = self._journal.pending >= _MANY and not self._failed
+        return many or now - self._last >= max(usual, self._wait_s)
+
+    def _try(self) -> None:
+        try:
+            self.flush()
+        except Exception as error:  # noqa: BLE001 - a worker loop: training must go on, and the journal keeps all
+            self._wait_s = min(max(1.0, self._wait_s * 2), _LONGEST_S)
+            if not self._failed:
+                self._say(f"clew cannot store metrics now ({error}); they stay in {self._journal.folder}")
+            self._failed = True
+        else:
+            self._wait_s, self._failed = 0.0, False
+        self._last = time.monotonic()

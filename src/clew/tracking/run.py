@@ -1,0 +1,303 @@
+"""The run that user code holds: `with start(stores, "baseline") as run: run.log(loss=0.3, step=1)`.
+
+Metrics go to the journal and never wait; everything else goes to the services at once. Not the services (`runs`), not
+what is recorded about the machine (`capture`). Promises: docs/design/journal.md.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from pathlib import Path
+from types import TracebackType
+from typing import SupportsFloat
+
+from clew.core.clock import Clock
+from clew.core.contracts.objects import Objects
+from clew.core.contracts.services import RunService
+from clew.core.errors import ClewError, Invalid
+from clew.core.types.dataset import DatasetVersion
+from clew.core.types.edge import Node, Role, node
+from clew.core.types.model import ModelVersion
+from clew.core.types.run import Artifact, Run, RunStatus, Scalar
+from clew.tracking.adopt import CONSOLE, Ending, adopt_run, write_ending
+from clew.tracking.artifact import Content, check_path, content_of, keep
+from clew.tracking.capture.console import Console, tee
+from clew.tracking.drain import Drain
+from clew.tracking.journal import Journal
+from clew.tracking.params import flat_params
+from clew.tracking.point import Step
+
+__all__ = ["ActiveRun", "current_run"]
+
+_current: ContextVar[ActiveRun | None] = ContextVar("clew_run", default=None)
+_MOST_FILES = 10_000
+
+
+def current_run() -> ActiveRun | None:
+    """The run whose `with` block this code is in."""
+    return _current.get()
+
+
+class ActiveRun:
+    """A run of this process, from `clew.tracking.start`. Threads may share it; a forked child may go on logging.
+
+    Args:
+        run: as it was created.
+        runs: the services.
+        objects: where bytes go.
+        clock: when things end.
+        journal: where points go; open.
+        say: told what a person should know.
+        console: the text of its console, if it keeps one.
+        ends: whether the end of this object ends the run; not where a parent process will.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        runs: RunService,
+        objects: Objects,
+        clock: Clock,
+        journal: Journal,
+        say: Callable[[str], None],
+        console: Console | None = None,
+        ends: bool = True,
+    ) -> None:
+        self._run, self._runs, self._objects, self._clock = run, runs, objects, clock
+        self._journal, self._say, self._console, self._ends = journal, say, console, ends
+        self._stop_tee = tee(console) if console is not None else lambda: None
+        self._drain = Drain(journal, runs.append, say=say)
+        self._drain.start()
+        self._pid = os.getpid()
+        self._over = False
+        self._token: Token[ActiveRun | None] | None = None
+        self._error_before = _uncaught()
+        atexit.register(self._end_of_process)
+
+    @property
+    def id(self) -> str:
+        """Its id, 32 hex digits."""
+        return self._run.id
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._run.name
+
+    @property
+    def info(self) -> Run:
+        """What the ledger holds of it, as far as this process knows."""
+        return self._run
+
+    def log(
+        self,
+        metrics: Mapping[str, SupportsFloat] | None = None,
+        /,
+        *,
+        step: Step | None = None,
+        **values: SupportsFloat,
+    ) -> None:
+        """Keep one point of each metric: `run.log(loss=0.3, step=7)`. It survives *kill* when this returns.
+
+        Args:
+            metrics: metric to value, for names that are no Python names.
+            step: integer or float; None numbers the points of each metric from 0.
+            values: metric to value.
+
+        Raises:
+            Invalid: a name, value or step cannot be kept. Disk and ledger are never a reason.
+        """
+        if metrics is None:
+            self._journal.log(values, step)
+        elif values:
+            self._journal.log({**metrics, **values}, step)
+        else:
+            self._journal.log(metrics, step)
+
+    def params(self, params: Mapping[str, object] | None = None, /, **values: object) -> dict[str, Scalar]:
+        """Record parameters, and return all of the run. Nested mappings become dotted names.
+
+        Raises:
+            Conflict: one has another value already.
+        """
+        flat = flat_params({**(params or {}), **values})
+        if flat:
+            self._run = self._runs.describe(self.id, params=flat)
+        return dict(self._run.params)
+
+    def tag(self, tags: Mapping[str, str] | None = None, /, **values: str) -> dict[str, str]:
+        """Set tags, replacing those of the same name, and return all of the run."""
+        given = {key: str(value) for key, value in {**(tags or {}), **values}.items()}
+        if given:
+            self._run = self._runs.describe(self.id, tags=given)
+        return dict(self._run.tags)
+
+    def save(self, path: str | Path, value: object = None) -> Artifact | list[Artifact]:
+        """Keep a file of the run; it survives *power* when this returns.
+
+        Args:
+            path: with a value: the artifact's name, whose suffix chooses the form. Without: a file or folder to keep
+                under its own name.
+            value: see `clew.tracking.artifact.content_of`.
+
+        Returns:
+            The artifact; for a folder all of them.
+
+        Raises:
+            Invalid: the name leads out of the run, or the value has no form.
+        """
+        if value is not None:
+            name = check_path(str(path))
+            return self._keep(name, content_of(name, value))
+        source = Path(path)
+        if source.is_dir():
+            return [self._keep(name, content_of(name, file)) for name, file in _files_of(source)]
+        if not source.is_file():
+            raise Invalid(f"{source} is neither a file nor a folder", hint="run.save(name, value) keeps a value")
+        name = check_path(source.name)
+        return self._keep(name, content_of(name, source))
+
+    def _keep(self, path: str, content: Content) -> Artifact:
+        return keep(self._runs, self._objects, self.id, path, content, at_us=self._clock.now_us())
+
+    def input(self, source: DatasetVersion | ModelVersion | Node) -> None:
+        """Say that this run used a version, or any node of the lineage."""
+        self._runs.link(self.id, _node(source), Role.INPUT)
+
+    def output(self, target: DatasetVersion | ModelVersion | Node) -> None:
+        """Say that this run made a version, or any node of the lineage."""
+        self._runs.link(self.id, _node(target), Role.OUTPUT)
+
+    def flush(self) -> None:
+        """Bring all points that were logged so far into the ledger.
+
+        Raises:
+            ClewError: it takes none now; they are still in the journal.
+        """
+        self._drain.flush()
+
+    def finish(self, status: RunStatus = RunStatus.FINISHED, *, reason: str = "") -> None:
+        """End the run; all of it survives *power* then. Ending twice is fine.
+
+        When the ledger is out of reach, that is said, and the journal waits to be brought home.
+        """
+        if self._over:
+            return
+        self._over = True
+        atexit.unregister(self._end_of_process)
+        self._stop_tee()
+        if os.getpid() != self._pid:
+            self._journal.close(delete=False)
+            return
+        ending = Ending(status=status, ended_us=self._clock.now_us(), reason=reason)
+        try:
+            self._drain.finish()
+            self._bring_home_children()
+            self._keep_console()
+            if self._ends:
+                self._run = self._runs.finish(self.id, status, ended_us=ending.ended_us, reason=reason)
+        except (ClewError, OSError) as error:
+            self._leave(ending, error)
+        else:
+            self._clear()
+
+    def _bring_home_children(self) -> None:
+        for found in adopt_run(self._runs, self._objects, self._journal.folder):
+            if found.problem:
+                self._say(found.problem)
+
+    def _keep_console(self) -> None:
+        if self._console is None:
+            return
+        self._console.close()
+        if self._console.path.stat().st_size:
+            self._keep(CONSOLE, Content(self._console.path, "text/plain"))
+        self._console.path.unlink()
+
+    def _leave(self, ending: Ending, error: Exception) -> None:
+        if self._ends and self._journal.folder.is_dir():
+            try:
+                write_ending(self._journal.folder, self._journal.id, ending)
+            except OSError as failure:
+                error = failure
+        self._say(f"clew could not store the end of run {self.name} ({error}); it waits in {self._journal.folder}")
+        self._journal.close(delete=False)
+
+    def _clear(self) -> None:
+        if self._journal.dropped:
+            self._say(f"{self._journal.dropped:,} points of run {self.name} were lost: there was no room for them")
+        self._journal.close(delete=True)
+        try:
+            self._journal.folder.rmdir()
+        except OSError:
+            return
+
+    def _end_of_process(self) -> None:
+        if os.getpid() != self._pid:
+            return
+        error = _uncaught()
+        self._end(error if error is not self._error_before and not in_notebook() else None)
+
+    def _end(self, error: BaseException | None) -> None:
+        status, reason = ending_of(error)
+        self.finish(status, reason=reason)
+
+    def __enter__(self) -> ActiveRun:
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+        self._end(error)
+
+    def __repr__(self) -> str:
+        return f"<run {self.name} {self.id}>"
+
+
+def ending_of(error: BaseException | None) -> tuple[RunStatus, str]:
+    """What an exception that ended a run makes of it."""
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return RunStatus.FINISHED, ""
+    if isinstance(error, KeyboardInterrupt):
+        return RunStatus.INTERRUPTED, "KeyboardInterrupt"
+    if isinstance(error, SystemExit):
+        return RunStatus.FAILED, f"exit: {error.code}"
+    return RunStatus.FAILED, "".join(traceback.format_exception(error))
+
+
+def in_notebook() -> bool:
+    """Whether this process is a kernel of a notebook or an interactive IPython."""
+    return "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None
+
+
+def _uncaught() -> BaseException | None:
+    error: BaseException | None = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    return error
+
+
+def _node(given: DatasetVersion | ModelVersion | Node) -> Node:
+    if isinstance(given, DatasetVersion):
+        return node("data", given.id)
+    if isinstance(given, ModelVersion):
+        return node("model", given.id)
+    kind, colon, name = given.partition(":")
+    if not (kind and colon and name):
+        raise Invalid(f"{given!r} is no node", hint="give a version, or 'kind:id'")
+    return given
+
+
+def _files_of(folder: Path) -> list[tuple[str, Path]]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    if len(files) > _MOST_FILES:
+        raise Invalid(f"{folder} holds {len(files):,} files", hint="make it a dataset: clew data add NAME FOLDER")
+    return [(check_path(f"{folder.name}/{path.relative_to(folder).as_posix()}"), path) for path in files]

@@ -1,0 +1,217 @@
+"""The services of runs, in place over a ledger. Not the run that user code holds (`run`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from clew.core.contracts.ledger import Durability, Transaction
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Conflict, Invalid, NotFound
+from clew.core.ids import Digest, is_id
+from clew.core.paging import Page
+from clew.core.types.edge import Edge, Node, Role, node
+from clew.core.types.event import Event
+from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
+from clew.core.types.series import Series, SeriesBlock
+
+__all__ = ["LedgerRuns"]
+
+_SHORTEST_PREFIX = 4
+
+
+class LedgerRuns:
+    """`clew.core.contracts.services.RunService` over the stores of a project."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    def create(self, run: Run, *, experiment: str) -> Run:
+        """Add a run to the experiment of this name, which is made when there is none."""
+        with self._stores.ledger.write(Durability.KILL) as tx:
+            found = _find(tx, run.id)
+            if found is not None:
+                return found
+            run = msgspec.structs.replace(run, experiment=self._experiment(tx, experiment).id)
+            tx.runs.add(run)
+            self._event(tx, run.id, "run.created", {"name": run.name, "experiment": experiment})
+        return run
+
+    def get(self, id: str) -> Run:
+        """A run by its id, an unambiguous prefix of at least four digits, or its name (the newest)."""
+        with self._stores.ledger.read() as tx:
+            found = [tx.runs.get(id)] if is_id(id) else tx.runs.find(self._stores.project, id)
+        named = [run for run in found if run.name == id]
+        if named or (len(found) == 1 and (is_id(id) or len(id) >= _SHORTEST_PREFIX)):
+            return (named or found)[0]
+        if len(found) > 1 and len(id) >= _SHORTEST_PREFIX:
+            first = ", ".join(run.id for run in found[:3])
+            raise Invalid(f"{id!r} is the beginning of {len(found)} runs or more: {first} …", hint="give more digits")
+        raise NotFound("run", id, hint="clew runs list")
+
+    def append(self, blocks: Sequence[SeriesBlock]) -> None:
+        """Add blocks of points; a block whose source is there is skipped.
+
+        A run that has ended takes them too: they come from a process that was still draining, or is gone. They
+        survive *power* then, as the run does.
+        """
+        with self._stores.ledger.read() as tx:
+            runs = [tx.runs.get(run) for run in sorted({block.run for block in blocks})]
+        over = any(run.status is not RunStatus.RUNNING for run in runs)
+        with self._stores.ledger.write(Durability.POWER if over else Durability.KILL) as tx:
+            tx.series.append(blocks)
+
+    def describe(
+        self,
+        run: str,
+        *,
+        params: Mapping[str, Scalar] | None = None,
+        tags: Mapping[str, str] | None = None,
+        capture: Mapping[str, Digest] | None = None,
+        commit: str | None = None,
+        name: str | None = None,
+        experiment: str | None = None,
+    ) -> Run:
+        """Merge into a run. `Conflict` when a parameter has another value already."""
+        with self._stores.ledger.write(Durability.KILL) as tx:
+            before = tx.runs.get(run)
+            after = msgspec.structs.replace(
+                before,
+                params=_merged(before, params or {}),
+                tags={**before.tags, **(tags or {})},
+                capture={**before.capture, **(capture or {})},
+                commit=before.commit if commit is None else commit,
+                name=before.name if name is None else name,
+                experiment=before.experiment if experiment is None else self._experiment(tx, experiment).id,
+            )
+            if after != before:
+                _check_running(before)
+                tx.runs.put(after)
+                self._event(tx, run, "run.described", _changes(before, after))
+        return after
+
+    def add_artifact(self, artifact: Artifact) -> None:
+        """Name an object as a file of the run; the same path replaces."""
+        with self._stores.ledger.write(Durability.KILL) as tx:
+            there = {a.path: a.digest for a in tx.artifacts.list(artifact.run)}
+            if there.get(artifact.path) == artifact.digest:
+                return
+            _check_running(tx.runs.get(artifact.run))
+            tx.artifacts.put(artifact)
+            facts = {"path": artifact.path, "digest": artifact.digest, "size_bytes": artifact.size_bytes}
+            self._event(tx, artifact.run, "run.artifact_added", facts)
+
+    def link(self, run: str, node: Node, role: Role) -> None:
+        """Say that a node flowed into the run (`Role.OUTPUT`: out of it)."""
+        edge = _edge(run, node, role, self._stores.clock.now_us())
+        with self._stores.ledger.write(Durability.KILL) as tx:
+            near = tx.edges.down(edge.source, depth=1) if role is Role.OUTPUT else tx.edges.up(edge.target, depth=1)
+            if any((e.source, e.target, e.role) == (edge.source, edge.target, role) for e in near):
+                return
+            _check_running(tx.runs.get(run))
+            tx.edges.add([edge])
+            self._event(tx, run, "run.linked", {"node": node, "role": role})
+
+    def finish(self, run: str, status: RunStatus, *, ended_us: int, reason: str = "") -> Run:
+        """End a run; survives *power* together with all points appended before."""
+        with self._stores.ledger.write(Durability.POWER) as tx:
+            before = tx.runs.get(run)
+            if before.status is status:
+                return before
+            _check_running(before)
+            after = msgspec.structs.replace(before, status=status, ended_us=ended_us, reason=reason)
+            tx.runs.put(after)
+            self._event(tx, run, "run.ended", {"status": status, "reason": reason[-500:]})
+        return after
+
+    def summaries(self, runs: Sequence[str]) -> list[Series]:
+        """The summaries of all series of these runs."""
+        with self._stores.ledger.read() as tx:
+            return tx.series.summaries(runs)
+
+    def blocks(self, run: str, key: str) -> list[SeriesBlock]:
+        """The blocks of one series, in order of arrival."""
+        with self._stores.ledger.read() as tx:
+            return tx.series.blocks(run, key)
+
+    def artifacts(self, run: str) -> list[Artifact]:
+        """The artifacts of a run, by path."""
+        with self._stores.ledger.read() as tx:
+            return tx.artifacts.list(run)
+
+    def list(self, *, experiment: str = "", limit: int = 100, after: str = "") -> Page[Run]:
+        """Runs, newest first."""
+        with self._stores.ledger.read() as tx:
+            only = self._known(tx, experiment).id if experiment else ""
+            return tx.runs.list(self._stores.project, experiment=only, limit=limit, after=after)
+
+    def _experiment(self, tx: Transaction, name: str) -> Experiment:
+        found = tx.experiments.find(self._stores.project, name)
+        if found is None:
+            now = self._stores.clock.now_us()
+            found = Experiment(id=self._stores.ids(), project=self._stores.project, name=name, created_us=now)
+            tx.experiments.add(found)
+        return found
+
+    def _known(self, tx: Transaction, name: str) -> Experiment:
+        found = tx.experiments.find(self._stores.project, name)
+        if found is None:
+            near = sorted(e.name for e in tx.experiments.list(self._stores.project))[:5]
+            raise NotFound("experiment", name, near=near)
+        return found
+
+    def _event(self, tx: Transaction, run: str, kind: str, facts: dict[str, object]) -> None:
+        stores = self._stores
+        tx.events.add(
+            Event(
+                id=stores.ids(),
+                project=stores.project,
+                at_us=stores.clock.now_us(),
+                actor=stores.actor,
+                kind=kind,
+                subject=node("run", run),
+                facts=facts,
+            )
+        )
+
+
+def _find(tx: Transaction, id: str) -> Run | None:
+    try:
+        return tx.runs.get(id)
+    except NotFound:
+        return None
+
+
+def _check_running(run: Run) -> None:
+    if run.status is not RunStatus.RUNNING:
+        raise Conflict(f"run {run.name} ({run.id}) has ended: it is {run.status}", hint="start a new run")
+
+
+def _merged(run: Run, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    for key, value in params.items():
+        there = run.params.get(key, value)
+        if there != value or type(there) is not type(value):
+            raise Conflict(
+                f"parameter {key!r} of run {run.name} is {there!r} already and cannot become {value!r}",
+                hint="log what changes as a metric, or start a nested run",
+            )
+    return {**run.params, **params}
+
+
+def _changes(before: Run, after: Run) -> dict[str, object]:
+    changed: dict[str, object] = {}
+    for field in ("params", "tags", "capture"):
+        old, new = getattr(before, field), getattr(after, field)
+        if old != new:
+            changed[field] = {key: value for key, value in new.items() if key not in old or old[key] != value}
+    for field in ("commit", "name", "experiment"):
+        if getattr(before, field) != getattr(after, field):
+            changed[field] = getattr(after, field)
+    return changed
+
+
+def _edge(run: str, other: Node, role: Role, at_us: int) -> Edge:
+    mine = node("run", run)
+    source, target = (mine, other) if role is Role.OUTPUT else (other, mine)
+    return Edge(source=source, target=target, role=role, run=run, at_us=at_us)

@@ -1,0 +1,174 @@
+"""Starts runs: by a script, a notebook cell or a pipeline; or joins the one that `clew run` has started."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from clew.core.contracts.services import RunService
+from clew.core.contracts.stores import Stores
+from clew.core.types.edge import Role, node
+from clew.core.types.run import Run, RunKind, RunStatus
+from clew.tracking.adopt import CONSOLE, journals_folder
+from clew.tracking.capture.command import entry_of_process
+from clew.tracking.capture.console import Console
+from clew.tracking.capture.snapshot import take_process, take_snapshot
+from clew.tracking.journal import Journal
+from clew.tracking.names import name_of
+from clew.tracking.params import flat_params
+from clew.tracking.run import ActiveRun, current_run, in_notebook
+from clew.tracking.runs import LedgerRuns
+
+__all__ = ["RUN_VARIABLE", "link_capture", "record_start", "start"]
+
+RUN_VARIABLE = "CLEW_RUN"
+"""Environment variable: id of the run that the first `start` of this process joins."""
+
+_joined = ""
+
+
+def say_on_stderr(text: str) -> None:
+    """Tell the person at the terminal."""
+    sys.stderr.write(f"clew: {text}\n")
+
+
+def start(
+    stores: Stores,
+    name: str = "",
+    *,
+    params: Mapping[str, object] | None = None,
+    experiment: str = "",
+    tags: Mapping[str, str] | None = None,
+    kind: RunKind | None = None,
+    parent: str | None = None,
+    entry: str = "",
+    capture: bool = True,
+    say: Callable[[str], None] = say_on_stderr,
+) -> ActiveRun:
+    """Start a run; use it as a context manager, or call `finish`. The end of the process ends it too.
+
+    In a process that `clew run` started, the first call joins that run, and later ones start runs below it.
+
+    Args:
+        stores: the project's.
+        name: without one, the run gets one that a person can say.
+        params: recorded at once; nested mappings become dotted names.
+        experiment: name of the group, made when there is none; `default` when empty.
+        tags: free words.
+        kind: script or notebook by itself.
+        parent: id of the run that this one is part of, `""` for none; by default the one whose `with` block this is.
+        entry: the script or pipeline that runs, as people should read it; found out when empty.
+        capture: record source, environment, hardware, seeds, command and console. A run within another one takes over
+            what that one recorded.
+        say: told what a person should know.
+
+    Raises:
+        ClewError: the project cannot be written to.
+    """
+    runs = LedgerRuns(stores)
+    flat, words = flat_params(params or {}), {key: str(value) for key, value in (tags or {}).items()}
+    joined = _claim()
+    if joined:
+        journal = _open_journal(stores.folder, joined, say, main=False)
+        run = runs.describe(
+            joined,
+            params=flat,
+            tags=words,
+            name=name or None,
+            experiment=experiment or None,
+            capture=take_process(stores.objects) if capture else None,
+        )
+        return ActiveRun(
+            run, runs=runs, objects=stores.objects, clock=stores.clock, journal=journal, say=say, ends=False
+        )
+    run_id, outer = stores.ids(), current_run()
+    run = Run(
+        id=run_id,
+        project=stores.project,
+        experiment="",
+        name=name or name_of(run_id),
+        kind=kind or (RunKind.NOTEBOOK if in_notebook() else RunKind.SCRIPT),
+        status=RunStatus.RUNNING,
+        created_us=stores.clock.now_us(),
+        created_by=stores.actor,
+        parent=parent if parent is not None else outer.id if outer is not None else _joined,
+        params=flat,
+        tags=words,
+        entry=entry,
+    )
+    journal = _open_journal(stores.folder, run_id, say, main=True)
+    try:
+        if capture and outer is not None:
+            run = _inherit(run, outer.info)
+        elif capture:
+            run = record_start(stores, run, entry=entry_of_process(), say=say)
+        run = runs.create(run, experiment=experiment or "default")
+        link_capture(runs, run)
+    except BaseException:
+        journal.close(delete=True)
+        raise
+    console = Console(journal.folder / CONSOLE) if capture and outer is None else None
+    return ActiveRun(
+        run, runs=runs, objects=stores.objects, clock=stores.clock, journal=journal, say=say, console=console
+    )
+
+
+def record_start(
+    stores: Stores,
+    run: Run,
+    *,
+    entry: Path | None,
+    say: Callable[[str], None],
+    words: list[str] | None = None,
+) -> Run:
+    """The run with what is recorded about its source, machine and command.
+
+    Args:
+        stores: where the records go.
+        run: not created yet.
+        entry: the script that runs, if there is one.
+        say: told which secrets were left out.
+        words: script and arguments; those of this process when None.
+    """
+    snapshot = take_snapshot(stores.objects, entry=entry, cache=stores.folder / "cache", words=words)
+    for left in snapshot.secrets:
+        say(f"{left.path} is not in the snapshot of the source: {left.reason.removeprefix('secret: ')}")
+    return msgspec.structs.replace(
+        run,
+        capture=snapshot.capture,
+        commit=snapshot.commit,
+        command=snapshot.words,
+        entry=run.entry or snapshot.entry,
+    )
+
+
+def link_capture(runs: RunService, run: Run) -> None:
+    """Put code and environment of a run into the lineage."""
+    for aspect, kind, role in (("source", "code", Role.CODE), ("environment", "environment", Role.ENVIRONMENT)):
+        if aspect in run.capture:
+            runs.link(run.id, node(kind, run.capture[aspect]), role)
+
+
+def _claim() -> str:
+    """The run that this process was started for, once: what it starts itself does not join it too."""
+    global _joined
+    asked = os.environ.pop(RUN_VARIABLE, "")
+    if asked:
+        _joined = asked
+    return asked
+
+
+def _open_journal(folder: Path, run: str, say: Callable[[str], None], *, main: bool) -> Journal:
+    journal = Journal(journals_folder(folder, run), run, say=say, main=main)
+    journal.open()
+    return journal
+
+
+def _inherit(run: Run, outer: Run) -> Run:
+    return msgspec.structs.replace(
+        run, capture=outer.capture, commit=outer.commit, command=outer.command, entry=run.entry or outer.entry
+    )
