@@ -1,0 +1,44 @@
+"""Pickle: only where the project's policy says so, and marked for ever. Reading one runs whatever code is in it.
+
+There is no scanner here: those are tripwires, not proof.
+"""
+
+from __future__ import annotations
+
+from clew.core.errors import Corrupt, Denied, Invalid
+from clew.registry.formats.format import Dump, Trust
+
+__all__ = ["PickleFormat"]
+
+_HINT = "write models as skops or ONNX, or set allow_pickle = true under [policy] in clew.toml"
+
+
+class PickleFormat:
+    """The standard library's pickle, protocol 5."""
+
+    def dump(self, model: object, trust: Trust) -> Dump:
+        """The pickled model, marked as unsafe."""
+        import pickle
+
+        if not trust.allow_pickle:
+            raise Denied(f"this project does not allow pickle, and {_name(model)} would be pickled", hint=_HINT)
+        try:
+            content = pickle.dumps(model, protocol=5)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise Invalid(f"{_name(model)} cannot be pickled: {error}") from error
+        return Dump(content=content, unsafe=("pickle: reading the model runs the code in it",))
+
+    def load(self, content: bytes, trust: Trust) -> object:
+        """Unpickle, if the policy allows it."""
+        import pickle
+
+        if not trust.allow_pickle:
+            raise Denied("this model is a pickle, and this project does not allow pickle", hint=_HINT)
+        try:
+            return pickle.loads(content)  # noqa: S301 (the policy allows it)
+        except (pickle.UnpicklingError, EOFError) as error:
+            raise Corrupt(f"this model is no readable pickle: {error}") from error
+
+
+def _name(model: object) -> str:
+    return f"{type(model).__module__}.{type(model).__qualname__}"
