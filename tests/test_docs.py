@@ -25,7 +25,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
-generate, site = load("generate"), load("site")
+generate, navigation = load("generate"), load("navigation")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -82,12 +82,12 @@ def test_the_places_that_the_architecture_names_exist() -> None:
 
 
 def test_the_navigation_opens_each_section_with_its_index(tmp_path: Path) -> None:
-    for folder in site.SECTIONS.values():
+    for folder in navigation.SECTIONS.values():
         (tmp_path / folder / "deep-er").mkdir(parents=True)
         (tmp_path / folder / "a.md").touch()
         (tmp_path / folder / "index.md").touch()
         (tmp_path / folder / "deep-er" / "b.md").touch()
-    home, tutorial, *_ = site.navigation(tmp_path)
+    home, tutorial, *_ = navigation.navigation(tmp_path)
     assert home == {"Home": "index.md"}
     assert tutorial == {"Tutorial": ["tutorial/index.md", "tutorial/a.md", {"Deep er": ["tutorial/deep-er/b.md"]}]}
 
@@ -107,9 +107,9 @@ def test_the_site_refuses_what_comes_from_elsewhere(html: str, refused: bool) ->
 
     if refused:
         with pytest.raises(SystemExit, match="elsewhere"):
-            site.on_post_page(html, page=Page, config=None)
+            navigation.on_post_page(html, page=Page, config=None)
     else:
-        assert site.on_post_page(html, page=Page, config=None) == html
+        assert navigation.on_post_page(html, page=Page, config=None) == html
 
 
 def test_fragments_have_a_kind() -> None:

@@ -190,3 +190,50 @@ def test_the_make_targets_are_documented() -> None:
     done = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True)
     listed = {line.split()[1] for line in done.stdout.splitlines()}
     assert {"demo", "test", "lint", "bench", "docs", "lock", "clean"} <= listed
+
+
+def stub(folder: Path, name: str, *, version: str, can_make: bool) -> None:
+    """A program that answers the questions of locks/venv.sh as a Python of that version would."""
+    path = folder / name
+    old = "true" if tuple(map(int, version.split("."))) < (3, 11) else "false"
+    path.write_text(
+        "#!/bin/bash\n"
+        f"case $2 in *print*) echo {version};; *version_info*) ! {old};; *ensurepip*) {str(can_make).lower()};; "
+        "*) echo made with $0 $@;; esac\n"
+    )
+    path.chmod(0o755)
+
+
+def venv(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{folder}:/usr/bin:/bin" if not words else "/usr/bin:/bin"}
+    script = ROOT / "locks" / "venv.sh"
+    command = ["/bin/bash", str(script), "somewhere", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_first_python_that_will_do_makes_the_environment(tmp_path: Path) -> None:
+    stub(tmp_path, "python3.13", version="3.10", can_make=True)
+    stub(tmp_path, "python3.12", version="3.12", can_make=False)
+    stub(tmp_path, "python3.11", version="3.11", can_make=True)
+    done = venv(tmp_path)
+    assert done.stdout == f"made with {tmp_path}/python3.11 -m venv --clear somewhere\n"
+
+
+def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
+    stub(tmp_path, "old", version="3.10", can_make=True)
+    done = venv(tmp_path, str(tmp_path / "old"))
+    assert done.returncode == 1
+    assert "old is 3.10, which is too old" in done.stderr
+
+
+def test_a_python_without_venv_names_the_package_that_brings_it(tmp_path: Path) -> None:
+    stub(tmp_path, "bare", version="3.12", can_make=False)
+    done = venv(tmp_path, str(tmp_path / "bare"))
+    assert done.returncode == 1
+    assert "sudo apt install python3.12-venv" in done.stderr
+
+
+def test_no_python_at_all_says_what_is_needed(tmp_path: Path) -> None:
+    done = venv(tmp_path, str(tmp_path / "missing"))
+    assert done.returncode == 1
+    assert "clew needs Python 3.11 or later" in done.stderr

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -16,15 +17,21 @@ from clew.cli.errors import DEFECT, EXIT_CODES, INTERRUPTED, exit_code_of, guard
 from clew.core import errors
 
 
-def raising(error: BaseException) -> object:
+def raising(error: BaseException) -> Callable[[], int]:
     def call() -> int:
         raise error
 
     return call
 
 
+def output_of(step: Callable[[], None]) -> None:
+    """Call a step from a file of clew, as far as a traceback can tell."""
+    source = Path(errors.__file__).parents[1] / "cli" / "testing_frame.py"
+    exec(compile("step()", str(source), "exec"), {"step": step})
+
+
 def run(error: BaseException, *words: str) -> int:
-    return guarded(raising(error), list(words))  # type: ignore[arg-type]
+    return guarded(raising(error), list(words))
 
 
 def test_every_error_of_the_tree_has_a_row() -> None:
@@ -66,6 +73,31 @@ def test_usage_errors_name_the_help(capfd: pytest.CaptureFixture[str]) -> None:
 def test_an_interrupt_says_how_to_go_on(error: BaseException, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(error) == INTERRUPTED
     assert "the same command continues" in capfd.readouterr().err
+
+
+def test_an_error_of_the_users_code_shows_their_lines_and_none_of_ours(capfd: pytest.CaptureFixture[str]) -> None:
+    def step() -> None:
+        raise KeyError("carrier")
+
+    def call() -> int:
+        try:
+            output_of(step)
+        except KeyError as error:
+            raise errors.Failed("step 'features' raised KeyError: 'carrier'", hint="clew explain features") from error
+        return 0
+
+    assert guarded(call, ["run", "train.py"]) == EXIT_CODES[errors.Failed]
+    err = capfd.readouterr().err
+    assert 'raise KeyError("carrier")' in err
+    assert "cli/testing_frame.py" not in err
+    assert err.endswith("clew: step 'features' raised KeyError: 'carrier'\n  → clew explain features\n")
+    assert guarded(call, ["run", "--json"]) == EXIT_CODES[errors.Failed]
+    assert list(json.loads(capfd.readouterr().err)) == ["error"]
+
+
+def test_json_after_two_dashes_is_not_for_clew(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(errors.Invalid("no"), "run", "train.py", "--", "--json") == 2
+    assert capfd.readouterr().err == "clew: no\n"
 
 
 def test_exit_passes_its_code_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:

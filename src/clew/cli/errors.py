@@ -1,7 +1,8 @@
 """The door for errors: one table from the classes of `clew.core.errors` to exit codes, and the text that people see.
 
 Everything that goes wrong below a command ends here. Errors of the user and defects of clew never mix: the first are
-one or two lines, the second say so and keep the traceback in a file (on stderr with CLEW_DEBUG=1).
+one or two lines, the second say so and keep the traceback in a file (on stderr with CLEW_DEBUG=1). Only where the
+user's own code raised (`Failed`) do they see a traceback, with the lines of clew left out of it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def guarded(call: Callable[[], int], words: Sequence[str]) -> int:
         words: the command line after `clew`, for the text and to see whether it asks for JSON.
     """
     _make_streams_safe()
-    as_json = "--json" in words
+    as_json = "--json" in words[: words.index("--") if "--" in words else None]
     try:
         code = call()
         sys.stdout.flush()
@@ -69,6 +70,8 @@ def guarded(call: Callable[[], int], words: Sequence[str]) -> int:
     except click.ClickException as error:
         return _tell_usage(error, as_json=as_json)
     except errors.ClewError as error:
+        if isinstance(error, errors.Failed) and error.__cause__ is not None and not as_json:
+            _write(_trace_of_user(error.__cause__))
         _tell(error.code, error.what, error.hint, as_json=as_json)
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
@@ -95,7 +98,7 @@ def _tell_defect(error: Exception, words: Sequence[str], *, as_json: bool) -> in
     trace = "".join(traceback.format_exception(error))
     what = f"this is a defect of clew, not yours: {type(error).__name__}: {error}"
     if os.environ.get("CLEW_DEBUG") == "1":
-        sys.stderr.write(trace)
+        _write(trace)
         _tell("defect", what, "please report it with the lines above", as_json=as_json)
         return DEFECT
     path = _keep(trace, words)
@@ -121,14 +124,30 @@ def _keep(trace: str, words: Sequence[str]) -> str:
     return path
 
 
-def _tell(code: str, message: str, hint: str, *, as_json: bool) -> None:
-    try:
-        if as_json:
-            import json
+def _trace_of_user(cause: BaseException) -> str:
+    """The traceback of what the user's code raised, without the frames of clew between."""
+    import traceback
+    from pathlib import Path
 
-            sys.stderr.write(json.dumps({"error": {"code": code, "message": message, "hint": hint}}) + "\n")
-        else:
-            sys.stderr.write(f"clew: {message}\n" + (f"  → {hint}\n" if hint else ""))
+    ours = str(Path(__file__).parents[1])
+    whole = traceback.TracebackException.from_exception(cause)
+    kept = [frame for frame in whole.stack if not frame.filename.startswith(ours)]
+    whole.stack = traceback.StackSummary.from_list(kept)
+    return "".join(whole.format(chain=False))
+
+
+def _tell(code: str, message: str, hint: str, *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        _write(json.dumps({"error": {"code": code, "message": message, "hint": hint}}) + "\n")
+    else:
+        _write(f"clew: {message}\n" + (f"  → {hint}\n" if hint else ""))
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:
         return  # nobody reads stderr any more; the exit code still tells
