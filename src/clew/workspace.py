@@ -1,0 +1,199 @@
+"""The composition root: the only place that chooses concrete stores and wires capabilities to them.
+
+A project is a folder with a `.clew` folder in it, found upwards from any folder below, like `.git`:
+
+    clew.toml             what must hold (value, gates, checks, endpoints), kept by people
+    .clew/ledger.db       rows
+    .clew/objects/        bytes
+    .clew/…               journals, caches
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from clew.core.clock import Clock, SystemClock
+from clew.core.contracts.ledger import Ledger
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Exists, Invalid, NotFound, Unavailable
+from clew.core.ids import Ids
+from clew.core.types.event import Event
+from clew.core.types.project import Project
+from clew.settings import SETTINGS_FILE, Settings, read_settings
+from clew.store.ledger.sqlite import SqliteLedger
+from clew.store.objects.local import LocalObjects
+
+if TYPE_CHECKING:
+    from clew.data.datasets import LedgerDatasets
+    from clew.data.site import Site
+    from clew.registry.formats.format import Trust
+    from clew.tracking.runs import LedgerRuns
+
+__all__ = ["FOLDER", "Workspace", "find_project", "init_project", "open_workspace"]
+
+FOLDER = ".clew"
+
+_TEMPLATE = """\
+# What must hold for this project. Every setting: docs/reference/settings.md
+
+[project]
+name = {name}
+"""
+
+
+class Workspace:
+    """One project on this machine, opened. Use it as a context manager, or call `close`.
+
+    Args:
+        root: the folder that holds `.clew` and `clew.toml`.
+        clock: where time comes from.
+
+    Raises:
+        Invalid: `clew.toml` cannot be used, or the ledger was made by a newer clew.
+        Unavailable: the folder cannot be written.
+    """
+
+    def __init__(self, root: Path, *, clock: Clock | None = None) -> None:
+        self.root = root
+        self.folder = root / FOLDER
+        self.settings: Settings = read_settings(root / SETTINGS_FILE, os.environ)
+        clock = clock or SystemClock()
+        ids = Ids(clock)
+        ledger = SqliteLedger(self.folder / "ledger.db")
+        project = _the_project(ledger, name=self.settings.project.name, id=ids(), now_us=clock.now_us())
+        self.stores = Stores(
+            ledger=ledger,
+            objects=LocalObjects(self.folder / "objects", clock=clock),
+            clock=clock,
+            ids=ids,
+            project=project.id,
+            actor=actor(),
+            folder=self.folder,
+        )
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self.stores.ledger.close()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def runs(self) -> LedgerRuns:
+        """Runs."""
+        from clew.tracking.runs import LedgerRuns
+
+        return LedgerRuns(self.stores)
+
+    @cached_property
+    def datasets(self) -> LedgerDatasets:
+        """Datasets and their versions."""
+        from clew.data.datasets import LedgerDatasets
+
+        return LedgerDatasets(self.stores)
+
+    @cached_property
+    def site(self) -> Site:
+        """What the verbs on data act on."""
+        from clew.data.site import Site
+
+        return Site.of(self.stores)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """What the project's policy lets a model file hold."""
+        from clew.registry.formats.format import Trust
+
+        policy = self.settings.policy
+        return Trust(types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle)
+
+
+def actor() -> str:
+    """Who acts, as events name it: `CLEW_ACTOR`, or the name of the user."""
+    try:
+        return os.environ.get("CLEW_ACTOR") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+def find_project(start: Path) -> Path | None:
+    """The nearest folder at or above `start` that holds a project."""
+    return next((folder for folder in (start, *start.parents) if (folder / FOLDER).is_dir()), None)
+
+
+def init_project(folder: Path, *, name: str = "") -> Path:
+    """Make a project in a folder. A `clew.toml` that is there is kept.
+
+    Returns:
+        The folder.
+
+    Raises:
+        Exists: it is one already.
+        Invalid: the name cannot be used, or the folder lies within a project's `.clew`.
+        Unavailable: the folder cannot be written.
+    """
+    from clew.settings.render import render_value
+
+    if (folder / FOLDER).is_dir():
+        raise Exists("project", str(folder), hint="it is ready to use: clew --help")
+    if FOLDER in folder.parts:
+        raise Invalid(f"{folder} lies within the storage of a project", hint="choose another folder")
+    name = name or folder.name or "project"
+    settings = folder / SETTINGS_FILE
+    try:
+        (folder / FOLDER).mkdir(parents=True)
+        (folder / FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
+        if not settings.exists():
+            settings.write_text(_TEMPLATE.format(name=render_value(name)), encoding="utf-8")
+    except OSError as error:
+        raise Unavailable(f"no project can be made in {folder}: {error.strerror}") from error
+    with Workspace(folder):
+        pass
+    return folder
+
+
+def open_workspace(start: Path | None = None) -> Workspace:
+    """The project at or above a folder, the current one by default.
+
+    Raises:
+        NotFound: there is none.
+    """
+    start = (start or Path.cwd()).resolve()
+    root = find_project(start)
+    if root is None:
+        raise NotFound("project", str(start), hint="clew init")
+    return Workspace(root)
+
+
+def _the_project(ledger: Ledger, *, name: str, id: str, now_us: int) -> Project:
+    """An embedded ledger holds one project; renaming it in `clew.toml` does not start another one."""
+    with ledger.read() as tx:
+        found = tx.projects.list()
+    if found:
+        return found[0]
+    with ledger.write() as tx:
+        if found := tx.projects.list():
+            return found[0]
+        project = Project(id=id, name=name, created_us=now_us)
+        tx.projects.add(project)
+        event = Event(
+            id=id,
+            project=id,
+            at_us=now_us,
+            actor=actor(),
+            kind="project.added",
+            subject=f"project:{id}",
+            facts={"name": name},
+        )
+        tx.events.add(event)
+    return project
