@@ -102,10 +102,14 @@ def test_draining_goes_on_where_it_stopped_while_points_come(journal: Journal) -
 
 def test_what_was_taken_but_not_stored_is_taken_again(journal: Journal) -> None:
     journal.log({"loss": 1}, 1)
-    first, again = journal.take(10), journal.take(10)
+    first = journal.take(10)
+    journal.log({"loss": 2}, 2)
+    again = journal.take(10)
     assert first is not None
     assert again is not None
-    assert first.numbers.tolist() == again.numbers.tolist()
+    assert first.numbers.tolist() == again.numbers.tolist() == [1]
+    journal.drained()
+    assert drain(journal) == [("loss", 2, 2)]
 
 
 def test_without_a_step_each_metric_counts_for_itself(journal: Journal) -> None:

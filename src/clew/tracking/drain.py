@@ -63,7 +63,7 @@ class Drain:
 
     def __init__(self, journal: Journal, send: Send, *, say: Callable[[str], None]) -> None:
         self._journal, self._send, self._say = journal, send, say
-        self._stop = threading.Event()
+        self._stop, self._turn = threading.Event(), threading.Lock()
         self._started = self._last = time.monotonic()
         self._wait_s = 0.0
         self._failed = False
@@ -79,11 +79,12 @@ class Drain:
         Raises:
             ClewError: it cannot be stored now; it is still in the journal.
         """
-        while (slots := self._journal.take(_BATCH_SLOTS)) is not None:
-            blocks = list(blocks_of(self._journal.run, self._journal.id, slots))
-            if blocks:
-                self._send(blocks)
-            self._journal.drained()
+        with self._turn:
+            while (slots := self._journal.take(_BATCH_SLOTS)) is not None:
+                blocks = list(blocks_of(self._journal.run, self._journal.id, slots))
+                if blocks:
+                    self._send(blocks)
+                self._journal.drained()
 
     def finish(self) -> None:
         """Stop the thread, refuse further points, and send the rest.

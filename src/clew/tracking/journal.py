@@ -318,15 +318,19 @@ class Journal:
         return self._segments[-1].header.base + (self._at - HEADER_BYTES) // SLOT_BYTES
 
     def take(self, limit: int) -> Slots | None:
-        """Points that are not drained yet, of at most `limit` slots of one segment; None when there are none."""
+        """Points that are not drained yet, of at most `limit` slots of one segment; None when there are none.
+
+        The same ones again until `drained` is called: a batch that may have been stored is sent again as it was.
+        """
         with self._lock:
             drained, names = self._drained
-            written = self._written()
+            again = self._taken[0] > drained
+            written = self._taken[0] if again else self._written()
             segments = list(self._segments)
         for segment in segments:
             base = segment.header.base
             start = max(drained - base, 0)
-            stop = min(written - base, segment.header.capacity, start + limit)
+            stop = min(written - base, segment.header.capacity, written if again else start + limit)
             if start >= stop:
                 continue
             low, high = (HEADER_BYTES + SLOT_BYTES * i for i in (start, stop))

@@ -1,0 +1,162 @@
+"""The suite that every run service must pass. Subclass it and give a `service` fixture that starts empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from clew.core.contracts.services import RunService
+from clew.core.errors import Conflict, Invalid, NotFound
+from clew.core.ids import Digest
+from clew.core.types.edge import Role
+from clew.core.types.run import Artifact, Run, RunKind, RunStatus
+from clew.core.types.series import SeriesBlock
+
+__all__ = ["RunServiceContract", "a_block", "a_run"]
+
+ONE, TWO, OTHER = "01a0" + "0" * 28, "01a0" + "1" * 28, "02b0" + "2" * 28
+
+
+def a_run(id: str = ONE, **changes: Any) -> Run:
+    """A run that is about to be created."""
+    run = Run(
+        id=id,
+        project="p",
+        experiment="",
+        name=f"run-{id[-1]}",
+        kind=RunKind.SCRIPT,
+        status=RunStatus.RUNNING,
+        created_us=1,
+        created_by="ann",
+    )
+    return msgspec.structs.replace(run, **changes)
+
+
+def a_block(source: str, *, run: str = ONE, key: str = "loss", last: float = 1.0, step: float = 0.0) -> SeriesBlock:
+    """A block of one point."""
+    return SeriesBlock(
+        run=run,
+        key=key,
+        source=source,
+        count=1,
+        nans=0,
+        low=last,
+        high=last,
+        total=last,
+        first=last,
+        last=last,
+        last_step=step,
+        last_time_us=1,
+        step_low=step,
+        step_high=step,
+        time_low_us=1,
+        time_high_us=1,
+        points=b"points",
+    )
+
+
+class RunServiceContract:
+    """What holds for `clew.core.contracts.services.RunService` wherever it runs."""
+
+    @pytest.fixture
+    def service(self) -> RunService:
+        raise NotImplementedError
+
+    def test_a_run_is_created_once(self, service: RunService) -> None:
+        first = service.create(a_run(), experiment="flights")
+        assert service.create(a_run(name="other"), experiment="else") == first
+        assert service.get(ONE) == first
+        assert first.experiment
+
+    def test_runs_of_one_experiment_share_it(self, service: RunService) -> None:
+        one = service.create(a_run(), experiment="flights")
+        two = service.create(a_run(TWO), experiment="flights")
+        other = service.create(a_run(OTHER), experiment="else")
+        assert one.experiment == two.experiment != other.experiment
+        assert [run.id for run in service.list(experiment="flights").items] == [TWO, ONE]
+        assert [run.id for run in service.list().items] == [OTHER, TWO, ONE]
+        with pytest.raises(NotFound, match="flights"):
+            service.list(experiment="flight")
+
+    def test_lists_come_in_pages(self, service: RunService) -> None:
+        for each in (ONE, TWO, OTHER):
+            service.create(a_run(each), experiment="e")
+        page = service.list(limit=2)
+        assert [run.id for run in page.items] == [OTHER, TWO]
+        assert [run.id for run in service.list(limit=2, after=page.next).items] == [ONE]
+
+    def test_a_run_is_found_by_prefix_and_by_name(self, service: RunService) -> None:
+        service.create(a_run(name="baseline"), experiment="e")
+        newest = service.create(a_run(TWO, name="baseline"), experiment="e")
+        service.create(a_run(OTHER), experiment="e")
+        assert service.get("02b0").id == OTHER
+        assert service.get("baseline") == newest
+        for text in ("02b", "nothing", "f" * 32):
+            with pytest.raises(NotFound):
+                service.get(text)
+        with pytest.raises(Invalid, match="more digits"):
+            service.get("01a0")
+
+    def test_describe_merges(self, service: RunService) -> None:
+        service.create(a_run(params={"a": 1}, tags={"t": "x"}), experiment="e")
+        service.describe(ONE, params={"b": 0.5, "a": 1}, capture={"source": Digest("1" * 64)})
+        run = service.describe(ONE, tags={"t": "y", "u": "z"}, commit="abc+", name="renamed", experiment="other")
+        assert run == service.get(ONE)
+        assert (run.params, run.tags) == ({"a": 1, "b": 0.5}, {"t": "y", "u": "z"})
+        assert (run.capture, run.commit, run.name) == ({"source": "1" * 64}, "abc+", "renamed")
+        assert [found.id for found in service.list(experiment="other").items] == [ONE]
+
+    @pytest.mark.parametrize("value", [2, 1.0, True, "1", None])
+    def test_a_parameter_keeps_its_value(self, service: RunService, value: Any) -> None:
+        service.create(a_run(params={"a": 1}), experiment="e")
+        with pytest.raises(Conflict, match="'a'"):
+            service.describe(ONE, params={"b": 2, "a": value})
+        assert service.get(ONE).params == {"a": 1}
+
+    def test_blocks_of_one_source_land_once(self, service: RunService) -> None:
+        service.create(a_run(), experiment="e")
+        service.append([a_block("j:0-0"), a_block("j:1-1", last=3.0, step=1.0)])
+        service.append([a_block("j:1-1", last=3.0, step=1.0), a_block("j:2-2", key="acc")])
+        assert [block.source for block in service.blocks(ONE, "loss")] == ["j:0-0", "j:1-1"]
+        assert [(s.key, s.count, s.last) for s in service.summaries([ONE])] == [("acc", 1, 1.0), ("loss", 2, 3.0)]
+        with pytest.raises(NotFound):
+            service.append([a_block("j:0-0", run=TWO)])
+
+    def test_artifacts_replace_each_other_by_path(self, service: RunService) -> None:
+        service.create(a_run(), experiment="e")
+        first = Artifact(run=ONE, path="a.txt", digest=Digest("1" * 64), size_bytes=1, media_type="t", created_us=1)
+        second = msgspec.structs.replace(first, digest=Digest("2" * 64))
+        for artifact in (first, second, second):
+            service.add_artifact(artifact)
+        assert service.artifacts(ONE) == [second]
+
+    def test_links_may_be_repeated(self, service: RunService) -> None:
+        service.create(a_run(), experiment="e")
+        for _ in range(2):
+            service.link(ONE, "data:x", Role.INPUT)
+            service.link(ONE, "model:y", Role.OUTPUT)
+
+    def test_a_run_ends_once(self, service: RunService) -> None:
+        service.create(a_run(), experiment="e")
+        ended = service.finish(ONE, RunStatus.FAILED, ended_us=9, reason="it broke")
+        assert (ended.status, ended.ended_us, ended.reason) == (RunStatus.FAILED, 9, "it broke")
+        assert service.finish(ONE, RunStatus.FAILED, ended_us=10) == ended
+        with pytest.raises(Conflict, match="has ended"):
+            service.finish(ONE, RunStatus.FINISHED, ended_us=10)
+
+    def test_an_ended_run_takes_late_points_and_nothing_else(self, service: RunService) -> None:
+        service.create(a_run(params={"a": 1}), experiment="e")
+        service.finish(ONE, RunStatus.FINISHED, ended_us=9)
+        service.append([a_block("j:0-0")])
+        assert len(service.blocks(ONE, "loss")) == 1
+        assert service.describe(ONE, params={"a": 1}).params == {"a": 1}
+        late = Artifact(run=ONE, path="a", digest=Digest("1" * 64), size_bytes=1, media_type="t", created_us=1)
+        for write in (
+            lambda: service.describe(ONE, tags={"t": "x"}),
+            lambda: service.add_artifact(late),
+            lambda: service.link(ONE, "data:x", Role.INPUT),
+        ):
+            with pytest.raises(Conflict, match="has ended"):
+                write()

@@ -1,0 +1,188 @@
+"""What a process left behind is brought home once, by whoever comes next."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clew.core.contracts.stores import Stores
+from clew.core.types.run import RunKind, RunStatus
+from clew.testing.project import open_stores
+from clew.testing.runs import ONE, a_run
+from clew.tracking.adopt import Ending, adopt, adopt_run, journals_folder, write_ending
+from clew.tracking.drain import blocks_of
+from clew.tracking.journal import Journal
+from clew.tracking.runs import LedgerRuns
+from clew.tracking.series import join, points_of
+
+
+def left_behind(stores: Stores, *, points: int = 5, main: bool = True) -> Journal:
+    """The journal of a process that is gone."""
+    journal = Journal(journals_folder(stores.folder, ONE), ONE, smallest=8, main=main)
+    journal.open()
+    for step in range(points):
+        journal.log({"loss": step / 3}, step)
+    journal.close(delete=False)
+    return journal
+
+
+def values(stores: Stores, run: str = ONE, key: str = "loss") -> list[float]:
+    return join(points_of(block) for block in LedgerRuns(stores).blocks(run, key)).values.tolist()
+
+
+@pytest.fixture
+def runs(stores: Stores) -> LedgerRuns:
+    runs = LedgerRuns(stores)
+    runs.create(a_run(), experiment="e")
+    return runs
+
+
+def test_points_come_home_and_the_run_was_killed(stores: Stores, runs: LedgerRuns) -> None:
+    journal = left_behind(stores)
+    (journal.folder / "console.txt").write_text("epoch 1\n")
+    (found,) = adopt(runs, stores.objects, stores.folder)
+    assert (found.run, found.points, found.killed, found.problem) == (ONE, 5, True, "")
+    assert values(stores) == [step / 3 for step in range(5)]
+    run = runs.get(ONE)
+    assert run.status is RunStatus.KILLED
+    assert run.ended_us == runs.summaries([ONE])[0].last_time_us
+    assert [stores.objects.get(a.digest) for a in runs.artifacts(ONE)] == [b"epoch 1\n"]
+    assert not journal.folder.exists()
+    assert adopt(runs, stores.objects, stores.folder) == []
+
+
+def test_a_living_journal_is_left_alone(stores: Stores, runs: LedgerRuns) -> None:
+    journal = Journal(journals_folder(stores.folder, ONE), ONE)
+    journal.log({"loss": 1}, 1)
+    assert adopt(runs, stores.objects, stores.folder) == []
+    assert runs.get(ONE).status is RunStatus.RUNNING
+    journal.log({"loss": 2}, 2)
+    journal.close(delete=False)
+    assert [found.points for found in adopt(runs, stores.objects, stores.folder)] == [2]
+
+
+def test_what_was_drained_before_the_kill_is_not_added_again(stores: Stores, runs: LedgerRuns) -> None:
+    journal = Journal(journals_folder(stores.folder, ONE), ONE, smallest=8)
+    for step in range(30):
+        journal.log({"loss": step, "acc": step}, step)
+        if step in (3, 4, 17):
+            slots = journal.take(9)
+            assert slots is not None
+            runs.append(list(blocks_of(ONE, journal.id, slots)))
+            if step != 4:
+                journal.drained()
+    journal.close(delete=False)
+    adopt(runs, stores.objects, stores.folder)
+    assert values(stores) == values(stores, key="acc") == list(range(30))
+
+
+def test_a_child_comes_home_without_ending_the_run(stores: Stores, runs: LedgerRuns) -> None:
+    left_behind(stores, main=False)
+    (found,) = adopt(runs, stores.objects, stores.folder)
+    assert (found.points, found.killed) == (5, False)
+    assert runs.get(ONE).status is RunStatus.RUNNING
+
+
+def test_a_run_that_could_not_say_its_end_ends_that_way(stores: Stores, runs: LedgerRuns) -> None:
+    journal = left_behind(stores)
+    write_ending(journal.folder, journal.id, Ending(status=RunStatus.FAILED, ended_us=77, reason="it broke"))
+    (found,) = adopt(runs, stores.objects, stores.folder)
+    assert not found.killed
+    run = runs.get(ONE)
+    assert (run.status, run.ended_us, run.reason) == (RunStatus.FAILED, 77, "it broke")
+    assert not journal.folder.exists()
+
+
+def test_an_ended_run_takes_what_is_left_and_stays_as_it_ended(stores: Stores, runs: LedgerRuns) -> None:
+    left_behind(stores)
+    runs.finish(ONE, RunStatus.FINISHED, ended_us=9)
+    assert [found.points for found in adopt(runs, stores.objects, stores.folder)] == [5]
+    assert runs.get(ONE).status is RunStatus.FINISHED
+
+
+def test_points_of_an_unknown_run_stay_and_are_named(stores: Stores) -> None:
+    journal = left_behind(stores)
+    (found,) = adopt(LedgerRuns(stores), stores.objects, stores.folder)
+    assert "no run" in found.problem
+    assert list(journal.folder.glob("*.journal"))
+
+
+def test_a_run_that_died_before_it_was_created_leaves_nothing(stores: Stores) -> None:
+    journal = left_behind(stores, points=0)
+    (found,) = adopt(LedgerRuns(stores), stores.objects, stores.folder)
+    assert found.problem == ""
+    assert not journal.folder.exists()
+
+
+def test_corrupt_segments_are_set_aside_and_others_come_home(stores: Stores, runs: LedgerRuns) -> None:
+    journal = left_behind(stores, points=30)
+    second = sorted(journal.folder.glob("*.journal"))[1]
+    data = bytearray(second.read_bytes())
+    data[128 + 31] = 99
+    second.write_bytes(data)
+    lost = 15
+    (found,) = adopt(runs, stores.objects, stores.folder)
+    assert found.points == 30 - lost
+    assert str(second.with_suffix(".corrupt")) in found.problem
+    assert second.with_suffix(".corrupt").read_bytes() == data
+    assert runs.get(ONE).status is RunStatus.KILLED
+
+
+def test_only_stale_unfinished_files_are_removed(stores: Stores, runs: LedgerRuns) -> None:
+    folder = journals_folder(stores.folder, ONE)
+    folder.mkdir(parents=True)
+    old, fresh = folder / "a.000000.new", folder / "b.000000.new"
+    for path in (old, fresh):
+        path.write_bytes(b"")
+    os.utime(old, (1, 1))
+    assert adopt_run(runs, stores.objects, folder) == []
+    assert [path.name for path in folder.iterdir()] == [fresh.name]
+
+
+TRAINING = """
+import mmap, sys
+from pathlib import Path
+from clew.testing.project import open_stores
+from clew.tracking.start import start
+with open(sys.argv[2], "r+b") as file:
+    seen = mmap.mmap(file.fileno(), 8)
+run = start(open_stores(Path(sys.argv[1])), "loop", capture=False)
+step = 0
+while True:
+    run.log(loss=step / 7, acc=-step, step=step)
+    step += 1
+    seen[:8] = step.to_bytes(8, "little")
+    if step % 4000 == 0:
+        run.flush()
+"""
+
+
+@pytest.mark.parametrize("threshold", [1, *random.Random(9).sample(range(2, 20_000), 2)])
+def test_kill_of_a_training_loses_and_doubles_nothing(tmp_path: Path, threshold: int) -> None:
+    acknowledged = tmp_path / "acknowledged"
+    acknowledged.write_bytes(bytes(8))
+    folder = tmp_path / ".clew"
+    process = subprocess.Popen([sys.executable, "-c", TRAINING, folder, acknowledged])
+    while int.from_bytes(acknowledged.read_bytes(), "little") < threshold:
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    steps = int.from_bytes(acknowledged.read_bytes(), "little")
+    stores = open_stores(folder)
+    runs = LedgerRuns(stores)
+    (found,) = adopt(runs, stores.objects, folder)
+    assert found.killed
+    (run,) = runs.list().items
+    assert (run.status, run.kind) == (RunStatus.KILLED, RunKind.SCRIPT)
+    for key, value in (("loss", 1 / 7), ("acc", -1.0)):
+        points = join(points_of(block) for block in runs.blocks(run.id, key))
+        assert steps <= len(points.steps) <= steps + 1
+        assert points.steps.tolist() == list(range(len(points.steps)))
+        assert points.values[1] == value
+    stores.ledger.close()
