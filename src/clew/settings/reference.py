@@ -1,0 +1,142 @@
+"""Writes the reference of `clew.toml` for people from the descriptions beside each setting.
+
+    python -m clew.settings.reference > docs/reference/settings.md
+
+A test holds the page equal to what this writes.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from clew.core.types.checks import Checks, ColumnCheck, RuleCheck
+from clew.core.types.value import BinaryValue, MulticlassValue, RegressionValue
+from clew.settings.environment import OVERRIDES
+from clew.settings.render import render_value
+from clew.settings.sections import (
+    EndpointSettings,
+    GateSettings,
+    MonitorSettings,
+    PolicySettings,
+    ProjectSettings,
+    PromotionSettings,
+    RetrainSettings,
+)
+
+__all__ = ["TABLES", "render_reference"]
+
+TABLES: list[tuple[str, type[msgspec.Struct], str]] = [
+    ("[project]", ProjectSettings, ""),
+    ("[policy]", PolicySettings, ""),
+    ("[checks.DATASET]", Checks, "See [data checks](../design/checks.md) for their exact meaning."),
+    (
+        "[checks.DATASET.columns]",
+        ColumnCheck,
+        'One line a column: `temp = { type = "number", min = -20, max = 110 }`.',
+    ),
+    ("rules of [checks.DATASET]", RuleCheck, "An entry of `rules` that is a table."),
+    (
+        '[value.MODEL], kind = "binary"',
+        BinaryValue,
+        "See [the value contract](../explanation/value-contract.md). Where there is none, every mistake costs 1.",
+    ),
+    ('[value.MODEL], kind = "multiclass"', MulticlassValue, ""),
+    ('[value.MODEL], kind = "regression"', RegressionValue, ""),
+    ("[gate.MODEL]", GateSettings, "See [the gate](../explanation/gate.md)."),
+    ("[endpoints.ENDPOINT]", EndpointSettings, ""),
+    ("[monitor.ENDPOINT]", MonitorSettings, ""),
+    ("[retrain.MODEL]", RetrainSettings, ""),
+    ("[retrain.MODEL.promotion]", PromotionSettings, ""),
+]
+"""Every table, in the order of the page: its title, its struct, and a remark."""
+
+_OPENING = """\
+# Settings
+
+`clew.toml` stands in the folder of the project, beside `.clew`. It declares what must hold; Python says how. It is read
+once when a command starts. Everything has a default but the costs of a value contract and the pipeline of a
+retraining, so that this is enough for a model that is gated, served, watched and retrained:
+
+```toml
+[project]
+name = "flights"
+
+[value.delay]
+kind = "binary"
+missed_cost = 50
+false_alarm_cost = 10
+unit = "day"
+
+[retrain.delay]
+pipeline = "train.py:train"
+data = { flights = "flights@latest" }
+```
+
+A key that clew does not know, a value of the wrong type and a rule that cannot be read are errors that name the table
+and the key. `DATASET`, `MODEL` and `ENDPOINT` stand for names.
+"""
+
+_WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+
+
+def render_reference() -> str:
+    """The whole page, as Markdown."""
+    lines = [_OPENING]
+    for title, kind, remark in TABLES:
+        lines += [f"## `{title}`", "", *_about(kind, remark), ""]
+        lines += ["| setting | type | default | what it says |", "|---|---|---|---|", *_rows(kind), ""]
+    lines += ["## Environment", "", "These variables stand above the file; an empty one sets nothing.", ""]
+    lines += ["| variable | sets | what it says |", "|---|---|---|"]
+    lines += [f"| `{name}` | `{o.key}` in `[{o.section}…]` | {o.says} |" for name, o in OVERRIDES.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _about(kind: type[msgspec.Struct], remark: str) -> list[str]:
+    text = " ".join((kind.__doc__ or "").split())
+    return [f"{text} {remark}".strip()]
+
+
+def _rows(kind: type[msgspec.Struct]) -> Iterator[str]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        says = next(meta.description for meta in typing.get_args(hints[field.name])[1:])
+        yield f"| `{field.name}` | {_words(hints[field.name])} | {_default(field)} | {says} |"
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if value is None or isinstance(value, msgspec.Struct) or value in ("", [], {}):
+        return ""
+    return f"`{render_value(value)}`"
+
+
+def _words(kind: Any) -> str:
+    """A type in the words of TOML."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return _words(args[0])
+    if origin in (typing.Union, types.UnionType):
+        words = dict.fromkeys(
+            _words(arg) for arg in args if arg is not types.NoneType and not (arg is int and float in args)
+        )
+        return " or ".join(words)
+    if origin is dict:
+        return f"table of {_words(args[1])}s" if args[1] in _WORDS else "table"
+    if origin in (list, tuple):
+        return f"list of: {_words(args[0])}"
+    if isinstance(kind, type) and issubclass(kind, enum.StrEnum):
+        return "word"
+    return _WORDS.get(kind, "table")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render_reference())

@@ -1,0 +1,253 @@
+"""What `clew.toml` may say, as frozen structs: one to a kind of table. Every default stands here and nowhere else.
+
+`[checks.…]` is `clew.core.types.checks`, `[value.…]` is `clew.core.types.value`. Reference for users:
+docs/reference/settings.md, which is made from the descriptions here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from clew.core.errors import Invalid
+from clew.core.types.run import Scalar
+
+__all__ = [
+    "Batching",
+    "EndpointSettings",
+    "GateSettings",
+    "MonitorSettings",
+    "PolicySettings",
+    "ProjectSettings",
+    "PromotionSettings",
+    "RetrainSettings",
+    "Trigger",
+    "Window",
+]
+
+_says = msgspec.Meta
+_ENTRY = re.compile(r"[^:]+:[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _inside(name: str, value: float, low: float, high: float) -> None:
+    if not low < value < high:
+        raise Invalid(f"{name} = {value} is not between {low} and {high}")
+
+
+def _at_least(name: str, value: float, low: float) -> None:
+    if not (low <= value and math.isfinite(value)):
+        raise Invalid(f"{name} = {value} is below {low}")
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One table of `clew.toml`."""
+
+
+class ProjectSettings(Section, frozen=True, kw_only=True):
+    """Which project this folder is."""
+
+    name: Annotated[str, _says(description="Name of the project. Default: the name of the folder.")] = ""
+
+
+class PolicySettings(Section, frozen=True, kw_only=True):
+    """What this project allows."""
+
+    allow_pickle: Annotated[
+        bool,
+        _says(description="Whether models may be stored as pickles. Reading one runs whatever code is in it."),
+    ] = False
+    trusted_types: Annotated[
+        list[str],
+        _says(description="Types beyond the usual ones that a skops file may hold, as `package.module.Type`."),
+    ] = []
+    approvals: Annotated[
+        int,
+        _says(description="How many people other than its author must approve a model version before it may pass."),
+    ] = 0
+
+    def __post_init__(self) -> None:
+        if self.approvals < 0:
+            raise Invalid(f"approvals = {self.approvals} is negative")
+
+
+class GateSettings(Section, frozen=True, kw_only=True):
+    """What a version of the model must show before a name may move to it."""
+
+    aliases: Annotated[tuple[str, ...], _says(description="The names that only a version that passes may have.")] = (
+        "champion",
+    )
+    margin: Annotated[
+        float,
+        _says(
+            description="How much more than the champion a version may cost, as a share of the champion's cost. "
+            "The whole interval of the difference must lie below it."
+        ),
+    ] = 0.05
+    confidence: Annotated[float, _says(description="Coverage of the intervals that are judged.")] = 0.95
+    min_rows: Annotated[int, _says(description="Fewest rows that an evaluation must rest on.")] = 100
+    min_units: Annotated[
+        int, _says(description="Fewest units (days, customers; see `unit` in `[value.MODEL]`) it must rest on.")
+    ] = 5
+    min_auc: Annotated[float | None, _says(description="Least area under the ROC curve. Default: not judged.")] = None
+    max_latency_ms: Annotated[
+        float | None, _says(description="Most milliseconds for one row, as measured at registration. Default: any.")
+    ] = None
+    slices: Annotated[
+        list[str], _says(description="Columns whose values are judged one by one, such as a region.")
+    ] = []
+    slice_margin: Annotated[
+        float,
+        _says(description="How much more than the champion's a slice may cost, as a share, before it fails the gate."),
+    ] = 0.10
+    data_checks: Annotated[
+        bool, _says(description="Whether the data that it was trained on must pass its `[checks.…]`.")
+    ] = True
+
+    def __post_init__(self) -> None:
+        _inside("confidence", self.confidence, 0, 1)
+        _at_least("margin", self.margin, 0)
+        _at_least("slice_margin", self.slice_margin, 0)
+        _at_least("min_rows", self.min_rows, 0)
+        _at_least("min_units", self.min_units, 2)
+        if self.min_auc is not None:
+            _inside("min_auc", self.min_auc, 0, 1)
+        if self.max_latency_ms is not None and not self.max_latency_ms > 0:
+            raise Invalid(f"max_latency_ms = {self.max_latency_ms} is no time")
+
+
+class Batching(StrEnum):
+    """Whether requests that arrive together are scored together."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
+class EndpointSettings(Section, frozen=True, kw_only=True):
+    """A served model."""
+
+    model: Annotated[str, _says(description="Which model it serves. Default: the one of the endpoint's name.")] = ""
+    alias: Annotated[str, _says(description="The name whose version answers.")] = "champion"
+    shadow: Annotated[
+        str, _says(description='The name whose version is scored beside it and never answers; `""` for none.')
+    ] = "challenger"
+    host: Annotated[str, _says(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, _says(description="Port to listen on; 0 takes any free one.")] = 8470
+    key: Annotated[
+        str, _says(description="Input column that names what a decision is about, such as a customer. Default: none.")
+    ] = ""
+    checks: Annotated[
+        str,
+        _says(
+            description="Dataset whose `[checks.…]` every request must pass, as far as they speak of the model's "
+            "columns. Default: those of the data that the version was trained on."
+        ),
+    ] = ""
+    batching: Annotated[
+        Batching,
+        _says(description="`auto` scores requests that wait together where that was measured to be faster; or `off`."),
+    ] = Batching.AUTO
+    max_rows: Annotated[int, _says(description="Most rows in one request.")] = 1024
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise Invalid(f"port = {self.port} is no port")
+        _at_least("max_rows", self.max_rows, 1)
+
+
+class Window(StrEnum):
+    """How much of an endpoint's life is compared at once."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+
+
+class MonitorSettings(Section, frozen=True, kw_only=True):
+    """How an endpoint is watched. Nothing needs to be set: the model carries the profile of its training data."""
+
+    window: Annotated[Window, _says(description="`hour`, `day` or `week`, of the decisions' time in UTC.")] = Window.DAY
+    unit: Annotated[str, _says(description="What is independent of what. Default: the unit of the value contract.")] = (
+        ""
+    )
+    webhook: Annotated[
+        str, _says(description="URL that alerts are sent to as JSON. It often holds a secret: see CLEW_WEBHOOK.")
+    ] = ""
+    false_discovery_rate: Annotated[
+        float, _says(description="Which share of the columns that are reported may have drifted by chance.")
+    ] = 0.05
+    thresholds: Annotated[
+        dict[str, float],
+        _says(description="Effect sizes from which a column has drifted, instead of those learned in training."),
+    ] = {}
+
+    def __post_init__(self) -> None:
+        _inside("false_discovery_rate", self.false_discovery_rate, 0, 1)
+        for column, effect in self.thresholds.items():
+            _at_least(f"thresholds.{column}", effect, 0)
+        if self.webhook and not self.webhook.startswith(("http://", "https://")):
+            raise Invalid("webhook is no http:// or https:// address")
+
+
+class Trigger(StrEnum):
+    """What starts a retraining."""
+
+    NEVER = "never"
+    PERIODIC = "periodic"
+    DRIFT = "drift"
+    VALUE = "value"
+    ANY = "any"
+
+
+class PromotionSettings(Section, frozen=True, kw_only=True):
+    """How a challenger in shadow becomes champion: by a test that may be looked at after every unit."""
+
+    effect: Annotated[
+        float, _says(description="Least improvement worth a change, as a share of the champion's cost.")
+    ] = 0.0
+    confidence: Annotated[float, _says(description="How sure the test must be, over all looks together.")] = 0.95
+    min_units: Annotated[int, _says(description="Fewest units (days, customers) before it may decide.")] = 7
+    max_units: Annotated[int, _says(description="Units after which an undecided challenger is given up.")] = 60
+
+    def __post_init__(self) -> None:
+        _inside("confidence", self.confidence, 0, 1)
+        _at_least("effect", self.effect, 0)
+        _at_least("min_units", self.min_units, 1)
+        if self.max_units < self.min_units:
+            raise Invalid(f"max_units = {self.max_units} is below min_units = {self.min_units}")
+
+
+class RetrainSettings(Section, frozen=True, kw_only=True):
+    """How the model is trained again."""
+
+    pipeline: Annotated[
+        str, _says(description="The pipeline that trains it, as `file.py:function` from this folder. Required.")
+    ]
+    data: Annotated[
+        dict[str, str],
+        _says(description='Which dataset each of its inputs gets, such as `{ flights = "flights@latest" }`.'),
+    ] = {}
+    params: Annotated[dict[str, Scalar], _says(description="Its other parameters.")] = {}
+    trigger: Annotated[
+        Trigger,
+        _says(
+            description="`drift` in an input or the score, lost `value`, `any` of the two, `periodic` (every "
+            "`every_days`), or `never` but by hand."
+        ),
+    ] = Trigger.ANY
+    every_days: Annotated[float, _says(description="Days between two retrainings when `trigger` is `periodic`.")] = 30.0
+    cooldown_days: Annotated[
+        float, _says(description="Days after a retraining in which nothing triggers another one.")
+    ] = 7.0
+    promotion: Annotated[
+        PromotionSettings, _says(description="When a challenger becomes champion; see `[retrain.MODEL.promotion]`.")
+    ] = PromotionSettings()
+
+    def __post_init__(self) -> None:
+        if not _ENTRY.fullmatch(self.pipeline):
+            raise Invalid(f"pipeline = {self.pipeline!r} names no function", hint="for example: train.py:train")
+        _at_least("every_days", self.every_days, 0)
+        _at_least("cooldown_days", self.cooldown_days, 0)
