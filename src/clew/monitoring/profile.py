@@ -5,7 +5,7 @@ Not the judgement on them (`drift`). Layout: docs/design/profile.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -38,8 +38,6 @@ _MOST_CATEGORIES = 64
 _LARGEST_BYTES = 64 << 20
 
 T = TypeVar("T", Profile, HourCounts)
-DesignEffect = Callable[["npt.NDArray[np.int64]"], float]
-"""From counts by unit, shape (units, bins), to the design effect of a column."""
 
 
 def learn_profile(
@@ -48,7 +46,6 @@ def learn_profile(
     *,
     units: Sequence[object] | None,
     unit: str,
-    design_effect: DesignEffect,
     bins: int = 32,
 ) -> Profile:
     """The profile of a table.
@@ -58,7 +55,6 @@ def learn_profile(
         scores: what the fitted model gives for them, shape (rows,), or None.
         units: the unit of each row, such as its day; None when rows are independent.
         unit: what a unit is called.
-        design_effect: estimates it from counts by unit.
         bins: at most how many bins a numeric column gets.
 
     Raises:
@@ -77,9 +73,7 @@ def learn_profile(
         columns[SCORE] = pl.Series(SCORE, scores, dtype=pl.Float64)
     groups = None if units is None else np.unique(np.asarray(units), return_inverse=True)[1]
     count = rows.height if groups is None else int(groups.max()) + 1
-    learned = tuple(
-        _learn_column(name, series, groups, design_effect=design_effect, bins=bins) for name, series in columns.items()
-    )
+    learned = tuple(_learn_column(name, series, groups, bins=bins) for name, series in columns.items())
     return Profile(rows=rows.height, unit=unit, units=count, columns=learned)
 
 
@@ -88,11 +82,11 @@ def _learn_column(
     series: pl.Series,
     groups: npt.NDArray[np.intp] | None,
     *,
-    design_effect: DesignEffect,
     bins: int,
 ) -> ColumnProfile:
     import numpy as np
 
+    from clew.stats.drift.design import design_effect as learn_design
     from clew.stats.histogram import learn_edges
 
     if series.dtype.is_numeric():
@@ -104,11 +98,12 @@ def _learn_column(
         categories = tuple(sorted(common.to_list()))
         shape = ColumnProfile(name=name, kind=ProfileKind.CATEGORY, counts=(), categories=categories)
     counts = _count(series, shape)
-    effect = 1.0
-    if groups is not None:
-        by_unit = np.stack([_count(series.filter(groups == group), shape) for group in range(int(groups.max()) + 1)])
-        effect = design_effect(by_unit)
-    return msgspec.structs.replace(shape, counts=tuple(counts.tolist()), design_effect=effect)
+    design = None
+    if groups is not None and groups.max() > 0:
+        width = len(counts)
+        by_unit = np.bincount(groups * width + _bins(series, shape), minlength=(int(groups.max()) + 1) * width)
+        design = learn_design(by_unit.reshape(-1, width), ordered=shape.kind is ProfileKind.NUMBER)
+    return msgspec.structs.replace(shape, counts=tuple(counts.tolist()), design=design)
 
 
 def count_rows(rows: pl.DataFrame, scores: pl.Series | None, profile: Profile) -> dict[str, list[int]]:

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
+from clew.core.types.design import Design
+
 __all__ = ["SCORE", "ColumnProfile", "HourCounts", "Profile", "ProfileKind"]
 
 SCORE = "clew.score"
@@ -27,8 +29,8 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One column.
 
     Numbers: bins between `edges`, `len(edges) + 2` counts, the last one of missing values. Categories: one bin for each
-    of `categories`, then one for all others, then one of missing values. `design_effect` (1 or more) says by how much
-    the counts of a window vary more than those of independent rows would, because rows of one unit are alike.
+    of `categories`, then one for all others, then one of missing values. `design` says by how much more than chance the
+    counts of a unit differ; None where rows are taken as independent.
     """
 
     name: str
@@ -36,7 +38,7 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
     counts: tuple[int, ...]
     edges: tuple[float, ...] = ()
     categories: tuple[str, ...] = ()
-    design_effect: float = 1.0
+    design: Design | None = None
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
