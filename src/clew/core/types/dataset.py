@@ -62,9 +62,9 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
 class LogBatch(msgspec.Struct, frozen=True, kw_only=True):
     """One batch of a dataset of kind log: an object of rows with the ranges that find it.
 
-    `position` counts batches from 1; a version of a log is a position. `source` names what was drained (a journal
-    and an offset, `journal@start`): the same source is added once; `source_end` is the offset behind it. `profile` is the object with the counts of the batch by model
-    version and hour (prediction logs only).
+    `position` counts batches from 1; a version of a log is a position. `source` names what was drained (a journal and
+    an offset, `journal@start`): the same source is added once; `source_end` is the offset behind it. `profile` is the
+    object with the counts of the batch by model version and hour (prediction logs only).
     """
 
     dataset: str
