@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,17 @@ try:
 except ImportError:  # Windows, where only the client runs: no advisory locks, no reflinks
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["DRAFT_NAME", "Draft", "disk_errors", "locked", "sweep_drafts", "sync", "sync_folder", "unavailable"]
+__all__ = [
+    "DRAFT_NAME",
+    "Draft",
+    "disk_errors",
+    "locked",
+    "remove_abandoned",
+    "sweep_drafts",
+    "sync",
+    "sync_folder",
+    "unavailable",
+]
 
 DRAFT_NAME = re.compile(r"\.clew-[0-9a-f]{16}\.tmp")
 """Names of files that are being written. A file with such a name holds nothing that anyone was promised."""
@@ -74,9 +85,9 @@ class Draft:
     """
 
     def __init__(self, folder: str | Path, *, mode: int = 0o444) -> None:
-        self.path = os.path.join(folder, f".clew-{os.urandom(8).hex()}.tmp")  # noqa: PTH118 - hot: once a file
+        self.path = f"{folder}/.clew-{os.urandom(8).hex()}.tmp"
         self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
-        self._published = False
+        self._published = self._written = False
         if fcntl is not None:
             with suppress(OSError):  # a file system without locks: age alone protects the draft
                 fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,14 +102,23 @@ class Draft:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes; all of them."""
+        self._written = True
         view = memoryview(data)
         while len(view):
             view = view[os.write(self.fd, view) :]
 
+    def restart(self) -> None:
+        """Forget what was written so far."""
+        if self._written:
+            os.ftruncate(self.fd, 0)
+            os.lseek(self.fd, 0, os.SEEK_SET)
+            self._written = False
+
     def clone(self, source: IO[bytes]) -> bool:
         """Share the blocks of another file (a reflink); False where the file system cannot."""
-        if fcntl is None or os.uname().sysname != "Linux":
+        if sys.platform != "linux":
             return False
+        self._written = True
         try:
             fcntl.ioctl(self.fd, _FICLONE, source.fileno())
         except OSError as error:
@@ -152,21 +172,26 @@ def sweep_drafts(folder: str | Path, *, now_us: int, older_than_us: int) -> int:
     Returns:
         How many were removed.
     """
-    removed = 0
-    for path in [path for path in Path(folder).iterdir() if DRAFT_NAME.fullmatch(path.name)]:
-        with suppress(OSError):
-            if now_us - path.lstat().st_mtime_ns // 1000 >= older_than_us and _abandoned(path):
-                path.unlink()
-                removed += 1
-    return removed
+    drafts = [path for path in Path(folder).iterdir() if DRAFT_NAME.fullmatch(path.name)]
+    old = [path for path in drafts if _age_us(path, now_us) >= older_than_us]
+    return sum(remove_abandoned(path) for path in old)
 
 
-def _abandoned(path: Path) -> bool:
-    fd = os.open(path, os.O_RDONLY)
+def remove_abandoned(path: str | bytes | Path) -> bool:
+    """Remove a draft if nobody holds its lock; whether it is gone."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)  # noqa: PTH108 - the path may be bytes
+        finally:
+            os.close(fd)
     except OSError:
         return False
-    finally:
-        os.close(fd)
     return True
+
+
+def _age_us(path: Path, now_us: int) -> int:
+    with suppress(FileNotFoundError):
+        return now_us - path.lstat().st_mtime_ns // 1000
+    return 0

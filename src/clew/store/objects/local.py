@@ -6,8 +6,9 @@ in which things are written.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -29,6 +30,8 @@ __all__ = ["LocalObjects"]
 T = TypeVar("T")
 
 _ABANDONED_US = 3600 * 1_000_000
+_MANY = 256
+"""From so many look-ups on, a filter over all packs is worth its making."""
 
 
 class LocalObjects:
@@ -85,15 +88,21 @@ class LocalObjects:
             return self._first(digest, lambda copy: copy.open())
 
     def save(self, digest: Digest, path: Path) -> None:
-        def copy_out(copy: LooseObject | PackedObject) -> None:
-            with Draft(path.parent, mode=0o666) as draft:
-                copy.copy_to(draft)
-                draft.publish(path)
+        target = os.fspath(path)
+        folder = os.path.dirname(target) or "."  # noqa: PTH120 - a checkout calls this for every file
 
-        if not path.parent.is_dir():
-            raise NotFound("folder", str(path.parent))
-        with disk_errors(f"write {path}"):
-            self._first(digest, copy_out)
+        def copy_out(copy: LooseObject | PackedObject) -> None:
+            draft.restart()
+            copy.copy_to(draft)
+
+        with disk_errors(f"write {target}"):
+            try:
+                draft = Draft(folder, mode=0o666)
+            except FileNotFoundError as error:
+                raise NotFound("folder", folder) from error
+            with draft:
+                self._first(digest, copy_out)
+                draft.publish(target)
 
     def size(self, digest: Digest) -> int:
         with self._reading(digest):
@@ -104,15 +113,16 @@ class LocalObjects:
             return self._first(digest, lambda copy: copy.path)
 
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+        wanted = {checked(digest) for digest in digests}
         with disk_errors(f"look into {self.folder}"):
             self._packs.refresh()
             shards = self._loose.shards()
-            seen = self._packs.seen()
+            seen = self._packs.seen() if len(wanted) >= _MANY else None
             return {
                 digest
-                for digest in digests
-                if not (checked(digest)[:2] in shards and any(self._loose.find(digest)))
-                and not (seen.may_hold(raw := bytes.fromhex(digest)) and self._packs.holds(raw))
+                for digest in wanted
+                if not (digest[:2] in shards and any(self._loose.find(digest)))
+                and not self._packs.listed(bytes.fromhex(digest), seen)
             }
 
     def list(self) -> Iterator[Digest]:
@@ -207,10 +217,13 @@ class LocalObjects:
 
     def _copies(self, digest: Digest) -> Iterator[LooseObject | PackedObject]:
         raw = bytes.fromhex(digest)
-        yield from self._loose.find(digest)
-        yield from self._packs.find(raw)
-        while self._packs.refresh():  # others add packs, and a collector rewrites them
+        with suppress(Corrupt):  # the last look, below, tells of damage
             yield from self._packs.find(raw)
+        yield from self._loose.find(digest)
+        while self._packs.refresh():  # others add packs, and a collector rewrites them
+            with suppress(Corrupt):
+                yield from self._packs.find(raw)
+        yield from self._packs.find(raw)
 
     def _prepare(self) -> None:
         """Make the folders, once a process, and remove what killed writers left."""

@@ -133,6 +133,15 @@ class Packs:
         except Corrupt:
             return False
 
+    def listed(self, digest: bytes, seen: Seen | None) -> bool:
+        """Whether an object is in a pack of the last listing; a filter saves most searches."""
+        if seen is not None and not seen.may_hold(digest):
+            return False
+        try:
+            return any(self.find(digest))
+        except Corrupt:
+            return False
+
     def seen(self) -> Seen:
         """A filter over the packs as last listed."""
         return Seen(self.all())

@@ -1,0 +1,89 @@
+"""Add a folder or a file as a new version of a files dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from clew.core.errors import Invalid, NotFound
+from clew.core.ids import Digest
+from clew.core.types.dataset import DatasetKind, DatasetVersion
+from clew.core.types.edge import Node
+from clew.data.folder import EMPTY
+from clew.data.reference import checked_name
+from clew.data.site import Site
+from clew.data.snapshot import Tell
+from clew.data.working import known_state, read_working, remember
+
+__all__ = ["Addition", "Origin", "add_files", "newest"]
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a version comes from: a message for people, the run that made it, and what it was made of."""
+
+    message: str = ""
+    run: str = ""
+    parents: Sequence[Node] = ()
+
+
+class Addition(msgspec.Struct, frozen=True, kw_only=True):
+    """What an add did. `new` is False when the newest version holds the same already; `report` is of the checks."""
+
+    version: DatasetVersion
+    new: bool
+    report: object = None
+
+
+def add_files(site: Site, name: str, root: Path, *, origin: Origin | None = None, tell: Tell | None = None) -> Addition:
+    """Add what a folder holds, or a single file, as the next version; survives *power*.
+
+    What looks as it did at the last add from there is not read again. An interrupted add leaves nothing but objects
+    that the next one finds stored.
+
+    Args:
+        site: where to.
+        name: of the dataset, which is made when it is new.
+        root: the folder or file. `.clew` and `.git` folders in it are left out.
+        origin: where the version comes from.
+        tell: hears how many of the files that must be read have been read.
+
+    Raises:
+        NotFound: there is no such folder.
+        Invalid: it is empty, or holds what is no data.
+        Conflict: a file changes meanwhile, or another writer adds a version first.
+    """
+    checked_name(name)
+    origin = origin or Origin()
+    cache = known_state(site, root)
+    _, taken = read_working(site, root, cache=cache, sink=site.objects, tell=tell)
+    if taken.files == 0 and taken.digest == EMPTY:
+        raise Invalid(f"{root} holds no files", hint="add a folder that holds the data")
+    before = newest(site, name)
+    version = DatasetVersion(
+        id=site.ids(),
+        dataset=before.dataset if before is not None else site.ids(),
+        name=name,
+        kind=DatasetKind.FILES,
+        number=before.number + 1 if before is not None else 1,
+        digest=taken.digest,
+        manifest=Digest(taken.digest),
+        rows=taken.files,
+        size_bytes=taken.size_bytes,
+        created_us=site.clock.now_us(),
+        created_by=site.actor,
+        message=origin.message,
+        run=origin.run,
+    )
+    added = site.datasets.commit(version, parents=origin.parents)
+    remember(site, root, cache, taken, added.reference)
+    return Addition(version=added, new=added.id == version.id)
+
+
+def newest(site: Site, name: str) -> DatasetVersion | None:
+    """The newest version of a dataset, if it has one."""
+    try:
+        return site.datasets.resolve(f"{name}@latest")
+    except NotFound:
+        return None
