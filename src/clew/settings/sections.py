@@ -111,7 +111,7 @@ class GateSettings(Section, frozen=True, kw_only=True):
         _inside("confidence", self.confidence, 0, 1)
         _at_least("margin", self.margin, 0)
         _at_least("slice_margin", self.slice_margin, 0)
-        _at_least("min_rows", self.min_rows, 0)
+        _at_least("min_rows", self.min_rows, 1)
         _at_least("min_units", self.min_units, 2)
         if self.min_auc is not None:
             _inside("min_auc", self.min_auc, 0, 1)

@@ -7,6 +7,7 @@ per decision; gains are negative costs. What it means and how to choose the numb
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -25,8 +26,8 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     unit: Annotated[
         str,
         _says(
-            description="What is independent of what: `row`, `hour`, `day` or `week` (of the decision's time, UTC), or a "
-            "column that names it, such as a customer. Intervals and tests count units, not rows."
+            description="What is independent of what: `row`, `hour`, `day` or `week` (of the decision's time, UTC), "
+            "or a column that names it, such as a customer. Intervals and tests count units, not rows."
         ),
     ] = "row"
     time: Annotated[
@@ -57,6 +58,23 @@ class BinaryValue(_Shared, frozen=True, kw_only=True, tag_field="kind", tag="bin
             )
         _check_shared(self)
 
+    def matrix(self, classes: Sequence[ClassLabel]) -> list[list[float]]:
+        """What each outcome costs, `[truth][decision]`, in the order of a model's two classes.
+
+        Raises:
+            Invalid: they are not two, or `positive` is none of them.
+        """
+        known = list(classes)
+        if len(known) != 2 or (self.positive is not None and self.positive not in known):
+            raise Invalid(
+                f"a binary value contract with positive = {self.positive!r} does not fit the classes {known}",
+                hint="positive must be one of the model's two classes",
+            )
+        passed, alarm, missed, caught = -self.passed_gain, self.false_alarm_cost, self.missed_cost, -self.caught_gain
+        if self.positive is None or self.positive == known[1]:
+            return [[passed, alarm], [missed, caught]]
+        return [[caught, missed], [alarm, passed]]
+
 
 class MulticlassValue(_Shared, frozen=True, kw_only=True, tag_field="kind", tag="multiclass", omit_defaults=True):
     """A decision for one of several classes: `kind = "multiclass"`."""
@@ -80,6 +98,18 @@ class MulticlassValue(_Shared, frozen=True, kw_only=True, tag_field="kind", tag=
         ):
             raise Invalid("costs do not depend on the decision and the truth", hint="then there is nothing to decide")
         _check_shared(self)
+
+    def matrix(self, classes: Sequence[ClassLabel]) -> list[list[float]]:
+        """What each outcome costs, `[truth][decision]`, in the order of a model's classes.
+
+        Raises:
+            Invalid: they are not the classes of the contract.
+        """
+        known = list(classes)
+        if len(known) != len(self.classes) or set(known) != set(self.classes):
+            raise Invalid(f"a value contract for the classes {self.classes} does not fit the classes {known}")
+        order = [self.classes.index(label) for label in known]
+        return [[self.costs[truth][decision] for decision in order] for truth in order]
 
 
 class RegressionValue(_Shared, frozen=True, kw_only=True, tag_field="kind", tag="regression", omit_defaults=True):

@@ -1,0 +1,1 @@
+"""What a project demands: the value contract applied, evaluations, gates, approvals."""

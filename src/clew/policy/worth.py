@@ -1,0 +1,167 @@
+"""Gate checks on value: is the evidence enough, is the model better than no model, is it no worse than the champion.
+
+Costs are compared as means per decision, paired by unit on the same rows, with intervals; an interval on both sides of
+a threshold is a `cannot_tell`, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from clew.core.types.evaluation import Evaluation
+from clew.core.types.gate import Evidence, GateCheck, Verdict
+from clew.core.types.interval import Interval
+from clew.core.types.value import ValueContract
+from clew.settings import GateSettings
+
+__all__ = [
+    "check_champion",
+    "check_evaluation",
+    "check_trivial",
+    "difference_by_unit",
+    "verdict_better",
+    "verdict_no_worse",
+]
+
+_WORDS = {Verdict.PASS: "costs less than", Verdict.FAIL: "costs no less than", Verdict.CANNOT_TELL: "may not beat"}
+
+
+def check_evaluation(candidate: Evidence, asked: GateSettings, contract: ValueContract | None) -> GateCheck:
+    """Whether there is an evaluation under the project's value contract on enough rows and units."""
+    evaluation = candidate.evaluation
+    if evaluation is None:
+        return _unknown("evaluation", "the version was registered without an evaluation; evaluate it on held-out rows")
+    facts: dict[str, object] = {
+        "source": str(evaluation.source),
+        "data": evaluation.data,
+        "rows": evaluation.rows,
+        "cost_per_decision": _cost_per_decision(evaluation),
+    }
+    units = len(evaluation.units.names)
+    if contract is not None and not _same_contract(contract, evaluation.contract):
+        reason = "it was evaluated under another value contract than [value] now declares; evaluate it again"
+        return GateCheck(name="evaluation", verdict=Verdict.CANNOT_TELL, reason=reason, units=units, evidence=facts)
+    lacking = [
+        f"{has} {what} where {needs} are asked for"
+        for what, has, needs in (("rows", evaluation.rows, asked.min_rows), ("units", units, asked.min_units))
+        if has < needs
+    ]
+    return GateCheck(
+        name="evaluation",
+        verdict=Verdict.CANNOT_TELL if lacking else Verdict.PASS,
+        reason="; ".join(lacking) or f"{evaluation.rows} rows in {units} units of {evaluation.contract.unit}",
+        units=units,
+        evidence=facts,
+    )
+
+
+def check_trivial(evaluation: Evaluation, asked: GateSettings) -> list[GateCheck]:
+    """Whether decisions cost less than those of each policy that needs no model."""
+    checks = []
+    for name, cost in evaluation.trivial.items():
+        interval = difference_by_unit(evaluation.units.cost, cost, evaluation.units.rows, level=asked.confidence)
+        verdict = verdict_better(interval)
+        words = {
+            Verdict.PASS: "costs less than",
+            Verdict.FAIL: "costs no less than",
+            Verdict.CANNOT_TELL: "may not beat",
+        }
+        checks.append(
+            GateCheck(
+                name=f"better than {name}",
+                verdict=verdict,
+                reason=f"it {_WORDS[verdict]} deciding {name}: {_shown(interval)} per decision",
+                value=interval.value,
+                threshold=0.0,
+                interval=interval,
+                units=interval.units,
+            )
+        )
+    return checks
+
+
+def check_champion(candidate: Evidence, champion: Evidence, asked: GateSettings) -> GateCheck:
+    """Whether decisions cost no more than the champion's, plus the margin."""
+    ours, theirs = candidate.evaluation, champion.evaluation
+    if ours is None or theirs is None:
+        return _unknown("champion", "the champion was not evaluated on these rows")
+    reason = _not_comparable(ours, theirs) if candidate.trial is None else _too_weak(candidate.trial, asked)
+    if reason:
+        return _unknown("champion", reason)
+    interval = candidate.trial or difference_by_unit(
+        ours.units.cost, theirs.units.cost, ours.units.rows, level=asked.confidence
+    )
+    champion_cost = _cost_per_decision(theirs)
+    margin = asked.margin * abs(champion_cost)
+    verdict = verdict_no_worse(interval, margin)
+    words = {Verdict.PASS: "is within", Verdict.FAIL: "is above", Verdict.CANNOT_TELL: "may be above"}
+    return GateCheck(
+        name="champion",
+        verdict=verdict,
+        reason=f"its cost minus the champion's, {_shown(interval)} per decision, {words[verdict]} {margin:.4g}",
+        value=interval.value,
+        threshold=margin,
+        interval=interval,
+        units=interval.units,
+        evidence={"champion": champion.version.reference, "champion_cost_per_decision": champion_cost},
+    )
+
+
+def difference_by_unit(
+    ours: Sequence[float], theirs: Sequence[float], rows: Sequence[int], *, level: float
+) -> Interval:
+    """The mean cost of `ours` minus that of `theirs` per row, paired by unit, each of shape (units,)."""
+    from clew.stats.intervals import mean_by_unit
+
+    return mean_by_unit([a - b for a, b in zip(ours, theirs, strict=True)], rows, level=level)
+
+
+def verdict_no_worse(interval: Interval, margin: float) -> Verdict:
+    """Whether a difference of costs is at most the margin, as far as its interval tells."""
+    if interval.high <= margin:
+        return Verdict.PASS
+    return Verdict.FAIL if interval.low > margin else Verdict.CANNOT_TELL
+
+
+def verdict_better(interval: Interval) -> Verdict:
+    """Whether a difference of costs is below zero, as far as its interval tells."""
+    if interval.high < 0:
+        return Verdict.PASS
+    return Verdict.FAIL if interval.low >= 0 else Verdict.CANNOT_TELL
+
+
+def _not_comparable(ours: Evaluation, theirs: Evaluation) -> str:
+    if not _same_contract(ours.contract, theirs.contract):
+        return "the champion was evaluated under another value contract"
+    if ours.rows_digest != theirs.rows_digest or ours.units.names != theirs.units.names:
+        return "the champion was evaluated on other rows; evaluate both on the same ones"
+    return ""
+
+
+def _too_weak(trial: Interval, asked: GateSettings) -> str:
+    if trial.level < asked.confidence:
+        return f"the trial has level {trial.level}, {asked.confidence} is asked for"
+    if trial.units < asked.min_units:
+        return f"the trial rests on {trial.units} units where {asked.min_units} are asked for"
+    return ""
+
+
+def _cost_per_decision(evaluation: Evaluation) -> float:
+    return sum(evaluation.units.cost) / max(1, evaluation.rows)
+
+
+def _same_contract(one: ValueContract, other: ValueContract) -> bool:
+    """Whether both say the same of a single decision."""
+    return msgspec.structs.replace(one, decisions_per_day=0.0, time="") == msgspec.structs.replace(
+        other, decisions_per_day=0.0, time=""
+    )
+
+
+def _unknown(name: str, reason: str) -> GateCheck:
+    return GateCheck(name=name, verdict=Verdict.CANNOT_TELL, reason=reason)
+
+
+def _shown(interval: Interval) -> str:
+    return f"{interval.value:.4g} [{interval.low:.4g}, {interval.high:.4g}]"
