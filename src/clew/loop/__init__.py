@@ -1,0 +1,1 @@
+"""What joins the capabilities: packing and registering models, promotion, retraining, the thread."""

@@ -1,0 +1,160 @@
+"""From a fitted model to a package: signature, threshold, compiled runtime, profile and evaluation in one go.
+
+Each part is somebody else's work; this module only knows the order: nothing is measured on rows that it was chosen on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clew.core.clock import Clock
+from clew.core.contracts.objects import Objects
+from clew.core.errors import Invalid
+from clew.core.ids import Digest
+from clew.core.types.evaluation import encode_evaluation
+from clew.core.types.package import DataReference, Decision
+from clew.core.types.signature import Signature
+from clew.core.types.value import BinaryValue, ValueContract, plain_value
+from clew.loop.fitted import Model
+from clew.loop.units import calibrated_threshold, units_of
+from clew.monitoring.profile import encode_profile, learn_profile
+from clew.policy.evaluation import JudgedRows, evaluate
+from clew.registry.columns import Columns, columns_of
+from clew.registry.environment import current_environment
+from clew.registry.formats.format import Trust
+from clew.registry.package import Draft, build_package
+from clew.registry.signature import infer_signature
+from clew.serving.compile import compile_model
+from clew.serving.runtime import OriginalRuntime
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+__all__ = ["Provenance", "pack"]
+
+_PROFILED_ROWS = 50_000
+_EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a model comes from: the run that fitted it, and the dataset versions that flowed into that run."""
+
+    run: str = ""
+    data: tuple[DataReference, ...] = ()
+
+
+def pack(
+    model: Model,
+    objects: Objects,
+    *,
+    contract: ValueContract | None,
+    trust: Trust,
+    provenance: Provenance,
+    clock: Clock,
+) -> Digest:
+    """Build the package of a model and return its digest. Nothing names it yet.
+
+    Args:
+        model: the fitted model.
+        objects: where the package goes.
+        contract: what its decisions are worth; without one, every mistake costs 1.
+        trust: what the project's policy allows in a model file.
+        provenance: where it comes from.
+        clock: for the time of the evaluation.
+
+    Raises:
+        Invalid: the estimator is not fitted, or rows, labels and contract do not fit each other.
+        Denied: the policy does not allow what the estimator holds.
+    """
+    names = model.inputs
+    train = _polars(model.train)
+    columns = columns_of(_select(model.train, names))
+    signature = infer_signature(model.estimator, columns)
+    contract = contract or plain_value(signature.task, signature.classes)
+    decision = _decision(model, contract, signature)
+    compiled = compile_model(model.estimator, signature, columns, decision=decision)
+    original = OriginalRuntime(model.estimator, signature, decision)
+    evaluation = None
+    if model.test is not None:
+        evaluation = encode_evaluation(_evaluation(model, original, signature, contract, decision, clock, provenance))
+    draft = Draft(
+        model=model.estimator,
+        signature=signature,
+        example=columns.spread(_EXAMPLE_ROWS),
+        environment=current_environment(),
+        compilation=compiled.compilation,
+        graph=compiled.graph,
+        decision=decision,
+        profile=_profile(train, names, columns, original, contract),
+        evaluation=evaluation,
+        run=provenance.run,
+        data=provenance.data,
+    )
+    return build_package(objects, draft, trust)
+
+
+def _decision(model: Model, contract: ValueContract, signature: Signature) -> Decision:
+    if not isinstance(contract, BinaryValue):
+        return Decision()
+    threshold = model.threshold
+    return Decision(threshold=calibrated_threshold(contract, signature.classes) if threshold is None else threshold)
+
+
+def _evaluation(
+    model: Model,
+    original: OriginalRuntime,
+    signature: Signature,
+    contract: ValueContract,
+    decision: Decision,
+    clock: Clock,
+    provenance: Provenance,
+) -> Any:
+    import numpy as np
+
+    test = _polars(model.test)
+    if model.label not in test.columns:
+        raise Invalid(f"the test rows of model {model.name!r} have no column {model.label!r}")
+    predicted = original.predict(columns_of(_select(model.test, list(signature.names))).values)
+    data = (provenance.data[0].reference, provenance.data[0].version) if provenance.data else ("", "")
+    rows = JudgedRows(
+        labels=test[model.label].to_numpy(),
+        scores=predicted.score if predicted.scores is None else predicted.scores,
+        units=units_of(contract, test),
+        classes=signature.classes,
+        slices={name: test[name].to_numpy() for name in model.slices},
+        data=data,
+    )
+    threshold = decision.threshold if isinstance(contract, BinaryValue) else None
+    return evaluate(rows, contract, created_us=clock.now_us(), rng=np.random.default_rng(0), threshold=threshold)
+
+
+def _profile(
+    train: pl.DataFrame, names: list[str], columns: Columns, original: OriginalRuntime, contract: ValueContract
+) -> bytes:
+    """The training profile, from evenly spaced rows when there are very many."""
+
+    step = max(1, -(-train.height // _PROFILED_ROWS))
+    rows = train.gather_every(step)
+    units = units_of(contract, rows)
+    scores: np.ndarray[Any, Any] = original.predict(columns.take(range(0, train.height, step)).values).score
+    profile = learn_profile(rows.select(names), scores, units=units, unit=contract.unit)
+    return encode_profile(profile)
+
+
+def _polars(frame: Any) -> pl.DataFrame:
+    """The frame as polars; one that is polars already stays."""
+    import polars as pl
+
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    if hasattr(frame, "to_dict") and hasattr(frame, "columns"):
+        return pl.DataFrame({str(name): frame[name].to_list() for name in frame.columns}, strict=False)
+    raise Invalid(f"a {type(frame).__name__} is no data frame", hint="hand in a polars or pandas data frame")
+
+
+def _select(frame: Any, names: list[str]) -> Any:
+    """The columns in the frame's own kind, so that the signature says in which the model expects its rows."""
+    return frame.select(names) if hasattr(frame, "select") else frame[names]
