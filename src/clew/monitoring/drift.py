@@ -1,0 +1,127 @@
+"""The columns of live windows against the training profile: effects, how surprising they are, and which to alarm.
+
+The statistics and their reasons are in `clew.stats.drift` and `clew.stats.alarms`; this module feeds them profiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from clew.core.types.profile import ColumnProfile, Profile, ProfileKind
+
+__all__ = ["LONGEST_WINDOWS", "ColumnDrift", "DriftReport", "compare_counts", "look_at_windows"]
+
+LONGEST_WINDOWS = 28
+"""How many of the newest windows a look may need."""
+
+
+class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """One column.
+
+    `effect` is the Jensen–Shannon distance (0 to 1) over the newest `windows` windows, those for which the difference
+    is most surprising; `p_value` how likely so great a difference is without drift, given that rows of one unit are
+    alike, shared over the scales and, in a report, over the columns. `missing` and `novel` are shares of those rows.
+    """
+
+    column: str
+    effect: float
+    p_value: float
+    windows: int
+    rows: int
+    missing: float
+    novel: float
+    alarm: bool = False
+
+
+class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One look: all columns, the most surprising first, and what this look could spend of the false alarms allowed."""
+
+    look: int
+    spent: float
+    columns: list[ColumnDrift]
+
+    @property
+    def alarmed(self) -> list[str]:
+        """The columns that drifted, the most surprising first."""
+        return [column.column for column in self.columns if column.alarm]
+
+
+def compare_counts(profile: Profile, counts: Mapping[str, list[int]], *, units: int = 1) -> list[ColumnDrift]:
+    """Compare one set of counts with the training profile: a single look at a single window.
+
+    Args:
+        profile: of the model version that decided.
+        counts: the window's, in the bins of the profile.
+        units: how many units (days) the window spans.
+
+    Returns:
+        One finding per column that has rows on both sides, in the profile's order.
+    """
+    from clew.stats.drift.homogeneity import drift_test
+
+    found = []
+    for column in _comparable(profile, [counts]):
+        window = counts[column.name]
+        ordered = column.kind is ProfileKind.NUMBER
+        test = drift_test(column.counts, window, ordered=ordered, design=column.design, window_units=units)
+        found.append(_finding(column, window, effect=test.effect, p_value=test.p_value, windows=1))
+    return found
+
+
+def look_at_windows(
+    profile: Profile, windows: Sequence[Mapping[str, list[int]]], look: int, *, thresholds: Mapping[str, float]
+) -> DriftReport:
+    """Look at the newest windows of a version, several sizes at once, and say which columns to alarm.
+
+    Args:
+        profile: of the version.
+        windows: counts of its closed windows, newest last, at least one; more than `LONGEST_WINDOWS` are not read.
+        look: the number of this look since the version began to decide, from 1.
+        thresholds: effects from which a column has drifted, whatever chance says; set by the user, usually empty.
+    """
+    from clew.stats.alarms import drift_at_scales, judge_look
+
+    found = {}
+    for column in _comparable(profile, windows[-1:]):
+        history = [window[column.name] for window in windows[-LONGEST_WINDOWS:] if column.name in window]
+        tests = drift_at_scales(column.counts, history, ordered=column.kind is ProfileKind.NUMBER, design=column.design)
+        scale, test = min(tests.items(), key=lambda each: (each[1].p_value, each[0]))
+        counts = [sum(bins) for bins in zip(*history[-scale:], strict=True)]
+        finding = _finding(column, counts, effect=test.effect, p_value=test.p_value, windows=scale)
+        found[column.name] = (finding, [each.p_value for each in tests.values()])
+    verdict = judge_look({name: p_values for name, (_, p_values) in found.items()}, look)
+    columns = [
+        msgspec.structs.replace(
+            finding,
+            p_value=verdict.adjusted[name],
+            alarm=finding.effect >= thresholds[name] if name in thresholds else name in verdict.alarmed,
+        )
+        for name, (finding, _) in found.items()
+    ]
+    return DriftReport(look=look, spent=verdict.spent, columns=sorted(columns, key=lambda c: (c.p_value, -c.effect)))
+
+
+def _comparable(profile: Profile, windows: Sequence[Mapping[str, list[int]]]) -> list[ColumnProfile]:
+    """The columns that have rows on both sides."""
+    return [
+        column
+        for column in profile.columns
+        if sum(column.counts) and any(sum(window.get(column.name, ())) for window in windows)
+    ]
+
+
+def _finding(
+    column: ColumnProfile, counts: Sequence[int], *, effect: float, p_value: float, windows: int
+) -> ColumnDrift:
+    rows = sum(counts)
+    return ColumnDrift(
+        column=column.name,
+        effect=effect,
+        p_value=p_value,
+        windows=windows,
+        rows=rows,
+        missing=counts[-1] / rows,
+        novel=0.0 if column.kind is ProfileKind.NUMBER else counts[-2] / rows,
+    )
