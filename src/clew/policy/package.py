@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clew.core.types.check_plan import plan_checks
 from clew.core.types.checks import Checks
 from clew.core.types.gate import DataEvidence, Evidence, GateCheck, Verdict
 from clew.settings import PolicySettings
@@ -15,13 +16,8 @@ _SHOWN = 5
 
 def check_package(candidate: Evidence, policy: PolicySettings) -> GateCheck:
     """Whether the package is what the version names, and can be read without running code of its own."""
-    package = candidate.package
-    unsafe = list(package.unsafe)
-    facts: dict[str, object] = {
-        "format": str(package.model.format),
-        "unsafe": unsafe,
-        "types": list(package.model.types),
-    }
+    model, unsafe = candidate.package.model, list(candidate.package.unsafe)
+    facts: dict[str, object] = {"format": str(model.format), "unsafe": unsafe, "types": list(model.types)}
     if unsafe and not policy.allow_pickle:
         reason = f"{'; '.join(unsafe)}; [policy] allow_pickle does not allow that"
         return GateCheck(name="package", verdict=Verdict.FAIL, reason=reason, evidence=facts)
@@ -44,15 +40,18 @@ def _check_version(data: DataEvidence, declared: Mapping[str, Checks]) -> GateCh
             reason="its checks were never run" if known else f"no [checks.{data.dataset}] are declared",
         )
     failed = [result.check.name for result in report.errors]
-    warned = [result.check.name for result in report.warnings]
     shown = ", ".join(failed[:_SHOWN]) + (" and more" if len(failed) > _SHOWN else "")
     return GateCheck(
         name=name,
         verdict=Verdict.FAIL if failed else Verdict.PASS,
-        reason=f"failed {shown}"
-        if failed
-        else f"{len(report.results)} checks on {report.rows} rows, {len(warned)} warn",
-        evidence={"failed": failed, "warned": warned, "rows": report.rows, "checks": report.checks},
+        reason=f"failed {shown}" if failed else f"{report.rows} rows passed {len(report.results)} checks",
+        evidence={
+            "failed": failed,
+            "warned": [result.check.name for result in report.warnings],
+            "rows": report.rows,
+            "checks": report.checks,
+            "as_declared_now": data.dataset in declared and report.checks == plan_checks(declared[data.dataset]).digest,
+        },
     )
 
 

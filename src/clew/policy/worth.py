@@ -63,11 +63,6 @@ def check_trivial(evaluation: Evaluation, asked: GateSettings) -> list[GateCheck
     for name, cost in evaluation.trivial.items():
         interval = difference_by_unit(evaluation.units.cost, cost, evaluation.units.rows, level=asked.confidence)
         verdict = verdict_better(interval)
-        words = {
-            Verdict.PASS: "costs less than",
-            Verdict.FAIL: "costs no less than",
-            Verdict.CANNOT_TELL: "may not beat",
-        }
         checks.append(
             GateCheck(
                 name=f"better than {name}",
