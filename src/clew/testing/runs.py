@@ -77,6 +77,10 @@ class RunServiceContract:
         assert one.experiment == two.experiment != other.experiment
         assert [run.id for run in service.list(experiment="flights").items] == [TWO, ONE]
         assert [run.id for run in service.list().items] == [OTHER, TWO, ONE]
+        assert [(each.name, each.id) for each in service.experiments()] == [
+            ("else", other.experiment),
+            ("flights", one.experiment),
+        ]
         with pytest.raises(NotFound, match="flights"):
             service.list(experiment="flight")
 

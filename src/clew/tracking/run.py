@@ -26,7 +26,7 @@ from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunStatus, Scalar
 from clew.tracking.adopt import CONSOLE, Ending, adopt_run, write_ending
 from clew.tracking.artifact import Content, check_path, content_of, keep
-from clew.tracking.capture.console import Console, tee
+from clew.tracking.capture.console import Console
 from clew.tracking.drain import Drain
 from clew.tracking.journal import Journal
 from clew.tracking.params import flat_params
@@ -43,6 +43,10 @@ def current_run() -> ActiveRun | None:
     return _current.get()
 
 
+def _nothing() -> None:
+    return
+
+
 class ActiveRun:
     """A run of this process, from `clew.tracking.start`. Threads may share it; a forked child may go on logging.
 
@@ -54,6 +58,7 @@ class ActiveRun:
         journal: where points go; open.
         say: told what a person should know.
         console: the text of its console, if it keeps one.
+        stop_console: called when nothing more is to be written to it.
         ends: whether the end of this object ends the run; not where a parent process will.
     """
 
@@ -67,11 +72,12 @@ class ActiveRun:
         journal: Journal,
         say: Callable[[str], None],
         console: Console | None = None,
+        stop_console: Callable[[], None] = _nothing,
         ends: bool = True,
     ) -> None:
         self._run, self._runs, self._objects, self._clock = run, runs, objects, clock
         self._journal, self._say, self._console, self._ends = journal, say, console, ends
-        self._stop_tee = tee(console) if console is not None else lambda: None
+        self._stop_console = stop_console
         self._drain = Drain(journal, runs.append, say=say)
         self._drain.start()
         self._pid = os.getpid()
@@ -191,7 +197,7 @@ class ActiveRun:
             return
         self._over = True
         atexit.unregister(self._end_of_process)
-        self._stop_tee()
+        self._stop_console()
         if os.getpid() != self._pid:
             self._journal.close(delete=False)
             return

@@ -140,6 +140,11 @@ class LedgerRuns:
         with self._stores.ledger.read() as tx:
             return tx.artifacts.list(run)
 
+    def experiments(self) -> list[Experiment]:
+        """All experiments, by name."""
+        with self._stores.ledger.read() as tx:
+            return tx.experiments.list(self._stores.project)
+
     def list(self, *, experiment: str = "", limit: int = 100, after: str = "") -> Page[Run]:
         """Runs, newest first."""
         with self._stores.ledger.read() as tx:

@@ -15,7 +15,7 @@ from clew.core.types.edge import Role, node
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.tracking.adopt import CONSOLE, journals_folder
 from clew.tracking.capture.command import entry_of_process
-from clew.tracking.capture.console import Console
+from clew.tracking.capture.console import Console, tee
 from clew.tracking.capture.snapshot import take_process, take_snapshot
 from clew.tracking.journal import Journal
 from clew.tracking.names import name_of
@@ -23,7 +23,7 @@ from clew.tracking.params import flat_params
 from clew.tracking.run import ActiveRun, current_run, in_notebook
 from clew.tracking.runs import LedgerRuns
 
-__all__ = ["RUN_VARIABLE", "link_capture", "record_start", "start"]
+__all__ = ["RUN_VARIABLE", "link_capture", "open_journal", "record_start", "say_on_stderr", "start"]
 
 RUN_VARIABLE = "CLEW_RUN"
 """Environment variable: id of the run that the first `start` of this process joins."""
@@ -73,7 +73,7 @@ def start(
     flat, words = flat_params(params or {}), {key: str(value) for key, value in (tags or {}).items()}
     joined = _claim()
     if joined:
-        journal = _open_journal(stores.folder, joined, say, main=False)
+        journal = open_journal(stores.folder, joined, say, main=False)
         run = runs.describe(
             joined,
             params=flat,
@@ -100,7 +100,7 @@ def start(
         tags=words,
         entry=entry,
     )
-    journal = _open_journal(stores.folder, run_id, say, main=True)
+    journal = open_journal(stores.folder, run_id, say, main=True)
     try:
         if capture and outer is not None:
             run = _inherit(run, outer.info)
@@ -113,7 +113,14 @@ def start(
         raise
     console = Console(journal.folder / CONSOLE) if capture and outer is None else None
     return ActiveRun(
-        run, runs=runs, objects=stores.objects, clock=stores.clock, journal=journal, say=say, console=console
+        run,
+        runs=runs,
+        objects=stores.objects,
+        clock=stores.clock,
+        journal=journal,
+        say=say,
+        console=console,
+        stop_console=tee(console) if console is not None else lambda: None,
     )
 
 
@@ -124,6 +131,7 @@ def record_start(
     entry: Path | None,
     say: Callable[[str], None],
     words: list[str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Run:
     """The run with what is recorded about its source, machine and command.
 
@@ -133,8 +141,10 @@ def record_start(
         entry: the script that runs, if there is one.
         say: told which secrets were left out.
         words: script and arguments; those of this process when None.
+        variables: environment of the process that will run; None when it is this one.
     """
-    snapshot = take_snapshot(stores.objects, entry=entry, cache=stores.folder / "cache", words=words)
+    cache = stores.folder / "cache"
+    snapshot = take_snapshot(stores.objects, entry=entry, cache=cache, words=words, variables=variables)
     for left in snapshot.secrets:
         say(f"{left.path} is not in the snapshot of the source: {left.reason.removeprefix('secret: ')}")
     return msgspec.structs.replace(
@@ -162,7 +172,8 @@ def _claim() -> str:
     return asked
 
 
-def _open_journal(folder: Path, run: str, say: Callable[[str], None], *, main: bool) -> Journal:
+def open_journal(folder: Path, run: str, say: Callable[[str], None], *, main: bool) -> Journal:
+    """The journal of a run in a project's `.clew` folder, open, so that its lock says that this process lives."""
     journal = Journal(journals_folder(folder, run), run, say=say, main=main)
     journal.open()
     return journal

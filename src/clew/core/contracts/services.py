@@ -13,7 +13,7 @@ from clew.core.ids import Digest
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
 from clew.core.types.edge import Node, Role
-from clew.core.types.run import Artifact, Run, RunStatus, Scalar
+from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 
@@ -78,6 +78,10 @@ class RunService(Protocol):
 
     def artifacts(self, run: str) -> list[Artifact]:
         """The artifacts of a run, by path."""
+        ...
+
+    def experiments(self) -> list[Experiment]:
+        """All experiments, by name."""
         ...
 
     def list(self, *, experiment: str = "", limit: int = 100, after: str = "") -> Page[Run]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -48,20 +49,21 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str]
 
 
-def take_command(words: list[str] | None = None) -> Command:
+def take_command(words: list[str] | None = None, variables: Mapping[str, str] | None = None) -> Command:
     """The command of this process.
 
     Args:
         words: script and arguments; `sys.argv` when None.
+        variables: its environment; that of this process when None.
     """
     given = sys.argv if words is None else words
-    variables = {name: strip_userinfo(os.environ[name]) for name in sorted(_ALLOWED & os.environ.keys())}
+    around = os.environ if variables is None else variables
     return Command(
         words=mask_words([str(word) for word in given]),
         folder=str(Path.cwd()),
         interpreter=sys.executable,
         options=_options(),
-        variables=variables,
+        variables={name: strip_userinfo(around[name]) for name in sorted(_ALLOWED & around.keys())},
     )
 
 

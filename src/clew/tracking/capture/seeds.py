@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 
 import msgspec
 
@@ -32,8 +33,14 @@ class Seeds(msgspec.Struct, frozen=True, kw_only=True):
         return digest_of("clew.seeds/0", self)
 
 
-def take_seeds() -> Seeds:
-    """The states of the generators that are loaded."""
+def take_seeds(variables: Mapping[str, str] | None = None) -> Seeds:
+    """The states of the generators that are loaded.
+
+    Args:
+        variables: environment of another process, whose generators nobody knows; this process is meant when None.
+    """
+    if variables is not None:
+        return Seeds(hash_seed=_hash_seed(variables), python=None, numpy=None, torch_seed=None)
     random, numpy, torch = (sys.modules.get(name) for name in ("random", "numpy", "torch"))
     python = legacy = None
     if random is not None:
@@ -43,7 +50,7 @@ def take_seeds() -> Seeds:
         name, keys, position, has, cached = numpy.random.get_state()
         legacy = (str(name), keys.tolist(), int(position), int(has), float(cached))
     return Seeds(
-        hash_seed=_hash_seed(),
+        hash_seed=_hash_seed(os.environ),
         python=python,
         numpy=legacy,
         torch_seed=int(torch.initial_seed()) if torch is not None and hasattr(torch, "initial_seed") else None,
@@ -67,6 +74,6 @@ def restore_seeds(seeds: Seeds) -> None:
         torch.manual_seed(seeds.torch_seed)
 
 
-def _hash_seed() -> str:
-    asked = os.environ.get("PYTHONHASHSEED", "")
+def _hash_seed(variables: Mapping[str, str]) -> str:
+    asked = variables.get("PYTHONHASHSEED", "")
     return asked if asked != "random" else ""

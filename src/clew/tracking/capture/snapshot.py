@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,18 +36,24 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def take_snapshot(
-    objects: Objects, *, entry: Path | None, cache: Path | None, words: list[str] | None = None
+    objects: Objects,
+    *,
+    entry: Path | None,
+    cache: Path | None,
+    words: list[str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Snapshot:
-    """Store source, environment, hardware, threads, seeds and command of this process.
+    """Store source, environment, hardware, threads, seeds and command of a process.
 
     Args:
         objects: where to.
         entry: the script that runs, if there is one.
         cache: a folder for what makes the next snapshot faster.
         words: script and arguments; those of this process when None.
+        variables: environment of a process that has not started yet; this process is meant when None.
     """
-    seeds = take_seeds()
-    command = take_command(words)
+    seeds = take_seeds(variables)
+    command = take_command(words, variables)
     seen = Seen(cache / "source.seen" if cache is not None else None)
     source = take_source(objects, root_of(entry, Path.cwd()), entry, seen)
     seen.save()
@@ -54,7 +61,7 @@ def take_snapshot(
         "source": source,
         "environment": take_environment(),
         "hardware": take_hardware(),
-        "threads": take_threads(),
+        "threads": take_threads(variables),
         "seeds": seeds,
         "command": command,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 
 import msgspec
 
@@ -30,11 +31,17 @@ class Threads(msgspec.Struct, frozen=True, kw_only=True):
     effective: dict[str, int]
 
 
-def take_threads() -> Threads:
-    """The thread counts of this process. Loads no library: one that is not loaded yet is not asked."""
+def take_threads(variables: Mapping[str, str] | None = None) -> Threads:
+    """The thread counts of this process. Loads no library: one that is not loaded yet is not asked.
+
+    Args:
+        variables: environment of another process, which cannot be asked for more; this process is meant when None.
+    """
     effective: dict[str, int] = {}
-    for module, name in (("polars", "thread_pool_size"), ("torch", "get_num_threads")):
+    libraries = (("polars", "thread_pool_size"), ("torch", "get_num_threads")) if variables is None else ()
+    given = os.environ if variables is None else variables
+    for module, name in libraries:
         ask = getattr(sys.modules.get(module), name, None)
         if ask is not None:
             effective[module] = int(ask())
-    return Threads(asked={name: os.environ[name] for name in VARIABLES if name in os.environ}, effective=effective)
+    return Threads(asked={name: given[name] for name in VARIABLES if name in given}, effective=effective)

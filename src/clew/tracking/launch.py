@@ -1,0 +1,225 @@
+"""Runs a script under a run: `clew run train.py`.
+
+The script is a process of its own, so that it behaves as it would without clew (arguments, `__main__`, exit code,
+traceback, multiprocessing) and so that its end is seen however it ends. What it prints passes through unchanged, on a
+terminal through a pseudo-terminal, and is kept. Not the run itself (`run`); a `start` in the script joins it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from clew.core.contracts.stores import Stores
+from clew.core.errors import NotFound
+from clew.core.types.run import Run, RunKind, RunStatus
+from clew.tracking.adopt import CONSOLE
+from clew.tracking.capture.console import Console, Tidy
+from clew.tracking.names import name_of
+from clew.tracking.run import ActiveRun
+from clew.tracking.runs import LedgerRuns
+from clew.tracking.start import RUN_VARIABLE, link_capture, open_journal, record_start, say_on_stderr
+
+__all__ = ["Launched", "launch"]
+
+_TAIL_LINES = 60
+_CHUNK_BYTES = 1 << 16
+_LINGER_S = 2.0
+
+
+class Launched(NamedTuple):
+    """A run whose script has ended, and the exit code to hand on."""
+
+    run: Run
+    exit_code: int
+
+
+def launch(
+    stores: Stores,
+    words: Sequence[str],
+    *,
+    name: str = "",
+    experiment: str = "",
+    tags: Mapping[str, str] | None = None,
+    out: BinaryIO | None = None,
+    say: Callable[[str], None] = say_on_stderr,
+) -> Launched:
+    """Run a script or module to its end, under a run that captures everything.
+
+    Args:
+        stores: the project's.
+        words: a Python file, or `-m` and a module, or another program; then its arguments.
+        name: of the run.
+        experiment: of the run.
+        tags: of the run.
+        out: where the script's stdout goes; this process's stdout when None.
+        say: told what a person should know.
+
+    Raises:
+        NotFound: there is no such script.
+    """
+    command, entry = _command(words)
+    runs, run_id = LedgerRuns(stores), stores.ids()
+    variables = {"PYTHONHASHSEED": str(int(run_id[-8:], 16)), "PYTHONUNBUFFERED": "1", **os.environ}
+    journal = open_journal(stores.folder, run_id, say, main=True)
+    try:
+        run = Run(
+            id=run_id,
+            project=stores.project,
+            experiment="",
+            name=name or name_of(run_id),
+            kind=RunKind.SCRIPT,
+            status=RunStatus.RUNNING,
+            created_us=stores.clock.now_us(),
+            created_by=stores.actor,
+            tags=dict(tags or {}),
+            entry=entry.name if entry is not None else " ".join(words[:2]),
+        )
+        run = runs.create(
+            record_start(stores, run, entry=entry, say=say, words=list(words), variables=variables),
+            experiment=experiment or "default",
+        )
+        link_capture(runs, run)
+    except BaseException:
+        journal.close(delete=True)
+        raise
+    console = Console(journal.folder / CONSOLE)
+    active = ActiveRun(
+        run, runs=runs, objects=stores.objects, clock=stores.clock, journal=journal, say=say, console=console
+    )
+    with active:
+        code, tail = _execute(command, {**variables, RUN_VARIABLE: run_id}, console, out or sys.stdout.buffer)
+        status, reason = _ending(code, tail)
+        active.finish(status, reason=reason)
+    return Launched(active.info, code if code >= 0 else 128 - code)
+
+
+def _command(words: Sequence[str]) -> tuple[list[str], Path | None]:
+    """The command line of a script, and its file."""
+    first = words[0]
+    if first == "-m":
+        return [sys.executable, *words], None
+    path = Path(first)
+    if not path.is_file():
+        raise NotFound("script", first, hint="clew run SCRIPT [ARGUMENTS], or clew run -m MODULE")
+    path = path.resolve()
+    if path.suffix != ".py" and os.access(path, os.X_OK):
+        return [str(path), *words[1:]], path
+    return [sys.executable, *words], path
+
+
+def _execute(
+    command: list[str], variables: Mapping[str, str], console: Console, out: BinaryIO
+) -> tuple[int, list[str]]:
+    """Run a command to its end; its return code and the last lines of its stderr."""
+    tail: list[str] = []
+
+    def keep(line: str) -> None:
+        tail.append(line)
+        del tail[:-_TAIL_LINES]
+
+    tidy = Tidy(keep)
+
+    def keep_error(text: str) -> None:
+        console.feed("stderr", text)
+        tidy.feed(text)
+
+    out_read, out_write = _open_pipe(out.isatty())
+    err_read, err_write = _open_pipe(sys.stderr.isatty())
+    process = subprocess.Popen(command, stdout=out_write, stderr=err_write, env=dict(variables))  # noqa: S603
+    os.close(out_write)
+    os.close(err_write)
+    pumps = [
+        threading.Thread(target=_pump, args=(out_read, out, lambda text: console.feed("stdout", text)), daemon=True),
+        threading.Thread(target=_pump, args=(err_read, sys.stderr.buffer, keep_error), daemon=True),
+    ]
+    with _signals_for(process):
+        for pump in pumps:
+            pump.start()
+        code = process.wait()
+        for pump in pumps:
+            # What the script left running may hold its streams for ever.
+            pump.join(_LINGER_S)
+    tidy.end()
+    return code, tail
+
+
+def _open_pipe(terminal: bool) -> tuple[int, int]:
+    """An end to read from and one to write to; a pseudo-terminal where the script should see one."""
+    read, write = os.openpty() if terminal else os.pipe()
+    if terminal:
+        _make_plain(write)
+    return read, write
+
+
+def _make_plain(terminal: int) -> None:
+    """Give a pseudo-terminal the size of ours, and let it change no line ends."""
+    import fcntl
+    import termios
+
+    settings = termios.tcgetattr(terminal)
+    settings[1] &= ~termios.OPOST
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)
+    with contextlib.suppress(OSError):
+        size = fcntl.ioctl(sys.stderr.fileno(), termios.TIOCGWINSZ, bytes(8))
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
+
+
+def _pump(read: int, out: BinaryIO, feed: Callable[[str], object]) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    showing = True
+    while True:
+        try:
+            data = os.read(read, _CHUNK_BYTES)
+        except OSError:  # how a pseudo-terminal says that nobody writes any more
+            data = b""
+        if not data:
+            os.close(read)
+            return
+        if showing:
+            try:
+                out.write(data)
+                out.flush()
+            except (OSError, ValueError):
+                showing = False  # nobody reads ours; the script goes on, and its text is kept
+        feed(decoder.decode(data))
+
+
+@contextlib.contextmanager
+def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Leave Ctrl-C to the script, which gets it too, and hand on a request to end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handed_on = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda number, _: process.send_signal(number)) for number in handed_on}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ending(code: int, tail: list[str]) -> tuple[RunStatus, str]:
+    if code == 0:
+        return RunStatus.FINISHED, ""
+    if code in (-signal.SIGINT, 128 + signal.SIGINT):
+        return RunStatus.INTERRUPTED, "interrupted by Ctrl-C"
+    if code < 0:
+        return RunStatus.KILLED, f"killed by {signal.Signals(-code).name}"
+    return RunStatus.FAILED, "".join(_traceback(tail)) or f"exit code {code}"
+
+
+def _traceback(tail: list[str]) -> list[str]:
+    """The last traceback in what was written to stderr, or its last lines."""
+    starts = [at for at, line in enumerate(tail) if line.startswith("Traceback (most recent call last)")]
+    return tail[starts[-1] :] if starts else tail[-5:]

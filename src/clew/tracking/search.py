@@ -1,0 +1,165 @@
+"""Finds runs: filtered, sorted, in pages. What the filters mean is in `where`.
+
+It goes through the runs of the project, newest first, and asks for the summaries of those on a page only.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from clew.core.contracts.services import RunService
+from clew.core.paging import Page
+from clew.core.types.run import Run
+from clew.core.types.series import Series
+from clew.tracking.where import Field, Filter, Value, matches
+
+__all__ = ["FoundRun", "Order", "search", "value_of"]
+
+_PAGE = 500
+
+
+class FoundRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run with the name of its experiment and the summaries of its metrics by name."""
+
+    run: Run
+    experiment: str
+    metrics: dict[str, Series]
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What to sort by. Runs that do not have it come last, either way."""
+
+    field: Field
+    descending: bool = False
+
+
+def search(
+    runs: RunService,
+    *,
+    filter: Filter | None = None,
+    order: Sequence[Order] = (),
+    experiment: str = "",
+    limit: int = 50,
+    after: str = "",
+) -> Page[FoundRun]:
+    """Runs that pass a filter; newest first unless an order is given.
+
+    Args:
+        runs: the services.
+        filter: from `parse_filter`; every run when None.
+        order: what to sort by, the first one first. A sorted search has one page.
+        experiment: name of the one to look in.
+        limit: at most so many.
+        after: `next` of the page before; not with an order.
+
+    Raises:
+        NotFound: there is no such experiment.
+    """
+    found = ((run, cursor) for run, cursor in _all(runs, experiment, after) if filter is None or _passes(run, filter))
+    if order:
+        best = heapq.nsmallest(limit, (run for run, _ in found), key=lambda run: _rank(run, order))
+        return Page(items=best)
+    items: list[FoundRun] = []
+    last = ""
+    for run, cursor in found:
+        if len(items) == limit:
+            return Page(items=items, next=last)
+        items.append(run)
+        last = cursor
+    return Page(items=items)
+
+
+def _passes(run: FoundRun, filter: Filter) -> bool:
+    return matches(filter, lambda field: value_of(run, field)) is True
+
+
+def value_of(found: FoundRun, field: Field) -> Value:
+    """The value of a field, None where the run has none."""
+    run = found.run
+    if field.kind == "metric":
+        return _aggregate(found.metrics.get(field.name), field.aggregate)
+    if field.kind == "param":
+        return run.params.get(field.name)
+    if field.kind == "tag":
+        return run.tags.get(field.name)
+    if field.kind == "experiment":
+        return found.experiment
+    if field.kind == "duration":
+        return (run.ended_us - run.created_us) / 1e6 if run.ended_us else None
+    times = {"created": run.created_us, "ended": run.ended_us or None}
+    if field.kind in times:
+        return times[field.kind]
+    text = getattr(run, field.kind)
+    return str(text) or None
+
+
+def _aggregate(series: Series | None, aggregate: str) -> float | None:
+    if series is None:
+        return None
+    numbers = series.count - series.nans
+    if aggregate == "mean":
+        return series.total / numbers if numbers else math.nan
+    return {
+        "last": series.last,
+        "first": series.first,
+        "min": series.low,
+        "max": series.high,
+        "count": series.count,
+    }[aggregate]
+
+
+def _all(runs: RunService, experiment: str, after: str) -> Iterator[tuple[FoundRun, str]]:
+    """Every run, with the cursor that goes on behind it: that of its page, and how many of the page are over."""
+    names = {each.id: each.name for each in runs.experiments()}
+    start, _, over = after.partition("+")
+    skip = int(over) if over.isdecimal() else 0
+    while True:
+        page = runs.list(experiment=experiment, limit=_PAGE, after=start)
+        metrics: dict[str, dict[str, Series]] = {run.id: {} for run in page.items}
+        for series in runs.summaries(list(metrics)):
+            metrics[series.run][series.key] = series
+        for count, run in enumerate(page.items[skip:], skip + 1):
+            found = FoundRun(run=run, experiment=names.get(run.experiment, ""), metrics=metrics[run.id])
+            yield found, f"{start}+{count}"
+        start, skip = page.next, 0
+        if not start:
+            return
+
+
+def _rank(found: FoundRun, order: Sequence[Order]) -> list[tuple[int, _Key]]:
+    keys = []
+    for each in order:
+        value = value_of(found, each.field)
+        missing = value is None or (isinstance(value, float) and math.isnan(value))
+        # Numbers before texts, as a parameter may be either.
+        kind = 3 if missing else 2 if isinstance(value, str) else 1
+        keys.append((kind, _Key(value, each.descending)))
+    return keys
+
+
+class _Key:
+    """A value that compares in its direction; only used between values of one kind."""
+
+    def __init__(self, value: Value, descending: bool) -> None:
+        self.value, self.descending = value, descending
+
+    def __lt__(self, other: _Key) -> bool:
+        if _is_missing(self.value) or _is_missing(other.value):
+            return False
+        low, high = (other.value, self.value) if self.descending else (self.value, other.value)
+        return low < high  # type: ignore[operator]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Key):
+            return NotImplemented
+        return self.value == other.value or (_is_missing(self.value) and _is_missing(other.value))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _is_missing(value: Value) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
