@@ -123,12 +123,13 @@ def count_rows(rows: pl.DataFrame, scores: pl.Series | None, profile: Profile) -
     return counts
 
 
-def counts_by_hour(logged: pl.DataFrame, profile: Profile) -> HourCounts:
+def counts_by_hour(decider: str, logged: pl.DataFrame, profile: Profile) -> HourCounts:
     """Counts of logged decisions by hour of event time.
 
     Args:
+        decider: id of the model version that made the decisions.
         logged: rows of a prediction log, with `time_us`, `score` and the struct `inputs`.
-        profile: of the version that made the decisions.
+        profile: of that version.
     """
     import numpy as np
 
@@ -143,7 +144,7 @@ def counts_by_hour(logged: pl.DataFrame, profile: Profile) -> HourCounts:
         flat = np.bincount(hour_of * width + _bins(series, column), minlength=len(starts) * width)
         for hour, counts in zip(hours.values(), flat.reshape(-1, width).tolist(), strict=True):
             hour[column.name] = counts
-    return HourCounts(hours=hours)
+    return HourCounts(decider=decider, hours=hours)
 
 
 def add_counts(many: Sequence[dict[str, list[int]]]) -> dict[str, list[int]]:

@@ -55,7 +55,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HourCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of logged rows by hour of event time (microseconds of its start), column and bin of a profile."""
+    """Counts of what one model version decided, by hour of event time (microseconds of its start), column and bin of
+    its profile."""
 
+    decider: str
     hours: dict[int, dict[str, list[int]]]
     version: int = 0
