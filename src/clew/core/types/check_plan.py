@@ -74,8 +74,9 @@ def plan_checks(checks: Checks) -> CheckPlan:
     Raises:
         Invalid: a bound, a pattern or a rule makes no sense for its column.
     """
-    if checks.min_rows < 0:
-        raise Invalid(f"min_rows = {checks.min_rows} is negative")
+    if not 0 <= checks.min_rows < 2**63:
+        raise Invalid(f"min_rows = {checks.min_rows} is no number of rows")
+    columns = [_column(name, asked) for name, asked in checks.columns.items()]
     rows = Check(
         name="rows",
         kind=CheckKind.ROWS,
@@ -85,7 +86,7 @@ def plan_checks(checks: Checks) -> CheckPlan:
     )
     return CheckPlan(
         digest=digest_of("clew.checks/0", checks),
-        columns=[_column(name, asked) for name, asked in checks.columns.items()],
+        columns=columns,
         rules=_rules(checks),
         unknown=checks.unknown_columns,
         min_rows=checks.min_rows,
@@ -177,12 +178,12 @@ def _bound(bound: Bound | None, asked: ColumnCheck, inwards: Callable[[float], i
         return None
     if asked.type in (ColumnType.DATE, ColumnType.TIME):
         return _instant(bound, asked.type)
+    if isinstance(bound, int):
+        _refuse_giants(bound)
     if isinstance(bound, str) or math.isnan(bound):
         raise Invalid(f"bound {bound!r} is no number")
     if math.isinf(bound):
         return None
-    if isinstance(bound, int):
-        _refuse_giants(bound)
     if asked.type is not ColumnType.INTEGER:
         return float(bound)
     whole = inwards(bound)

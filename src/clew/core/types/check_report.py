@@ -61,6 +61,13 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     says: str
 
+    @property
+    def text(self) -> str:
+        """The whole of it in a line."""
+        if self.row is None:
+            return f"{self.column}: {self.says}"
+        return f"{self.column + ' is ' if self.column else ''}{self.value} in row {self.row}: {self.says}"
+
 
 class Example(msgspec.Struct, frozen=True):
     """A row that failed, counted from 0, and what it held."""
@@ -76,6 +83,16 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     found: str = ""
     examples: list[Example] = []
+
+    @property
+    def text(self) -> str:
+        """The whole of it in a line."""
+        about = f"{self.check.column}: {self.check.says}" if self.check.column else self.check.says
+        if not self.failed:
+            return about
+        example = f"row {self.examples[0].row} is {self.examples[0].value}" if self.examples else ""
+        facts = [part for part in (f"{self.failed} rows fail", self.found, example) if part]
+        return f"{about} ({', '.join(facts)})"
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):

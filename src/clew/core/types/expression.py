@@ -41,14 +41,14 @@ _MAX_DEPTH = 40
 class Kind(StrEnum):
     """What an expression is.
 
-    `whole` is a 64-bit integer, `real` a 64-bit float, `instant` integer microseconds since 1970 UTC.
+    WHOLE is a 64-bit integer, REAL a 64-bit float, INSTANT integer microseconds since 1970 UTC.
     """
 
-    WHOLE = "whole"
-    REAL = "real"
-    TEXT = "text"
+    WHOLE = "integer"
+    REAL = "number"
+    TEXT = "string"
     TRUTH = "truth"
-    INSTANT = "instant"
+    INSTANT = "time"
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -243,13 +243,13 @@ class _Reader:
         part = self.read(argument, depth + 1)
         wanted = _NUMBERS if name == "abs" else (Kind.TEXT,)
         if kind_of(part) not in wanted:
-            raise self.error(f"takes {name}() of a {kind_of(part)}")
+            raise self.error(f"takes {name}() of {ast.unparse(argument)!r} ({kind_of(part)})")
         return Call(name, part)
 
     def truth(self, node: ast.expr, word: str, depth: int) -> Expression:
         part = self.read(node, depth + 1)
         if kind_of(part) is not Kind.TRUTH:
-            raise self.error(f"gives {word!r} a {kind_of(part)}: {ast.unparse(node)}")
+            raise self.error(f"gives {ast.unparse(node)!r} ({kind_of(part)}) to {word!r}")
         return part
 
     def negate(self, node: ast.expr, depth: int) -> Expression:
@@ -262,7 +262,7 @@ class _Reader:
         kinds = (kind_of(left), kind_of(right))
         instants = op == "-" and kinds == (Kind.INSTANT, Kind.INSTANT)
         if not instants and not all(kind in _NUMBERS for kind in kinds):
-            raise self.error(f"cannot do {kinds[0]} {op} {kinds[1]}")
+            raise self.error(f"does arithmetic that has no meaning: {kinds[0]} {op} {kinds[1]}")
         return Arithmetic(op, left, right)
 
     def comparisons(self, node: ast.Compare, depth: int) -> Expression:
@@ -290,7 +290,7 @@ class _Reader:
         if kinds == {Kind.WHOLE, Kind.REAL}:
             return Compare(op, left, right, Kind.REAL)
         if len(kinds) == 2:
-            raise self.error(f"compares a {kind_of(left)} with a {kind_of(right)}")
+            raise self.error(f"compares different things: {kind_of(left)} {op} {kind_of(right)}")
         kind = kinds.pop()
         if kind is Kind.TRUTH and op not in ("==", "!="):
             raise self.error("orders truths")
@@ -314,6 +314,6 @@ class _Reader:
         kinds = {kind_of(item), *(kind_of(part) for part in parts)}
         kind = Kind.REAL if kinds == {Kind.WHOLE, Kind.REAL} else kinds.pop() if len(kinds) == 1 else None
         if kind is None or kind is Kind.TRUTH or not all(isinstance(part, Literal) for part in parts):
-            raise self.error(f"has a list in which not everything is a {kind_of(item)}")
+            raise self.error(f"has a list in which not every value is a literal {kind_of(item)}")
         values = [part.value for part in parts if isinstance(part, Literal)]
         return Member(item, tuple(float(v) if kind is Kind.REAL else v for v in values), kind)

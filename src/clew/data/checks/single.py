@@ -33,8 +33,8 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 def compile_request(checks: Checks) -> Validator:
     """Compile checks for requests.
 
-    Values are plain Python: `int`, `float`, `bool`, `str`, None, and for times `datetime`, `date` or ISO 8601 texts
-    (one without a zone is UTC). Integers may be given as whole floats.
+    Values are plain Python: `int`, `float`, `bool`, `str`, None, and for times `datetime`, `date`, ISO 8601 texts
+    (one without a zone is UTC) or integer microseconds since 1970 UTC. Integers may be given as whole floats.
 
     Raises:
         Invalid: the checks contradict themselves. The function that is returned raises `Invalid` for columns of
@@ -212,6 +212,8 @@ def _real(value: object) -> float | None:
 
 def _instant(value: object) -> int | None:
     """A time as microseconds since 1970 UTC, or None when it is none."""
+    if type(value) is int:
+        return _whole(value)
     if isinstance(value, datetime):
         return ((value if value.tzinfo is not None else value.replace(tzinfo=UTC)) - _EPOCH) // _US
     if not isinstance(value, str):
@@ -226,6 +228,8 @@ def _day(value: object) -> int | None:
     """A date as the microseconds of its midnight UTC, or None when it is none."""
     if isinstance(value, date) and not isinstance(value, datetime):
         return (value.toordinal() - _EPOCH_DAY) * _DAY_US
+    if type(value) is int:
+        return _whole(value) if value % _DAY_US == 0 else None
     if not isinstance(value, str):
         return None
     try:

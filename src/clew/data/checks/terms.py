@@ -72,6 +72,9 @@ def _converted(raw: pl.Expr, type: ColumnType, stored: pl.DataType) -> pl.Expr |
         return raw
     if type is ColumnType.STRING and stored in (pl.String, pl.Categorical, pl.Enum):
         return raw.cast(pl.String)
+    if type in (ColumnType.DATE, ColumnType.TIME) and stored.is_integer():
+        us = raw.cast(pl.Int64, strict=False)
+        return us if type is ColumnType.TIME else pl.when(us % _DAY_US == 0).then(us)
     if type is ColumnType.DATE and stored == pl.Date:
         return raw.cast(pl.Int32).cast(pl.Int64) * _DAY_US
     if type is ColumnType.TIME and stored == pl.Datetime:
