@@ -20,11 +20,13 @@ __all__ = ["Closure", "Fingerprint", "fingerprint"]
 class Closure:
     """Everything first-party that a function reaches, and the versions of everything else.
 
-    `ingredients` maps each part by name to its digest, or to its value where that is a number or a version.
+    `ingredients` maps each part by name to its digest, or to its value where that is a number or a version. `paths`
+    are constant texts among them that may name files, which native code may open unseen.
     """
 
     digest: Digest
     ingredients: dict[str, str]
+    paths: tuple[str, ...] = ()
 
     @property
     def distributions(self) -> dict[str, str]:
@@ -80,7 +82,7 @@ def _declared(walk: Walk, value: object) -> None:
 def closure_of(walk: Walk) -> Closure:
     """What a finished walk has found."""
     ingredients = {"python": python_version(), **dict(sorted(walk.ingredients.items()))}
-    return Closure(digest_of("clew.closure/0", ingredients), ingredients)
+    return Closure(digest_of("clew.closure/0", ingredients), ingredients, tuple(sorted(walk.paths)))
 
 
 def fingerprint(function: object, *, reaches: Collection[object] = (), ignores: Collection[str] = ()) -> Closure:

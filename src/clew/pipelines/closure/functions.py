@@ -22,6 +22,7 @@ def function_token(walk: Walk, function: FunctionType, label: str) -> object:
     """The token of a first-party function."""
     walk.guards.function(function)
     named = references(function.__code__)
+    walk.paths |= named.paths
     cells = _cells(function)
     found: list[object] = [walk.note_attributes(named.attributes, function.__globals__, label)]
     for reference in named.found:

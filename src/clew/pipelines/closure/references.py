@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import CodeType
 
-__all__ = ["Reference", "References", "Root", "references"]
+__all__ = ["Reference", "References", "Root", "may_be_path", "references"]
 
 
 class Root(StrEnum):
@@ -42,10 +42,14 @@ class Reference:
 
 @dataclass(slots=True)
 class References:
-    """All references of a code object, in the order in which they come, and every attribute that it reads."""
+    """All references of a code object, in the order in which they come, and every attribute that it reads.
+
+    `paths` are the constant texts that may name a file.
+    """
 
     found: dict[Reference, None] = field(default_factory=dict)
     attributes: set[str] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
 
 
 _held: dict[int, tuple[CodeType, References]] = {}
@@ -89,6 +93,8 @@ class _Scan:
         for value in self.code.co_consts:
             if isinstance(value, CodeType):
                 _Scan(value, self.imported, self.out).run()
+            elif isinstance(value, str) and may_be_path(value):
+                self.out.paths.add(value)
 
     def _imports(self) -> None:
         """Which local names stand for imported modules, and the imports themselves."""
@@ -182,6 +188,11 @@ class _Scan:
 
     def _add(self, reference: Reference) -> None:
         self.out.found.setdefault(reference)
+
+
+def may_be_path(text: str) -> bool:
+    """Whether a text looks like the path of a file: short, on one line, with a dot or a slash in it."""
+    return 2 < len(text) < 512 and text.isprintable() and ("." in text or "/" in text) and not text.isspace()
 
 
 def _deep(code: CodeType) -> Iterator[dis.Instruction]:

@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from clew.core.canonical import canonical
 from clew.core.errors import Invalid
 from clew.core.hashing import hash_bytes
+from clew.core.types.dataset import DatasetVersion
 from clew.pipelines.closure.bytecode import bytecode
 from clew.pipelines.closure.origin import Origin, type_origin
 
@@ -262,6 +263,8 @@ def _instance(read: Reader, value: object, where: str) -> object:
     pinned = getattr(type(value), "__clew_digest__", None)
     if pinned is not None:
         return ["pinned", read.reference(type(value), where), str(pinned(value))]
+    if isinstance(value, DatasetVersion):
+        return ["data", value.kind, value.digest]
     inner = getattr(value, "__wrapped__", None)
     origin = type_origin(type(value))
     if origin is Origin.CLEW and isinstance(inner, types.FunctionType):
@@ -270,6 +273,8 @@ def _instance(read: Reader, value: object, where: str) -> object:
     if content is not None:
         return ["content", read.reference(type(value), where), *content]
     name = f"{type(value).__module__}.{type(value).__qualname__}"
+    if name.startswith("polars.") and name.endswith(".LazyFrame"):
+        raise read.refuse(where, "is a LazyFrame, whose sources may change: collect it")
     if origin is Origin.FIRST_PARTY:
         return _own(read, value, where)
     if name in _HARMLESS or name.startswith("clew.tracking."):

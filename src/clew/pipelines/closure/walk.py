@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from pathlib import PurePath
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -23,6 +24,7 @@ from clew.pipelines.closure.guards import Guards
 from clew.pipelines.closure.modules import follow, library_digest, namespace_token
 from clew.pipelines.closure.origin import Origin, globals_origin, module_name, module_origin, type_origin
 from clew.pipelines.closure.planted import planted
+from clew.pipelines.closure.references import may_be_path
 from clew.pipelines.closure.values import value_token
 
 __all__ = ["Walk", "shown"]
@@ -41,6 +43,7 @@ class Walk:
     def __init__(self, *, ignores: Collection[str] = (), open_ended: bool = False) -> None:
         self.ingredients: dict[str, str] = {}
         self.guards = Guards()
+        self.paths: set[str] = set()
         self.open_ended = open_ended
         self.reads_texts = False
         self._reads_subclasses = False
@@ -113,6 +116,8 @@ class Walk:
             name = self._tokens[key][1]  # type: ignore[index]
             self.ingredients[name] = shown(value) or digest_of(_TAG, token)
             self.guards.value(value, lambda: self._reread(value), token)
+            if isinstance(value, (str, PurePath)) and may_be_path(str(value)):
+                self.paths.add(str(value))
         return self._tokens[key]
 
     def follow(self, value: object, path: tuple[str, ...], where: str) -> tuple[object, object]:

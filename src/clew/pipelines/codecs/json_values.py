@@ -37,7 +37,7 @@ def is_json(value: Any, depth: int = 0) -> bool:
     if kind is str:
         return bool(value.isascii()) or _is_unicode(value)
     if kind is int:
-        return -_SAFE_INT <= value < _SAFE_INT
+        return bool(-_SAFE_INT <= value < _SAFE_INT)
     if kind is float:
         return math.isfinite(value)
     if value is None or kind is bool:

@@ -1,0 +1,156 @@
+"""Running a step's function once: watched, seeded, its result encoded, its failure caught with its traceback.
+
+Runs in the pipeline's process and in worker processes alike; knows nothing of the ledger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clew.core.errors import ClewError
+from clew.core.hashing import hash_file
+from clew.core.ids import Digest
+from clew.pipelines.arguments import Arguments
+from clew.pipelines.codecs import Codec, find_codec
+from clew.pipelines.reads import Read, give
+from clew.pipelines.seeds import seeded
+from clew.pipelines.watch import Watch
+
+__all__ = ["Attempt", "Failure", "Order", "attempt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How to run: everything but the function and its arguments.
+
+    `paths` are constant texts that may name files which native code opens; `libraries` are modules that the step
+    reaches, imported before it starts so that they are watched and seeded.
+    """
+
+    step: str
+    key: Digest
+    cache: bool
+    skipped: tuple[str, ...]
+    root: str
+    doors: frozenset[str]
+    paths: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Failure:
+    """What the step's own code raised; `error` only where it happened."""
+
+    kind: str
+    message: str
+    text: str
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What came of it.
+
+    `files` are whole files that the output names by digest, still to be stored. `refusals` are reasons not to keep the
+    result, `problem` is a reason not to accept it: what, and what to do about it.
+    """
+
+    started_us: int
+    duration_us: int = 0
+    codec: str = ""
+    data: bytes | None = None
+    files: dict[str, Digest] = field(default_factory=dict)
+    reads: dict[Read, str] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
+    failure: Failure | None = None
+    problem: tuple[str, str] | None = None
+    value: Any = None
+
+
+def attempt(
+    function: Callable[..., Any], arguments: Arguments, order: Order, codec: Codec | None, now_us: Callable[[], int]
+) -> Attempt:
+    """Run a function once.
+
+    Args:
+        function: the plain function of the step.
+        arguments: what to call it with.
+        order: how.
+        codec: encodes the result; found by its type when None.
+        now_us: the time, in microseconds since 1970 UTC.
+    """
+    made = Attempt(started_us=now_us())
+    for library in order.libraries:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
+    watch = Watch(skipped=order.skipped, root=order.root, doors=order.doors)
+    before = time.perf_counter_ns()
+    with seeded(order.key), watch:
+        _expect(watch, arguments, order)
+        try:
+            made.value = function(*arguments.bound.args, **arguments.bound.kwargs)
+        except Exception as error:  # noqa: BLE001 - the door between clew and the user's code
+            made.failure = _failure(error)
+    made.duration_us = (time.perf_counter_ns() - before) // 1000
+    if made.failure is None:
+        _finish(made, watch, arguments, order, codec)
+    return made
+
+
+def _expect(watch: Watch, arguments: Arguments, order: Order) -> None:
+    """Files that are named in the open may be opened by native code, which nobody sees."""
+    for path in (*arguments.texts, *order.paths):
+        if os.path.isfile(path):  # noqa: PTH113
+            watch.expect(path)
+    for path in arguments.paths:
+        watch.expect(path)
+
+
+def _failure(error: Exception) -> Failure:
+    text = "".join(traceback.format_exception(error))
+    return Failure(type(error).__name__, str(error), text, error)
+
+
+def _finish(made: Attempt, watch: Watch, arguments: Arguments, order: Order, codec: Codec | None) -> None:
+    """Encode the result and settle what was read and written."""
+    noted = _Noted()
+    try:
+        used = codec or find_codec(made.value)
+        made.codec, made.data = used.name, used.encode(made.value, noted)
+    except ClewError as error:
+        made.problem = (error.what, error.hint)
+        return
+    made.files = noted.files
+    if not order.cache:
+        return
+    changed = arguments.changed()
+    if changed:
+        made.problem = (
+            f"it changes its argument {changed[0]} in place, which a cached run would not",
+            "work on a copy (frame.clone(), array.copy(), sklearn.base.clone(model)) or declare cache=False",
+        )
+        return
+    made.refusals = watch.refusals(noted.files)
+    made.reads = {read: give(read) for read in watch.reads()}
+
+
+class _Noted:
+    """Files of an output, hashed now and stored later by whoever has the store."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Digest] = {}
+
+    def put_file(self, path: Path) -> Digest:
+        digest = self.files[str(path)] = hash_file(path)
+        return digest
+
+    def save(self, digest: Digest, path: Path) -> None:
+        raise NotImplementedError(f"{digest} to {path}: an attempt reads nothing back")

@@ -1,0 +1,105 @@
+"""`@pipeline`: a plain function that calls steps. Calling it calls it; `run` makes a run of it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from clew.core.errors import Invalid
+from clew.pipelines.current import acting, current, opened
+
+__all__ = ["Pipeline", "pipeline"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_DATASET = re.compile(r"(?:^|[.\s|\[])Dataset\b")
+
+
+class Pipeline(Generic[P, R]):
+    """A function that calls steps. Made by `pipeline`."""
+
+    def __init__(self, function: Callable[P, R], *, name: str) -> None:
+        self.__wrapped__ = function
+        functools.update_wrapper(self, function)
+        self.name = name or function.__name__
+        self.signature = inspect.signature(function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function: its steps act in the session that is open here, if there is one."""
+        return self.__wrapped__(*args, **kwargs)
+
+    def run(self, **params: Any) -> R:
+        """Run the pipeline as a run of the project, in the session that is open here or in one of its own.
+
+        Args:
+            params: arguments by name. A text for a parameter of type `Dataset` is a reference such as
+                `flights@latest`.
+
+        Raises:
+            Invalid: a parameter is missing or unknown, or there is no project to run in.
+            Failed: a step raised.
+        """
+        bound = self._bind(params)
+        session = current()
+        with nullcontext(session) if session is not None else opened(self, dict(bound)) as active:
+            assert active is not None
+            with acting(active):
+                found: dict[str, Any] = {
+                    name: self._resolved(active.resolve, name, value) for name, value in bound.items()
+                }
+                return self.__wrapped__(**found)  # type: ignore[call-arg]
+
+    def datasets(self) -> list[str]:
+        """The names of the parameters that are datasets."""
+        return [name for name, parameter in self.signature.parameters.items() if _is_dataset(parameter.annotation)]
+
+    def _bind(self, params: dict[str, Any]) -> dict[str, Any]:
+        try:
+            bound = self.signature.bind(**params)
+        except TypeError as error:
+            raise Invalid(
+                f"the pipeline {self.name} cannot run: {error}", hint=f"its parameters are {self.signature}"
+            ) from error
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def _resolved(self, resolve: Callable[[str], object] | None, name: str, value: object) -> object:
+        if isinstance(value, str) and name in self.datasets():
+            if resolve is None:
+                raise Invalid(f"nothing here can find the dataset {value!r}", hint="run the pipeline in a project")
+            return resolve(value)
+        return value
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}>"
+
+
+def _is_dataset(annotation: object) -> bool:
+    """Whether a parameter's annotation, a class or its name, says that it is a dataset."""
+    if isinstance(annotation, type):
+        return annotation.__name__ == "Dataset" and annotation.__module__.partition(".")[0] == "clew"
+    return bool(_DATASET.search(str(annotation)))
+
+
+@overload
+def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
+@overload
+def pipeline(*, name: str = ...) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
+def pipeline(
+    function: Callable[P, R] | None = None, /, *, name: str = ""
+) -> Pipeline[P, R] | Callable[[Callable[P, R]], Pipeline[P, R]]:
+    """Make a function a pipeline.
+
+    Args:
+        function: a plain function that calls steps.
+        name: what its runs are called; the function's own name when empty.
+    """
+
+    def make(function: Callable[P, R]) -> Pipeline[P, R]:
+        return Pipeline(function, name=name)
+
+    return make if function is None else make(function)
