@@ -3,9 +3,9 @@
 from clew.settings.edit import append_tables
 from clew.settings.read import SETTINGS_FILE, read_settings, settings_of
 from clew.settings.sections import (
-    Batching,
     EndpointSettings,
     GateSettings,
+    HarvestSettings,
     MonitorSettings,
     PolicySettings,
     ProjectSettings,
@@ -18,9 +18,9 @@ from clew.settings.settings import Settings
 
 __all__ = [
     "SETTINGS_FILE",
-    "Batching",
     "EndpointSettings",
     "GateSettings",
+    "HarvestSettings",
     "MonitorSettings",
     "PolicySettings",
     "ProjectSettings",

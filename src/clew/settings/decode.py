@@ -93,7 +93,7 @@ class _Decoder:
         if key not in value:
             raise self.error((*path, key), "is missing", hint=f"one of {', '.join(by_tag)}")
         tag = value[key]
-        if tag not in by_tag:
+        if not isinstance(tag, str) or tag not in by_tag:
             raise self.error((*path, key), f"= {reprlib.repr(tag)} is none of its words", hint=_near(str(tag), by_tag))
         rest = {name: part for name, part in value.items() if name != key}
         return self.struct(rest, by_tag[tag], path)

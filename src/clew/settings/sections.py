@@ -17,9 +17,9 @@ from clew.core.errors import Invalid
 from clew.core.types.run import Scalar
 
 __all__ = [
-    "Batching",
     "EndpointSettings",
     "GateSettings",
+    "HarvestSettings",
     "MonitorSettings",
     "PolicySettings",
     "ProjectSettings",
@@ -119,26 +119,16 @@ class GateSettings(Section, frozen=True, kw_only=True):
             raise Invalid(f"max_latency_ms = {self.max_latency_ms} is no time")
 
 
-class Batching(StrEnum):
-    """Whether requests that arrive together are scored together."""
-
-    AUTO = "auto"
-    OFF = "off"
-
-
 class EndpointSettings(Section, frozen=True, kw_only=True):
     """A served model."""
 
     model: Annotated[str, _says(description="Which model it serves. Default: the one of the endpoint's name.")] = ""
     alias: Annotated[str, _says(description="The name whose version answers.")] = "champion"
     shadow: Annotated[
-        str, _says(description='The name whose version is scored beside it and never answers; `""` for none.')
-    ] = "challenger"
+        list[str], _says(description="Names whose versions are scored beside it and never answer.")
+    ] = ["challenger"]
     host: Annotated[str, _says(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, _says(description="Port to listen on; 0 takes any free one.")] = 8470
-    key: Annotated[
-        str, _says(description="Input column that names what a decision is about, such as a customer. Default: none.")
-    ] = ""
     checks: Annotated[
         str,
         _says(
@@ -146,10 +136,6 @@ class EndpointSettings(Section, frozen=True, kw_only=True):
             "columns. Default: those of the data that the version was trained on."
         ),
     ] = ""
-    batching: Annotated[
-        Batching,
-        _says(description="`auto` scores requests that wait together where that was measured to be faster; or `off`."),
-    ] = Batching.AUTO
     max_rows: Annotated[int, _says(description="Most rows in one request.")] = 1024
 
     def __post_init__(self) -> None:
@@ -220,6 +206,18 @@ class PromotionSettings(Section, frozen=True, kw_only=True):
             raise Invalid(f"max_units = {self.max_units} is below min_units = {self.min_units}")
 
 
+class HarvestSettings(Section, frozen=True, kw_only=True):
+    """How labelled decisions become training data: before a retraining they are appended to a table."""
+
+    dataset: Annotated[str, _says(description="Table that they are appended to, as a new version. Required.")]
+    label: Annotated[str, _says(description="Column of the table that gets the label. Required.")]
+    key: Annotated[str, _says(description="Column that gets the caller's key of the decision. Default: none.")] = ""
+    time: Annotated[
+        str,
+        _says(description="Column that gets the time of the decision, microseconds since 1970 UTC. Default: none."),
+    ] = ""
+
+
 class RetrainSettings(Section, frozen=True, kw_only=True):
     """How the model is trained again."""
 
@@ -242,6 +240,10 @@ class RetrainSettings(Section, frozen=True, kw_only=True):
     cooldown_days: Annotated[
         float, _says(description="Days after a retraining in which nothing triggers another one.")
     ] = 7.0
+    harvest: Annotated[
+        HarvestSettings | None,
+        _says(description="Labelled decisions as training data; see `[retrain.MODEL.harvest]`. Default: none."),
+    ] = None
     promotion: Annotated[
         PromotionSettings, _says(description="When a challenger becomes champion; see `[retrain.MODEL.promotion]`.")
     ] = PromotionSettings()
