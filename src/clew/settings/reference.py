@@ -23,6 +23,7 @@ from clew.settings.render import render_value
 from clew.settings.sections import (
     EndpointSettings,
     GateSettings,
+    HarvestSettings,
     MonitorSettings,
     PolicySettings,
     ProjectSettings,
@@ -53,6 +54,7 @@ TABLES: list[tuple[str, type[msgspec.Struct], str]] = [
     ("[endpoints.ENDPOINT]", EndpointSettings, ""),
     ("[monitor.ENDPOINT]", MonitorSettings, ""),
     ("[retrain.MODEL]", RetrainSettings, ""),
+    ("[retrain.MODEL.harvest]", HarvestSettings, ""),
     ("[retrain.MODEL.promotion]", PromotionSettings, ""),
 ]
 """Every table, in the order of the page: its title, its struct, and a remark."""

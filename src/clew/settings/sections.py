@@ -125,8 +125,8 @@ class EndpointSettings(Section, frozen=True, kw_only=True):
     model: Annotated[str, _says(description="Which model it serves. Default: the one of the endpoint's name.")] = ""
     alias: Annotated[str, _says(description="The name whose version answers.")] = "champion"
     shadow: Annotated[
-        list[str], _says(description="Names whose versions are scored beside it and never answer.")
-    ] = ["challenger"]
+        tuple[str, ...], _says(description="Names whose versions are scored beside it and never answer.")
+    ] = ("challenger",)
     host: Annotated[str, _says(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, _says(description="Port to listen on; 0 takes any free one.")] = 8470
     checks: Annotated[
