@@ -11,7 +11,7 @@ from clew.core.errors import Invalid
 from clew.core.types.signature import ClassLabel, Container, Dtype, Field, Output, Scale, Signature, Task
 from clew.registry.columns import Columns, rows_for
 
-__all__ = ["infer_signature"]
+__all__ = ["infer_signature", "outputs_of", "task_of"]
 
 _MAX_CATEGORIES = 256
 _ENOUGH_ROWS = 100
@@ -32,11 +32,15 @@ def infer_signature(model: Any, rows: Columns) -> Signature:
     """
     inputs = tuple(_field(name, rows) for name in rows.values)
     classes = _classes(model)
-    task = Task.REGRESSION if not classes else Task.BINARY if len(classes) == 2 else Task.MULTICLASS
-    scale = _scale(model, task)
-    outputs = _outputs(task, classes)
-    container = _container(model, rows)
-    signature = Signature(inputs=inputs, outputs=outputs, task=task, scale=scale, classes=classes, container=container)
+    task = task_of(classes)
+    signature = Signature(
+        inputs=inputs,
+        outputs=outputs_of(classes),
+        task=task,
+        scale=_scale(model, task),
+        classes=classes,
+        container=_container(model, rows),
+    )
     _try(model, signature, rows.spread(5))
     return signature
 
@@ -73,14 +77,22 @@ def _scale(model: Any, task: Task) -> Scale:
     raise Invalid(f"{type(model).__name__} classifies without scores", hint=hint)
 
 
-def _outputs(task: Task, classes: tuple[ClassLabel, ...]) -> tuple[Output, ...]:
+def task_of(classes: tuple[ClassLabel, ...]) -> Task:
+    """What a model with these classes decides; none at all is a regression."""
+    if not classes:
+        return Task.REGRESSION
+    return Task.BINARY if len(classes) == 2 else Task.MULTICLASS
+
+
+def outputs_of(classes: tuple[ClassLabel, ...]) -> tuple[Output, ...]:
+    """The outputs of a model with these classes."""
     score = Output(name="score", dtype=Dtype.FLOAT64)
-    if task is Task.REGRESSION:
+    if not classes:
         return (score,)
     kinds: list[tuple[type, Dtype]] = [(bool, Dtype.BOOL), (str, Dtype.STRING), (int, Dtype.INT64)]
     dtype = next((dtype for kind, dtype in kinds if isinstance(classes[0], kind)), Dtype.FLOAT64)
     label = Output(name="label", dtype=dtype)
-    if task is Task.BINARY:
+    if len(classes) == 2:
         return (score, label)
     return (score, label, Output(name="scores", dtype=Dtype.FLOAT64, width=len(classes)))
 

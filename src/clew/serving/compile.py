@@ -6,11 +6,9 @@ record; nothing is ever served that was not compared. Reasoning: docs/design/pac
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import msgspec
@@ -21,14 +19,14 @@ from clew.core.types.package import (
     Decision,
     Graph,
     Parity,
-    RuntimeCost,
     RuntimeKind,
 )
 from clew.core.types.signature import Dtype, Signature
 from clew.registry.columns import Columns
 from clew.serving.convert import convert, plan_tensors
 from clew.serving.parity import BATCH, Reference, batch_difference, compare, reference_of
-from clew.serving.runtime import CompiledRuntime, OriginalRuntime, Runtime
+from clew.serving.runtime import CompiledRuntime, OriginalRuntime
+from clew.serving.timing import cost_of
 
 __all__ = ["Compiled", "compile_model"]
 
@@ -67,7 +65,12 @@ def compile_model(model: Any, signature: Signature, sample: Columns, *, decision
     Returns:
         The chosen runtime with the evidence; the original one whenever there is doubt.
     """
-    rule = decision or Decision()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # converters talk to their authors, and probes are meant to be odd
+        return _compile(model, signature, sample, decision or Decision())
+
+
+def _compile(model: Any, signature: Signature, sample: Columns, rule: Decision) -> Compiled:
     original = OriginalRuntime(model, signature, rule)
     rows = sample.spread(_MAX_ROWS)
     reference = reference_of(original, rows)
@@ -81,7 +84,7 @@ def compile_model(model: Any, signature: Signature, sample: Columns, *, decision
             reasons.append(f"{attempt}: {found}")
     except ClewError as error:
         reasons.append(error.what)
-    cost = _cost(original, rows, turns=5)
+    cost = cost_of(original, rows, turns=5, batch=BATCH)
     reason = f"not compiled ({'; '.join(dict.fromkeys(reasons))})"
     return Compiled(Compilation(chosen=RuntimeKind.ORIGINAL, reason=reason, costs=(cost,)))
 
@@ -103,14 +106,12 @@ def _try(
     closed: dict[str, tuple[str, ...]],
 ) -> tuple[CompiledRuntime, bytes, Graph, Parity] | str:
     """The compiled model, or why there is none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # remarks of converters are for their authors; the replay decides
-        try:
-            plan = plan_tensors(model, signature, attempt.numbers)
-            content, graph = convert(plan, signature, exact=attempt.exact)
-        except Exception as error:  # noqa: BLE001 (converters raise anything; it is recorded, and the original serves)
-            return _short(error)
-    parity = None
+    try:
+        plan = plan_tensors(model, signature, attempt.numbers)
+        content, graph = convert(plan, signature, exact=attempt.exact)
+    except Exception as error:  # noqa: BLE001 (converters raise anything; it is recorded, and the original serves)
+        return _short(error)
+    reason = ""
     for null_text in _NULL_TEXTS if _has_null_text(signature) else _NULL_TEXTS[:1]:
         fitted = msgspec.structs.replace(graph, null_text=null_text, closed=closed)
         try:
@@ -120,8 +121,9 @@ def _try(
             return _short(error)
         if parity.difference <= parity.tolerance and not parity.flips:
             return runtime, content, fitted, parity
-    assert parity is not None
-    return f"scores differ by {parity.difference:.2g} (allowed {parity.tolerance:.2g}), {parity.flips} decisions flip"
+        allowed = f"{parity.difference:.2g} (allowed {parity.tolerance:.2g})"
+        reason = f"scores differ by {allowed}, {parity.flips} decisions flip"
+    return reason
 
 
 def _has_null_text(signature: Signature) -> bool:
@@ -131,7 +133,10 @@ def _has_null_text(signature: Signature) -> bool:
 def _choose(
     original: OriginalRuntime, compiled: CompiledRuntime, content: bytes, graph: Graph, parity: Parity, rows: Columns
 ) -> Compiled:
-    costs = (_cost(original, rows, turns=5), _cost(compiled, rows, turns=200))
+    costs = (
+        cost_of(original, rows, turns=5, batch=BATCH),
+        cost_of(compiled, rows, turns=200, batch=BATCH),
+    )
     faster = costs[1].row_us < costs[0].row_us
     if faster:
         reason = f"agrees, and is {costs[0].row_us / costs[1].row_us:.0f} times as fast for one row"
@@ -141,26 +146,6 @@ def _choose(
         parity = msgspec.structs.replace(parity, batch_difference=batch_difference(original, rows))
     compilation = Compilation(chosen=chosen, reason=reason, graph=graph, parity=parity, costs=costs)
     return Compiled(compilation, content)
-
-
-def _cost(runtime: Runtime, rows: Columns, *, turns: int) -> RuntimeCost:
-    one, many = rows.take([0]).values, rows.take([at % rows.rows for at in range(BATCH)]).values
-    return RuntimeCost(
-        runtime=runtime.kind,
-        name=runtime.id,
-        row_us=_median_us(lambda: runtime.predict(one), turns),
-        batch_us=_median_us(lambda: runtime.predict(many), max(turns // 4, 3)),
-    )
-
-
-def _median_us(call: Callable[[], object], turns: int) -> float:
-    taken = []
-    for turn in range(turns + 2):
-        started = time.perf_counter_ns()
-        call()
-        if turn >= 2:  # the first ones fill caches
-            taken.append((time.perf_counter_ns() - started) / 1000)
-    return round(median(taken), 2)
 
 
 def _known_categories(model: Any, signature: Signature, closed: list[str]) -> dict[str, tuple[str, ...]]:

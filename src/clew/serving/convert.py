@@ -23,7 +23,6 @@ __all__ = ["Plan", "convert", "plan_tensors"]
 
 _NUMBERS, _TEXT = "numbers", "text"
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
-_OPTIONS = {Scale.PROBABILITY: {"zipmap": False}, Scale.MARGIN: {"raw_scores": True}}
 _TREE_OPSET = 5
 """The version of `ai.onnx.ml` that has `TreeEnsemble`; the older operators that we meet mean the same in it."""
 
@@ -76,12 +75,11 @@ def convert(plan: Plan, signature: Signature, *, exact: bool) -> tuple[bytes, Gr
     """
     skl2onnx = require("skl2onnx")
     ours = {**tree_converters(), **double_converters()} if exact else {}
-    options = {id(plan.model): _OPTIONS[signature.scale]} if signature.scale in _OPTIONS else {}
     proto = skl2onnx.convert_sklearn(
         plan.model,
         name="model",
         initial_types=[(tensor.name, _type_of(tensor)) for tensor in plan.tensors],
-        options=options,
+        options=_options(plan.model, signature.scale),
         target_opset=dict(_OPSETS),
         custom_conversion_functions={cls: converter for cls, (converter, _) in ours.items()},
         custom_shape_calculators={cls: shapes for cls, (_, shapes) in ours.items()},
@@ -94,6 +92,15 @@ def convert(plan: Plan, signature: Signature, *, exact: bool) -> tuple[bytes, Gr
     given = {value.name for value in proto.graph.input}
     tensors = tuple(tensor for tensor in plan.tensors if tensor.name in given)
     return proto.SerializeToString(deterministic=True), Graph(tensors=tensors, output=output)
+
+
+def _options(model: Any, scale: Scale) -> dict[int, dict[str, bool]]:
+    """What skl2onnx is told about the classifier: arrays instead of dictionaries, and margins as they are."""
+    if scale is Scale.VALUE:
+        return {}
+    steps = getattr(model, "steps", None)
+    last = steps[-1][1] if isinstance(steps, list) else model
+    return {id(last): {"zipmap": False} if scale is Scale.PROBABILITY else {"raw_scores": True}}
 
 
 def _front(model: Any) -> Any:

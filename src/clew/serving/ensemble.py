@@ -15,7 +15,7 @@ from clew.core.extras import require
 
 __all__ = ["Tree", "ensemble_attributes", "tree_of_predictor", "tree_of_sklearn"]
 
-_LEQ, _MEMBER, _LEAF_ONLY = 0, 6, -1
+_LEQ, _MEMBER = 0, 6
 
 
 class Tree(NamedTuple):
@@ -125,9 +125,10 @@ class _Nodes:
 
     def _branch(self, tree: Tree, at: int, places: list[tuple[int, int]]) -> None:
         yes, no = places[tree.left[at]], places[tree.right[at]]
-        if at in tree.members:
-            # no category at all: one that no number is. NaN ends the list of one node.
-            self.members += [*(tree.members[at] or [math.inf]), math.nan]
+        if at in tree.members and not tree.members[at]:  # every number goes right
+            self._node(tree.feature[at], _LEQ, -math.inf, yes, no, False)
+        elif at in tree.members:
+            self.members += [*tree.members[at], math.nan]  # NaN ends the list of one node
             self._node(tree.feature[at], _MEMBER, 0.0, yes, no, False)
         else:
             self._node(tree.feature[at], _LEQ, tree.threshold[at], yes, no, tree.missing_left[at])

@@ -17,12 +17,13 @@ __all__ = ["Part", "classifier_shapes", "regressor_shapes"]
 class Part:
     """Nodes in a row; `name` is the tensor at their end so far."""
 
-    def __init__(self, scope: Any, operator: Any, container: Any) -> None:
+    def __init__(self, scope: Any, operator: Any, container: Any, *, gives_margin: bool = False) -> None:
         self.scope, self.operator, self.container = scope, operator, container
         self.model = operator.raw_operator
         self.name: str = operator.inputs[0].full_name
         self._double = require("onnx").TensorProto.DOUBLE
-        if hasattr(self.model, "classes_") and container.get_options(self.model, {"raw_scores": False})["raw_scores"]:
+        classifies = hasattr(self.model, "classes_") and not gives_margin
+        if classifies and container.get_options(self.model, {"raw_scores": False})["raw_scores"]:
             raise Invalid(f"raw scores of a {type(self.model).__name__} inside of another model are not converted")
 
     def apply(self, op: str, *others: str, out: str = "", **attributes: Any) -> None:
@@ -81,6 +82,11 @@ class Part:
         self.container.add_node("Sub", [self.constant([[1.0]]), second], [first], op_domain="")
         self.name = first
         self.apply("Concat", second, out=self.operator.outputs[1].full_name, axis=1)
+        self._label()
+
+    def give_as_scores(self) -> None:
+        """The tensor holds the probability of each class, or the margins."""
+        self.apply("Identity", out=self.operator.outputs[1].full_name)
         self._label()
 
     def _label(self) -> None:

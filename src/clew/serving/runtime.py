@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 else:
     Numbers = Positions = Any  # NumPy is imported when a runtime is made, not with this module
 
-__all__ = ["CompiledRuntime", "OriginalRuntime", "Prediction", "Runtime", "load_runtime"]
+__all__ = ["CompiledRuntime", "OriginalRuntime", "Prediction", "Runtime", "load_runtime", "open_session"]
 
 Values = Mapping[str, Sequence[Any]]
 
@@ -130,10 +130,9 @@ class CompiledRuntime:
     kind = RuntimeKind.COMPILED
 
     def __init__(self, content: bytes, graph: Graph, signature: Signature, decision: Decision) -> None:
-        ort = require("onnxruntime")
         self.signature = signature
-        self.id = f"onnxruntime-{ort.__version__}"
-        self._session = _session(ort, content)
+        self.id = f"onnxruntime-{require('onnxruntime').__version__}"
+        self._session = open_session(content)
         self._feed = feeder(graph)
         self._output = [graph.output]
         self._rule = _Rule(signature, decision)
@@ -141,6 +140,10 @@ class CompiledRuntime:
     def predict(self, values: Values) -> Prediction:
         """Score rows; see `Runtime`."""
         return self._rule.prediction(self._session.run(self._output, self._feed(values))[0])
+
+    def raw(self, values: Values) -> Any:
+        """The graph's numbers as they are, (rows,) or (rows, numbers a row)."""
+        return self._session.run(self._output, self._feed(values))[0]
 
     def decide(self, values: Values) -> tuple[list[float], list[Any]]:
         """Score and decide rows; see `Runtime`."""
@@ -213,7 +216,14 @@ def load_runtime(
     return CompiledRuntime(objects.get(file.digest), graph, package.signature, package.decision)
 
 
-def _session(ort: Any, content: bytes) -> Any:
+def open_session(content: bytes) -> Any:
+    """An ONNX Runtime session in which equal batches give equal bits.
+
+    Raises:
+        MissingExtra: onnxruntime is not installed.
+        Unavailable: it cannot run the graph.
+    """
+    ort = require("onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # with two, a row's sum over trees depends on the size of its batch
     options.inter_op_num_threads = 1

@@ -68,6 +68,6 @@ def _refuse_unknown(content: bytes, trust: Trust) -> list[str]:
     denied = sorted(set(found) - BUILT_IN - trust.types)
     if denied:
         names = ", ".join(repr(name) for name in denied)
-        hint = f"if you trust the code behind them: trusted = [{names}] under [policy] in clew.toml"
+        hint = f"if you trust the code behind them: trusted_types = [{names}] under [policy] in clew.toml"
         raise Denied(f"this model holds types that are not trusted: {', '.join(denied)}", hint=hint)
     return found

@@ -1,0 +1,70 @@
+"""What a gate is shown about a version: gathered from its package, its approvals, and what the caller has measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clew.core.contracts.objects import Objects
+from clew.core.types.evaluation import Evaluation, decode_evaluation
+from clew.core.types.gate import Approval, DataEvidence, Evidence
+from clew.core.types.interval import Interval
+from clew.core.types.model import ModelVersion
+from clew.core.types.package import FileRole, Package
+from clew.registry.package import load_package
+
+__all__ = ["Findings", "gather"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What is known beyond the packages, because it was measured later.
+
+    Args:
+        evaluation: what the candidate is worth, in place of the evaluation in its package.
+        champion: the same of the version that holds the alias.
+        data: what the checks of the candidate's data found; when None, its datasets are named without a report.
+        trial: the difference of cost per decision of a trial in shadow, candidate minus champion.
+    """
+
+    evaluation: Evaluation | None = None
+    champion: Evaluation | None = None
+    data: tuple[DataEvidence, ...] | None = None
+    trial: Interval | None = None
+
+
+def gather(
+    objects: Objects, version: ModelVersion, approvals: list[Approval], findings: Findings, *, as_champion: bool = False
+) -> Evidence:
+    """The evidence about one version.
+
+    Args:
+        objects: where packages are.
+        version: the version.
+        approvals: who stands for it.
+        findings: what the caller has measured.
+        as_champion: whether it is the one that holds the alias now.
+
+    Raises:
+        Corrupt: the package or its evaluation cannot be read.
+    """
+    package = load_package(objects, version.package)
+    measured = findings.champion if as_champion else findings.evaluation
+    return Evidence(
+        version=version,
+        package=package,
+        evaluation=measured or _evaluation(objects, package),
+        data=[] if as_champion else _data(package, findings),
+        approvals=approvals,
+        trial=None if as_champion else findings.trial,
+    )
+
+
+def _evaluation(objects: Objects, package: Package) -> Evaluation | None:
+    file = package.find(FileRole.EVALUATION)
+    return None if file is None else decode_evaluation(objects.get(file.digest))
+
+
+def _data(package: Package, findings: Findings) -> list[DataEvidence]:
+    if findings.data is not None:
+        return list(findings.data)
+    return [DataEvidence(dataset=one.reference.partition("@")[0], reference=one.reference) for one in package.data]

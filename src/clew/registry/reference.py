@@ -1,0 +1,124 @@
+"""`name@selector`: how a version of a model is named, and which version that is.
+
+Selectors are a number (`@12`), an alias (`@champion`) and `@latest`. A name alone means `@latest`.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+import msgspec
+
+from clew.core.contracts.ledger import Transaction
+from clew.core.errors import Invalid, NotFound
+from clew.core.types.model import Alias, Model, ModelVersion
+
+__all__ = ["ModelReference", "checked_alias", "checked_name", "find_model", "holder", "parse", "resolve"]
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+
+
+class ModelReference(msgspec.Struct, frozen=True):
+    """A model's name and which of its versions is meant."""
+
+    name: str
+    selector: str = "latest"
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.selector}"
+
+
+def checked_name(name: str) -> str:
+    """The name itself.
+
+    Raises:
+        Invalid: it cannot be the name of a model.
+    """
+    if not _NAME.fullmatch(name):
+        hint = "use letters, digits, '_', '-' and '.', at most 128, not beginning with '-' or '.'"
+        raise Invalid(f"{name!r} cannot be the name of a model", hint=hint)
+    return name
+
+
+def checked_alias(alias: str) -> str:
+    """The alias itself.
+
+    Raises:
+        Invalid: it cannot be an alias.
+    """
+    if alias == "latest":
+        raise Invalid("'latest' is always the newest version, and no alias", hint="choose another name")
+    if not _ALIAS.fullmatch(alias):
+        hint = "use letters, digits, '_' and '-', at most 64, beginning with a letter"
+        raise Invalid(f"{alias!r} cannot be an alias", hint=hint)
+    return alias
+
+
+def parse(text: str) -> ModelReference:
+    """Take a reference apart.
+
+    Raises:
+        Invalid: the name or the selector has no meaning.
+    """
+    name, at, selector = text.partition("@")
+    checked_name(name)
+    if not at:
+        return ModelReference(name)
+    if selector != "latest" and not _is_number(selector):
+        checked_alias(selector)
+    return ModelReference(name, selector)
+
+
+def resolve(tx: Transaction, project: str, text: str) -> ModelVersion:
+    """The version that a reference means.
+
+    Raises:
+        Invalid: the text is no reference.
+        NotFound: there is no such model, version or alias; `near` holds what looks alike.
+    """
+    reference = parse(text)
+    model = find_model(tx, project, reference.name)
+    if reference.selector == "latest":
+        found = tx.models.newest(model.id)
+    elif _is_number(reference.selector):
+        found = tx.models.find_version(model.id, int(reference.selector))
+    else:
+        held = holder(tx, model, reference.selector)
+        found = tx.models.version(held.version) if held is not None else None
+    if found is None:
+        raise _unknown(tx, model, reference)
+    return found
+
+
+def find_model(tx: Transaction, project: str, name: str) -> Model:
+    """The model of a name.
+
+    Raises:
+        NotFound: there is none; `near` holds names that look alike.
+    """
+    model = tx.models.find(project, name)
+    if model is None:
+        names = [one.name for one in tx.models.list(project)]
+        raise NotFound("model", name, near=get_close_matches(name, names, n=3), hint="clew model list")
+    return model
+
+
+def holder(tx: Transaction, model: Model, alias: str) -> Alias | None:
+    """The move that holds for an alias, if the name was ever given."""
+    return next((move for move in tx.models.aliases(model.id) if move.alias == alias), None)
+
+
+def _unknown(tx: Transaction, model: Model, reference: ModelReference) -> NotFound:
+    names = [f"{model.name}@{move.alias}" for move in tx.models.aliases(model.id)]
+    newest = tx.models.newest(model.id)
+    near = get_close_matches(str(reference), names, n=3)
+    if not near and newest is not None:
+        near = [newest.reference]
+    kind = "version" if _is_number(reference.selector) or reference.selector == "latest" else "alias"
+    return NotFound(kind, str(reference), near=near, hint=f"clew model show {model.name}")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 9
