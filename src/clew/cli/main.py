@@ -62,6 +62,10 @@ class Row(NamedTuple):
 
 
 COMMANDS: dict[str, Row] = {
+    "run": Row(
+        "clew.cli.run:run", "Pipelines and runs", "Run a script, and record its code, environment, console and end"
+    ),
+    "runs": Row("clew.cli.runs:runs", "Pipelines and runs", "List, show and compare runs"),
     "completion": Row("clew.cli.completion:completion", "Project", "Print the completion script of a shell"),
 }
 """Every command of the first level, in the order in which `clew --help` shows those of one section."""

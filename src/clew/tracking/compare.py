@@ -110,10 +110,11 @@ def _machine(objects: Objects, run: Run, environment: Environment | None) -> dic
         found |= {**threads.asked, **{f"threads of {name}": count for name, count in threads.effective.items()}}
     seeds = _aspect(objects, run, "seeds", Seeds)
     if seeds is not None:
-        found |= {"hash seed": seeds.hash_seed or None}
+        found |= {"PYTHONHASHSEED": seeds.hash_seed or None}
     command = _aspect(objects, run, "command", Command)
     if command is not None:
-        found |= {"command": " ".join(command.words), **command.variables}
+        named = {name: value for name, value in command.variables.items() if name not in found}
+        found |= {"command": " ".join(command.words), **named}
     return found
 
 

@@ -1,0 +1,307 @@
+"""`clew runs`: list, show and compare what was run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command, group
+from clew.core.errors import Invalid
+
+if TYPE_CHECKING:
+    from clew.tracking.compare import Comparison, Difference
+    from clew.tracking.overview import Link, Overview
+    from clew.tracking.search import FoundRun, Order
+    from clew.tracking.where import Field, Filter
+    from clew.workspace import Workspace
+
+__all__ = ["runs"]
+
+_WIDTH = 32
+_DIFF_LINES = 200
+
+
+@group(
+    "runs",
+    examples=[
+        ("clew runs list --where 'metric.auc > 0.7' --sort -metric.auc", "the best runs first"),
+        ("clew runs compare calm-otter-417 brisk-heron-12", "what differs between two runs"),
+    ],
+)
+def runs() -> None:
+    """List, show and compare runs."""
+
+
+@command(
+    "list",
+    examples=[
+        ("clew runs list", "the newest runs"),
+        ("clew runs list --where 'metric.auc.max > 0.7 and param.depth in (6, 8)'", "those that pass a filter"),
+        ("clew runs list --sort -metric.auc --columns metric.auc,param.lr", "the best first, with chosen columns"),
+        ("clew runs list --where 'status = failed and created > \"-7d\"' --json", "failed this week, for machines"),
+    ],
+)
+@click.option("--where", "condition", default="", help="A filter over metric.NAME, param.NAME, status, …")
+@click.option("--sort", "sort", default="", help="Fields to sort by, with commas; -FIELD puts the greatest first.")
+@click.option("--experiment", default="", help="Only runs of this experiment.")
+@click.option("--columns", default="", help="Fields to show, with commas.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many rows.")
+@click.option("--after", default="", help="Go on behind a page of which this was the end.")
+def list_(*, condition: str, sort: str, experiment: str, columns: str, limit: int, after: str, as_json: bool) -> None:
+    """List runs, newest first, or those that a filter lets through."""
+    from clew.tracking.search import search
+    from clew.tracking.where import fields_of
+
+    order = _order(sort)
+    if order and after:
+        raise Invalid("--sort and --after do not go together", hint="a sorted list has one page: use --limit")
+    chosen = _fields(columns)
+    with _open() as workspace:
+        asked = _filter(workspace, condition)
+        page = search(workspace.runs, filter=asked, order=order, experiment=experiment, limit=limit, after=after)
+    if as_json:
+        output.table([_line(found) for found in page.items], [], as_json=True, after=page.next)
+        return
+    named = [*(fields_of(asked) if asked else []), *(each.field for each in order)]
+    shown = list(dict.fromkeys([*chosen, *(field for field in named if field.name)])) or _interesting(page.items)
+    rows = [_cells(found, shown) for found in page.items]
+    titles = [output.Column(f"field {at}", _title(field)) for at, field in enumerate(shown)]
+    fixed = ["name", "status", *([] if experiment else ["experiment"]), "created_us", "duration_ms"]
+    empty = "no run passes" if condition or experiment else "no runs yet: clew run SCRIPT"
+    output.table(rows, [*fixed, *titles], as_json=False, after=page.next, empty=empty)
+
+
+@command(
+    "show",
+    examples=[
+        ("clew runs show calm-otter-417", "everything about a run, by its name"),
+        ("clew runs show 01a1 --json", "by the beginning of its id, for machines"),
+    ],
+)
+@click.argument("run")
+def show(*, run: str, as_json: bool) -> None:
+    """Show parameters, metrics, artifacts, lineage and the end of one run."""
+    from clew.tracking.overview import overview_of
+
+    with _open() as workspace:
+        overview = overview_of(workspace.stores, workspace.runs.get(run))
+        curves = {} if as_json else _curves(workspace, overview)
+    if as_json:
+        output.record(overview, as_json=True)
+    else:
+        _show(overview, curves)
+
+
+@command(
+    "compare",
+    examples=[
+        ("clew runs compare calm-otter-417 brisk-heron-12", "two runs, by their names"),
+        ("clew runs compare A B C --json", "several with the first one, for machines"),
+    ],
+)
+@click.argument("names", nargs=-1, required=True, metavar="RUN RUN...")
+def compare(*, names: tuple[str, ...], as_json: bool) -> None:
+    """Show what differs between runs in parameters, metrics, code, packages, machine and data."""
+    from clew.tracking.compare import compare
+    from clew.tracking.overview import overview_of
+
+    if len(names) < 2:
+        raise Invalid("one run cannot be compared", hint="clew runs compare RUN RUN")
+    with _open() as workspace:
+        overviews = [overview_of(workspace.stores, workspace.runs.get(name)) for name in names]
+        found = compare(workspace.stores.objects, overviews)
+    if as_json:
+        output.record(found, as_json=True)
+    else:
+        _show_comparison(found)
+
+
+runs.add_command(list_)
+runs.add_command(show)
+runs.add_command(compare)
+
+
+def _open() -> Workspace:
+    """The project, after what killed processes left behind was brought home."""
+    from clew.tracking.adopt import adopt
+    from clew.workspace import open_workspace
+
+    workspace = open_workspace()
+    for found in adopt(workspace.runs, workspace.stores.objects, workspace.folder):
+        if found.killed:
+            output.note(f"run {found.run} was killed; {found.points:,} points were still to be stored, and are now")
+        if found.problem:
+            output.note(found.problem)
+    return workspace
+
+
+def _filter(workspace: Workspace, condition: str) -> Filter | None:
+    from clew.tracking.where import parse_filter
+
+    return parse_filter(condition, now_us=workspace.stores.clock.now_us()) if condition else None
+
+
+def _fields(words: str) -> list[Field]:
+    from clew.tracking.where import parse_field
+
+    return [parse_field(word.strip()) for word in words.split(",") if word.strip()]
+
+
+def _order(words: str) -> list[Order]:
+    from clew.tracking.search import Order
+    from clew.tracking.where import parse_field
+
+    parts = [word.strip() for word in words.split(",") if word.strip()]
+    return [Order(parse_field(part.removeprefix("-")), part.startswith("-")) for part in parts]
+
+
+def _line(found: FoundRun) -> dict[str, object]:
+    """A run as one flat object."""
+    run = found.run
+    return {
+        "id": run.id,
+        "name": run.name,
+        "experiment": found.experiment,
+        "status": run.status,
+        "kind": run.kind,
+        "created_us": run.created_us,
+        "ended_us": run.ended_us or None,
+        "duration_ms": _duration_ms(found),
+        "created_by": run.created_by,
+        "parent": run.parent or None,
+        "entry": run.entry,
+        "commit": run.commit or None,
+        "params": run.params,
+        "tags": run.tags,
+        "metrics": {
+            key: {"last": s.last, "min": s.low, "max": s.high, "first": s.first, "count": s.count}
+            for key, s in found.metrics.items()
+        },
+    }
+
+
+def _cells(found: FoundRun, fields: list[Field]) -> dict[str, object]:
+    from clew.tracking.search import value_of
+
+    run = found.run
+    cells: dict[str, object] = {
+        "name": run.name,
+        "status": run.status,
+        "experiment": found.experiment,
+        "created_us": run.created_us,
+        "duration_ms": _duration_ms(found),
+    }
+    return cells | {f"field {at}": value_of(found, field) for at, field in enumerate(fields)}
+
+
+def _duration_ms(found: FoundRun) -> float | None:
+    return (found.run.ended_us - found.run.created_us) / 1000 if found.run.ended_us else None
+
+
+def _title(field: Field) -> str:
+    if not field.name:
+        return field.kind
+    return field.name if field.aggregate in ("", "last") else f"{field.name} {field.aggregate}"
+
+
+def _interesting(items: list[FoundRun]) -> list[Field]:
+    """What to show unasked: the metrics that most runs have, and parameters that are not the same in all of them."""
+    from clew.tracking.where import Field
+
+    metrics = Counter(key for found in items for key in found.metrics)
+    values: dict[str, set[str]] = {}
+    for found in items:
+        for key, value in found.run.params.items():
+            values.setdefault(key, set()).add(repr(value))
+    varied = sorted(key for key, different in values.items() if len(different) > 1)
+    common = [Field("metric", key, "last") for key, _ in metrics.most_common(3)]
+    return common + [Field("param", key) for key in varied[:3]]
+
+
+def _curves(workspace: Workspace, overview: Overview) -> dict[str, str]:
+    """A picture of each metric that has more than one point."""
+    from clew.cli.picture import spark
+    from clew.tracking.curve import curve_of
+
+    long = [series.key for series in overview.metrics if series.count > 1][:50]
+    return {key: spark(curve_of(workspace.runs.blocks(overview.run.id, key), _WIDTH)) for key in long}
+
+
+def _show(overview: Overview, curves: dict[str, str]) -> None:
+    run = overview.run
+    facts: dict[str, Any] = {
+        "name": run.name,
+        "id": run.id,
+        "experiment": overview.experiment,
+        "status": run.status,
+        "kind": run.kind,
+        "created_us": run.created_us,
+        "duration_ms": (run.ended_us - run.created_us) / 1000 if run.ended_us else None,
+        "by": run.created_by,
+        "entry": run.entry,
+        "command": " ".join(run.command),
+        "commit": run.commit,
+        "parent": run.parent,
+        "tags": run.tags,
+    }
+    output.record({key: value for key, value in facts.items() if value not in ("", None, {})}, as_json=False)
+    _section("parameters", [{"name": key, "value": value} for key, value in run.params.items()], ["name", "value"])
+    metrics = [
+        {"name": s.key, "last": s.last, "min": s.low, "max": s.high, "points": s.count, "curve": curves.get(s.key, "")}
+        for s in overview.metrics
+    ]
+    _section("metrics", metrics, ["name", "last", "min", "max", "points", "curve"])
+    _section("artifacts", overview.artifacts, ["path", "size_bytes", "media_type"])
+    _section("inputs", [_link_row(link) for link in overview.inputs], ["role", "what"])
+    _section("outputs", [_link_row(link) for link in overview.outputs], ["role", "what"])
+    steps = [{"step": s.step, "outcome": s.outcome, "duration_ms": s.duration_us / 1000} for s in overview.steps]
+    _section("steps", steps, ["step", "outcome", "duration_ms"])
+    _section("runs below", overview.children, ["name", "status", "created_us"])
+    if run.reason:
+        output.text(f"\nreason\n{run.reason}", as_json=False)
+
+
+def _link_row(link: Link) -> dict[str, str]:
+    return {"role": link.role, "what": link.reference or link.node}
+
+
+def _section(title: str, rows: list[Any], columns: list[str]) -> None:
+    if rows:
+        output.text("", as_json=False)
+        output.table(rows, columns, as_json=False, title=title)
+
+
+def _show_comparison(found: Comparison) -> None:
+    names = [run.name for run in found.runs]
+    if len(set(names)) < len(names):
+        names = [f"{run.name} {run.id[:12]}" for run in found.runs]
+    pairs = zip(names, found.runs, strict=True)
+    rows = [{"run": name, "status": run.status, "created_us": run.created_us} for name, run in pairs]
+    output.table(rows, ["run", "status", "created_us"], as_json=False)
+    for title in ("params", "metrics", "inputs", "packages", "machine"):
+        _show_differences(title, getattr(found, title), names)
+    for name, change in zip(names[1:], found.code, strict=True):
+        files = [("changed", change.changed), ("added", change.added), ("removed", change.removed)]
+        listed = [{"path": path, "how": how} for how, paths in files for path in paths]
+        _section(f"code of {name} against {names[0]}", listed, ["how", "path"])
+        lines = change.diff.splitlines()
+        if len(lines) > _DIFF_LINES:
+            lines = [*lines[:_DIFF_LINES], f"… {len(lines) - _DIFF_LINES:,} lines more: --json has all of them"]
+        if lines:
+            output.text("\n" + "\n".join(lines), as_json=False)
+
+
+def _show_differences(title: str, rows: list[Difference], names: list[str]) -> None:
+    columns = [output.Column(f"run {at}", name) for at, name in enumerate(names)]
+    cells = [{"name": row.name, **{f"run {at}": value for at, value in enumerate(row.values)}} for row in rows]
+    if title == "metrics" and len(names) == 2:
+        for row, line in zip(rows, cells, strict=True):
+            a, b = row.values
+            line["change"] = b - a if isinstance(a, float) and isinstance(b, float) else None
+        columns.append(output.Column("change"))
+    if rows:
+        output.text("", as_json=False)
+        output.table(cells, ["name", *columns], as_json=False, title=title)

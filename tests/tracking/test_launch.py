@@ -1,0 +1,171 @@
+"""A launched script behaves as it would without clew, and its run says how it ended."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from clew.core.contracts.stores import Stores
+from clew.core.errors import NotFound
+from clew.core.types.run import RunStatus
+from clew.tracking.capture import Command, Seeds, Source, read_aspect
+from clew.tracking.launch import Launched, launch
+from clew.tracking.runs import LedgerRuns
+
+
+class Out(io.BytesIO):
+    """A stdout that is no terminal, and stays readable."""
+
+
+def script(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "project" / "train.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return str(path)
+
+
+def launched(stores: Stores, *words: str, **options: object) -> tuple[Launched, str]:
+    out = Out()
+    done = launch(stores, words, out=out, **options)  # type: ignore[arg-type]
+    return done, out.getvalue().decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "status", "reason"),
+    [
+        ("print('fine')", 0, RunStatus.FINISHED, ""),
+        ("import sys; sys.exit(0)", 0, RunStatus.FINISHED, ""),
+        ("import sys; sys.exit(7)", 7, RunStatus.FAILED, "exit code 7"),
+        ("import sys; sys.exit('because')", 1, RunStatus.FAILED, "because\n"),
+        ("import os; os.kill(os.getpid(), 9)", 137, RunStatus.KILLED, "killed by SIGKILL"),
+        ("raise KeyboardInterrupt", 130, RunStatus.INTERRUPTED, "interrupted by Ctrl-C"),
+    ],
+)
+def test_ends(stores: Stores, tmp_path: Path, text: str, code: int, status: RunStatus, reason: str) -> None:
+    done, _ = launched(stores, script(tmp_path, text))
+    assert (done.exit_code, done.run.status, done.run.reason) == (code, status, reason)
+    assert LedgerRuns(stores).get(done.run.id) == done.run
+
+
+def test_a_traceback_is_shown_as_python_would_and_kept(
+    stores: Stores, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = script(tmp_path, "def f():\n    return 1 / 0\n\nf()\n")
+    done, _ = launched(stores, path)
+    shown = capfdbinary.readouterr().err.decode()
+    alone = subprocess.run([sys.executable, path], capture_output=True, check=False).stderr.decode()
+    assert shown.endswith(alone)
+    assert done.run.reason == alone
+
+
+def test_the_script_sees_what_it_would_see_and_its_run_is_recorded(stores: Stores, tmp_path: Path) -> None:
+    text = """
+import os, sys
+print(sys.argv, __name__, sys.path[0] == os.path.dirname(__file__))
+print(os.environ["CLEW_RUN"], os.environ["PYTHONHASHSEED"])
+"""
+    path = script(tmp_path, text)
+    done, out = launched(stores, path, "--depth", "8", "--token", "abc", name="named", experiment="e", tags={"a": "b"})
+    run = done.run
+    assert out == f"{[path, '--depth', '8', '--token', 'abc']} __main__ True\n{run.id} 0\n"
+    assert (run.name, run.tags, run.entry) == ("named", {"a": "b"}, "train.py")
+    assert run.command == [path, "--depth", "8", "--token", "***"]
+    source = read_aspect(stores.objects, run, "source", Source)
+    assert [file.path for file in source.files] == ["train.py"]
+    assert read_aspect(stores.objects, run, "seeds", Seeds).hash_seed == "0"
+    assert read_aspect(stores.objects, run, "command", Command).variables["PYTHONHASHSEED"] == "0"
+    (console,) = LedgerRuns(stores).artifacts(run.id)
+    assert stores.objects.get(console.digest).decode() == out
+
+
+def test_points_of_the_script_are_in_its_run(stores: Stores, tmp_path: Path) -> None:
+    text = f"""
+import os
+from pathlib import Path
+from clew.testing.project import open_stores
+from clew.tracking.start import start
+run = start(open_stores(Path({str(stores.folder)!r})), params={{"lr": 0.1}})
+run.log(loss=0.5, step=1)
+os._exit(0)
+"""
+    done, _ = launched(stores, script(tmp_path, text))
+    runs = LedgerRuns(stores)
+    assert [(s.run, s.key, s.last) for s in runs.summaries([done.run.id])] == [(done.run.id, "loss", 0.5)]
+    assert done.run.params == {"lr": 0.1}
+    assert done.run.status is RunStatus.FINISHED
+    assert read_aspect(stores.objects, done.run, "seeds", Seeds).python is not None
+    assert len(runs.list().items) == 1
+
+
+def test_modules_and_other_programs_run_too(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mod.py").write_text("import sys; print(sys.argv[1:])")
+    assert launched(stores, "-m", "mod", "x")[1] == "['x']\n"
+    program = tmp_path / "go.sh"
+    program.write_text("#!/bin/sh\necho $1\n")
+    program.chmod(0o755)
+    assert launched(stores, str(program), "hello")[1] == "hello\n"
+    with pytest.raises(NotFound, match="script"):
+        launched(stores, "missing.py")
+    assert len(LedgerRuns(stores).list().items) == 2
+
+
+def test_bytes_that_are_no_text_pass_through(stores: Stores, tmp_path: Path) -> None:
+    out = Out()
+    launch(stores, [script(tmp_path, r"import sys; sys.stdout.buffer.write(b'\xff\x00\xc3')")], out=out)
+    assert out.getvalue() == b"\xff\x00\xc3"
+
+
+def test_on_a_terminal_the_script_has_one_and_line_ends_stay(stores: Stores, tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "wb", buffering=0) as out:
+        shown: list[bytes] = []
+        reader = threading.Thread(target=lambda: shown.append(os.read(ours, 1000)))
+        reader.start()
+        launch(stores, [script(tmp_path, "import sys; print(sys.stdout.isatty())")], out=out)
+        reader.join()
+    os.close(ours)
+    assert shown == [b"True\r\n"]
+    (run,) = LedgerRuns(stores).list().items
+    (console,) = LedgerRuns(stores).artifacts(run.id)
+    assert stores.objects.get(console.digest) == b"True\n"
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_script(stores: Stores, tmp_path: Path) -> None:
+    class Gone(Out):
+        def write(self, data: object) -> int:
+            raise BrokenPipeError
+
+    done = launch(stores, [script(tmp_path, "print('x' * 100_000)")], out=Gone())
+    assert done.run.status is RunStatus.FINISHED
+
+
+def test_what_the_script_leaves_running_does_not_hold_the_run(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clew.tracking.launch._LINGER_S", 0.01)
+    text = "import subprocess, sys\nprint(subprocess.Popen(['sleep', '60']).pid)"
+    done, out = launched(stores, script(tmp_path, text))
+    os.kill(int(out), signal.SIGKILL)
+    assert done.run.status is RunStatus.FINISHED
+
+
+def test_a_request_to_end_is_handed_on(tmp_path: Path) -> None:
+    path = script(tmp_path, "import os, signal, time\nos.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)")
+    code = f"""
+import sys
+from pathlib import Path
+from clew.testing.project import open_stores
+from clew.tracking.launch import launch
+done = launch(open_stores(Path({str(tmp_path / ".clew")!r})), [{path!r}])
+print(done.exit_code, done.run.status, done.run.reason)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "143 killed killed by SIGTERM\n"
