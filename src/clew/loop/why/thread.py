@@ -1,0 +1,143 @@
+"""The thread back from one prediction: to model, gate, run, code, environment and data, and forward to its label.
+
+Every look-up is by id: nothing here grows with the number of runs or decisions. Not a picture for people (`clew.cli`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from clew.core.contracts.stores import Stores
+from clew.core.ids import Digest
+from clew.core.types.edge import node
+from clew.core.types.gate import GateCheck
+from clew.core.types.model import ModelVersion
+from clew.core.types.package import ModelFormat, Package, RuntimeKind
+from clew.loop.replay import Asked, Replay, replay
+from clew.loop.why.drift import DriftThen, drift_then
+from clew.loop.why.label import KnownLabel, ShadowScore, find_label, find_shadows
+from clew.loop.why.origin import DataOrigin, RunOrigin, StepOrigin, data_behind, run_origin, steps_of
+from clew.loop.why.prediction import Found, LoggedPrediction, find_prediction
+from clew.loop.why.promotion import Promotion, find_promotion
+from clew.registry.formats.format import Trust
+from clew.registry.package import load_package
+
+__all__ = ["Endpoint", "Model", "Why", "why"]
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the decision was made."""
+
+    id: str
+    name: str
+    alias: str
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that decided. `unsafe` lists what a policy may refuse; `threshold` is None where nothing is cut."""
+
+    id: str
+    reference: str
+    package: Digest
+    estimator: str
+    format: ModelFormat
+    runtime: RuntimeKind
+    threshold: float | None
+    unsafe: list[str]
+    created_us: int
+    created_by: str
+    message: str
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything behind one prediction, as one value.
+
+    `checks` are those on the training data that the gate looked at. What is None was not recorded, has not come, or
+    does not exist: a version that no run made has no `run`, a decision that nobody labelled yet no `label`.
+    """
+
+    prediction: LoggedPrediction
+    endpoint: Endpoint
+    model: Model
+    promotion: Promotion | None
+    run: RunOrigin | None
+    steps: list[StepOrigin]
+    data: list[DataOrigin]
+    checks: list[GateCheck]
+    drift: DriftThen | None
+    label: KnownLabel | None
+    shadows: list[ShadowScore]
+    replay: Replay
+
+
+def why(stores: Stores, prediction: str, *, trust: Trust) -> Why:
+    """Follow the thread from one prediction.
+
+    Args:
+        stores: the project.
+        prediction: the id that came with the decision, or at least its first 8 digits.
+        trust: what the project's policy allows in a model file; the replay may need to read one.
+
+    Raises:
+        Invalid: that is no id, or the beginning of several.
+        NotFound: no endpoint has logged it.
+        Corrupt: a stored object is not what it was.
+    """
+    found = find_prediction(stores, prediction)
+    logged = found.prediction
+    with stores.ledger.read() as tx:
+        version = tx.models.version(logged.version)
+        starts = [node("model", version.id), *([node("run", version.run)] if version.run else [])]
+        edges = list(dict.fromkeys(edge for start in starts for edge in tx.edges.up(start)))
+        run = tx.runs.get(version.run) if version.run else None
+        data = data_behind(tx, starts, edges)
+    package = load_package(stores.objects, version.package)
+    promotion = find_promotion(stores, found.endpoint, logged)
+    return Why(
+        prediction=logged,
+        endpoint=Endpoint(id=found.endpoint.id, name=found.endpoint.name, alias=found.endpoint.alias),
+        model=_model(version, package),
+        promotion=promotion,
+        run=run_origin(stores, run, edges) if run is not None else None,
+        steps=steps_of(stores, run.id) if run is not None else [],
+        data=data,
+        checks=_data_checks(promotion),
+        drift=drift_then(stores, found.endpoint, logged, package),
+        label=find_label(stores, found.endpoint, logged),
+        shadows=find_shadows(stores, found.endpoint, logged),
+        replay=_replay(stores, found, package, trust),
+    )
+
+
+def _model(version: ModelVersion, package: Package) -> Model:
+    decides = bool(package.signature.classes)
+    return Model(
+        id=version.id,
+        reference=version.reference,
+        package=version.package,
+        estimator=package.estimator,
+        format=package.model.format,
+        runtime=package.compilation.chosen,
+        threshold=package.decision.threshold if decides else None,
+        unsafe=list(package.unsafe),
+        created_us=version.created_us,
+        created_by=version.created_by,
+        message=version.message,
+    )
+
+
+def _data_checks(promotion: Promotion | None) -> list[GateCheck]:
+    if promotion is None or promotion.gate is None:
+        return []
+    return [check for check in promotion.gate.checks if check.name.startswith("data ")]
+
+
+def _replay(stores: Stores, found: Found, package: Package, trust: Trust) -> Replay:
+    asked = Asked(
+        columns=found.columns,
+        scores=found.scores,
+        decisions=found.decisions,
+        runtime=found.prediction.runtime,
+        row=found.prediction.row,
+    )
+    return replay(package, stores.objects, asked, trust=trust)
