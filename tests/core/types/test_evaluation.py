@@ -23,7 +23,7 @@ from clew.core.types.interval import Interval
 from clew.core.types.value import BinaryValue
 
 EVALUATION = Evaluation(
-    contract=BinaryValue(missed_cost=50, false_alarm_cost=10, unit="day"),
+    contract=BinaryValue(missed_cost=50.0, false_alarm_cost=10.0, unit="day"),
     source=EvaluationSource.HOLDOUT,
     created_us=1,
     rows=3,
@@ -51,7 +51,7 @@ def test_an_evaluation_is_stored_and_read_back() -> None:
 
 def test_the_format_of_version_0_is_frozen() -> None:
     assert EVALUATION_VERSION == 0
-    expected = "9a932997c6d675a852f8c898ce7eb446161ba3ae9aa52b49327fb79441968bb2"
+    expected = "735afb9f3c774fa0b75500ccc6bd62a7bb78bffbf3d2304f94f14b51f804284d"
     assert hash_bytes(encode_evaluation(EVALUATION)) == expected
 
 
@@ -77,7 +77,8 @@ def test_damage_is_noticed(data: bytes) -> None:
 
 
 def test_a_contract_that_cannot_be_is_damage() -> None:
-    data = encode_evaluation(EVALUATION).replace(msgspec.msgpack.encode(50.0), msgspec.msgpack.encode(-50.0))
+    good, bad = msgspec.msgpack.encode(10.0), msgspec.msgpack.encode(-10.0)
+    data = encode_evaluation(EVALUATION).replace(good, bad)
     with pytest.raises(Corrupt):
         decode_evaluation(data)
 
