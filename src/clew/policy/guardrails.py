@@ -84,11 +84,11 @@ def _check_slice(part: SliceTotals, other: SliceTotals, asked: GateSettings, lev
     interval = difference_by_unit(part.cost, other.cost, part.rows, level=level)
     margin = asked.slice_margin * abs(sum(other.cost) / rows)
     harmed = interval.low > margin
-    words = "is above" if harmed else "is not shown to be above"
+    words = "surely above the margin of" if harmed else "not surely above the margin of"
     return GateCheck(
         name=name,
         verdict=Verdict.FAIL if harmed else Verdict.PASS,
-        reason=f"its cost minus the champion's, {interval.value:.4g} per decision, {words} {margin:.4g}",
+        reason=f"it costs {interval.value:.4g} a decision more than under the champion, {words} {margin:.4g}",
         value=interval.value,
         threshold=margin,
         interval=interval,

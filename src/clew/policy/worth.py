@@ -25,6 +25,11 @@ __all__ = [
     "verdict_no_worse",
 ]
 
+_WITHIN = {
+    Verdict.PASS: "within the margin of",
+    Verdict.FAIL: "above the margin of",
+    Verdict.CANNOT_TELL: "not surely within the margin of",
+}
 _WORDS = {Verdict.PASS: "costs less than", Verdict.FAIL: "costs no less than", Verdict.CANNOT_TELL: "may not beat"}
 
 
@@ -67,7 +72,7 @@ def check_trivial(evaluation: Evaluation, asked: GateSettings) -> list[GateCheck
             GateCheck(
                 name=f"better than {name}",
                 verdict=verdict,
-                reason=f"it {_WORDS[verdict]} deciding {name}: {_shown(interval)} per decision",
+                reason=f"it {_WORDS[verdict]} deciding {name}: {_shown(interval)} a decision",
                 value=interval.value,
                 threshold=0.0,
                 interval=interval,
@@ -90,17 +95,16 @@ def check_champion(candidate: Evidence, champion: Evidence, asked: GateSettings)
     )
     champion_cost = _cost_per_decision(theirs)
     margin = asked.margin * abs(champion_cost)
-    verdict = verdict_no_worse(interval, margin)
-    words = {Verdict.PASS: "is within", Verdict.FAIL: "is above", Verdict.CANNOT_TELL: "may be above"}
+    verdict, name = verdict_no_worse(interval, margin), champion.version.reference
     return GateCheck(
         name="champion",
         verdict=verdict,
-        reason=f"its cost minus the champion's, {_shown(interval)} per decision, {words[verdict]} {margin:.4g}",
+        reason=f"it costs {_shown(interval)} a decision more than {name}, {_WITHIN[verdict]} {margin:.4g}",
         value=interval.value,
         threshold=margin,
         interval=interval,
         units=interval.units,
-        evidence={"champion": champion.version.reference, "champion_cost_per_decision": champion_cost},
+        evidence={"champion": name, "champion_cost_per_decision": champion_cost},
     )
 
 

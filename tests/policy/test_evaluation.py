@@ -1,0 +1,141 @@
+"""Evaluations: sums by unit that add up, metrics that are right, sizes that stay small."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clew.core.errors import Invalid
+from clew.core.types.evaluation import Evaluation, EvaluationSource, decode_evaluation, encode_evaluation
+from clew.core.types.value import BinaryValue, MulticlassValue, RegressionValue, ValueContract
+from clew.policy.evaluation import JudgedRows, evaluate
+from clew.policy.units import MOST_UNITS
+
+BINARY = BinaryValue(missed_cost=50, false_alarm_cost=10, unit="day")
+SEVERAL = MulticlassValue(classes=["a", "b", "c"], costs=[[0, 1, 9], [2, 0, 9], [5, 6, 0]])
+NUMBER = RegressionValue(over_cost=1, under_cost=3)
+
+
+def judge(rows: JudgedRows, contract: ValueContract = BINARY, *, threshold: float | None = 0.5) -> Evaluation:
+    return evaluate(rows, contract, created_us=1, rng=np.random.default_rng(0), threshold=threshold)
+
+
+def test_a_small_case_by_hand() -> None:
+    rows = JudgedRows(
+        labels=[1, 0, 1, 0],
+        scores=[0.9, 0.6, 0.1, 0.2],
+        units=["b", "b", "a", "a"],
+        slices={"origin": ["JFK", "EWR", None, "JFK"]},
+        data=("flights@3", "id"),
+    )
+    found = judge(rows)
+    assert (found.units.names, found.units.rows, found.units.cost) == (["a", "b"], [2, 2], [50, 10])
+    assert found.trivial == {"always": [10, 10], "never": [50, 50]}
+    assert found.metrics["cost"].value == 15
+    assert found.metrics["accuracy"].value == 0.5
+    assert found.metrics["auc"].value == 0.5
+    assert found.metrics["positives"].value == 0.5
+    assert found.metrics["brier"].value == pytest.approx((0.01 + 0.36 + 0.81 + 0.04) / 4)
+    assert found.confusion == [[1, 1], [1, 1]]
+    assert [(s.value, s.rows, s.cost) for s in found.slices] == [
+        ("JFK", [1, 1], [0, 0]),
+        ("(missing)", [1, 0], [50, 0]),
+        ("EWR", [0, 1], [0, 10]),
+    ]
+    assert found.scores is not None
+    assert (sum(found.scores.positives), sum(found.scores.negatives)) == (2, 2)
+    assert (found.data, found.data_version, found.source) == ("flights@3", "id", EvaluationSource.HOLDOUT)
+    assert decode_evaluation(encode_evaluation(found)) == found
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_sums_by_unit_and_slice_add_up_to_the_mean_cost(data: st.DataObject) -> None:
+    size = data.draw(st.integers(2, 60))
+    labels = data.draw(st.lists(st.integers(0, 1), min_size=size, max_size=size))
+    scores = data.draw(st.lists(st.floats(0, 1), min_size=size, max_size=size))
+    units = data.draw(st.lists(st.integers(0, 9), min_size=size, max_size=size))
+    groups = data.draw(st.lists(st.sampled_from("xyz"), min_size=size, max_size=size))
+    found = judge(JudgedRows(labels=labels, scores=scores, units=units, slices={"g": groups}))
+    cost = found.metrics["cost"]
+    assert sum(found.units.cost) == pytest.approx(cost.value * size)
+    assert cost.low <= cost.value <= cost.high
+    assert sum(sum(part.rows) for part in found.slices) == sum(found.units.rows) == size
+    assert sum(sum(part.cost) for part in found.slices) == pytest.approx(sum(found.units.cost))
+    assert np.sum(found.confusion) == size
+
+
+def test_the_same_rows_have_the_same_digest_whatever_the_scores() -> None:
+    labels, units = [1, 0, 1], ["a", "b", "b"]
+    one = judge(JudgedRows(labels=labels, scores=[0.1, 0.2, 0.3], units=units))
+    other = judge(JudgedRows(labels=np.array(labels), scores=[0.9, 0.2, 0.3], units=np.array(units)))
+    moved = judge(JudgedRows(labels=labels, scores=[0.1, 0.2, 0.3], units=["b", "a", "b"]))
+    assert one.rows_digest == other.rows_digest != moved.rows_digest
+
+
+def test_decisions_that_were_logged_stand_above_scores() -> None:
+    found = judge(
+        JudgedRows(labels=["no", "yes"], scores=[0.9, 0.1], classes=["no", "yes"], decisions=["no", "yes"]),
+        threshold=None,
+    )
+    assert found.metrics["cost"].value == 0
+    assert found.threshold is None
+
+
+def test_a_case_may_be_the_first_class() -> None:
+    contract = BinaryValue(missed_cost=100, false_alarm_cost=1, positive="ill")
+    rows = JudgedRows(labels=["ill", "well"], scores=[0.9, 0.1], classes=["ill", "well"])
+    found = judge(rows, contract)
+    assert sum(found.units.cost) == 101
+    assert found.confusion == [[0, 1], [1, 0]]
+    assert found.metrics["auc"].value == 0
+
+
+def test_several_classes_and_numbers() -> None:
+    several = judge(JudgedRows(labels=["a", "c"], scores=[[0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]), SEVERAL)
+    assert (several.units.cost, several.confusion[0]) == ([1, 0], [0, 1, 0])
+    assert several.scores is None
+    number = judge(JudgedRows(labels=[1.0, 2.0], scores=[2.0, 1.0]), NUMBER)
+    assert number.units.cost == [1, 3]
+    assert number.metrics["mean_error"].value == 0
+    assert number.metrics["mean_absolute_error"].value == 1
+    assert (number.confusion, number.classes) == ([], [])
+
+
+def test_many_units_are_pooled_in_their_order() -> None:
+    size = 2 * MOST_UNITS + 7
+    found = judge(JudgedRows(labels=[0, 1] * (size // 2) + [1], scores=np.linspace(0, 1, size)))
+    assert len(found.units.names) == MOST_UNITS
+    assert sum(found.units.rows) == size
+    assert set(found.units.rows) == {2, 3}
+    assert found.units.names[1] == "3…"
+    assert len(encode_evaluation(found)) < 50_000
+
+
+def test_one_unit_leaves_everything_open() -> None:
+    found = judge(JudgedRows(labels=[0, 1], scores=[0.1, 0.9], units=["a", "a"]))
+    assert found.metrics["cost"].high == float("inf")
+    assert (found.metrics["auc"].value, found.metrics["auc"].low) == (1.0, -float("inf"))
+
+
+def test_one_class_has_no_auc() -> None:
+    assert "auc" not in judge(JudgedRows(labels=[0, 0], scores=[0.1, 0.9])).metrics
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        JudgedRows(labels=[], scores=[]),
+        JudgedRows(labels=[0, 1], scores=[0.5]),
+        JudgedRows(labels=[0, 1], scores=[0.5, float("nan")]),
+        JudgedRows(labels=[0, 2], scores=[0.5, 0.5]),
+        JudgedRows(labels=[0, 1], scores=[0.5, 0.5], units=["a"]),
+        JudgedRows(labels=[0, 1], scores=[0.5, 0.5], slices={"g": ["a"]}),
+        JudgedRows(labels=[0, 1], scores=[0.5, 0.5], classes=["no", "yes"]),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(rows: JudgedRows) -> None:
+    with pytest.raises(Invalid):
+        judge(rows)
