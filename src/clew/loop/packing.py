@@ -12,7 +12,7 @@ from clew.core.clock import Clock
 from clew.core.contracts.objects import Objects
 from clew.core.errors import Invalid
 from clew.core.ids import Digest
-from clew.core.types.evaluation import encode_evaluation
+from clew.core.types.evaluation import Evaluation, encode_evaluation
 from clew.core.types.package import DataReference, Decision
 from clew.core.types.signature import Signature
 from clew.core.types.value import BinaryValue, ValueContract, plain_value
@@ -26,13 +26,13 @@ from clew.registry.formats.format import Trust
 from clew.registry.package import Draft, build_package
 from clew.registry.signature import infer_signature
 from clew.serving.compile import compile_model
-from clew.serving.runtime import OriginalRuntime
+from clew.serving.runtime import OriginalRuntime, Runtime
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-__all__ = ["Provenance", "pack"]
+__all__ = ["Provenance", "evaluation_on", "pack"]
 
 _PROFILED_ROWS = 50_000
 _EXAMPLE_ROWS = 5
@@ -79,7 +79,8 @@ def pack(
     original = OriginalRuntime(model.estimator, signature, decision)
     evaluation = None
     if model.test is not None:
-        evaluation = encode_evaluation(_evaluation(model, original, signature, contract, decision, clock, provenance))
+        at_us, data = clock.now_us(), provenance.data
+        evaluation = encode_evaluation(evaluation_on(model, original, contract, decision, at_us=at_us, data=data))
     draft = Draft(
         model=model.estimator,
         signature=signature,
@@ -103,32 +104,44 @@ def _decision(model: Model, contract: ValueContract, signature: Signature) -> De
     return Decision(threshold=calibrated_threshold(contract, signature.classes) if threshold is None else threshold)
 
 
-def _evaluation(
+def evaluation_on(
     model: Model,
-    original: OriginalRuntime,
-    signature: Signature,
+    runtime: Runtime,
     contract: ValueContract,
     decision: Decision,
-    clock: Clock,
-    provenance: Provenance,
-) -> Any:
+    *,
+    at_us: int,
+    data: tuple[DataReference, ...] = (),
+) -> Evaluation:
+    """What a runtime's decisions on a model's test rows are worth: the model's own, or another version's.
+
+    Args:
+        model: with test rows.
+        runtime: takes the model's inputs.
+        contract: what decisions are worth.
+        decision: how the runtime's scores become decisions.
+        at_us: the time now.
+        data: where the rows come from, the most important first.
+
+    Raises:
+        Invalid: the test rows lack a column, or hold labels that are no classes.
+    """
     import numpy as np
 
     test = _polars(model.test)
     if model.label not in test.columns:
         raise Invalid(f"the test rows of model {model.name!r} have no column {model.label!r}")
-    predicted = original.predict(columns_of(_select(model.test, list(signature.names))).values)
-    data = (provenance.data[0].reference, provenance.data[0].version) if provenance.data else ("", "")
+    predicted = runtime.predict(columns_of(_select(model.test, list(runtime.signature.names))).values)
     rows = JudgedRows(
         labels=test[model.label].to_numpy(),
         scores=predicted.score if predicted.scores is None else predicted.scores,
         units=units_of(contract, test),
-        classes=signature.classes,
+        classes=runtime.signature.classes,
         slices={name: test[name].to_numpy() for name in model.slices},
-        data=data,
+        data=(data[0].reference, data[0].version) if data else ("", ""),
     )
     threshold = decision.threshold if isinstance(contract, BinaryValue) else None
-    return evaluate(rows, contract, created_us=clock.now_us(), rng=np.random.default_rng(0), threshold=threshold)
+    return evaluate(rows, contract, created_us=at_us, rng=np.random.default_rng(0), threshold=threshold)
 
 
 def _profile(
