@@ -7,43 +7,60 @@ the logs; whoever asks about it does not have to wait for that, nor to write.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
 
+from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.types.endpoint import Endpoint
 from clew.serving.compaction import journal_folder
 from clew.serving.journal import HEADER, read_frames, segments
 from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowRecord, decode
 
-__all__ = ["waiting_decisions", "waiting_labels", "waiting_payloads", "waiting_shadows"]
+__all__ = ["Start", "payloads_from", "undrained", "waiting_decisions", "waiting_labels", "waiting_shadows"]
 
 _SHARED_DIGITS = 16
 """Digits that all rows of a request have in common: rows count on in the random bits behind them."""
 
 
-def waiting_payloads(stores: Stores, endpoint: Endpoint, needles: Iterable[str] = ()) -> Iterator[bytes]:
-    """Records that wait, encoded, of all replicas of an endpoint.
+class Start(NamedTuple):
+    """A segment of a journal, and the offset from which on nothing is in the logs yet."""
 
-    Look here first and into the logs afterwards, or into the logs again: what is compacted between two looks at
-    journals is in the logs by then.
+    path: Path
+    offset: int
+
+
+def undrained(tx: Transaction, stores: Stores, endpoint: Endpoint) -> list[Start]:
+    """Where what waits begins, in every segment of every replica, as one transaction sees it.
+
+    Together with what the logs hold in the same transaction, that is every decision once.
+    """
+    logs = (endpoint.predictions, endpoint.shadows, endpoint.labels)
+    found = []
+    for replica in sorted(path for path in journal_folder(stores, endpoint.id).glob("*") if path.is_dir()):
+        for path in segments(replica):
+            journal = f"{replica.name}/{path.stem}"
+            found.append(Start(path, max(HEADER, *(tx.logs.drained(log, journal) for log in logs))))
+    return found
+
+
+def payloads_from(starts: Iterable[Start], needles: Iterable[str] = ()) -> Iterator[bytes]:
+    """Records that wait, encoded.
 
     Args:
-        stores: the project.
-        endpoint: whose replicas.
+        starts: where they begin.
         needles: texts of which a record must hold one; all records when there are none.
 
     Raises:
+        FileNotFoundError: a segment was compacted and removed meanwhile: the logs hold what stood in it.
         Corrupt: a journal is damaged; what stands before the damage has been given.
     """
     texts = [needle.encode() for needle in needles]
-    root = journal_folder(stores, endpoint.id)
-    for replica in sorted(path for path in root.glob("*") if path.is_dir()):
-        for path in segments(replica):
-            try:
-                for payload, _ in read_frames(path, _drained(stores, endpoint, f"{replica.name}/{path.stem}")):
-                    if not texts or any(text in payload for text in texts):
-                        yield payload
-            except FileNotFoundError:  # compacted and removed meanwhile
-                continue
+    for start in starts:
+        for payload, _ in read_frames(start.path, start.offset):
+            if not texts or any(text in payload for text in texts):
+                yield payload
 
 
 def waiting_decisions(stores: Stores, endpoint: Endpoint, id: str) -> list[DecisionRecord]:
@@ -62,11 +79,10 @@ def waiting_labels(stores: Stores, endpoint: Endpoint, id: str, key: str) -> lis
 
 
 def _records(stores: Stores, endpoint: Endpoint, words: Iterable[str]) -> Iterator[Record]:
+    """Look into the logs behind this: what was compacted meanwhile is there."""
     needles = [word[:_SHARED_DIGITS] for word in words if word]
-    return (decode(payload) for payload in waiting_payloads(stores, endpoint, needles))
-
-
-def _drained(stores: Stores, endpoint: Endpoint, journal: str) -> int:
     with stores.ledger.read() as tx:
-        logs = (endpoint.predictions, endpoint.shadows, endpoint.labels)
-        return max(HEADER, *(tx.logs.drained(log, journal) for log in logs))
+        starts = undrained(tx, stores, endpoint)
+    for start in starts:
+        with suppress(FileNotFoundError):
+            yield from map(decode, payloads_from([start], needles))
