@@ -282,9 +282,9 @@ def _wrap_environment() -> None:
     read, copy = kind.__getitem__, kind.copy
 
     def getitem(self: os._Environ[str], key: str) -> str:
-        if _active and isinstance(key, str) and threading.get_ident() not in _ours:
+        if _active and isinstance(key, (str, bytes)) and threading.get_ident() not in _ours:
             for watch in _active[:]:
-                watch.variables.add(key)
+                watch.variables.add(os.fsdecode(key))
         return read(self, key)
 
     def copied(self: os._Environ[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-__all__ = ["distribution_of", "python_version", "requirements_of", "version_of"]
+__all__ = ["distribution_of", "file_of", "python_version", "requirements_of", "version_of"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -88,7 +88,6 @@ def requirements_of(distribution: str) -> frozenset[str]:
     return frozenset(seen)
 
 
-@cache
 def file_of(module: str) -> str | None:
     """Where a top-level module that is not imported yet lies, or None."""
     spec = PathFinder.find_spec(module)

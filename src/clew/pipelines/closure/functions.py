@@ -83,7 +83,8 @@ def _closure(walk: Walk, function: FunctionType, label: str) -> object:
 def _defaults(walk: Walk, function: FunctionType, label: str) -> object:
     code = function.__code__
     values = function.__defaults__ or ()
-    names = code.co_varnames[code.co_argcount - len(values) : code.co_argcount]
+    first = code.co_argcount - len(values)
+    names = [code.co_varnames[at] if at >= 0 else str(at) for at in range(first, code.co_argcount)]
     pairs = [*zip(names, values, strict=True), *(function.__kwdefaults__ or {}).items()]
     if function.__kwdefaults__:
         for name, value in function.__kwdefaults__.items():

@@ -46,6 +46,10 @@ class Guards:
         """A function has the code and defaults that it has now."""
         self._functions.append((function, _parts(function)))
 
+    def check(self, read: Callable[[], object], token: object) -> None:
+        """Something still gives what it gave."""
+        self._read.append((read, token))
+
     def value(self, value: object, read: Callable[[], object], token: object) -> None:
         """A value that may change in place still gives the same token.
 

@@ -66,6 +66,7 @@ def _imported(walk: Walk, reference: Reference, names: dict[str, Any], label: st
     root = target.partition(".")[0]
     origin = _origin_of(root)
     if origin is None:
+        walk.guards.check(lambda: _origin_of(root), None)
         return MISSING, ["missing", target]
     if origin is not Origin.FIRST_PARTY:
         walk.library(root, origin)
@@ -115,8 +116,10 @@ def _reached(walk: Walk, reach: Reach, reference: Reference, names: dict[str, An
 
 
 def _named_module(walk: Walk, name: str, label: str) -> object:
-    origin = _origin_of(name.partition(".")[0])
+    root = name.partition(".")[0]
+    origin = _origin_of(root)
     if origin is None:
+        walk.guards.check(lambda: _origin_of(root), None)
         return ["missing", name]
     if origin is not Origin.FIRST_PARTY:
         walk.library(name, origin)
