@@ -107,6 +107,8 @@ def test_several_classes_and_numbers() -> None:
 def test_many_units_are_pooled_in_their_order() -> None:
     size = 2 * MOST_UNITS + 7
     found = judge(JudgedRows(labels=[0, 1] * (size // 2) + [1], scores=np.linspace(0, 1, size)))
+    missed = judge(JudgedRows(labels=[1] * 4 + [0] * (size - 4), scores=np.zeros(size)))
+    assert [index for index, cost in enumerate(missed.units.cost) if cost] == [0, 1]
     assert len(found.units.names) == MOST_UNITS
     assert sum(found.units.rows) == size
     assert set(found.units.rows) == {2, 3}

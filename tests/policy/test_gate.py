@@ -212,7 +212,10 @@ def test_a_slice_that_is_hurt_fails_even_if_the_whole_is_better() -> None:
     report = judge(evidence(evaluation=hurt), evidence(1), toml=toml)
     assert found(report, "champion").verdict is PASS
     assert [c.name for c in report.against] == ["slice origin = JFK"]
-    assert found(report, "slice origin = EWR").verdict is PASS
+    spared = found(report, "slice origin = EWR")
+    assert spared.verdict is PASS
+    assert spared.interval is not None
+    assert spared.interval.level == pytest.approx(1 - 0.05 / 3)
     assert judge(evidence(evaluation=GOOD), evidence(1), toml=toml).passed
 
 

@@ -8,6 +8,7 @@ import typing
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from clew.settings import Settings, settings_of
 from clew.settings.environment import OVERRIDES
@@ -51,3 +52,11 @@ def test_the_example_on_the_page_is_read() -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert set(tomllib.loads(example)) == {"project", "value", "retrain"}
     assert settings_of(example).retrain["delay"].pipeline == "train.py:train"
+
+
+@pytest.mark.parametrize("page", ["design/checks.md", "explanation/value-contract.md", "explanation/gate.md"])
+def test_examples_on_other_pages_are_read(page: str) -> None:
+    examples = re.findall(r"```toml\n(.*?)```", (PAGE.parents[1] / page).read_text(), re.DOTALL)
+    assert examples
+    for example in examples:
+        settings_of(example)
