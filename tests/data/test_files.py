@@ -19,9 +19,10 @@ from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.ids import Ids
 from clew.core.types.dataset import DatasetKind
 from clew.data import snapshot as snapshot_module
-from clew.data.add_files import Addition, Origin, add_files
+from clew.data.add_files import add_files
 from clew.data.checkout import checkout
 from clew.data.diff_files import FileChange, FileDiff, FileRename, FileSeen, diff_files
+from clew.data.origin import Addition, Origin
 from clew.data.site import Site
 from clew.data.stat_cache import load, save
 from clew.data.status import status

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from clew.core.errors import Invalid, NotFound
+from clew.core.errors import Invalid
 from clew.core.ids import Digest
 from clew.core.types.dataset import DatasetKind, DatasetVersion
-from clew.core.types.edge import Node
 from clew.data.folder import EMPTY
+from clew.data.origin import Addition, Origin, newest
 from clew.data.reference import checked_name
 from clew.data.site import Site
 from clew.data.snapshot import Tell
 from clew.data.working import known_state, read_working, remember
 
-__all__ = ["Addition", "Origin", "add_files", "newest"]
-
-
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a version comes from: a message for people, the run that made it, and what it was made of."""
-
-    message: str = ""
-    run: str = ""
-    parents: Sequence[Node] = ()
-
-
-class Addition(msgspec.Struct, frozen=True, kw_only=True):
-    """What an add did. `new` is False when the newest version holds the same already; `report` is of the checks."""
-
-    version: DatasetVersion
-    new: bool
-    report: object = None
+__all__ = ["add_files"]
 
 
 def add_files(site: Site, name: str, root: Path, *, origin: Origin | None = None, tell: Tell | None = None) -> Addition:
@@ -79,11 +60,3 @@ def add_files(site: Site, name: str, root: Path, *, origin: Origin | None = None
     added = site.datasets.commit(version, parents=origin.parents)
     remember(site, root, cache, taken, added.reference)
     return Addition(version=added, new=added.id == version.id)
-
-
-def newest(site: Site, name: str) -> DatasetVersion | None:
-    """The newest version of a dataset, if it has one."""
-    try:
-        return site.datasets.resolve(f"{name}@latest")
-    except NotFound:
-        return None
