@@ -34,6 +34,7 @@ from clew.settings import settings_of
 
 VALUE = '[value.delay]\nkind = "binary"\nmissed_cost = 50\nfalse_alarm_cost = 10\nunit = "day"\n'
 CONTRACT = BinaryValue(missed_cost=50, false_alarm_cost=10, unit="day")
+STRICT = "[gate.delay]\nbeat_trivial = true\n"
 DAYS, ROWS = 20, 2_000
 PASS, FAIL, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.CANNOT_TELL
 
@@ -111,6 +112,18 @@ def test_a_model_that_knows_nothing_fails() -> None:
     report = judge(evidence(evaluation=NOISE))
     assert report.verdict is FAIL
     assert "costs no less than deciding always" in report.against[0].reason
+
+
+def test_a_model_that_may_be_better_than_none_passes_unless_certainty_is_asked_for() -> None:
+    unsure = evaluation(0.25)
+    lenient, strict = (judge(evidence(evaluation=unsure), toml=VALUE + more) for more in ("", STRICT))
+    check = found(lenient, "better than always")
+    assert check.interval is not None
+    assert check.interval.low < 0 < check.interval.high
+    assert (check.verdict, check.evidence["certain"]) == (PASS, False)
+    assert found(strict, "better than always").verdict is OPEN
+    assert found(strict, "better than never").verdict is PASS
+    assert judge(evidence(evaluation=NOISE), toml=VALUE + STRICT).verdict is FAIL
 
 
 def test_without_an_evaluation_nothing_can_be_told() -> None:

@@ -30,7 +30,11 @@ _WITHIN = {
     Verdict.FAIL: "above the margin of",
     Verdict.CANNOT_TELL: "not surely within the margin of",
 }
-_WORDS = {Verdict.PASS: "costs less than", Verdict.FAIL: "costs no less than", Verdict.CANNOT_TELL: "may not beat"}
+_WORDS = {
+    Verdict.PASS: "costs less than",
+    Verdict.FAIL: "costs no less than",
+    Verdict.CANNOT_TELL: "may cost less than",
+}
 
 
 def check_evaluation(candidate: Evidence, asked: GateSettings, contract: ValueContract | None) -> GateCheck:
@@ -63,20 +67,26 @@ def check_evaluation(candidate: Evidence, asked: GateSettings, contract: ValueCo
 
 
 def check_trivial(evaluation: Evaluation, asked: GateSettings) -> list[GateCheck]:
-    """Whether decisions cost less than those of each policy that needs no model."""
+    """Whether decisions cost less than those of each policy that needs no model.
+
+    Unless it is asked for, this need not be certain: a first model may have too few days behind it to tell, and would
+    never get more if nothing served it.
+    """
     checks = []
     for name, cost in evaluation.trivial.items():
         interval = difference_by_unit(evaluation.units.cost, cost, evaluation.units.rows, level=asked.confidence)
-        verdict = verdict_better(interval)
+        certain = verdict_better(interval)
+        may_pass = certain is Verdict.CANNOT_TELL and not asked.beat_trivial
         checks.append(
             GateCheck(
                 name=f"better than {name}",
-                verdict=verdict,
-                reason=f"it {_WORDS[verdict]} deciding {name}: {_shown(interval)} a decision",
+                verdict=Verdict.PASS if may_pass else certain,
+                reason=f"it {_WORDS[certain]} deciding {name}: {_shown(interval)} a decision",
                 value=interval.value,
                 threshold=0.0,
                 interval=interval,
                 units=interval.units,
+                evidence={"certain": certain is Verdict.PASS},
             )
         )
     return checks

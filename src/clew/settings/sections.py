@@ -92,6 +92,13 @@ class GateSettings(Section, frozen=True, kw_only=True):
     min_units: Annotated[
         int, _says(description="Fewest units (days, customers; see `unit` in `[value.MODEL]`) it must rest on.")
     ] = 5
+    beat_trivial: Annotated[
+        bool,
+        _says(
+            description="Whether it must surely cost less than deciding always or never (or any constant). "
+            "Otherwise it is enough that it may cost less."
+        ),
+    ] = False
     min_auc: Annotated[float | None, _says(description="Least area under the ROC curve. Default: not judged.")] = None
     max_latency_ms: Annotated[
         float | None, _says(description="Most milliseconds for one row, as measured at registration. Default: any.")
