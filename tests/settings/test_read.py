@@ -95,7 +95,7 @@ def test_a_file_with_windows_line_ends_and_a_mark_at_its_start_is_read(tmp_path:
     [
         ("[gat.delay]\nmargin = 1", "clew.toml: gat is no table that clew knows", "did you mean gate?"),
         ("[gate.delay]\nmin_acu = 1", "clew.toml: [gate.delay] min_acu is no setting", "did you mean min_auc?"),
-        ("[gate.delay]\nxyzzy = 1", "clew.toml: [gate.delay] xyzzy is no setting", "known: aliases, confidence"),
+        ("[gate.delay]\nxyzzy = 1", "clew.toml: [gate.delay] xyzzy is no setting", "known: aliases, beat_trivial"),
         (
             '[gate.delay]\nmargin = "x"',
             "clew.toml: [gate.delay] margin = 'x': expected a number, got a text",
