@@ -85,6 +85,10 @@ A key that clew does not know, a value of the wrong type and a rule that cannot 
 and the key. `DATASET`, `MODEL` and `ENDPOINT` stand for names.
 """
 
+_ENVIRONMENT = """\
+These variables stand above the file; an empty one sets nothing. `CLEW_ACTOR` says who acts, as events and approvals
+name it; by default that is the name of the user."""
+
 _WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 
 
@@ -94,7 +98,7 @@ def render_reference() -> str:
     for title, kind, remark in TABLES:
         lines += [f"## `{title}`", "", *_about(kind, remark), ""]
         lines += ["| setting | type | default | what it says |", "|---|---|---|---|", *_rows(kind), ""]
-    lines += ["## Environment", "", "These variables stand above the file; an empty one sets nothing.", ""]
+    lines += ["## Environment", "", _ENVIRONMENT, ""]
     lines += ["| variable | sets | what it says |", "|---|---|---|"]
     lines += [f"| `{name}` | `{o.key}` in `[{o.section}…]` | {o.says} |" for name, o in OVERRIDES.items()]
     return "\n".join(lines) + "\n"

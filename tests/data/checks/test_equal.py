@@ -174,13 +174,13 @@ def agree(checks: Checks, frame: pl.DataFrame) -> None:
     assert found == failures_in_table(frame, checks)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(case=one_column())
 def test_a_table_and_a_request_agree_on_a_column(case: tuple[Checks, pl.DataFrame]) -> None:
     agree(*case)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(case=all_rules())
 def test_a_table_and_a_request_agree_on_rules(case: tuple[Checks, pl.DataFrame]) -> None:
     agree(*case)
