@@ -15,7 +15,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clew.core.clock import Clock, SystemClock
 from clew.core.contracts.ledger import Ledger
@@ -24,14 +24,25 @@ from clew.core.errors import Exists, Invalid, NotFound, Unavailable
 from clew.core.ids import Ids
 from clew.core.types.event import Event
 from clew.core.types.project import Project
+from clew.core.types.run import RunKind
 from clew.settings import SETTINGS_FILE, Settings, read_settings
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.local import LocalObjects
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from clew.core.types.model import ModelVersion
+    from clew.core.types.step import StepRun
     from clew.data.datasets import LedgerDatasets
     from clew.data.site import Site
+    from clew.loop.fitted import Model
+    from clew.loop.training import Outcome
+    from clew.pipelines.pipeline import Pipeline
+    from clew.registry.aliases import LedgerAliases
     from clew.registry.formats.format import Trust
+    from clew.registry.models import LedgerModels
+    from clew.serving.server import Address
     from clew.tracking.runs import LedgerRuns
 
 __all__ = ["FOLDER", "Workspace", "find_project", "init_project", "open_workspace"]
@@ -101,6 +112,73 @@ class Workspace:
         from clew.data.datasets import LedgerDatasets
 
         return LedgerDatasets(self.stores)
+
+    @cached_property
+    def models(self) -> LedgerModels:
+        """Models and their versions."""
+        from clew.registry.models import LedgerModels
+
+        return LedgerModels(self.stores, self.trust)
+
+    @cached_property
+    def aliases(self) -> LedgerAliases:
+        """Names that move over model versions, through the gate that `clew.toml` declares."""
+        from clew.policy.gate import DeclaredGate
+        from clew.registry.aliases import LedgerAliases
+
+        return LedgerAliases(self.stores, DeclaredGate(self.settings))
+
+    def run_pipeline(
+        self,
+        pipeline: Pipeline[..., Any],
+        params: Mapping[str, Any],
+        *,
+        kind: RunKind = RunKind.PIPELINE,
+        name: str = "",
+        workers: int = 0,
+        listener: Callable[[StepRun], None] | None = None,
+    ) -> Outcome:
+        """Run a pipeline and register the models that it returns; see `clew.loop.training.run_pipeline`."""
+        from clew.loop.training import run_pipeline
+
+        return run_pipeline(
+            self.stores,
+            pipeline,
+            params,
+            register=self.register,
+            kind=kind,
+            name=name,
+            workers=workers,
+            listener=listener,
+        )
+
+    def register(self, model: Model, run: str) -> ModelVersion:
+        """Make a fitted model a version; see `clew.loop.registering.register_model`."""
+        from clew.loop.registering import register_model
+
+        return register_model(self.stores, self.settings, self.models, self.runs, model, trust=self.trust, run=run)
+
+    def serve(
+        self, name: str, *, model: str, alias: str, host: str, port: int, ready: Callable[[Address], None]
+    ) -> None:
+        """Serve an endpoint until this process is told to stop; see `clew.serving.server.serve`."""
+        from clew.serving.endpoint import declare
+        from clew.serving.loading import loader
+        from clew.serving.server import serve
+
+        declared = self.settings.endpoint_of(name)
+        endpoint = declare(self.stores, name, model=model, alias=alias)
+        load = loader(self.stores.objects, trust=self.trust, checks=self.settings.checks, dataset=declared.checks)
+        serve(
+            self.stores,
+            endpoint,
+            host=host,
+            port=port,
+            most_rows=declared.max_rows,
+            shadows=declared.shadow,
+            load=load,
+            ready=ready,
+        )
 
     @cached_property
     def site(self) -> Site:

@@ -63,9 +63,19 @@ class Row(NamedTuple):
 
 COMMANDS: dict[str, Row] = {
     "run": Row(
-        "clew.cli.run:run", "Pipelines and runs", "Run a script, and record its code, environment, console and end"
+        "clew.cli.run:run",
+        "Pipelines and runs",
+        "Run a script or a pipeline, and record its code, environment, console and end",
     ),
     "runs": Row("clew.cli.runs:runs", "Pipelines and runs", "List, show and compare runs"),
+    "model": Row("clew.cli.model:model", "Models", "List, show and promote model versions"),
+    "serve": Row("clew.cli.serve:serve", "Serving and watching", "Serve a model version over HTTP"),
+    "watch": Row("clew.cli.watch:watch", "Serving and watching", "Look at an endpoint: drift, value, trials, alerts"),
+    "labels": Row("clew.cli.labels:labels", "Serving and watching", "Add labels of decisions"),
+    "worker": Row("clew.cli.worker:worker", "Serving and watching", "Run queued and scheduled jobs"),
+    "init": Row("clew.cli.project:init", "Project", "Make a project in a folder"),
+    "up": Row("clew.cli.project:up", "Project", "Start the worker and the endpoints of this project"),
+    "events": Row("clew.cli.project:events", "Project", "List what changed, newest first"),
     "completion": Row("clew.cli.completion:completion", "Project", "Print the completion script of a shell"),
 }
 """Every command of the first level, in the order in which `clew --help` shows those of one section."""

@@ -1,8 +1,12 @@
-"""`clew run SCRIPT`: run a script under a run that captures everything."""
+"""`clew run SCRIPT` and `clew run FILE.py:PIPELINE`: run something under a run that captures everything."""
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +14,12 @@ from clew.cli import output
 from clew.cli.command import command
 from clew.core.errors import Invalid
 
+if TYPE_CHECKING:
+    from clew.core.types.step import StepRun
+
 __all__ = ["run"]
+
+_PIPELINE = re.compile(r".+\.py:[A-Za-z_][A-Za-z0-9_]*")
 
 
 @command(
@@ -19,21 +28,42 @@ __all__ = ["run"]
         ("clew run train.py --depth 8", "run a script; what follows its name goes to it"),
         ("clew run --name baseline --tag team=risk train.py", "give the run a name and a tag"),
         ("clew run -m package.train", "run a module"),
+        ("clew run train.py:train flights=flights@latest depth=8", "run a pipeline with these parameters"),
     ],
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.option("--name", default="", help="Name of the run; without one it gets one that can be said.")
 @click.option("--experiment", default="", help="Group of runs; made when there is none.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; may be repeated.")
+@click.option(
+    "--kind",
+    type=click.Choice(["pipeline", "retrain"]),
+    default="pipeline",
+    show_default=True,
+    help="What a run of a pipeline is for.",
+)
+@click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes for steps that are submitted.")
 @click.option("-m", "module", is_flag=True, help="The first word is a module, as for python -m.")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="SCRIPT [ARGUMENTS]...")
 def run(
-    *, name: str, experiment: str, tags: tuple[str, ...], module: bool, words: tuple[str, ...], as_json: bool
+    *,
+    name: str,
+    experiment: str,
+    tags: tuple[str, ...],
+    kind: str,
+    workers: int,
+    module: bool,
+    words: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Run a script, and record its code, environment, console and end.
+    """Run a script or a pipeline, and record its code, environment, console and end.
 
-    The exit code is the script's. With --json the script's output goes to stderr, and the run to stdout.
+    The exit code is the script's. With --json the script's output goes to stderr, and the run to stdout. A pipeline is
+    named as FILE.py:FUNCTION; its parameters follow as NAME=VALUE, a dataset as NAME=DATASET@VERSION, and the models
+    that it returns are registered.
     """
+    if not module and _PIPELINE.fullmatch(words[0]):
+        return _run_pipeline(words, name=name, kind=kind, workers=workers, as_json=as_json)
     from clew.tracking.launch import launch
     from clew.workspace import open_workspace
 
@@ -52,6 +82,42 @@ def run(
     else:
         output.note(f"run {found.name} {found.status}: clew runs show {found.name}")
     raise click.exceptions.Exit(launched.exit_code)
+
+
+def _run_pipeline(words: tuple[str, ...], *, name: str, kind: str, workers: int, as_json: bool) -> None:
+    from clew.core.types.run import RunKind
+    from clew.loop.training import load_pipeline
+    from clew.workspace import open_workspace
+
+    def tell(step: StepRun) -> None:
+        output.note(f"{step.step:<24} {step.outcome:<9} {step.duration_us / 1e6:8.2f} s")
+
+    params = _params(words[1:])
+    with open_workspace() as workspace, contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+        pipeline = load_pipeline(words[0], Path.cwd())
+        done = workspace.run_pipeline(pipeline, params, kind=RunKind(kind), name=name, workers=workers, listener=tell)
+    if as_json:
+        output.record({"run": done.run, "versions": list(done.versions)}, as_json=True)
+        return
+    for version in done.versions:
+        output.note(f"registered {version.reference}: clew model show {version.reference}")
+    output.note(f"run {done.run[:12]} finished: clew runs show {done.run[:12]}")
+
+
+def _params(words: tuple[str, ...]) -> dict[str, Any]:
+    """`NAME=VALUE` with JSON values; what is no JSON is a text."""
+    import msgspec
+
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.isidentifier():
+            raise Invalid(f"{word!r} is no parameter", hint="write NAME=VALUE, for example depth=8")
+        try:
+            found[key] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            found[key] = value
+    return found
 
 
 def _tags(words: tuple[str, ...]) -> dict[str, str]:

@@ -33,8 +33,8 @@ __all__ = ["Compacted", "ProfileOf", "SignatureOf", "compact", "journal_folder"]
 SignatureOf = Callable[[str], Signature]
 """The signature of a model version, by its id."""
 
-ProfileOf = Callable[[str, "pl.DataFrame"], bytes]
-"""The counts of some logged rows of one model version."""
+ProfileOf = Callable[[str, "pl.DataFrame"], bytes | None]
+"""The counts of some logged rows of one model version; None when it has no profile to count by."""
 
 _MOST_ROWS = 100_000
 
@@ -144,7 +144,8 @@ def _move(
     edges: list[tuple[str, LogBatch]] = []
     for version, records in some.decisions.items():
         frame = _decisions(records, signature_of(version))
-        profile = stores.objects.put(profile_of(version, frame)) if profile_of else Digest("")
+        counts = profile_of(version, frame) if profile_of else None
+        profile = stores.objects.put(counts) if counts else Digest("")
         batch = _batch(stores, endpoint.predictions, frame, source=f"{source}/{version}", end=some.end)
         batch = msgspec.structs.replace(batch, profile=profile)
         batches.append(batch)

@@ -19,7 +19,7 @@ from clew.core.types.event import Event
 from clew.core.types.model import ModelVersion
 from clew.serving.slots import Served, Slots
 
-__all__ = ["Load", "declare", "load_slots", "watch"]
+__all__ = ["Load", "declare", "find_endpoint", "load_slots", "watch"]
 
 Load = Callable[[ModelVersion], Served]
 """Bring one version into memory."""
@@ -85,6 +85,20 @@ def declare(stores: Stores, name: str, *, model: str, alias: str) -> Endpoint:
             )
         )
     return endpoint
+
+
+def find_endpoint(stores: Stores, name: str) -> Endpoint:
+    """The endpoint of a name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with stores.ledger.read() as tx:
+        found = tx.endpoints.find(stores.project, name)
+        near = [each.name for each in tx.endpoints.list(stores.project)][:3]
+    if found is None:
+        raise NotFound("endpoint", name, near=near, hint="clew serve MODEL@ALIAS makes one")
+    return found
 
 
 def load_slots(stores: Stores, endpoint: Endpoint, *, shadows: Sequence[str], load: Load) -> Slots:

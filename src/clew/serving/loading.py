@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clew.core.contracts.objects import Objects
@@ -19,34 +19,36 @@ from clew.serving.slots import Served
 __all__ = ["loader"]
 
 
-def loader(objects: Objects, *, trust: Trust, checks: Checks | None) -> Load:
+def loader(objects: Objects, *, trust: Trust, checks: Mapping[str, Checks], dataset: str = "") -> Load:
     """What loads versions for an endpoint.
 
     Args:
         objects: where packages are.
         trust: what the project's policy lets a model file hold.
-        checks: the data checks of the training dataset, if it has any; only errors refuse a request.
+        checks: the project's data checks by dataset; only errors refuse a request.
+        dataset: whose checks requests must pass; those that the version was trained on when empty.
     """
 
     def load(version: ModelVersion) -> Served:
         package = load_package(objects, version.package)
+        wanted = [dataset] if dataset else [used.reference.partition("@")[0] for used in package.data]
         runtime = load_runtime(package, objects, trust=trust)
         return Served(
             version=version,
             signature=package.signature,
             scorer=runtime,
-            check=_check(checks, package.signature.names) if checks else _nothing_wrong,
+            check=_check([checks[name] for name in wanted if name in checks], package.signature.names),
         )
 
     return load
 
 
-def _check(checks: Checks, names: Sequence[str]) -> Callable[[dict[str, list[Any]]], list[str]]:
-    validate = compile_request(checks.only(names))
+def _check(checks: Sequence[Checks], names: Sequence[str]) -> Callable[[dict[str, list[Any]]], list[str]]:
+    validators = [compile_request(each.only(names)) for each in checks]
 
     def check(columns: dict[str, list[Any]]) -> list[str]:
-        violations = validate(columns)
-        return [_words(found) for found in violations if found.severity is CheckSeverity.ERROR] if violations else []
+        violations = [found for validate in validators for found in validate(columns)]
+        return [_words(found) for found in violations if found.severity is CheckSeverity.ERROR]
 
     return check
 
@@ -55,7 +57,3 @@ def _words(found: Violation) -> str:
     where = f"row {found.row}: " if found.row is not None else ""
     value = f", not {found.value}" if found.value else ""
     return f"{where}{found.says}{value}"
-
-
-def _nothing_wrong(_: dict[str, list[Any]]) -> list[str]:
-    return []

@@ -45,6 +45,7 @@ def serve(
     *,
     host: str,
     port: int,
+    most_rows: int,
     shadows: Sequence[str],
     load: Load,
     ready: Callable[[Address], None],
@@ -56,6 +57,7 @@ def serve(
         endpoint: what to serve.
         host: an address of this machine, loopback only.
         port: 0 takes any free one.
+        most_rows: in one request.
         shadows: aliases whose versions score in shadow.
         load: brings a version into memory.
         ready: called once the replica accepts connections.
@@ -72,7 +74,7 @@ def serve(
     slots = load_slots(stores, endpoint, shadows=shadows, load=load)
     listener = _listen(host, port)
     journal = _replica(stores, endpoint)
-    app = EndpointApp(endpoint.name, slots, journal=journal, clock=stores.clock, ids=stores.ids)
+    app = EndpointApp(endpoint.name, slots, journal=journal, clock=stores.clock, ids=stores.ids, most_rows=most_rows)
 
     def swap(fresh: Slots) -> None:
         app.slots = fresh

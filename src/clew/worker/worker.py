@@ -29,6 +29,10 @@ _SHORTEST_NAP_S, _LONGEST_NAP_S = 0.005, 1.0
 _log = logging.getLogger("clew.worker")
 
 
+def _nothing() -> None:
+    return
+
+
 def queue(stores: Stores, kind: str, key: str, args: dict[str, object], *, due_us: int = 0) -> Job | None:
     """Ask for work; None when an unfinished job has the key already."""
     now_us = stores.clock.now_us()
@@ -58,10 +62,16 @@ class Worker:
     def __init__(self, stores: Stores, name: str, handlers: Mapping[str, Handler]) -> None:
         self._stores, self._name, self._handlers = stores, name, handlers
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set. Looks again at once after a job, and ever less often while there is none."""
+    def run(self, stop: threading.Event, *, before: Callable[[], None] = _nothing) -> None:
+        """Work until `stop` is set. Looks again at once after a job, and ever less often while there is none.
+
+        Args:
+            stop: ends the work after the job at hand.
+            before: called before each look, to queue what is scheduled.
+        """
         nap_s = _SHORTEST_NAP_S
         while not stop.is_set():
+            before()
             nap_s = _SHORTEST_NAP_S if self.step() else min(nap_s * 1.5, _LONGEST_NAP_S)
             stop.wait(nap_s)
 

@@ -1,0 +1,75 @@
+"""`clew init`, `clew up`, `clew events`: the project as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+
+__all__ = ["events", "init", "up"]
+
+
+@command(
+    "init",
+    examples=[
+        ("clew init", "make this folder a project"),
+        ("clew init flights --name late-flights", "make a folder, and name the project"),
+    ],
+)
+@click.argument("folder", type=click.Path(path_type=Path), default=".", required=False)
+@click.option("--name", default="", help="Name of the project; the folder's by default.")
+def init(*, folder: Path, name: str, as_json: bool) -> None:
+    """Make a project in a folder.
+
+    Adds the folder .clew, which holds everything, and a clew.toml to edit, unless there is one.
+    """
+    from clew.workspace import init_project
+
+    root = init_project(folder.resolve(), name=name)
+    output.text(f"{root} is a project now. Next: clew data add NAME FILE", {"folder": str(root)}, as_json=as_json)
+
+
+@command(
+    "events",
+    examples=[
+        ("clew events", "what changed last"),
+        ("clew events --kind alias", "every move of an alias, and every one that was refused"),
+    ],
+)
+@click.option("--kind", default="", help="A kind such as alias.moved, or its noun: alias.")
+@click.option("--subject", default="", help="The node that changed, such as model:ID.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--after", default="", help="Go on behind this page.")
+def events(*, kind: str, subject: str, limit: int, after: str, as_json: bool) -> None:
+    """List what changed, newest first."""
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace, workspace.stores.ledger.read() as tx:
+        page = tx.events.list(workspace.stores.project, kind=kind, subject=subject, limit=limit, after=after)
+    output.table(page.items, ["at_us", "kind", "actor", "subject", "facts"], as_json=as_json, after=page.next)
+
+
+@command(
+    "up",
+    examples=[("clew up", "start everything that clew.toml declares, until Ctrl-C")],
+)
+def up(*, as_json: bool) -> None:
+    """Start the worker and the endpoints of this project.
+
+    Runs a worker and one replica of each endpoint in [endpoints.NAME] until it is told to stop. What dies is started
+    again.
+    """
+    from clew.worker.supervisor import supervise
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        names = sorted(workspace.settings.endpoints)
+        root = workspace.root
+    if as_json:
+        output.json_line({"endpoints": names})
+    else:
+        output.note(f"starting the worker and {len(names)} endpoints; Ctrl-C stops them")
+    supervise(root, names, tell=output.note)

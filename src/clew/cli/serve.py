@@ -1,0 +1,55 @@
+"""`clew serve`: one replica of an endpoint."""
+
+from __future__ import annotations
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+from clew.core.errors import Invalid
+
+__all__ = ["serve"]
+
+
+@command(
+    "serve",
+    examples=[
+        ("clew serve delay@champion", "serve the champion; it is replaced while it runs when the alias moves"),
+        ("clew serve delay@champion --name late --port 9000", "under another name, on another port"),
+        ("clew serve --endpoint late", "as [endpoints.late] of clew.toml says"),
+    ],
+)
+@click.argument("reference", metavar="MODEL@ALIAS", required=False, default="")
+@click.option("--name", default="", help="Name of the endpoint; the model's by default.")
+@click.option("--endpoint", default="", help="An endpoint that clew.toml declares, instead of MODEL@ALIAS.")
+@click.option("--host", default=None, help="Address to listen on; loopback only.")
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port; 0 takes any free one.")
+def serve(*, reference: str, name: str, endpoint: str, host: str | None, port: int | None, as_json: bool) -> None:
+    """Serve a model version over HTTP.
+
+    Answers POST /predict with rows as JSON, and the Open Inference Protocol at /v2. Every decision is logged before it
+    is answered.
+    """
+    from clew.serving.server import Address
+    from clew.workspace import open_workspace
+
+    if bool(reference) == bool(endpoint):
+        raise Invalid("say which model to serve", hint="clew serve MODEL@ALIAS, or clew serve --endpoint NAME")
+    model, _, alias = reference.partition("@")
+
+    def ready(address: Address) -> None:
+        if as_json:
+            output.json_line(address)
+        else:
+            output.note(f"{address.endpoint} answers at {address.url}  (POST {address.url}/predict, Ctrl-C stops)")
+
+    with open_workspace() as workspace:
+        declared = workspace.settings.endpoint_of(endpoint or name or model)
+        workspace.serve(
+            endpoint or name or model,
+            model=model or declared.model,
+            alias=alias or declared.alias,
+            host=host or declared.host,
+            port=declared.port if port is None else port,
+            ready=ready,
+        )

@@ -1,0 +1,66 @@
+"""`clew watch`: what is known of an endpoint, after one more look."""
+
+from __future__ import annotations
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+
+__all__ = ["watch"]
+
+
+@command(
+    "watch",
+    examples=[
+        ("clew watch delay", "look once, and show the newest windows"),
+        ("clew watch delay --windows 30", "show a month of daily windows"),
+    ],
+)
+@click.argument("endpoint")
+@click.option("--windows", type=click.IntRange(1, 1000), default=14, show_default=True, help="Newest windows to show.")
+def watch(*, endpoint: str, windows: int, as_json: bool) -> None:
+    """Look at an endpoint: drift, value, trials, alerts.
+
+    Does what the worker does once, and then shows the newest windows, the trial that runs, and the newest alerts.
+    """
+    from clew.monitoring.report import report_of
+    from clew.serving.endpoint import find_endpoint
+    from clew.worker.handlers import handlers_of, queue_watch
+    from clew.worker.worker import Worker
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        stores = workspace.stores
+        found = find_endpoint(stores, endpoint)
+        queue_watch(workspace, endpoint)
+        Worker(stores, "clew watch", handlers_of(workspace)).drain()
+        with stores.ledger.read() as tx:
+            shown = tx.windows.list(found.id)[-windows:]
+            trials = tx.trials.list(found.id)
+            alerts = tx.alerts.list(found.id, limit=10)
+            numbers = {window.version: tx.models.version(window.version).number for window in shown}
+    if as_json:
+        output.record({"windows": shown, "trials": trials, "alerts": alerts}, as_json=True)
+        return
+    rows = []
+    for window in shown:
+        report = report_of(window)
+        rows.append(
+            {
+                "from": window.start_us,
+                "start_us": window.start_us,
+                "version": numbers[window.version],
+                "rows": window.rows,
+                "labels": window.labels,
+                "cost": report.cost,
+                "estimated": report.estimated_cost,
+                "auc": report.auc,
+                "drifted": ", ".join(report.drift.alarmed[:4]) if report.drift else "",
+            }
+        )
+    columns = ["start_us", "version", "rows", "labels", "cost", "estimated", "auc", "drifted"]
+    output.table(rows, columns, as_json=False, title=f"Windows of {endpoint}", empty="no window has closed yet")
+    for trial in trials[-1:]:
+        output.note(f"trial {trial.state}: {trial.reason or 'under way'}")
+    output.table(alerts, ["at_us", "severity", "text"], as_json=False, title="Alerts", empty="no alerts")

@@ -1,0 +1,61 @@
+"""`clew worker`: the process that runs jobs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+
+__all__ = ["worker"]
+
+
+@command(
+    "worker",
+    examples=[
+        ("clew worker", "run jobs until Ctrl-C, and look at every endpoint each minute"),
+        ("clew worker --every 0", "run only what others queue"),
+        ("clew worker --once", "run what is due now, and end"),
+    ],
+)
+@click.option(
+    "--every",
+    "every_s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds between two looks at each endpoint; 0 for none.",
+)
+@click.option("--once", is_flag=True, help="Run what is due now, and end.")
+def worker(*, every_s: float, once: bool, as_json: bool) -> None:
+    """Run queued and scheduled jobs.
+
+    Moves decisions from the replicas' journals into the logs, judges windows, raises alerts, trains again and promotes,
+    as clew.toml says. Several workers share the work.
+    """
+    from clew.worker.handlers import handlers_of
+    from clew.worker.schedule import Schedule
+    from clew.worker.worker import Worker
+    from clew.workspace import open_workspace
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with open_workspace() as workspace:
+        schedule = Schedule(workspace, every_s=every_s)
+        running = Worker(workspace.stores, f"{socket.gethostname()}/{os.getpid()}", handlers_of(workspace))
+        if once:
+            schedule.look(now=True)
+            done = running.drain()
+            output.text(f"{done} jobs done", {"jobs": done}, as_json=as_json)
+            return
+        if as_json:
+            output.json_line({"worker": "running"})
+        else:
+            output.note("the worker runs; Ctrl-C stops it after the job at hand")
+        running.run(stop, before=schedule.look)

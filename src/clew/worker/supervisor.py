@@ -1,0 +1,91 @@
+"""`clew up`: a worker and the endpoints of a project as processes of their own, started again when they die.
+
+Not a replacement for systemd or a container platform: it watches children of one terminal and ends them with itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+__all__ = ["supervise"]
+
+_LOOK_S = 0.2
+_PATIENCE_S = 10.0
+_SHORTEST_LIFE_S = 5.0
+_LONGEST_WAIT_S = 30.0
+
+
+class _Child:
+    """One command, and when it may be started again."""
+
+    def __init__(self, name: str, words: Sequence[str], root: Path) -> None:
+        self.name, self._words, self._root = name, words, root
+        self.process: subprocess.Popen[bytes] | None = None
+        self._started, self._wait_s, self._not_before = 0.0, 0.0, 0.0
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "clew", *self._words]
+        self.process = subprocess.Popen(command, cwd=self._root, start_new_session=True)  # noqa: S603 - our own program
+        self._started = time.monotonic()
+
+    def look(self, tell: Callable[[str], None]) -> None:
+        """Start it when it is not running; one that dies young is given ever more time."""
+        now = time.monotonic()
+        if self.process is not None:
+            code = self.process.poll()
+            if code is None:
+                return
+            young = now - self._started < _SHORTEST_LIFE_S
+            self._wait_s = min(_LONGEST_WAIT_S, max(1.0, self._wait_s * 2)) if young else 0.0
+            self._not_before, self.process = now + self._wait_s, None
+            tell(f"{self.name} ended with exit code {code}; it is started again in {self._wait_s:.0f} s")
+        if now >= self._not_before:
+            self.start()
+
+
+def supervise(root: Path, endpoints: Sequence[str], *, tell: Callable[[str], None]) -> None:
+    """Keep a worker and the endpoints running until SIGINT or SIGTERM.
+
+    Args:
+        root: the project's folder.
+        endpoints: names of endpoints that `clew.toml` declares.
+        tell: told what happens, in words.
+    """
+    children = [_Child("the worker", ["worker"], root)]
+    children += [_Child(f"endpoint {name}", ["serve", "--endpoint", name], root) for name in endpoints]
+    stopped = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not stopped:
+            for child in children:
+                child.look(tell)
+            time.sleep(_LOOK_S)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _end([child.process for child in children if child.process is not None])
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+    until = time.monotonic() + _PATIENCE_S
+    for process in processes:
+        try:
+            process.wait(timeout=max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
