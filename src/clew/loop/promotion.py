@@ -80,7 +80,7 @@ def _data(stores: Stores, settings: Settings, package: Package) -> tuple[DataEvi
             with stores.ledger.read() as tx:
                 version = tx.datasets.version(used.version)
             rows = scan_table(stores.objects, read_manifest(stores.objects, version.manifest))
-            report = check_table(rows, settings.checks[name], now_us=stores.clock.now_us())
+            report = check_table(rows, settings.checks[name], now_us=version.created_us)
         found.append(DataEvidence(dataset=name, reference=used.reference, report=report))
     return tuple(found)
 

@@ -48,6 +48,7 @@ def start(
     entry: str = "",
     capture: bool = True,
     say: Callable[[str], None] = say_on_stderr,
+    made: type[ActiveRun] = ActiveRun,
 ) -> ActiveRun:
     """Start a run; use it as a context manager, or call `finish`. The end of the process ends it too.
 
@@ -65,6 +66,7 @@ def start(
         capture: record source, environment, hardware, seeds, command and console. A run within another one takes over
             what that one recorded.
         say: told what a person should know.
+        made: the class of the run.
 
     Raises:
         ClewError: the project cannot be written to.
@@ -82,9 +84,7 @@ def start(
             experiment=experiment or None,
             capture=take_process(stores.objects) if capture else None,
         )
-        return ActiveRun(
-            run, runs=runs, objects=stores.objects, clock=stores.clock, journal=journal, say=say, ends=False
-        )
+        return made(run, runs=runs, objects=stores.objects, clock=stores.clock, journal=journal, say=say, ends=False)
     run_id, outer = stores.ids(), current_run()
     run = Run(
         id=run_id,
@@ -112,7 +112,7 @@ def start(
         journal.close(delete=True)
         raise
     console = Console(journal.folder / CONSOLE) if capture and outer is None else None
-    return ActiveRun(
+    return made(
         run,
         runs=runs,
         objects=stores.objects,

@@ -1,0 +1,200 @@
+"""The public Python API: everything that `import clew` offers. Loaded on first use; what each name needs, later still.
+
+    import clew
+
+    @clew.step
+    def fit(table, depth: int) -> clew.Model: ...
+
+    @clew.pipeline
+    def train(flights: clew.Dataset, depth: int = 6):
+        return fit(flights.frame(), depth)
+
+    train.run(flights="flights@latest", depth=8)
+
+    with clew.run("baseline", params={"lr": 0.1}) as run:
+        run.log(loss=0.3, step=1)
+
+Calls act on the project at or above the current folder. A script outside of any project makes one where it runs, and
+says so.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
+
+from clew.core.errors import ClewError
+from clew.data.handle import DatasetHandle as Dataset
+from clew.loop.fitted import Model
+from clew.pipelines.current import current
+from clew.pipelines.pipeline import Pipeline as _Pipeline
+from clew.pipelines.step import step
+from clew.tracking.run import ActiveRun
+from clew.tracking.start import start
+from clew.workspace import Workspace, find_project, init_project
+
+if TYPE_CHECKING:
+    from clew.core.types.model import ModelVersion
+
+__all__ = [
+    "ClewError",
+    "Dataset",
+    "Model",
+    "Pipeline",
+    "Run",
+    "Workspace",
+    "data",
+    "pipeline",
+    "run",
+    "step",
+    "workspace",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_open: dict[Path, Workspace] = {}
+_lock = threading.Lock()
+
+
+def workspace() -> Workspace:
+    """The project at or above the current folder, opened once in a process; made here when there is none."""
+    here = Path.cwd()
+    root = find_project(here)
+    if root is None:
+        from clew.tracking.start import say_on_stderr
+
+        root = init_project(here)
+        say_on_stderr(f"made a project in {root / '.clew'} (clew init elsewhere, if this is not the place)")
+    with _lock:
+        if root not in _open:
+            _open[root] = Workspace(root)
+            atexit.register(_open[root].close)
+        return _open[root]
+
+
+def data(reference: str) -> Dataset:
+    """One version of a dataset: `clew.data("flights@latest").frame()`.
+
+    Raises:
+        NotFound: there is no such dataset or version.
+    """
+    from clew.tracking.run import current_run
+
+    here = workspace()
+    handle = Dataset(here.site, here.datasets.resolve(reference))
+    active = current_run()
+    if active is not None:
+        active.input(handle.version)
+    return handle
+
+
+class Run(ActiveRun):
+    """A run of this process; see `clew.run`."""
+
+    def save_model(
+        self,
+        estimator: Any,
+        name: str,
+        *,
+        train: Any,
+        test: Any = None,
+        label: str = "",
+        features: Sequence[str] = (),
+        threshold: float | None = None,
+        slices: Sequence[str] = (),
+    ) -> ModelVersion:
+        """Register a fitted model as the next version of `name`; the arguments are those of `clew.Model`.
+
+        Raises:
+            Invalid: the estimator is not fitted, or rows, labels and value contract do not fit each other.
+            Denied: the project's policy does not allow what the estimator holds.
+        """
+        model = Model(
+            name=name,
+            estimator=estimator,
+            train=train,
+            test=test,
+            label=label,
+            features=features,
+            threshold=threshold,
+            slices=slices,
+        )
+        version = workspace().register(model, self.id)
+        self.output(version)
+        return version
+
+
+def run(
+    name: str = "",
+    *,
+    params: Mapping[str, object] | None = None,
+    experiment: str = "",
+    tags: Mapping[str, str] | None = None,
+    capture: bool = True,
+) -> Run:
+    """Start a run: `with clew.run("baseline", params={"lr": 0.1}) as run: run.log(loss=0.3, step=1)`.
+
+    In a script that `clew run` started, the first call joins its run.
+
+    Args:
+        name: without one, the run gets one that a person can say.
+        params: recorded at once; nested mappings become dotted names.
+        experiment: name of the group, made when there is none.
+        tags: free words.
+        capture: record source, environment, hardware, seeds, command and console.
+    """
+    started = start(
+        workspace().stores,
+        name,
+        params=params,
+        experiment=experiment,
+        tags=tags,
+        capture=capture,
+        made=Run,
+    )
+    return cast("Run", started)
+
+
+class Pipeline(_Pipeline[P, R]):
+    """A function that calls steps; see `clew.pipeline`."""
+
+    def run(self, **params: Any) -> R:
+        """Run the pipeline as a run of the project: steps whose results are known are skipped, and models that it
+        returns are registered.
+
+        Args:
+            params: arguments by name. A text for a parameter of type `Dataset` is a reference such as
+                `flights@latest`.
+
+        Raises:
+            Invalid: a parameter is missing or unknown.
+            NotFound: a dataset does not exist.
+            Failed: a step raised.
+        """
+        if current() is not None:
+            return super().run(**params)
+        result: R = workspace().run_pipeline(self, params).result
+        return result
+
+
+@overload
+def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
+@overload
+def pipeline(*, name: str = ...) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
+def pipeline(
+    function: Callable[P, R] | None = None, /, *, name: str = ""
+) -> Pipeline[P, R] | Callable[[Callable[P, R]], Pipeline[P, R]]:
+    """Make a function that calls steps a pipeline.
+
+    Args:
+        function: a plain function that calls steps. Parameters annotated as `clew.Dataset` take references.
+        name: what its runs are called; the function's own name when empty.
+    """
+    if function is None:
+        return functools.partial(Pipeline, name=name)
+    return Pipeline(function, name=name)
