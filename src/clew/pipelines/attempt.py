@@ -32,7 +32,7 @@ class Order:
     """How to run: everything but the function and its arguments.
 
     `paths` are constant texts that may name files which native code opens; `libraries` are modules that the step
-    reaches, imported before it starts so that they are watched and seeded.
+    reaches, imported before it starts so that they are watched and seeded; `blind` are those that read files unseen.
     """
 
     step: str
@@ -43,6 +43,7 @@ class Order:
     doors: frozenset[str]
     paths: tuple[str, ...]
     libraries: tuple[str, ...]
+    blind: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -109,9 +110,9 @@ def _expect(watch: Watch, arguments: Arguments, order: Order) -> None:
     """Files that are named in the open may be opened by native code, which nobody sees."""
     for path in (*arguments.texts, *order.paths):
         if os.path.isfile(path):  # noqa: PTH113
-            watch.expect(path)
+            watch.names(path)
     for path in arguments.paths:
-        watch.expect(path)
+        watch.names(path)
 
 
 def _failure(error: Exception) -> Failure:
@@ -138,6 +139,8 @@ def _finish(made: Attempt, watch: Watch, arguments: Arguments, order: Order, cod
             "work on a copy (frame.clone(), array.copy(), sklearn.base.clone(model)) or declare cache=False",
         )
         return
+    for library in order.blind:
+        watch.goes_through("native", f"uses {library}, which reads files unseen, and declares no inputs")
     made.refusals = watch.refusals(noted.files)
     made.reads = {read: give(read) for read in watch.reads()}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from clew.core.hashing import hash_bytes, hash_file
 
-__all__ = ["Stamp", "digest_of_file", "digest_of_glob", "digest_of_listing", "stamp"]
+__all__ = ["Stamp", "digest_of_file", "digest_of_glob", "digest_of_listing", "presence", "stamp"]
 
 Stamp = tuple[int, int, int, int, int]
 """Modification time, change time, size, inode and device of a file."""
@@ -32,6 +32,15 @@ def stamp(path: str) -> Stamp | None:
     except (OSError, ValueError):
         return None
     return (at.st_mtime_ns, at.st_ctime_ns, at.st_size, at.st_ino, at.st_dev)
+
+
+def presence(path: str) -> str:
+    """What there is at a path: `file`, `folder`, `other` or `missing`."""
+    if os.path.isfile(path):  # noqa: PTH113
+        return "file"
+    if os.path.isdir(path):  # noqa: PTH112
+        return "folder"
+    return "other" if os.path.lexists(path) else MISSING
 
 
 def digest_of_file(path: str) -> str:

@@ -81,7 +81,7 @@ class Pipeline(Generic[P, R]):
 def _is_dataset(annotation: object) -> bool:
     """Whether a parameter's annotation, a class or its name, says that it is a dataset."""
     if isinstance(annotation, type):
-        return annotation.__name__ == "Dataset" and annotation.__module__.partition(".")[0] == "clew"
+        return annotation.__name__ in ("Dataset", "DatasetHandle") and annotation.__module__.partition(".")[0] == "clew"
     return bool(_DATASET.search(str(annotation)))
 
 

@@ -16,7 +16,7 @@ from clew.core.canonical import digest_of
 from clew.core.errors import Invalid
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
-from clew.pipelines.file_digests import digest_of_file, digest_of_glob, digest_of_listing
+from clew.pipelines.file_digests import digest_of_file, digest_of_glob, digest_of_listing, presence
 
 __all__ = ["Read", "ReadKind", "declared", "extended", "give"]
 
@@ -27,6 +27,7 @@ class ReadKind(StrEnum):
     FILE = "file"
     FILES = "files"
     FOLDER = "folder"
+    PRESENCE = "presence"
     ENVIRONMENT = "environment"
 
 
@@ -50,6 +51,8 @@ def give(read: Read) -> str:
         return digest_of_glob(read.name)
     if read.kind is ReadKind.FOLDER:
         return digest_of_listing(read.name)
+    if read.kind is ReadKind.PRESENCE:
+        return presence(read.name)
     value = os.environ.get(read.name)
     return "unset" if value is None else hash_bytes(value.encode("utf-8", "surrogateescape"))
 
@@ -63,7 +66,8 @@ def declared(inputs: Collection[str]) -> tuple[list[Read], frozenset[str]]:
     """The reads that a step declares, and the doors it declares to go through.
 
     Args:
-        inputs: paths, patterns, `env:NAME`; `network` and `programs` for what cannot be known and does not matter.
+        inputs: paths, patterns, `env:NAME`; `network`, `programs` and `native` (libraries that read files unseen) for
+            what cannot be known and is the user's word.
 
     Raises:
         Invalid: one of them is empty.
@@ -72,8 +76,8 @@ def declared(inputs: Collection[str]) -> tuple[list[Read], frozenset[str]]:
     doors: set[str] = set()
     for each in inputs:
         if not each:
-            raise Invalid("an empty text is no input", hint="inputs=['data/*.csv', 'env:TZ', 'network', 'programs']")
-        if each in ("network", "programs"):
+            raise Invalid("an empty text is no input", hint="inputs=['data/*.csv', 'env:TZ', 'network']")
+        if each in ("network", "programs", "native"):
             doors.add(each)
         elif each.startswith("env:"):
             reads.append(Read(ReadKind.ENVIRONMENT, each[4:]))

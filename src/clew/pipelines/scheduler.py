@@ -17,8 +17,8 @@ from clew.core.errors import ClewError, Unavailable
 from clew.pipelines.attempt import Attempt
 from clew.pipelines.call import Call
 from clew.pipelines.executors import ProcessExecutor, Target, target_of
+from clew.pipelines.hooks import disown
 from clew.pipelines.pending import Pending, pendings, resolved
-from clew.pipelines.watch import disown
 
 if TYPE_CHECKING:
     from clew.pipelines.session import Session

@@ -38,6 +38,7 @@ __all__ = ["Session", "session"]
 
 _log = logging.getLogger("clew.pipelines")
 _WATCHED = ("numpy", "polars")
+_BLIND = frozenset({"cv2", "deltalake", "duckdb", "h5py", "netCDF4", "pyarrow", "rasterio", "soundfile", "tables"})
 
 
 class Session:
@@ -139,6 +140,7 @@ class Session:
             doors=call.step.doors,
             paths=closure.paths if closure else (),
             libraries=tuple(name for name in _WATCHED if name in reached),
+            blind=tuple(sorted(closure.roots & _BLIND)) if closure and not call.step.reads else (),
         )
 
     def complete(self, call: Call, made: Attempt) -> Callable[[], Any]:

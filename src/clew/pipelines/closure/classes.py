@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clew.core.errors import Invalid
 from clew.pipelines.closure.annotations import annotation_token
+from clew.pipelines.closure.modules import extension_of
 from clew.pipelines.closure.references import Root, references
 from clew.pipelines.closure.resolve import resolve_in
 from clew.pipelines.closure.source import class_definition, tree_digest
@@ -70,6 +71,7 @@ def class_token(walk: Walk, cls: type, label: str) -> object:
         _fields(walk, cls, label),
         annotation_token(walk, _annotations(cls), names, label),
         _body(walk, cls, names, label) if opaque else None,
+        walk.module(extension) if (extension := extension_of(cls.__module__)) is not None else None,
     ]
 
 

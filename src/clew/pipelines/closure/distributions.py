@@ -25,8 +25,9 @@ def _normal(name: str) -> str:
 
 @cache
 def python_version() -> str:
-    """Implementation and full version: `cpython 3.11.7`."""
-    return f"{sys.implementation.name} {platform.python_version()}"
+    """Implementation and full version: `cpython 3.11.7`, with `-O` when asserts are left out."""
+    level = "O" * sys.flags.optimize
+    return f"{sys.implementation.name} {platform.python_version()}{f' -{level}' if level else ''}"
 
 
 @cache

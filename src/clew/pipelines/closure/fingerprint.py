@@ -21,12 +21,14 @@ class Closure:
     """Everything first-party that a function reaches, and the versions of everything else.
 
     `ingredients` maps each part by name to its digest, or to its value where that is a number or a version. `paths`
-    are constant texts among them that may name files, which native code may open unseen.
+    are constant texts among them that may name files, which native code may open unseen; `roots` are the top-level
+    modules of libraries that first-party code names itself.
     """
 
     digest: Digest
     ingredients: dict[str, str]
     paths: tuple[str, ...] = ()
+    roots: frozenset[str] = frozenset()
 
     @property
     def distributions(self) -> dict[str, str]:
@@ -82,7 +84,9 @@ def _declared(walk: Walk, value: object) -> None:
 def closure_of(walk: Walk) -> Closure:
     """What a finished walk has found."""
     ingredients = {"python": python_version(), **dict(sorted(walk.ingredients.items()))}
-    return Closure(digest_of("clew.closure/0", ingredients), ingredients, tuple(sorted(walk.paths)))
+    return Closure(
+        digest_of("clew.closure/0", ingredients), ingredients, tuple(sorted(walk.paths)), frozenset(walk.roots)
+    )
 
 
 def fingerprint(function: object, *, reaches: Collection[object] = (), ignores: Collection[str] = ()) -> Closure:

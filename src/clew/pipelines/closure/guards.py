@@ -13,7 +13,7 @@ from types import CellType, FunctionType
 
 from clew.core.hashing import hash_bytes
 
-__all__ = ["MISSING", "Guards"]
+__all__ = ["MISSING", "Guards", "frozen"]
 
 MISSING = object()
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis)})

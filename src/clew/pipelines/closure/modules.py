@@ -12,13 +12,13 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from clew.core.hashing import Hasher, hash_file
-from clew.pipelines.closure.guards import MISSING
+from clew.pipelines.closure.guards import MISSING, frozen
 from clew.pipelines.closure.origin import Origin, module_origin
 
 if TYPE_CHECKING:
     from clew.pipelines.closure.walk import Walk
 
-__all__ = ["folder_digest", "follow", "library_digest", "namespace_token"]
+__all__ = ["extension_of", "folder_digest", "follow", "library_digest", "namespace_token"]
 
 
 def follow(walk: Walk, value: object, path: tuple[str, ...], where: str) -> tuple[object, object]:
@@ -52,6 +52,8 @@ def _attribute(walk: Walk, module: ModuleType, name: str, *, first_party: bool) 
     walk.guards.binding(names, name, value)
     if isinstance(value, (FunctionType, type)):
         return walk.reference(value, f"{module.__name__}.{name}")
+    if value is sys.argv or (frozen(value) and not name.startswith("__")):
+        return walk.held("global", f"{module.__name__}:{name}", value, (id(names), name))
     return ["library", f"{module.__name__}:{name}"]
 
 
@@ -84,6 +86,15 @@ def namespace_token(walk: Walk, names: Mapping[str, Any]) -> object:
     if isinstance(file, str) and file.endswith(tuple(EXTENSION_SUFFIXES)):
         found.append(hash_file(Path(file)))
     return found
+
+
+def extension_of(name: object) -> ModuleType | None:
+    """The first-party module of this name if it is compiled: what is in it has no code to read, but a file to hash."""
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    file = getattr(module, "__file__", None)
+    if module is None or not isinstance(file, str) or not file.endswith(tuple(EXTENSION_SUFFIXES)):
+        return None
+    return module if module_origin(module) is Origin.FIRST_PARTY else None
 
 
 def folder_digest(folder: Path) -> str:

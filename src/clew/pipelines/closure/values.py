@@ -28,6 +28,7 @@ from clew.core.errors import Invalid
 from clew.core.hashing import hash_bytes
 from clew.core.types.dataset import DatasetVersion
 from clew.pipelines.closure.bytecode import bytecode
+from clew.pipelines.closure.modules import extension_of
 from clew.pipelines.closure.origin import Origin, type_origin
 
 __all__ = ["Reader", "is_weak", "value_token"]
@@ -144,6 +145,9 @@ def _single_dispatch(read: Reader, value: Any, where: str) -> object:
 def _builtin(read: Reader, value: Any, where: str) -> object:
     """A function written in C: by its name, and for a method of an instance, what that holds."""
     owner = getattr(value, "__self__", None)
+    extension = extension_of(value.__module__)
+    if extension is not None:
+        return ["compiled", read.reference(extension, where), value.__qualname__]
     if owner is None or isinstance(owner, (types.ModuleType, type)) or _is_module_level(value):
         return ["builtin", str(value.__module__ or getattr(owner, "__name__", "")), value.__qualname__]
     return ["builtin", value.__name__, *_deeper(read, value, [owner], where)]
@@ -265,6 +269,9 @@ def _instance(read: Reader, value: object, where: str) -> object:
         return ["pinned", read.reference(type(value), where), str(pinned(value))]
     if isinstance(value, DatasetVersion):
         return ["data", value.kind, value.digest]
+    extension = extension_of(getattr(value, "__module__", None))
+    if extension is not None and hasattr(value, "__qualname__"):
+        return ["compiled", read.reference(extension, where), value.__qualname__]
     inner = getattr(value, "__wrapped__", None)
     origin = type_origin(type(value))
     if origin is Origin.CLEW and isinstance(inner, types.FunctionType):

@@ -44,6 +44,7 @@ class Walk:
         self.ingredients: dict[str, str] = {}
         self.guards = Guards()
         self.paths: set[str] = set()
+        self.roots: set[str] = set()
         self.open_ended = open_ended
         self.reads_texts = False
         self._reads_subclasses = False
@@ -162,6 +163,7 @@ class Walk:
         if origin is Origin.PYTHON:
             return
         root = module.partition(".")[0]
+        self.roots.add(root)
         distribution = distribution_of(root)
         if distribution is None:
             self.ingredients[f"library {root}"] = library_digest(root)

@@ -127,7 +127,10 @@ def decode(name: str, data: bytes, files: Files) -> object:
 
 
 def content_digest(value: object) -> tuple[str, Digest] | None:
-    """Codec and digest of the bytes of an array, a frame or an estimator; None when it is none of these."""
+    """Codec and digest of the bytes of an array or a frame; None when it is neither.
+
+    Only for values that hold no code: an estimator may hold functions, which its codec knows by name alone.
+    """
     kind = type(value)
     name = _BY_TYPE.get(f"{kind.__module__}.{kind.__qualname__}") or _by_base(value)
     if name is None or name not in _CONTENT:
@@ -138,4 +141,4 @@ def content_digest(value: object) -> tuple[str, Digest] | None:
         return None
 
 
-_CONTENT = frozenset({"numpy", "numpy-scalar", "pandas", "pandas-series", "polars", "polars-series", "skops"})
+_CONTENT = frozenset({"numpy", "numpy-scalar", "pandas", "pandas-series", "polars", "polars-series"})

@@ -83,7 +83,13 @@ def _work(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], order: 
         return Attempt(now_us(), problem=(f"a worker finds no step {target.qualname} in {target.module}", ""))
     closure = step.closure() if target.closure is not None else None
     if closure is not None and closure.digest != target.closure:
-        return Attempt(now_us(), problem=("its code changed while the pipeline ran", "run the pipeline again"))
+        return Attempt(
+            now_us(),
+            problem=(
+                "its code, or a global that it reads, is not the same in a worker process",
+                "files changed while the pipeline ran: run it again; or pass what the script sets as an argument",
+            ),
+        )
     arguments = bind(step.signature, args, kwargs, closure.ingredients if closure else {})
     with acting(None):
         made = attempt(step.__wrapped__, arguments, order, step.codec, now_us)
