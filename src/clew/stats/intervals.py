@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from clew.core.errors import Invalid
 from clew.stats.arrays import Codes, Floats, counts_of, floats_of, level_of, same_length
@@ -20,6 +20,7 @@ from clew.stats.special import normal_quantile, student_t_quantile
 
 __all__ = [
     "Interval",
+    "UnitMean",
     "UnitSums",
     "cluster_bootstrap",
     "mean_by_unit",
@@ -27,11 +28,27 @@ __all__ = [
     "percentile_interval",
     "sum_by_unit",
     "unit_codes",
+    "unit_mean",
     "wilson",
     "wilson_limits",
 ]
 
 _UNDEFINED_SHARE = 0.05
+
+
+class UnitMean(NamedTuple):
+    """A mean by unit: its variance, and Satterthwaite's degrees of freedom of that."""
+
+    value: float
+    variance: float
+    degrees: float
+    units: int
+
+    def interval(self, level: float, method: str) -> Interval:
+        """Student's interval."""
+        half = -student_t_quantile((1.0 - level_of(level)) / 2.0, self.degrees) * math.sqrt(self.variance)
+        low, high = self.value - half, self.value + half
+        return Interval(value=self.value, low=low, high=high, level=level, units=self.units, method=method)
 
 
 class UnitSums(NamedTuple):
@@ -125,9 +142,15 @@ def mean_by_unit(sums: ArrayLike, counts: ArrayLike, *, level: float = 0.95) -> 
     Raises:
         Invalid: fewer than two units with rows, or shapes or values that make no sense.
     """
-    totals, sizes = _units(sums, counts)
+    return unit_mean(sums, counts).interval(level, "mean by unit")
+
+
+def unit_mean(sums: ArrayLike, counts: ArrayLike) -> UnitMean:
+    """The mean, variance and degrees of freedom behind `mean_by_unit`, whose arguments and errors it shares."""
+    totals, sizes = _sides("unit", (sums, counts))
+    totals, sizes = totals[sizes > 0], sizes[sizes > 0]
     ratio, pull = _influence(totals, sizes)
-    return _by_t(ratio, pull, sizes / sizes.sum(), level=level, method="mean by unit")
+    return _unit_mean(ratio, pull, sizes / sizes.sum())
 
 
 def paired_by_unit(
@@ -154,7 +177,7 @@ def paired_by_unit(
     other_ratio, other_pull = _influence(others, other_sizes)
     seen = (sizes > 0) | (other_sizes > 0)
     shares = 0.5 * (sizes / sizes.sum() + other_sizes / other_sizes.sum())[seen]
-    return _by_t(ratio - other_ratio, (pull - other_pull)[seen], shares, level=level, method="paired by unit")
+    return _unit_mean(ratio - other_ratio, (pull - other_pull)[seen], shares).interval(level, "paired by unit")
 
 
 def cluster_bootstrap(
@@ -230,12 +253,6 @@ def _sides(name: str, side: tuple[ArrayLike, ArrayLike]) -> tuple[Floats, Floats
     return totals, sizes
 
 
-def _units(sums: ArrayLike, counts: ArrayLike) -> tuple[Floats, Floats]:
-    totals, sizes = _sides("unit", (sums, counts))
-    seen: NDArray[np.bool_] = sizes > 0
-    return totals[seen], sizes[seen]
-
-
 def _influence(totals: Floats, sizes: Floats) -> tuple[float, Floats]:
     """The ratio of the sums, and how far each unit pulls it, corrected for leverage."""
     _enough(int((sizes > 0).sum()))
@@ -257,7 +274,5 @@ def _degrees(shares: Floats) -> float:
     return float(trace**2 / (gg + 2.0 * cross + rest))
 
 
-def _by_t(value: float, pull: Floats, shares: Floats, *, level: float, method: str) -> Interval:
-    t = -student_t_quantile((1.0 - level_of(level)) / 2.0, _degrees(shares))
-    half = t * math.sqrt(float(pull @ pull))
-    return Interval(value=value, low=value - half, high=value + half, level=level, units=len(pull), method=method)
+def _unit_mean(value: float, pull: Floats, shares: Floats) -> UnitMean:
+    return UnitMean(value, float(pull @ pull), _degrees(shares), len(pull))

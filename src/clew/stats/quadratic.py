@@ -109,6 +109,6 @@ def _saddle_point(x: float, weights: Sequence[float], nu: float) -> float:
 def _saddle(slope: Callable[[float], float], down: float, reach: float) -> float:
     """The zero of the slope, which rises from -∞ to ∞ between its two poles (or, without a lower pole, far left)."""
     if slope(0.0) < 0.0:
-        return find_root(slope, 0.0, 0.5 * (1.0 - 1e-15), relative=1e-12)
+        return find_root(slope, 0.0, 0.5 * (1.0 - 1e-15), relative=1e-9)
     low = -0.5 / down * (1.0 - 1e-15) if down else -2.0 * reach
-    return find_root(slope, low, 0.0, relative=1e-12)
+    return find_root(slope, low, 0.0, relative=1e-9)
