@@ -62,6 +62,7 @@ class Row(NamedTuple):
 
 
 COMMANDS: dict[str, Row] = {
+    "data": Row("clew.cli.data:data", "Data", "Version data: add, list, show, diff, check and check out"),
     "run": Row(
         "clew.cli.run:run",
         "Pipelines and runs",
