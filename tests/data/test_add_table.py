@@ -278,7 +278,7 @@ def test_checks_judge_before_anything_is_stored(site: Site) -> None:
         seen.append(rows.collect().height)
         return report("delay") if len(seen) == 1 else report()
 
-    with pytest.raises(Invalid, match=r"the checks refuse these rows: delay in range \(2 rows\)"):
+    with pytest.raises(Invalid, match=r"the checks refuse these rows: delay is in range \(2 rows\)"):
         add_table(site, "t", ROWS, rules=TableRules(check=check))
     assert list(site.objects.list()) == []
     added = add_table(site, "t", ROWS, rules=TableRules(check=check))
