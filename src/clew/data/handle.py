@@ -46,6 +46,10 @@ class DatasetHandle:
     def __repr__(self) -> str:
         return f"<{self.version.kind.value} {self.reference}, {self.rows:,} {self._unit}, {self.digest[:12]}>"
 
+    def __clew_digest__(self) -> str:
+        """What a cache key takes of it: the content, not the name."""
+        return self.digest
+
     @property
     def reference(self) -> str:
         """`name@number`."""

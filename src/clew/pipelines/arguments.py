@@ -42,7 +42,7 @@ class Arguments:
         for name in self.mutable:
             now: dict[str, str] = {}
             _add(now, name, self.bound.arguments[name], {})
-            if any(self.ingredients.get(key) != value for key, value in now.items()):
+            if any(self.ingredients.get(key, value) != value for key, value in now.items()):
                 found.append(name)
         return found
 
