@@ -51,10 +51,19 @@ def test_points_come_home_and_the_run_was_killed(stores: Stores, runs: LedgerRun
     assert values(stores) == [step / 3 for step in range(5)]
     run = runs.get(ONE)
     assert run.status is RunStatus.KILLED
-    assert run.ended_us == runs.summaries([ONE])[0].last_time_us
+    assert runs.summaries([ONE])[0].last_time_us <= run.ended_us <= stores.clock.now_us()
     assert [stores.objects.get(a.digest) for a in runs.artifacts(ONE)] == [b"epoch 1\n"]
     assert not journal.folder.exists()
     assert adopt(runs, stores.objects, stores.folder) == []
+
+
+def test_a_run_without_points_ended_when_it_last_gave_a_sign(stores: Stores) -> None:
+    runs, created = LedgerRuns(stores), stores.clock.now_us()
+    runs.create(a_run(created_us=created), experiment="e")
+    left_behind(stores, points=0)
+    (found,) = adopt(runs, stores.objects, stores.folder)
+    assert found.killed
+    assert runs.get(ONE).ended_us >= created
 
 
 def test_a_living_journal_is_left_alone(stores: Stores, runs: LedgerRuns) -> None:

@@ -254,7 +254,7 @@ def test_a_forked_worker_logs_into_the_run(stores: Stores) -> None:
         if pid == 0:
             try:
                 run.log(worker=2, step=1)
-                run.finish()
+                run.finish(RunStatus.FAILED)
             finally:
                 os._exit(0)
         os.waitpid(pid, 0)

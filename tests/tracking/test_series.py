@@ -92,8 +92,8 @@ def test_summary_leaves_nan_out_and_keeps_infinities() -> None:
 
 
 def test_last_is_the_greatest_step_then_time_then_arrival() -> None:
-    steps, times = np.array([5, 9, 9, 9, 1]), np.array([1, 7, 8, 8, 99])
-    block = block_of("r", "k", "s", points(np.arange(5.0), steps=steps, times=times))
+    steps, times = np.array([5, 9, 9, 9, 9, 1]), np.array([1, 7, 8, 8, 6, 99])
+    block = block_of("r", "k", "s", points(np.arange(6.0), steps=steps, times=times))
     assert (block.last, block.last_step, block.last_time_us) == (3.0, 9.0, 8)
     assert (block.time_low_us, block.time_high_us, block.step_low, block.step_high) == (1, 99, 1.0, 9.0)
 

@@ -98,7 +98,10 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
             if time.time() - stale.stat().st_mtime > _STALE_S:
                 stale.unlink()
     journals = sorted({path.name.partition(".")[0] for path in folder.glob("*.journal")})
-    adopted = [found for journal in journals if (found := _adopt(runs, objects, folder, journal)) is not None]
+    last_us = _last_sign_of_life(folder)
+    adopted = [
+        found for journal in journals if (found := _adopt(runs, objects, folder, journal, last_us=last_us)) is not None
+    ]
     if not journals:
         (folder / CONSOLE).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
@@ -106,7 +109,7 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
     return adopted
 
 
-def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str) -> Adopted | None:
+def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str, *, last_us: int) -> Adopted | None:
     with _orphaned(folder, journal) as mine:
         if not mine:
             return None
@@ -116,7 +119,7 @@ def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str) -> Ad
             found = Adopted(run=folder.name, journal=journal, points=0, problem="; ".join(problems))
         else:
             try:
-                found = _bring_home(runs, objects, folder, parts, problems)
+                found = _bring_home(runs, objects, folder, parts, problems, last_us=last_us)
             except NotFound:
                 if any(len(slots.numbers) for _, slots in parts):
                     problem = f"no run {folder.name} in this project; its journal stays in {folder}"
@@ -125,6 +128,13 @@ def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str) -> Ad
         for path in [folder / f"{journal}.end", *paths]:
             path.unlink(missing_ok=True)
     return found
+
+
+def _last_sign_of_life(folder: Path) -> int:
+    """When any process of the run last touched a file, microseconds since 1970 UTC."""
+    with contextlib.suppress(FileNotFoundError):
+        return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0) // 1000
+    return 0
 
 
 @contextlib.contextmanager
@@ -160,14 +170,19 @@ def _read(folder: Path, journal: str) -> tuple[list[tuple[Header, Slots]], list[
 
 
 def _bring_home(
-    runs: RunService, objects: Objects, folder: Path, parts: list[tuple[Header, Slots]], problems: list[str]
+    runs: RunService,
+    objects: Objects,
+    folder: Path,
+    parts: list[tuple[Header, Slots]],
+    problems: list[str],
+    *,
+    last_us: int,
 ) -> Adopted:
     header = parts[0][0]
     run = runs.get(header.run)
-    points, last_us, until = 0, header.created_ns // 1000, dict[str, int]()
+    points, until = 0, dict[str, int]()
     for _, slots in parts:
         if len(slots.numbers):
-            last_us = max(last_us, int(slots.times_us.max()))
             fresh = _fresh(runs, header, slots, until)
             points += len(fresh.numbers)
             blocks = list(blocks_of(header.run, header.journal, fresh))
@@ -176,7 +191,8 @@ def _bring_home(
     killed = False
     if header.main:
         end = read_ending(folder, header.journal)
-        end = end or Ending(status=RunStatus.KILLED, ended_us=last_us, reason=_GONE)
+        alive_us = max(run.created_us, last_us, *(int(slots.times_us.max(initial=0)) for _, slots in parts))
+        end = end or Ending(status=RunStatus.KILLED, ended_us=alive_us, reason=_GONE)
         killed = _end(runs, objects, folder, run, end)
     return Adopted(run=run.id, journal=header.journal, points=points, killed=killed, problem="; ".join(problems))
 

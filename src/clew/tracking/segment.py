@@ -15,6 +15,7 @@ from clew.tracking.slots import HEADER_BYTES, SLOT_BYTES, Header, pack_header, p
 
 __all__ = ["Segment", "lock_file", "read_segment", "segment_path", "trusts_mmap"]
 
+_CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_MMAP = frozenset(
     {
         "9p",
@@ -71,9 +72,15 @@ def trusts_mmap(path: Path, mounts: str | None = None) -> bool:
 
 
 def lock_file(fd: int) -> bool:
-    """Take the lock that says "its owner lives"; False when another process, or another opening of it, has it."""
-    import fcntl
+    """Take the lock that says "its owner lives"; False when another process, or another opening of it, has it.
 
+    Raises:
+        OSError: there are no such locks here.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError as error:
+        raise OSError("this system has no file locks that clew can use") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -111,7 +118,7 @@ class Segment:
 
     def _create(self, path: Path) -> None:
         fresh = path.with_suffix(".new")
-        self._fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | _CLOSE_ON_EXEC, 0o600)
         try:
             if not lock_file(self._fd):
                 raise FileNotFoundError(f"{fresh} was taken away")

@@ -11,11 +11,13 @@ import msgspec
 
 from clew.core.contracts.services import RunService
 from clew.core.contracts.stores import Stores
+from clew.core.ids import Digest
 from clew.core.types.edge import Role, node
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.tracking.adopt import CONSOLE, journals_folder
 from clew.tracking.capture.command import entry_of_process
 from clew.tracking.capture.console import Console, tee
+from clew.tracking.capture.seeds import Seeds, restore_seeds
 from clew.tracking.capture.snapshot import take_process, take_snapshot
 from clew.tracking.journal import Journal
 from clew.tracking.names import name_of
@@ -23,10 +25,14 @@ from clew.tracking.params import flat_params
 from clew.tracking.run import ActiveRun, current_run, in_notebook
 from clew.tracking.runs import LedgerRuns
 
-__all__ = ["RUN_VARIABLE", "link_capture", "open_journal", "record_start", "say_on_stderr", "start"]
+__all__ = ["RUN_VARIABLE", "SEEDS_VARIABLE", "link_capture", "open_journal", "record_start", "say_on_stderr", "start"]
 
 RUN_VARIABLE = "CLEW_RUN"
 """Environment variable: id of the run that the first `start` of this process joins."""
+
+SEEDS_VARIABLE = "CLEW_SEEDS"
+"""Environment variable: digest of the states that random generators are put into by the first `start`, for a run that
+repeats another one."""
 
 _joined = ""
 
@@ -71,6 +77,7 @@ def start(
     Raises:
         ClewError: the project cannot be written to.
     """
+    _go_on_from_seeds(stores)
     runs = LedgerRuns(stores)
     flat, words = flat_params(params or {}), {key: str(value) for key, value in (tags or {}).items()}
     joined = _claim()
@@ -161,6 +168,12 @@ def link_capture(runs: RunService, run: Run) -> None:
     for aspect, kind, role in (("source", "code", Role.CODE), ("environment", "environment", Role.ENVIRONMENT)):
         if aspect in run.capture:
             runs.link(run.id, node(kind, run.capture[aspect]), role)
+
+
+def _go_on_from_seeds(stores: Stores) -> None:
+    asked = os.environ.pop(SEEDS_VARIABLE, "")
+    if asked:
+        restore_seeds(msgspec.json.decode(stores.objects.get(Digest(asked)), type=Seeds))
 
 
 def _claim() -> str:

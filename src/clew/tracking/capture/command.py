@@ -12,9 +12,9 @@ import msgspec
 from clew.tracking.capture.secrets import mask_words, strip_userinfo
 from clew.tracking.capture.threads import VARIABLES
 
-__all__ = ["Command", "entry_of_process", "take_command"]
+__all__ = ["KEPT_VARIABLES", "Command", "entry_of_process", "take_command"]
 
-_ALLOWED = frozenset(
+KEPT_VARIABLES = frozenset(
     {
         *VARIABLES,
         "CUBLAS_WORKSPACE_CONFIG",
@@ -37,6 +37,7 @@ _ALLOWED = frozenset(
         "XLA_FLAGS",
     }
 )
+"""What may be recorded of the environment: it changes numbers, and holds no secrets."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +64,7 @@ def take_command(words: list[str] | None = None, variables: Mapping[str, str] | 
         folder=str(Path.cwd()),
         interpreter=sys.executable,
         options=_options(),
-        variables={name: strip_userinfo(around[name]) for name in sorted(_ALLOWED & around.keys())},
+        variables={name: strip_userinfo(around[name]) for name in sorted(KEPT_VARIABLES & around.keys())},
     )
 
 
