@@ -9,7 +9,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingCla
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from clew.core.errors import Corrupt, Denied, Invalid
 from clew.core.types.package import ModelFormat
@@ -28,6 +29,14 @@ from clew.registry.formats.choice import choose_format, format_named
 from clew.registry.formats.format import Trust
 from clew.registry.formats.onnx import OnnxModel
 from clew.registry.formats.skops import SkopsFormat
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Fits are small: threads that wait for each other would take most of the time."""
+    with threadpool_limits(1):
+        yield
+
 
 X = np.random.default_rng(0).normal(size=(200, 3))
 Y = X[:, 0] + X[:, 1] > 0
@@ -67,7 +76,7 @@ def test_another_process_with_other_threads_and_hashes_writes_the_same_bytes() -
         "module = u.module_from_spec(spec); sys.modules['formats_test'] = module; spec.loader.exec_module(module)\n"
         "print(module.digests())"
     )
-    env = {**os.environ, "PYTHONHASHSEED": "77", "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "PYTHONHASHSEED": "77", "OMP_NUM_THREADS": "2"}
     found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == digests()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 from clew.core.errors import Invalid
 from clew.core.types.package import Compilation, Decision, RuntimeKind
@@ -32,6 +33,14 @@ from clew.registry.columns import Columns, columns_of
 from clew.registry.signature import infer_signature
 from clew.serving.compile import Compiled, compile_model
 from clew.serving.runtime import CompiledRuntime, OriginalRuntime, Runtime
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Fits are small: threads that wait for each other would take most of the time."""
+    with threadpool_limits(1):
+        yield
+
 
 ROWS = 600
 RANDOM = np.random.default_rng(7)
@@ -208,11 +217,40 @@ def test_columns_that_are_dropped_do_not_enter() -> None:
 
 def test_a_bare_estimator_on_an_array() -> None:
     table = FLIGHTS.select("hour", "distance", "wind").to_numpy()
-    found, original, ours, _ = compiled(hist(categorical_features=[0]).fit(table, LATE), table)
+    found, _, _, _ = compiled(hist(categorical_features=[0]).fit(table, LATE), table)
     assert found.compilation.parity is not None
     assert found.compilation.parity.difference < 1e-12
-    odd = {"x0": [-0.5, 0.0, 7.5, 8.0, 99.0, 1e300], "x1": [500.0] * 6, "x2": [3.25] * 6}
-    assert ours.decide(odd)[0] == pytest.approx(original.decide(odd)[0], abs=1e-12)
+
+
+def test_fractions_in_a_column_of_categories_are_no_category() -> None:
+    table = FLIGHTS.select(pl.col("hour") * 10.0).to_numpy()  # beyond what ONNX Runtime holds in a word
+    _, original, ours, _ = compiled(hist(categorical_features=[0]).fit(table, LATE), table)
+    odd = {"x0": [*np.arange(-3, 300, 0.25).tolist(), 1e300, -1e300]}
+    assert ours.predict(odd).score == pytest.approx(original.predict(odd).score, abs=1e-12)
+
+
+def thresholds_of(model: Any) -> list[float]:
+    if hasattr(model, "_predictors"):
+        nodes = np.concatenate([tree.nodes for stage in model._predictors for tree in stage])
+        return sorted(set(nodes["num_threshold"][nodes["is_leaf"] == 0].tolist()))
+    trees = np.ravel(model.estimators_)
+    return sorted({value for tree in trees for value in tree.tree_.threshold[tree.tree_.feature >= 0].tolist()})
+
+
+@pytest.mark.parametrize(
+    "model",
+    [hist(), GradientBoostingClassifier(n_estimators=20), RandomForestClassifier(10, max_depth=6)],
+    ids=["hist", "boosted", "forest"],
+)
+def test_values_at_the_very_thresholds(model: Any) -> None:
+    table = FLIGHTS.select("wind").to_numpy() / 3
+    _, original, ours, _ = compiled(model.fit(table, LATE), table)
+    at = np.array(thresholds_of(model))
+    single = at.astype(np.float32)
+    near = [at, np.nextafter(at, np.inf), np.nextafter(at, -np.inf)]
+    near += [np.nextafter(single, np.float32(np.inf)), np.nextafter(single, np.float32(-np.inf))]
+    rows = {"x0": np.concatenate(near).tolist()}
+    assert ours.predict(rows).score == pytest.approx(original.predict(rows).score, abs=1e-12)
 
 
 def test_the_decision_rule_is_the_given_one() -> None:

@@ -79,7 +79,7 @@ def _whole(category: float) -> float:
 
 
 def _blank_fractions(part: Part) -> None:
-    """Turn what is no integer in a categorical column into NaN: no category, where ONNX Runtime would round it."""
+    """Turn what is no integer in a categorical column into NaN: no category, where ONNX Runtime may round it."""
     import numpy as np
 
     if part.model.is_categorical_ is None:

@@ -1,0 +1,203 @@
+"""`clew model`: list and show models and their versions, and move names over them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command, group
+
+if TYPE_CHECKING:
+    from clew.core.types.gate import GateReport
+    from clew.core.types.package import Package
+    from clew.registry.overview import Judgement, VersionOverview
+
+__all__ = ["model"]
+
+_CHECKS: list[output.Column | str] = ["name", "verdict", "value", "threshold", "units", "reason"]
+
+
+@group(
+    "model",
+    examples=[
+        ("clew model list", "every model, with who is champion"),
+        ("clew model promote delay@12 champion", "give the name to version 12, if the gate lets it"),
+    ],
+)
+def model() -> None:
+    """List and show models, and move names such as champion over their versions."""
+
+
+@command(
+    "list",
+    examples=[("clew model list", "every model"), ("clew model list delay", "the versions of one model")],
+)
+@click.argument("name", required=False, default="")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many versions.")
+def list_(*, name: str, limit: int, as_json: bool) -> None:
+    """List models, or the versions of one, newest first."""
+    from clew.registry.overview import list_models, list_versions
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        if name:
+            versions = list_versions(workspace.stores, name, limit=limit)
+            columns: list[output.Column | str] = ["number", "aliases", "created_us", "created_by", "unsafe", "message"]
+            output.table(versions, [*columns, output.Column("run", show=_short)], as_json=as_json)
+            return
+        models = list_models(workspace.stores)
+        empty = "no models yet: run.save_model in a script, or a pipeline that returns one"
+        output.table(models, ["name", "newest", "aliases", "created_us"], as_json=as_json, empty=empty)
+
+
+@command(
+    "show",
+    examples=[
+        ("clew model show delay@champion", "what is in the package of a version, and what the gate said"),
+        ("clew model show delay@12 --json", "everything about it, for machines"),
+    ],
+)
+@click.argument("reference")
+def show(*, reference: str, as_json: bool) -> None:
+    """Show one version: where it comes from, what it takes, how it runs, and what the gate said."""
+    from clew.registry.overview import overview_of
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        found = overview_of(workspace.stores, workspace.models, workspace.aliases, reference)
+    if as_json:
+        output.record(found, as_json=True)
+        return
+    output.record(_summary(found), as_json=False, title=found.version.reference)
+    for judgement in found.judgements:
+        _show_judgement(judgement)
+
+
+@command(
+    "promote",
+    examples=[
+        ("clew model promote delay@12 champion --reason 'sees the new terminal'", "if the gate lets it"),
+        ("clew model promote delay@12 champion --expected 11", "only if version 11 still has the name"),
+    ],
+)
+@click.argument("reference")
+@click.argument("alias")
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--expected", type=int, help="The number of the version that has the name now; 0 for none.")
+def promote(*, reference: str, alias: str, reason: str, expected: int | None, as_json: bool) -> None:
+    """Give a name to a version, if the gate lets it."""
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        move = workspace.aliases.promote(reference, alias, reason=reason, expected=expected)
+        version = workspace.models.resolve(f"{reference.partition('@')[0]}@{move.number}")
+    output.text(f"{version.reference} is {alias} now", move, as_json=as_json)
+
+
+@command(
+    "rollback",
+    examples=[("clew model rollback delay champion --reason 'it costs more'", "give the name back")],
+)
+@click.argument("name")
+@click.argument("alias")
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--expected", type=int, help="The number of the version that has the name now.")
+def rollback(*, name: str, alias: str, reason: str, expected: int | None, as_json: bool) -> None:
+    """Give a name back to the version that had it before."""
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        move = workspace.aliases.rollback(name, alias, reason=reason, expected=expected)
+    output.text(f"{name}@{move.number} is {alias} again", move, as_json=as_json)
+
+
+@command(
+    "approve",
+    examples=[("clew model approve delay@12 --note 'looked at the slices'", "stand for exactly this package")],
+)
+@click.argument("reference")
+@click.option("--note", default="", help="What was looked at.")
+def approve(*, reference: str, note: str, as_json: bool) -> None:
+    """Stand for a version, where the gate asks for approvals."""
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        approval = workspace.models.approve(reference, note=note)
+    output.text(f"{approval.actor} stands for {reference}", approval, as_json=as_json)
+
+
+@command(
+    "gate",
+    examples=[
+        ("clew model gate delay@latest", "would it pass? exits with 1 if not"),
+        ("clew model gate delay@12 champion --json", "the whole report, for machines"),
+    ],
+)
+@click.argument("reference")
+@click.argument("alias", default="champion")
+def gate(*, reference: str, alias: str, as_json: bool) -> None:
+    """Say what the gate thinks of a version, and move nothing."""
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        report = workspace.aliases.judge(reference, alias)
+    if as_json:
+        output.record(report, as_json=True)
+    else:
+        _show_report(report)
+    if not report.passed:
+        raise click.exceptions.Exit(1)
+
+
+def _summary(found: VersionOverview) -> dict[str, object]:
+    version, package = found.version, found.package
+    signature = package.signature
+    return {
+        "aliases": found.aliases,
+        "created_us": version.created_us,
+        "created by": version.created_by,
+        "message": version.message,
+        "run": version.run,
+        "model": package.estimator,
+        "task": signature.task,
+        "inputs": [f"{field.name}: {field.dtype}{'?' if field.nullable else ''}" for field in signature.inputs],
+        "classes": list(signature.classes),
+        "threshold": package.decision.threshold if signature.classes else None,
+        "data": [data.reference for data in package.data],
+        "format": package.model.format,
+        "unsafe": list(package.unsafe),
+        "size_bytes": sum(file.size_bytes for file in package.files),
+        "runtime": _runtime(package),
+        "python": package.environment.python,
+        "package": version.package,
+        "approvals": [f"{approval.actor} {approval.note}".strip() for approval in found.approvals],
+    }
+
+
+def _runtime(package: Package) -> str:
+    compilation = package.compilation
+    costs = ", ".join(f"{cost.name} {cost.row_us:.0f} µs a row" for cost in compilation.costs)
+    return f"{compilation.chosen}: {compilation.reason}" + (f" ({costs})" if costs else "")
+
+
+def _show_judgement(judgement: Judgement) -> None:
+    verb = "rolled back to it" if judgement.rollback else "moved to it" if judgement.moved else "refused"
+    when = output.cell("at_us", judgement.at_us)
+    reason = f": {judgement.reason}" if judgement.reason else ""
+    output.text(f"\n{judgement.alias} {verb} by {judgement.actor}, {when}{reason}", as_json=False)
+    if judgement.report is not None:
+        _show_report(judgement.report)
+
+
+def _show_report(report: GateReport) -> None:
+    output.table(report.checks, _CHECKS, as_json=False, title=f"gate: {report.verdict}")
+
+
+def _short(value: object) -> str:
+    return str(value)[:12] or "–"
+
+
+for _each in (list_, show, promote, rollback, approve, gate):
+    model.add_command(_each)

@@ -1,0 +1,129 @@
+"""`clew model`, as a person and as a machine would use it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from clew.cli.main import main
+from clew.registry.columns import columns_of
+from clew.registry.environment import current_environment
+from clew.registry.package import Draft, build_package
+from clew.registry.signature import infer_signature
+from clew.workspace import init_project, open_workspace
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project with two versions of a model."""
+    init_project(tmp_path / "flights")
+    monkeypatch.chdir(tmp_path / "flights")
+    monkeypatch.setenv("CLEW_ACTOR", "ann")
+    with open_workspace() as workspace:
+        for seed in range(2):
+            table = np.random.default_rng(seed).normal(size=(40, 2))
+            fitted = LogisticRegression().fit(table, table[:, 0] > 0)
+            rows = columns_of(table, ["hour", "wind"])
+            draft = Draft(
+                model=fitted,
+                signature=infer_signature(fitted, rows),
+                example=rows.take([0]),
+                environment=current_environment(),
+            )
+            package = build_package(workspace.stores.objects, draft, workspace.trust)
+            workspace.models.register("delay", package, message=f"[seed {seed}]")
+
+
+def clew(capsys: Capture, *words: str) -> tuple[int, str, str]:
+    code = main(words)
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+def clew_json(capsys: Capture, *words: str, code: int = 0) -> dict[str, object]:
+    found_code, out, _ = clew(capsys, *words, "--json")
+    assert found_code == code
+    found = json.loads(out)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_models_and_versions_are_listed(capsys: Capture) -> None:
+    assert clew(capsys, "model", "promote", "delay@1", "staging")[0] == 0
+    code, out, _ = clew(capsys, "model", "list")
+    assert code == 0
+    assert out.splitlines()[1].split()[:3] == ["delay", "2", "staging=1"]
+    code, out, _ = clew(capsys, "model", "list", "delay")
+    lines = out.splitlines()
+    assert " ".join(lines[0].split()) == "number aliases created created by unsafe message run"
+    assert [line.split()[0] for line in lines[1:]] == ["2", "1"]
+    assert "[seed 1]" in lines[1]
+    assert "staging" in lines[2]
+    listed = clew_json(capsys, "model", "list")
+    assert isinstance(listed["items"], list)
+    assert listed["items"][0].items() >= {"name": "delay", "newest": 2, "aliases": {"staging": 1}}.items()
+
+
+def test_a_version_is_shown(capsys: Capture) -> None:
+    assert clew(capsys, "model", "approve", "delay@2", "--note", "fine")[0] == 0
+    assert clew(capsys, "model", "promote", "delay@2", "staging", "--reason", "to try it")[0] == 0
+    code, out, _ = clew(capsys, "model", "show", "delay@staging")
+    assert code == 0
+    for words in ("delay@2", "LogisticRegression", "hour: float64, wind: float64", "ann fine", "staging moved to it"):
+        assert words in out
+    found = clew_json(capsys, "model", "show", "delay")
+    assert found["aliases"] == ["staging"]
+    assert isinstance(found["judgements"], list)
+    assert found["judgements"][0]["reason"] == "to try it"
+
+
+def test_a_name_goes_forth_and_back(capsys: Capture) -> None:
+    assert "delay@1 is staging now" in clew(capsys, "model", "promote", "delay@1", "staging")[1]
+    assert "delay@2 is staging now" in clew(capsys, "model", "promote", "delay", "staging", "--expected", "1")[1]
+    code, _, err = clew(capsys, "model", "promote", "delay@1", "staging", "--expected", "1")
+    assert code == 4
+    assert "is version 2, not version 1" in err
+    move = clew_json(capsys, "model", "rollback", "delay", "staging", "--reason", "worse")
+    assert (move["number"], move["reason"], move["position"]) == (1, "worse", 3)
+    assert clew(capsys, "model", "rollback", "delay", "staging")[0] == 4
+
+
+def test_the_gate_refuses_what_has_shown_nothing(capsys: Capture) -> None:
+    code, _, err = clew(capsys, "model", "promote", "delay@2", "champion")
+    assert code == 1
+    assert "delay@2 may not become champion" in err
+    assert clew(capsys, "model", "show", "delay@champion")[0] == 3
+    code, out, _ = clew(capsys, "model", "show", "delay@2")
+    assert code == 0
+    assert "champion refused by ann" in out
+    assert "gate: cannot_tell" in out
+
+
+def test_judging_moves_nothing(capsys: Capture) -> None:
+    report = clew_json(capsys, "model", "gate", "delay@2", code=1)
+    assert report["number"] == 2
+    code, out, _ = clew(capsys, "model", "gate", "delay@2")
+    assert code == 1
+    assert "gate: " in out
+    assert clew_json(capsys, "model", "show", "delay@2")["judgements"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["list", "dely"], 3, "did you mean delay?"),
+        (["show", "delay@9"], 3, "did you mean delay@2?"),
+        (["promote", "delay@1", "latest"], 2, "always the newest"),
+        (["rollback", "delay", "champion"], 3, "no alias named 'delay@champion'"),
+    ],
+)
+def test_mistakes_are_answered(capsys: Capture, words: list[str], code: int, said: str) -> None:
+    found, _, err = clew(capsys, "model", *words)
+    assert found == code
+    assert said in err
