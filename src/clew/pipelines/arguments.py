@@ -46,6 +46,10 @@ class Arguments:
                 found.append(name)
         return found
 
+    def own(self) -> dict[str, str]:
+        """The ingredients without the code and the libraries that came along with a value."""
+        return {f"argument {name}": self.ingredients[f"argument {name}"] for name in self.bound.arguments}
+
     def text(self) -> str:
         """The arguments as one line for a person, long ones shortened."""
         return ", ".join(f"{name}={_short(value)}" for name, value in self.bound.arguments.items())

@@ -36,7 +36,7 @@ class Order:
     """
 
     step: str
-    key: Digest
+    seed: Digest
     cache: bool
     skipped: tuple[str, ...]
     root: str
@@ -94,7 +94,7 @@ def attempt(
             importlib.import_module(library)
     watch = Watch(skipped=order.skipped, root=order.root, doors=order.doors)
     before = time.perf_counter_ns()
-    with seeded(order.key), watch:
+    with seeded(order.seed), watch:
         _expect(watch, arguments, order)
         try:
             made.value = function(*arguments.bound.args, **arguments.bound.kwargs)

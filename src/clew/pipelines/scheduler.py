@@ -17,7 +17,7 @@ from clew.core.errors import ClewError, Unavailable
 from clew.pipelines.attempt import Attempt
 from clew.pipelines.call import Call
 from clew.pipelines.executors import ProcessExecutor, Target, target_of
-from clew.pipelines.hooks import disown
+from clew.pipelines.observer import disown
 from clew.pipelines.pending import Pending, pendings, resolved
 
 if TYPE_CHECKING:

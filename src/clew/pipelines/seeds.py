@@ -1,7 +1,8 @@
-"""The random state inside a step: made of the step's key, and the caller's untouched.
+"""The random state inside a step: made of its name and arguments, and the caller's untouched.
 
-Without it, what a step draws would depend on whether the steps before it ran or came from the cache. Covers `random`
-and NumPy's global state; a generator that a step makes itself is seeded by whoever makes it.
+Without it, what a step draws would depend on whether the steps before it ran or came from the cache. The code is no
+part of it, so that a step draws the same before and after an edit. Covers `random` and NumPy's global state; a
+generator that a step makes itself is seeded by whoever makes it.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ __all__ = ["seeded"]
 
 
 @contextmanager
-def seeded(key: Digest) -> Iterator[None]:
-    """Run the block with the random state of a key."""
+def seeded(seed: Digest) -> Iterator[None]:
+    """Run the block with the random state of a seed."""
     numpy = sys.modules.get("numpy")
     before = random.getstate()
     held = numpy.random.get_state() if numpy is not None else None
-    random.seed(int(key[:16], 16))
+    random.seed(int(seed[:16], 16))
     if numpy is not None:
-        numpy.random.seed(int(key[:8], 16))
+        numpy.random.seed(int(seed[:8], 16))
     try:
         yield
     finally:

@@ -130,10 +130,9 @@ class Session:
         """How to run a call that was not found."""
         closure = call.closure
         reached = closure.distributions if closure else {}
-        key = call.trail.key if call.trail else digest_of("clew.uncached/0", [call.step.name, call.position])
         return Order(
             step=call.step.name,
-            key=key,
+            seed=digest_of("clew.seed/0", [call.step.name, call.arguments.own()]),
             cache=call.step.cache,
             skipped=(str(self.place.folder.absolute()),),
             root=str(self.place.folder.absolute().parent),

@@ -15,6 +15,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from clew.core.errors import Invalid
 from clew.pipelines.closure import Closure, Fingerprint
+from clew.pipelines.closure.origin import adopt
 from clew.pipelines.codecs import Codec
 from clew.pipelines.current import current
 from clew.pipelines.pending import Pending
@@ -41,6 +42,7 @@ class Step(Generic[P, R]):
         ignores: Collection[str],
     ) -> None:
         self.__wrapped__ = _plain(function)
+        adopt(self.__wrapped__.__globals__)
         functools.update_wrapper(self, function)
         self.name = name or function.__name__
         self.cache, self.codec = cache, codec
@@ -95,6 +97,8 @@ class Step(Generic[P, R]):
 def _plain(function: Callable[..., Any]) -> FunctionType:
     if not isinstance(function, FunctionType):
         raise Invalid(f"{function!r} cannot be a step", hint="put @step on a plain function")
+    if "." in function.__qualname__.rpartition("<locals>.")[2]:
+        raise Invalid(f"the method {function.__qualname__} cannot be a step", hint="make it a plain function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise Invalid(
             f"the generator {function.__qualname__} cannot be a step", hint="return a list, or map over items"

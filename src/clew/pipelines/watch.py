@@ -13,7 +13,8 @@ from collections.abc import Collection
 
 from clew.pipelines.closure.origin import Origin, file_origin
 from clew.pipelines.file_digests import Stamp, presence, stamp
-from clew.pipelines.hooks import Observer, watching
+from clew.pipelines.hooks import watching
+from clew.pipelines.observer import Observer
 from clew.pipelines.reads import Read, ReadKind
 
 __all__ = ["Watch"]
@@ -46,11 +47,11 @@ class Watch(Observer):
         self._doors = doors
 
     def __enter__(self) -> Watch:
-        watching(self, begin=True)
+        watching(self, on=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        watching(self, begin=False)
+        watching(self, on=False)
 
     # What the hooks tell.
 

@@ -16,7 +16,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Origin", "file_origin", "globals_origin", "module_name", "module_origin", "type_origin"]
+__all__ = ["Origin", "adopt", "file_origin", "globals_origin", "module_name", "module_origin", "type_origin"]
 
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
@@ -48,9 +48,33 @@ def _installed_folders() -> tuple[str, ...]:
     return tuple(path + os.sep for path in found)
 
 
+_adopted: tuple[str, ...] = ()
+
+
+def adopt(names: Mapping[str, Any]) -> None:
+    """Take an installed package for first-party, because a step is defined in it; its version says too little.
+
+    Args:
+        names: the globals of the step's function.
+    """
+    global _adopted
+    name, file = names.get("__name__"), names.get("__file__")
+    if not isinstance(name, str) or not isinstance(file, str) or globals_origin(names) is Origin.FIRST_PARTY:
+        return
+    depth = name.count(".") + (0 if os.path.basename(file).startswith("__init__.") else -1)  # noqa: PTH119
+    kept = 1 if name.startswith("clew.") else 0
+    folder = os.path.dirname(file)  # noqa: PTH120
+    for _ in range(depth - kept):
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    _adopted = (*_adopted, folder + os.sep if depth >= kept else file)
+    file_origin.cache_clear()
+
+
 @cache
 def file_origin(file: str) -> Origin:
     """Whose a file is, by where it lies."""
+    if file.startswith(_adopted):
+        return Origin.FIRST_PARTY
     if any(part in file for part in _INSTALLED) or file.startswith(_installed_folders()):
         return Origin.LIBRARY
     if file.startswith(("<frozen ", *_standard_folders())):
@@ -60,7 +84,7 @@ def file_origin(file: str) -> Origin:
 
 def _named_origin(name: str, file: str | None, *, builtin: bool) -> Origin:
     if name == "clew" or name.startswith("clew."):
-        return Origin.CLEW
+        return Origin.FIRST_PARTY if file is not None and file.startswith(_adopted) else Origin.CLEW
     if file is None:
         known = builtin or name in sys.builtin_module_names
         return Origin.PYTHON if known else Origin.FIRST_PARTY

@@ -1,0 +1,107 @@
+"""Who is told what a step does beside computing, and what counts as clew's own doing."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from clew.pipelines.frames import caller, is_clew
+
+__all__ = ["Observer", "begin", "disown", "end", "path_text", "told", "unwatched"]
+
+
+class Observer(Protocol):
+    """Who is told."""
+
+    def opens(self, path: str, *, writes: bool = False, keeps: bool = True) -> None:
+        """A file is about to be opened.
+
+        Args:
+            path: as the code gave it.
+            writes: for writing.
+            keeps: what is in it stays until it is written over.
+        """
+        ...
+
+    def names(self, path: str) -> None:
+        """A file or folder is named where native code may read or write it unseen."""
+        ...
+
+    def names_all(self, pattern: str) -> None:
+        """All files that a pattern matches are about to be read."""
+        ...
+
+    def lists(self, path: str) -> None:
+        """A folder is about to be listed."""
+        ...
+
+    def asks_for(self, path: str) -> None:
+        """Whether there is a file or a folder is about to be asked."""
+        ...
+
+    def removes(self, path: str) -> None:
+        """A file is about to be removed."""
+        ...
+
+    def reads_variable(self, name: str) -> None:
+        """An environment variable is read."""
+        ...
+
+    def goes_through(self, door: str, what: str) -> None:
+        """Something outside is asked, whose answer cannot be known."""
+        ...
+
+
+_observers: tuple[Observer, ...] = ()
+_ours: set[int] = set()
+_lock = threading.Lock()
+
+
+def begin(observer: Observer) -> None:
+    """Start telling somebody."""
+    global _observers
+    with _lock:
+        _observers = (*_observers, observer)
+
+
+def end(observer: Observer) -> None:
+    """Stop telling somebody."""
+    global _observers
+    with _lock:
+        _observers = tuple(each for each in _observers if each is not observer)
+
+
+def told() -> tuple[Observer, ...]:
+    """Who is to be told of what the code does that is running: nobody when it is clew's own."""
+    if not _observers or threading.get_ident() in _ours:
+        return ()
+    return () if is_clew(caller()) else _observers
+
+
+def disown() -> None:
+    """What this thread does from now on is clew's own, and no step's."""
+    _ours.add(threading.get_ident())
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """What this thread does within the block is clew's own, and no step's."""
+    me = threading.get_ident()
+    nested = me in _ours
+    _ours.add(me)
+    try:
+        yield
+    finally:
+        if not nested:
+            _ours.discard(me)
+
+
+def path_text(path: object) -> str | None:
+    """A path as text; None for an open file's number."""
+    try:
+        return os.fsdecode(path)  # type: ignore[arg-type]
+    except TypeError:
+        return None
