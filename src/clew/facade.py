@@ -28,13 +28,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from clew.core.errors import ClewError
+from clew.core.types.step import StepOutcome, StepRun
 from clew.data.handle import DatasetHandle as Dataset
 from clew.loop.fitted import Model
 from clew.pipelines.current import current
 from clew.pipelines.pipeline import Pipeline as _Pipeline
 from clew.pipelines.step import step
 from clew.tracking.run import ActiveRun
-from clew.tracking.start import start
+from clew.tracking.start import say_on_stderr, start
 from clew.workspace import Workspace, find_project, init_project
 
 if TYPE_CHECKING:
@@ -66,8 +67,6 @@ def workspace() -> Workspace:
     here = Path.cwd()
     root = find_project(here)
     if root is None:
-        from clew.tracking.start import say_on_stderr
-
         root = init_project(here)
         say_on_stderr(f"made a project in {root / '.clew'} (clew init elsewhere, if this is not the place)")
     with _lock:
@@ -178,7 +177,13 @@ class Pipeline(_Pipeline[P, R]):
         """
         if current() is not None:
             return super().run(**params)
-        result: R = workspace().run_pipeline(self, params).result
+        steps: list[StepRun] = []
+        done = workspace().run_pipeline(self, params, listener=steps.append)
+        cached = sum(step.outcome is StepOutcome.CACHED for step in steps)
+        words = [f"{self.name}: {len(steps) - cached} steps executed, {cached} cached"]
+        words += [f"registered {version.reference}" for version in done.versions]
+        say_on_stderr("; ".join(words))
+        result: R = done.result
         return result
 
 
