@@ -76,6 +76,7 @@ def entry_of_process() -> Path | None:
     path = Path(file).resolve()
     prefixes = [Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)]
     places = [prefix / name for prefix in prefixes for name in ("bin", "lib", "Scripts", "Lib")]
+    places.append(Path(__file__).resolve().parents[2])  # clew itself, also where it is not installed but checked out
     installed = path.parent.name == "bin" or any(path.is_relative_to(place) for place in places)
     return path if path.is_file() and not installed else None
 

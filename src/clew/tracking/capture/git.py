@@ -10,7 +10,7 @@ import msgspec
 
 from clew.tracking.capture.secrets import strip_userinfo
 
-__all__ = ["GitState", "find_repository", "list_files", "read_git"]
+__all__ = ["GitState", "find_repository", "is_ignored", "list_files", "read_git"]
 
 _TIMEOUT_S = 10.0
 
@@ -67,6 +67,11 @@ def list_files(root: Path) -> list[str]:
     """Tracked files, and untracked ones that are not ignored."""
     found = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
     return sorted(path for path in (found or "").split("\0") if path)
+
+
+def is_ignored(root: Path, folder: Path) -> bool:
+    """Whether a working tree leaves out a folder within it."""
+    return folder != root and _git(root, "check-ignore", "--quiet", str(folder)) is not None
 
 
 def _git(root: Path, *words: str) -> str | None:

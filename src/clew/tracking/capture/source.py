@@ -18,7 +18,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.errors import Corrupt, Exists
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
-from clew.tracking.capture.git import GitState, find_repository, list_files, read_git
+from clew.tracking.capture.git import GitState, find_repository, is_ignored, list_files, read_git
 from clew.tracking.capture.ignore import ALWAYS, IGNORE_FILES, Rule, ignored, read_rules
 from clew.tracking.capture.secrets import find_secret
 from clew.tracking.capture.seen import Seen
@@ -70,7 +70,8 @@ def root_of(entry: Path | None, folder: Path) -> Path:
         folder: where the process was started.
     """
     start = entry.parent if entry is not None else folder
-    return find_repository(start) or start
+    repository = find_repository(start)
+    return start if repository is None or is_ignored(repository, start) else repository
 
 
 def take_source(objects: Objects, root: Path, entry: Path | None, seen: Seen) -> Source:
