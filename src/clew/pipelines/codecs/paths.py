@@ -1,7 +1,6 @@
 """A file or a folder that a step made: its bytes, kept by digest, and the path to put it back at.
 
 Reading the value brings the file back where it was when it is missing or changed; other files beside it stay.
-The identity of a path as an input is its last name and its content, not the folder that it lies in.
 """
 
 from __future__ import annotations
@@ -12,13 +11,12 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from clew.core.canonical import digest_of
 from clew.core.errors import Corrupt, Invalid
 from clew.core.hashing import hash_file
 from clew.core.ids import Digest
 from clew.pipelines.codecs.codec import Files
 
-__all__ = ["PathCodec", "path_digest"]
+__all__ = ["PathCodec"]
 
 
 class _Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -60,24 +58,6 @@ class PathCodec:
         for entry in tree.entries:
             _restore(_below(root, entry.name) if tree.folder else root, entry, files)
         return root
-
-
-def path_digest(path: Path) -> Digest:
-    """What a path is as an input: its last name, and the content below it."""
-    if not path.exists():
-        return digest_of("clew.path/0", [path.name, str(path)])
-    tree = _tree(path, _Hashing())
-    return digest_of("clew.path/0", [path.name, tree.folder, tree.folders, tree.entries])
-
-
-class _Hashing:
-    """Files that are only looked at."""
-
-    def put_file(self, path: Path) -> Digest:
-        return hash_file(path)
-
-    def save(self, digest: Digest, path: Path) -> None:
-        raise NotImplementedError
 
 
 def _tree(path: Path, files: Files) -> _Tree:
