@@ -11,15 +11,33 @@ from hypothesis import strategies as st
 
 from clew.tracking.capture.ignore import Rule, ignored, read_rules
 
-PATTERNS = ["*.log", "/top", "deep/", "a/**/z", "**/x.py", "src/*", "!keep.log", "b?d"]
-PATTERNS += ["[a-c].txt", "[!a].md", "\\#odd", "d/**"]
+PATTERNS = ["*.log", "/top", "deep/", "a/**/z", "**/x.py", "src/*", "!keep.log", "b?d", "a**z", "**", "x/**/", "**/b/d"]
+PATTERNS += ["[a-c].txt", "[!a].md", "\\#odd", "d/**", "!d/e/", "*/z", "src", "a/*", "!a/z", "keep.log ", "k\\?d"]
 PATHS = ["a.log", "keep.log", "top", "s/top", "deep/q", "a/z", "a/b/c/z", "x.py", "p/x.py", "src/m.py", "src/n/o.py"]
-MORE = ["bad", "b/d", "b.txt", "d.txt", "a.md", "b.md", "#odd", "d/e/f", "d"]
+PATHS += [
+    "bad",
+    "b/d",
+    "b.txt",
+    "d.txt",
+    "a.md",
+    "b.md",
+    "#odd",
+    "d/e/f",
+    "d",
+    "az",
+    "abz",
+    "x/y/w",
+    "x/y",
+    "a/b/d",
+    "k?d",
+]
 
 
-def git_says(root: Path, path: str) -> bool:
-    done = subprocess.run(["git", "-C", root, "check-ignore", "-q", "--no-index", path], check=False)
-    return done.returncode == 0
+def git_says(root: Path, paths: list[str]) -> set[str]:
+    """Which of the paths git ignores."""
+    words = ["git", "-C", root, "check-ignore", "--no-index", "--stdin", "-z"]
+    done = subprocess.run(words, input="\0".join(paths), capture_output=True, text=True, check=False)
+    return set(done.stdout.split("\0")) - {""}
 
 
 def we_say(root: Path, path: str) -> bool:
@@ -39,11 +57,21 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@settings(max_examples=30, deadline=None)
-@given(patterns=st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=4), path=st.sampled_from(PATHS + MORE))
-def test_rules_decide_as_git_does(root: Path, patterns: list[str], path: str) -> None:
+def check(root: Path, patterns: list[str]) -> None:
     (root / ".gitignore").write_text("# comment\n\n" + "\n".join(patterns) + "\n")
-    assert we_say(root, path) == git_says(root, path), (patterns, path)
+    ours = {path for path in PATHS if we_say(root, path)}
+    assert ours == git_says(root, PATHS), patterns
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_rule_decides_as_git_does(root: Path, pattern: str) -> None:
+    check(root, [pattern])
+
+
+@settings(max_examples=40, deadline=None)
+@given(patterns=st.lists(st.sampled_from(PATTERNS), min_size=2, max_size=5))
+def test_rules_decide_together_as_git_does(root: Path, patterns: list[str]) -> None:
+    check(root, patterns)
 
 
 def test_rules_of_a_folder_hold_below_it(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ ALWAYS = frozenset(
 """Names that are never source, whatever ignore files say."""
 
 _LARGEST = 100_000
-_GLOB = re.compile(r"\*\*/|/\*\*|\*\*|\*|\?|\[!?\]?[^\]]*\]|\\.|.", re.DOTALL)
+_GLOB = re.compile(r"/\*\*/|^\*\*/|/\*\*$|\*+|\?|\[!?\]?[^\]]*\]|\\.|.", re.DOTALL)
 
 
 class Rule:
@@ -59,9 +59,11 @@ class Rule:
 
 
 def _translate(piece: str) -> str:
-    simple = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    simple = {"/**/": "/(?:.*/)?", "**/": "(?:.*/)?", "/**": "/.+", "?": "[^/]"}
     if piece in simple:
         return simple[piece]
+    if piece[0] == "*":
+        return "[^/]*"
     if piece[0] == "[" and len(piece) > 2:
         inner = piece[1:-1].replace("\\", "\\\\")
         return f"[^{inner[1:]}]" if inner[0] == "!" else f"[{inner}]"
