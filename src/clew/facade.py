@@ -34,6 +34,7 @@ from clew.loop.fitted import Model
 from clew.pipelines.current import current
 from clew.pipelines.pipeline import Pipeline as _Pipeline
 from clew.pipelines.step import step
+from clew.tracking.adopt import adopt
 from clew.tracking.run import ActiveRun
 from clew.tracking.start import say_on_stderr, start
 from clew.workspace import Workspace, find_project, init_project
@@ -71,7 +72,8 @@ def workspace() -> Workspace:
         say_on_stderr(f"made a project in {root / '.clew'} (clew init elsewhere, if this is not the place)")
     with _lock:
         if root not in _open:
-            _open[root] = Workspace(root)
+            _open[root] = opened = Workspace(root)
+            adopt(opened.runs, opened.stores.objects, opened.folder)
             atexit.register(_open[root].close)
         return _open[root]
 

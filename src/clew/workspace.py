@@ -32,7 +32,8 @@ from clew.store.objects.local import LocalObjects
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from clew.core.types.model import ModelVersion
+    from clew.core.types.gate import GateReport
+    from clew.core.types.model import Alias, ModelVersion
     from clew.core.types.step import StepRun
     from clew.data.datasets import LedgerDatasets
     from clew.data.site import Site
@@ -157,6 +158,20 @@ class Workspace:
         from clew.loop.registering import register_model
 
         return register_model(self.stores, self.settings, self.models, self.runs, model, trust=self.trust, run=run)
+
+    def promote(self, reference: str, alias: str, *, reason: str = "", expected: int | None = None) -> Alias:
+        """Give an alias to a version with all the evidence there is; see `clew.loop.promotion.promote_version`."""
+        from clew.loop.promotion import promote_version
+
+        return promote_version(
+            self.stores, self.settings, self.aliases, reference, alias, reason=reason, expected=expected
+        )
+
+    def judge(self, reference: str, alias: str) -> GateReport:
+        """What the gate would say, with all the evidence there is; nothing moves."""
+        from clew.loop.promotion import judge_version
+
+        return judge_version(self.stores, self.settings, self.aliases, reference, alias)
 
     def serve(
         self, name: str, *, model: str, alias: str, host: str, port: int, ready: Callable[[Address], None]

@@ -91,7 +91,7 @@ def promote(*, reference: str, alias: str, reason: str, expected: int | None, as
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        move = workspace.aliases.promote(reference, alias, reason=reason, expected=expected)
+        move = workspace.promote(reference, alias, reason=reason, expected=expected)
         version = workspace.models.resolve(f"{reference.partition('@')[0]}@{move.number}")
     output.text(f"{version.reference} is {alias} now", move, as_json=as_json)
 
@@ -142,7 +142,7 @@ def gate(*, reference: str, alias: str, as_json: bool) -> None:
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        report = workspace.aliases.judge(reference, alias)
+        report = workspace.judge(reference, alias)
     if as_json:
         output.record(report, as_json=True)
     else:

@@ -46,11 +46,16 @@ def promote_version(
     alias: str,
     *,
     reason: str = "",
+    expected: int | None = None,
     trial: Interval | None = None,
 ) -> Alias:
     """Give an alias to a version with all the evidence there is; see `LedgerAliases.promote` for what it raises."""
     return aliases.promote(
-        reference, alias, reason=reason, findings=_findings(stores, settings, reference, alias, trial)
+        reference,
+        alias,
+        reason=reason,
+        expected=expected,
+        findings=_findings(stores, settings, reference, alias, trial),
     )
 
 

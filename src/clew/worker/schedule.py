@@ -1,10 +1,11 @@
-"""What a worker queues by itself: a look at each endpoint, every so often."""
+"""What a worker does by itself, every so often: bring home what killed runs left, and queue a look at each endpoint."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+from clew.tracking.adopt import adopt
 from clew.worker.handlers import queue_watch
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ __all__ = ["Schedule"]
 
 
 class Schedule:
-    """Queues a look at each endpoint of a project every `every_s` seconds; 0 never."""
+    """Every `every_s` seconds; 0 never."""
 
     def __init__(self, workspace: Workspace, *, every_s: float) -> None:
         self._workspace, self._every_s = workspace, every_s
@@ -26,6 +27,7 @@ class Schedule:
             return
         self._next = time.monotonic() + self._every_s
         stores = self._workspace.stores
+        adopt(self._workspace.runs, stores.objects, stores.folder)
         with stores.ledger.read() as tx:
             endpoints = tx.endpoints.list(stores.project)
         for endpoint in endpoints:
