@@ -77,6 +77,15 @@ COMMANDS: dict[str, Row] = {
     "init": Row("clew.cli.project:init", "Project", "Make a project in a folder"),
     "up": Row("clew.cli.project:up", "Project", "Start the worker and the endpoints of this project"),
     "events": Row("clew.cli.project:events", "Project", "List what changed, newest first"),
+    "why": Row("clew.cli.why:why", "The thread", "Show everything behind one decision, and score it again"),
+    "impact": Row(
+        "clew.cli.impact:impact",
+        "The thread",
+        "Show every run, model, name, endpoint and decision that something touched",
+    ),
+    "reproduce": Row(
+        "clew.cli.reproduce:reproduce", "The thread", "Repeat a run from its record, and compare it with the first time"
+    ),
     "completion": Row("clew.cli.completion:completion", "Project", "Print the completion script of a shell"),
 }
 """Every command of the first level, in the order in which `clew --help` shows those of one section."""

@@ -1,0 +1,132 @@
+"""`clew reproduce RUN`: repeat a run from its record in a clean folder, and say how like the first time it was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+from clew.cli.picture import Branch, tree
+
+if TYPE_CHECKING:
+    from clew.core.contracts.stores import Stores
+    from clew.loop.reproduce import Reproduction
+    from clew.loop.reproduce.reproduction import Factor, MetricComparison, StepComparison
+
+__all__ = ["reproduce"]
+
+_SHOWN = 12
+
+
+@command(
+    "reproduce",
+    examples=[
+        ("clew reproduce calm-otter-417", "repeat a run, and compare every step with the first time"),
+        ("clew reproduce 0193a7 --keep again/ --json", "keep the folder it ran in, and print the whole comparison"),
+    ],
+)
+@click.argument("run", metavar="RUN")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Lay code and data out in this empty or new folder, and leave them there.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=1e-6,
+    show_default=True,
+    help="How far metrics may be off, relative to their value, to be within tolerance.",
+)
+def reproduce(*, run: str, keep: Path | None, tolerance: float, as_json: bool) -> None:
+    """Repeat a run from its record, and compare it with the first time.
+
+    Code, data, seeds and thread counts are as they were; the command runs again in a clean folder with an empty step
+    cache. The verdict is bit-identical, same metrics, within tolerance, or different, which ends with exit code 1.
+    Installed packages, Python and the machine are compared and not re-created.
+    """
+    from clew.loop.reproduce import reproduce as again
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        objects = workspace.folder / "objects"
+
+        @contextmanager
+        def open_room(folder: Path) -> Iterator[Stores]:
+            with _room(folder, objects) as room:
+                yield room
+
+        found = again(workspace.stores, run, open_room=open_room, keep=keep, tolerance=tolerance, tell=output.note)
+    output.text(_picture(found), found, as_json=as_json)
+    if not found.verdict.proved:
+        raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _room(folder: Path, objects: Path) -> Iterator[Stores]:
+    """A project of its own, with the objects of the real one."""
+    from clew.workspace import FOLDER, Workspace, init_project
+
+    init_project(folder)
+    own = folder / FOLDER / "objects"
+    shutil.rmtree(own, ignore_errors=True)
+    own.symlink_to(objects, target_is_directory=True)
+    with Workspace(folder) as room:
+        yield room.stores
+
+
+def _picture(found: Reproduction) -> str:
+    changed = [Branch(_factor(each)) for each in found.factors]
+    parts = [
+        _steps(found.steps),
+        Branch(
+            _counted("output", len(found.outputs), sum(each.same for each in found.outputs)),
+            tuple(Branch(f"{each.kind} {each.name}") for each in found.outputs if not each.same),
+        ),
+        _metrics(found.metrics),
+    ]
+    under = [part for part in parts if not part.text.startswith("no ")]
+    if found.divergence is not None:
+        causes = tuple(Branch(_factor(each)) for each in found.divergence.factors)
+        nothing = (Branch("nothing that was recorded of it has changed: it depends on something else"),)
+        said = f"first difference: {found.divergence.what} {found.divergence.name}"
+        under.append(Branch(said, causes or nothing))
+    if changed:
+        more = [Branch(f"and {len(changed) - _SHOWN} more: --json")] if len(changed) > _SHOWN else []
+        under.append(Branch("changed since, whether it matters or not", (*changed[:_SHOWN], *more)))
+    under += [Branch(note) for note in found.notes]
+    return tree(Branch(f"{found.verdict}: run {found.name}, repeated as {found.repeated[:12]}", tuple(under)))
+
+
+def _steps(steps: list[StepComparison]) -> Branch:
+    marks = {True: "=", False: "≠", None: "?"}
+    lines = tuple(Branch(f"{marks[each.same]} {each.step}  {each.output[:12] or 'not kept'}") for each in steps)
+    return Branch(_counted("step", len(steps), sum(each.same is True for each in steps)), lines)
+
+
+def _metrics(metrics: list[MetricComparison]) -> Branch:
+    def line(each: MetricComparison) -> str:
+        was, now = output.cell(each.metric, each.recorded), output.cell(each.metric, each.value)
+        return f"= {each.metric}  {now}" if each.same else f"≠ {each.metric}  {was} → {now}"
+
+    ordered = sorted(metrics, key=lambda each: each.same)
+    lines = tuple(Branch(line(each)) for each in ordered[:_SHOWN])
+    return Branch(_counted("metric", len(metrics), sum(each.same for each in metrics)), lines)
+
+
+def _counted(noun: str, count: int, same: int) -> str:
+    if not count:
+        return f"no {noun}s"
+    return f"{same} of {count} {noun}{'s' if count > 1 else ''} the same, bit for bit"
+
+
+def _factor(each: Factor) -> str:
+    name = each.name if each.name.startswith(each.kind) else f"{each.kind} {each.name}"
+    return f"{name}: {each.recorded or 'none'} → {each.now or 'none'}"

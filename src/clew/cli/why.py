@@ -1,0 +1,191 @@
+"""`clew why PREDICTION`: the thread from one decision back to everything behind it, and forward to its label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+from clew.cli.output import cell
+from clew.cli.picture import Branch, tree
+
+if TYPE_CHECKING:
+    from clew.loop.replay import Replay
+    from clew.loop.why import Why
+    from clew.loop.why.drift import SpanDrift
+    from clew.loop.why.origin import DataOrigin, RunOrigin
+    from clew.loop.why.promotion import Promotion
+
+__all__ = ["why"]
+
+_SHOWN = 5
+_DIGITS = 12
+
+
+@command(
+    "why",
+    examples=[
+        ("clew why 0193a7c1f2d07e6b9c3d5a8e4f601b27", "one decision, by the id that came with it"),
+        ("clew why 0193a7c1f2d0 --json", "the first digits are enough while they are unambiguous"),
+    ],
+)
+@click.argument("prediction", metavar="PREDICTION")
+def why(*, prediction: str, as_json: bool) -> None:
+    """Show everything behind one decision, and score it again.
+
+    Model version, gate and who named it, run, code, environment, data versions and their checks, drift at that hour,
+    scores in shadow, the label, and a replay that compares with what was logged bit for bit.
+    """
+    from clew.loop.why import why as follow
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        found = follow(workspace.stores, prediction, trust=workspace.trust)
+    output.text(_picture(found), found, as_json=as_json)
+
+
+def _picture(found: Why) -> str:
+    logged = found.prediction
+    top = f"{cell('decision', logged.decision)}, score {logged.score!r}, {cell('time_us', logged.time_us)}"
+    parts = [
+        _prediction(found),
+        _replay(found.replay),
+        _label(found),
+        Branch(
+            "in shadow", tuple(Branch(f"{s.model} {cell('', s.decision)}, score {s.score!r}") for s in found.shadows)
+        ),
+        _model(found),
+        *([_promotion(found.promotion)] if found.promotion is not None else []),
+        *([_run(found, found.run)] if found.run is not None else [Branch("no run made this version")]),
+        Branch("data", tuple(_data(found, each) for each in found.data)),
+        *_drift(found),
+    ]
+    return tree(Branch(top, tuple(part for part in parts if part.under or part.text not in ("in shadow", "data"))))
+
+
+def _prediction(found: Why) -> Branch:
+    logged = found.prediction
+    row = f", row {logged.row + 1} of {logged.rows} of its request" if logged.rows > 1 else ""
+    inputs = ", ".join(f"{name}={_value(value)}" for name, value in logged.inputs.items())
+    facts = [
+        f"inputs {inputs}",
+        f"received {cell('received_us', logged.received_us)}, answered in {logged.latency_us / 1000:.3g} ms{row}",
+        f"key {logged.key}" if logged.key else "",
+        "waits in a journal, not compacted yet" if not logged.batch else "",
+    ]
+    return _branch(f"prediction {logged.id} at endpoint {found.endpoint.name}", facts)
+
+
+def _replay(replay: Replay) -> Branch:
+    if replay.verdict == "identical":
+        rows = f", {replay.rows} rows together" if replay.rows > 1 else ""
+        return Branch(f"replay: identical, bit for bit ({replay.runtime}{rows})")
+    if replay.verdict == "cannot":
+        return Branch(f"replay: not possible here: {replay.reason}")
+    said = f"replay: different: logged {replay.logged_score!r}, now {replay.score!r}"
+    return _branch(said, [f"{replay.differing} of {replay.rows} rows differ", replay.reason])
+
+
+def _label(found: Why) -> Branch:
+    if found.label is None:
+        return Branch("label: not yet")
+    right = " (as decided)" if found.label.label == found.prediction.decision else ""
+    return Branch(
+        f"label: {cell('', found.label.label)}{right}, by {found.label.by}, "
+        f"received {cell('received_us', found.label.received_us)}"
+    )
+
+
+def _model(found: Why) -> Branch:
+    model = found.model
+    facts = [
+        f"{model.estimator}, {model.format}, answers with {found.prediction.runtime}",
+        f"package {model.package[:_DIGITS]}, threshold {cell('', model.threshold)}",
+        f"registered {cell('created_us', model.created_us)} by {model.created_by}"
+        + (f": {model.message}" if model.message else ""),
+        f"unsafe: {'; '.join(model.unsafe)}" if model.unsafe else "",
+    ]
+    return _branch(f"model {model.reference}", facts)
+
+
+def _promotion(promotion: Promotion) -> Branch:
+    said = f"{promotion.alias} since {cell('moved_us', promotion.moved_us)}, by {promotion.moved_by}"
+    said += f": {promotion.reason}" if promotion.reason else ""
+    gate = promotion.gate
+    if gate is None:
+        return Branch(said, (Branch("no gate guards this name"),))
+    checks = tuple(Branch(f"{check.verdict} {check.name}: {check.reason}") for check in gate.checks)
+    return Branch(said, (Branch(f"gate: {gate.verdict}, report {promotion.report[:_DIGITS]}", checks),))
+
+
+def _run(found: Why, run: RunOrigin) -> Branch:
+    code, environment, hardware, seeds = run.code, run.environment, run.hardware, run.seeds
+    params = ", ".join(f"{name}={_value(value)}" for name, value in run.params.items())
+    facts = [
+        f"{run.kind} {run.entry}, {cell('created_us', run.created_us)}, by {run.created_by}",
+        f"parameters {params}" if params else "",
+        f"command {' '.join(run.command)}" if run.command else "",
+        f"triggered by {', '.join(run.triggered_by)}" if run.triggered_by else "",
+    ]
+    if code is not None:
+        commit = f", commit {code.commit[:_DIGITS]}{'+' if code.commit.endswith('+') else ''}" if code.commit else ""
+        facts.append(f"code {code.snapshot[:_DIGITS]}, {code.files} files{commit}")
+    if environment is not None:
+        facts.append(
+            f"environment {environment.digest[:_DIGITS]}: Python {environment.python}, "
+            f"{environment.distributions} distributions, {environment.system} {environment.machine}"
+        )
+    if hardware is not None:
+        facts.append(f"hardware {hardware.cpu}, {hardware.usable_cpus} processors")
+    if seeds is not None:
+        facts.append(f"seeds {seeds.digest[:_DIGITS]}, hash seed {seeds.hash_seed or 'not recorded'}")
+    steps = tuple(
+        Branch(
+            f"step {each.step} {each.outcome}, key {each.key[:_DIGITS]}, output {each.output[:_DIGITS] or 'not kept'}"
+        )
+        for each in found.steps
+    )
+    lines = tuple(Branch(fact) for fact in facts if fact)
+    return Branch(f"run {run.name} {run.id[:_DIGITS]}", (*lines, *steps))
+
+
+def _data(found: Why, data: DataOrigin) -> Branch:
+    checks = [f"{check.verdict}: {check.reason}" for check in found.checks if check.name == f"data {data.reference}"]
+    message = f": {data.message}" if data.message else ""
+    said = f"{data.reference} {data.digest[:_DIGITS]}, {cell('rows', data.rows)} rows, by {data.created_by}{message}"
+    return _branch(said, [*checks, f"into {', '.join(data.into)}"])
+
+
+def _drift(found: Why) -> Iterator[Branch]:
+    if found.drift is None:
+        return
+    hour, day = found.drift.hour, found.drift.day
+    under = [Branch(_span("that hour", hour)), Branch(_span("24 hours before its end", day))]
+    window = found.drift.window
+    if window is not None:
+        span = f"{cell('start_us', window.start_us)} to {cell('end_us', window.end_us)}"
+        under.append(Branch(f"monitored window {span}: {window.rows:,} rows, {window.labels:,} labelled"))
+    yield Branch("drift against the training profile", tuple(under))
+
+
+def _span(name: str, span: SpanDrift) -> str:
+    if not span.rows:
+        return f"{name}: not counted yet"
+    shown = ", ".join(f"{each.column} {each.effect:.2g}" for each in span.columns[:_SHOWN])
+    drifted = ", ".join(span.drifted) or "none more than chance"
+    return f"{name}: {span.rows:,} rows, drifted: {drifted} (largest distances: {shown})"
+
+
+def _short(digest: str) -> str:
+    return digest[:_DIGITS] or "not kept"
+
+
+def _branch(text: str, facts: list[str]) -> Branch:
+    return Branch(text, tuple(Branch(fact) for fact in facts if fact))
+
+
+def _value(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else cell("", value)

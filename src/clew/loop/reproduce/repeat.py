@@ -1,0 +1,106 @@
+"""Runs a recorded command again, as a process of its own in the clean folder, and finds the run that it made."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Failed
+from clew.core.types.run import Run, RunStatus, Scalar
+from clew.loop.reproduce.scene import Scene
+
+__all__ = ["command_of", "repeat"]
+
+_STDERR = 2
+
+
+def repeat(room: Stores, run: Run, scene: Scene, folder: Path, *, variables: Mapping[str, str]) -> Run:
+    """Run the command of a run again, and return the run of the room that corresponds to it.
+
+    What the command prints goes to stderr; what clew itself says of the room is of no use outside of it.
+
+    Args:
+        room: the project in which it runs.
+        run: the run that is repeated.
+        scene: what it was.
+        folder: where its files lie now.
+        variables: the environment.
+
+    Raises:
+        Failed: the command failed, or made no run.
+    """
+    command, ours = command_of(run, scene), scene.pipeline or scene.wrapped
+    code = subprocess.run(  # noqa: S603 - the user's own command, as it was recorded
+        command,
+        cwd=folder / scene.folder,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if ours else _STDERR,
+        check=False,
+    ).returncode
+    with room.ledger.read() as tx:
+        made = tx.runs.list(room.project, limit=10_000).items
+    found = max(made, key=lambda each: _likeness(run, each), default=None)
+    if found is None or found.status is not RunStatus.FINISHED or code != 0:
+        why = found.reason.strip() if found is not None and found.reason else f"exit code {code}"
+        raise Failed(
+            f"run {run.name} could not be repeated: {why}",
+            hint="files that are neither source nor data of the project are not in the clean folder: clew data add; "
+            "look around in it with --keep",
+        )
+    return found
+
+
+def command_of(run: Run, scene: Scene) -> list[str]:
+    """The command line of a scene."""
+    python = [sys.executable, "-m", "clew", "run", "--json"]
+    if scene.pipeline:
+        file, _, function = scene.pipeline.rpartition(":")
+        name = posixpath.relpath(file, scene.folder)
+        params = [f"{key}={msgspec.json.encode(value).decode()}" for key, value in _nested(run.params).items()]
+        return [*python, f"{name}:{function}", *params]
+    if scene.wrapped:
+        return [*python, *scene.words]
+    return [sys.executable, *scene.words]
+
+
+def _nested(params: Mapping[str, Scalar]) -> dict[str, object]:
+    """Parameters as they were before runs kept them flat: dotted names are mappings, and texts may have been lists."""
+    found: dict[str, object] = {}
+    for name, value in params.items():
+        *above, last = name.split(".")
+        place = found
+        for part in above:
+            inner = place.setdefault(part, {})
+            if not isinstance(inner, dict):
+                break
+            place = inner
+        place[last] = _list_or(value)
+    return found
+
+
+def _list_or(value: Scalar) -> object:
+    if not isinstance(value, str) or value[:1] not in ("[", "("):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+
+
+def _likeness(run: Run, other: Run) -> tuple[bool, bool, bool, int]:
+    """Of several runs that a command made, the one that has most in common with the first one."""
+    shared = sum(other.params.get(name, object()) == value for name, value in run.params.items())
+    return (_entry(other) == _entry(run), other.name == run.name, other.params == run.params, shared)
+
+
+def _entry(run: Run) -> str:
+    """The file and function of an entry, wherever they lie."""
+    return posixpath.basename(run.entry)

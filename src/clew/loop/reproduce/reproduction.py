@@ -1,0 +1,153 @@
+"""What a reproduction found. How it is made: `clew.loop.reproduce.reproduce`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from clew.core.ids import Digest
+from clew.core.types.step import StepOutcome
+
+__all__ = [
+    "Divergence",
+    "Factor",
+    "FactorKind",
+    "MetricComparison",
+    "OutputComparison",
+    "OutputKind",
+    "Reproduction",
+    "ReproductionVerdict",
+    "StepComparison",
+]
+
+
+class ReproductionVerdict(StrEnum):
+    """How like the first time it was; `nothing to compare` where a run left neither steps, outputs nor metrics."""
+
+    BIT_IDENTICAL = "bit-identical"
+    SAME_METRICS = "same metrics"
+    WITHIN_TOLERANCE = "within tolerance"
+    DIFFERENT = "different"
+    NOTHING = "nothing to compare"
+
+    @property
+    def proved(self) -> bool:
+        """Whether the run was reproduced, bit for bit or as far as its metrics go."""
+        return self not in (ReproductionVerdict.DIFFERENT, ReproductionVerdict.NOTHING)
+
+
+class StepComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One step, then and now.
+
+    `same` compares the digests of the outputs; it is None where one side kept none. Keys are equal when code, versions,
+    arguments and reads of the step are. `position` is that of the first time, or of now for a step that is new.
+    """
+
+    step: str
+    position: int
+    outcome: StepOutcome | None
+    recorded_key: Digest
+    key: Digest
+    recorded: Digest
+    output: Digest
+    same: bool | None
+
+
+class OutputKind(StrEnum):
+    """What else a run leaves."""
+
+    ARTIFACT = "artifact"
+    MODEL = "model"
+    DATA = "data"
+
+
+class OutputComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Something else that a run left, by digest; empty where one side has none."""
+
+    kind: OutputKind
+    name: str
+    recorded: Digest
+    output: Digest
+
+    @property
+    def same(self) -> bool:
+        """Whether the bytes are the same."""
+        return self.recorded == self.output
+
+
+class MetricComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric: its last values, None where one side has none.
+
+    `same` says that all points are, bit for bit, but for their times. `difference` is the largest one between points,
+    relative to the greater of both; None where they cannot be paired.
+    """
+
+    metric: str
+    recorded: float | None
+    value: float | None
+    points: int
+    same: bool
+    difference: float | None
+
+
+class FactorKind(StrEnum):
+    """What a run recorded about itself, and what may have changed since."""
+
+    PACKAGE = "package"
+    PYTHON = "python"
+    SYSTEM = "system"
+    HARDWARE = "hardware"
+    THREADS = "threads"
+    SEED = "seed"
+    CODE = "code"
+    DATA = "data"
+    FILE = "file"
+    ARGUMENT = "argument"
+    VARIABLE = "variable"
+
+
+class Factor(msgspec.Struct, frozen=True, kw_only=True):
+    """One recorded thing that is not what it was; a side that has none is empty."""
+
+    kind: FactorKind
+    name: str
+    recorded: str
+    now: str
+
+
+class Divergence(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the two runs part: the first step, output or metric that is not the same, and what may be behind it.
+
+    `factors` are those that the step's key saw change. Without any, the same code with the same inputs gave another
+    result: it depends on something that is not in its key, such as threads, the processor, or the time.
+    """
+
+    what: str
+    name: str
+    position: int
+    factors: list[Factor]
+
+
+class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
+    """A run, repeated.
+
+    `run` is the one that was to be reproduced, `repeated` the id of the new run, of kind `reproduction`. `factors` are
+    all recorded things that are not what they were, whether they mattered or not. `folder` is where code and data were
+    laid out, when that was kept.
+    """
+
+    run: str
+    name: str
+    repeated: str
+    verdict: ReproductionVerdict
+    tolerance: float
+    steps: list[StepComparison]
+    outputs: list[OutputComparison]
+    metrics: list[MetricComparison]
+    divergence: Divergence | None
+    factors: list[Factor]
+    notes: list[str]
+    started_us: int
+    ended_us: int
+    folder: str = ""
