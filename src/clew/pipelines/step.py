@@ -141,7 +141,7 @@ def step(
         inputs: files and patterns that it reads, `env:NAME` for environment variables, and `network` or `programs`
             when it asks those and may be kept all the same.
         reaches: functions, classes and modules that it leads to in ways that cannot be seen.
-        ignores: globals whose content does not matter, as `module:name`.
+        ignores: globals whose content does not matter, as `module:name` or `name`.
     """
 
     def make(function: Callable[P, R]) -> Step[P, R]:

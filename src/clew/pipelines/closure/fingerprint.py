@@ -44,7 +44,7 @@ class Fingerprint:
         function: what to take it of.
         reaches: functions, classes and modules that it leads to in ways that cannot be seen; when there are any, code
             that is found by a computed name is not refused.
-        ignores: names of things whose content does not matter, as `module:name`.
+        ignores: names of things whose content does not matter, as `module:name` or `name`.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ def fingerprint(function: object, *, reaches: Collection[object] = (), ignores: 
     Args:
         function: a plain function, or anything that wraps one (`__wrapped__`).
         reaches: functions, classes and modules that it leads to in ways that cannot be seen.
-        ignores: names of things whose content does not matter, as `module:name`.
+        ignores: names of things whose content does not matter, as `module:name` or `name`.
 
     Raises:
         Invalid: it is no function, or something that it reaches cannot be known.

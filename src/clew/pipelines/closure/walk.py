@@ -36,7 +36,8 @@ class Walk:
     """One walk: hand in what to start from by `reference`, `run`, then read `ingredients` and `guards`.
 
     Args:
-        ignores: names of globals, class attributes and closure variables to leave out, as `module:name`.
+        ignores: names of globals, class attributes and closure variables to leave out, as `module:name`
+            or `name`.
         open_ended: whether the caller has declared what cannot be found, so that computed code is not refused.
     """
 
@@ -107,7 +108,7 @@ class Walk:
 
     def held(self, kind: str, label: str, value: object, key: tuple[int, str]) -> object:
         """The token of a value that something holds, an ingredient of its own unless it is one already."""
-        if label in self._ignores:
+        if label in self._ignores or label.partition(":")[2] in self._ignores:
             return ["ignored"]
         if isinstance(value, (FunctionType, type, ModuleType)):
             return self.reference(value, label)
