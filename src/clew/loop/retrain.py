@@ -107,6 +107,6 @@ def _run(settings: RetrainSettings, root: Path) -> _Answer:
         tail = "\n".join((done.stderr or done.stdout).splitlines()[-_SHOWN_LINES:])
         raise Failed(f"{settings.pipeline} ended with exit code {done.returncode}:\n{tail}")
     try:
-        return msgspec.json.decode(done.stdout.splitlines()[-1], type=_Answer)
-    except (msgspec.DecodeError, IndexError) as error:
+        return msgspec.json.decode(done.stdout, type=_Answer)
+    except msgspec.DecodeError as error:
         raise Invalid(f"{settings.pipeline} ended well, and its answer cannot be read: {error}") from error
