@@ -25,6 +25,7 @@ _KIND_OF = {
     "files": FactorKind.FILE,
     "folder": FactorKind.FILE,
     "library": FactorKind.PACKAGE,
+    "presence": FactorKind.FILE,
     "python": FactorKind.PYTHON,
 }
 """From the first word of an ingredient of a step's key; everything else that a step reaches is code."""

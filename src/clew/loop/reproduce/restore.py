@@ -15,11 +15,12 @@ from clew.core.contracts.objects import Objects
 from clew.core.hashing import hash_file
 from clew.loop.reproduce.recorded import Recorded
 from clew.loop.reproduce.scene import Scene
+from clew.pipelines.reads import ReadKind
 from clew.tracking.capture import Source, restore_source
 
 __all__ = ["lay_out"]
 
-_READS = ("file", "files", "folder")
+_ON_DISK = (ReadKind.FILE, ReadKind.FILES, ReadKind.FOLDER, ReadKind.PRESENCE)
 _REST = "*"
 _TIMEOUT_S = 120.0
 
@@ -45,24 +46,24 @@ def lay_out(objects: Objects, source: Source, scene: Scene, recorded: Recorded, 
     was, now = Path(scene.root) / scene.folder, folder / scene.folder
     for kind, name, digest in _reads(recorded):
         if not _inside(name):
-            if kind == "file" and _digest_of(Path(name)) not in (digest, None):
+            if kind is ReadKind.FILE and _digest_of(Path(name)) not in (digest, None):
                 missing.append(f"{name} has changed since")
-        elif kind == "file":
+        elif kind is ReadKind.FILE:
             missing += _bring_file(was / name, now / name, digest)
         else:
-            pattern = name if kind == "files" else f"{name}/*"
+            pattern = f"{name}/*" if kind is ReadKind.FOLDER else name
             _bring(was, now, glob.glob(pattern, root_dir=was, recursive=True))  # noqa: PTH207 - as steps glob
     return missing
 
 
-def _reads(recorded: Recorded) -> Iterator[tuple[str, str, str]]:
-    """Kind, name and digest of everything on disk that a step read."""
-    seen: dict[tuple[str, str], str] = {}
+def _reads(recorded: Recorded) -> Iterator[tuple[ReadKind, str, str]]:
+    """Kind, name and digest of everything on disk that a step read, or looked for."""
+    seen: dict[tuple[ReadKind, str], str] = {}
     for ingredients in recorded.ingredients.values():
         for ingredient, digest in ingredients.items():
             kind, _, name = ingredient.partition(" ")
-            if kind in _READS and name:
-                seen[kind, name] = digest
+            if kind in _ON_DISK and name:
+                seen[ReadKind(kind), name] = digest
     return ((kind, name, digest) for (kind, name), digest in seen.items())
 
 
@@ -90,7 +91,9 @@ def _bring_file(was: Path, now: Path, digest: str) -> list[str]:
 def _bring(was: Path, now: Path, names: Iterable[str]) -> None:
     """Copy what a pattern or listing gave; whether it still gives the same, the step's key will tell."""
     for name in names:
-        if (was / name).is_file() and not (now / name).exists():
+        if (was / name).is_dir():
+            (now / name).mkdir(parents=True, exist_ok=True)
+        elif (was / name).is_file() and not (now / name).exists():
             (now / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(was / name, now / name)
 
