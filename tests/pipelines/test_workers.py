@@ -241,10 +241,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_killed_pipeline_goes_on_where_it_was(tmp_path: Path, workers: str) -> None:
     path = script(tmp_path, SLOW)
-    for at in range(2):
-        process = start(path, f"killed{at}", WORKERS=workers)
-        ledger = tmp_path / ".clew" / "ledger.db"
-        _wait(lambda: ledger.exists() and _kept(tmp_path) >= 4 * (at + 1), process)
+    for run, enough in (("first", 4), ("second", 8)):
+        process = start(path, run, WORKERS=workers)
+        _wait_for(tmp_path, enough, process)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     kept = _kept(tmp_path)
@@ -259,7 +258,7 @@ def test_a_killed_pipeline_goes_on_where_it_was(tmp_path: Path, workers: str) ->
 def test_an_interrupt_ends_the_workers_and_the_same_command_goes_on(tmp_path: Path) -> None:
     path = script(tmp_path, SLOW)
     process = start(path, "first")
-    _wait(lambda: (tmp_path / ".clew" / "ledger.db").exists() and _kept(tmp_path) >= 3, process)
+    _wait_for(tmp_path, 3, process)
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in failed(process)
     told = finish(start(path, "second"))
@@ -275,9 +274,10 @@ def _kept(folder: Path) -> int:
         stores.ledger.close()
 
 
-def _wait(ready: Any, process: subprocess.Popen[str]) -> None:
+def _wait_for(folder: Path, enough: int, process: subprocess.Popen[str]) -> None:
+    """Wait until so many results are kept."""
     for _ in range(2000):
-        if ready():
+        if (folder / ".clew" / "ledger.db").exists() and _kept(folder) >= enough:
             return
         if process.poll() is not None:
             raise AssertionError(process.communicate()[1])

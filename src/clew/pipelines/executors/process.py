@@ -6,12 +6,15 @@ step again and refuses when it differs: it has imported the sources as they are 
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import Any
 
 from clew.core.clock import SystemClock
@@ -60,7 +63,7 @@ class ProcessExecutor:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        self._pool = ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent)
 
     def submit(self, target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], order: Order) -> Future[Attempt]:
         """Run a step in one of the processes."""
@@ -73,6 +76,18 @@ class ProcessExecutor:
         if not wait:
             for process in running:
                 process.terminate()
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the pipeline's process is killed, which otherwise leaves it waiting for ever."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_end, args=(parent.sentinel,), daemon=True).start()
+
+
+def _wait_and_end(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def _work(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], order: Order) -> Attempt:
