@@ -1,0 +1,94 @@
+"""A long-running `clew …` beside the replay, as a process of its own, with its output in a file.
+
+It is kept alive: whoever needs it calls `ensure`, and a process that died is started again. Call from the main thread
+(on Linux a process is tied to the thread that started it).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from clew.core.errors import Unavailable
+
+__all__ = ["Program"]
+
+_GOODBYE_S = 10.0
+_MOST_STARTS = 20
+_SHOWN_LINES = 15
+
+
+class Program:
+    """One program.
+
+    Args:
+        words: what comes after `clew`.
+        folder: where it runs: the project.
+        log: where its output goes.
+    """
+
+    def __init__(self, words: list[str], *, folder: Path, log: Path) -> None:
+        self.words, self.log, self.starts = words, log, 0
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 when it does not run."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else 0
+
+    def ensure(self) -> bool:
+        """Start it unless it runs; whether it had to be started.
+
+        Raises:
+            Unavailable: it has died again and again; the end of its output is part of the error.
+        """
+        if self.pid:
+            return False
+        if self.starts >= _MOST_STARTS:
+            raise Unavailable(
+                f"clew {' '.join(self.words)} ended {self.starts} times:\n{self.tail()}", hint=f"see {self.log}"
+            )
+        self.starts += 1
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "clew.demo.tether", str(os.getpid()), *self.words]
+        with self.log.open("ab") as out:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                command,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the replay, which then ends the others in order
+            )
+        return True
+
+    def stop(self) -> None:
+        """Ask it to end, and insist after a while."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_GOODBYE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def kill(self) -> None:
+        """End it at once."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def tail(self) -> str:
+        """The end of its output."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        return "\n".join(lines[-_SHOWN_LINES:])
