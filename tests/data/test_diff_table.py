@@ -60,6 +60,13 @@ def test_without_a_key_rows_are_counted() -> None:
     assert compared(old, old.reverse(), []).rows_added == 0
 
 
+def test_parts_that_are_there_twice_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "PART_ROWS", 2)
+    three, one = pl.DataFrame({"x": [7, 8] * 3}), pl.DataFrame({"x": [7, 8]})
+    assert compared(three, one, []).rows_removed == 4
+    assert compared(one, three, []).rows_added == 4
+
+
 def test_columns_that_come_and_go(site: Site) -> None:
     add_table(site, "t", OLD, rules=TableRules(key=["id"]))
     changed = NEW.rename({"y": "z"}).with_columns(pl.col("x").cast(pl.Float32), w=pl.lit(True))

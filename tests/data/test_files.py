@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import shutil
@@ -18,6 +19,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.ids import Ids
 from clew.core.types.dataset import DatasetKind
+from clew.data import checkout as checkout_module
 from clew.data import snapshot as snapshot_module
 from clew.data.add_files import add_files
 from clew.data.checkout import checkout
@@ -411,6 +413,33 @@ def test_a_version_can_be_taken_out_without_its_stat_cache(site: Site, tmp_path:
     checkout(site, one, tmp_path / "out")
     shutil.rmtree(site.folder)
     assert checkout(site, one, tmp_path / "out").unchanged == 9
+
+
+def test_work_during_a_checkout_is_seen_afterwards(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "in", {"a": b"one", "b": b"two"})
+    one = add_files(site, "raw", tmp_path / "in").version
+    now_ns = checkout_module.filesystem_now_ns
+
+    def and_work(folder: Path) -> int:
+        (tmp_path / "out" / "a").write_bytes(b"ONE")
+        return now_ns(folder)
+
+    monkeypatch.setattr(checkout_module, "filesystem_now_ns", and_work)
+    checkout(site, one, tmp_path / "out")
+    assert [change.path for change in status(site, tmp_path / "out").diff.changed] == ["a"]
+
+
+def test_a_stat_cache_of_another_ledger_is_not_believed(site: Site, stores: Stores, tmp_path: Path) -> None:
+    make(tmp_path / "in", SAMPLE)
+    add_files(site, "raw", tmp_path / "in")
+    make(tmp_path / "other", {"x": b"x"})
+    fresh = dataclasses.replace(stores, ledger=MemoryLedger(), objects=MemoryObjects())
+    other = Site.of(fresh)
+    add_files(other, "raw", tmp_path / "other")
+    added = add_files(other, "raw", tmp_path / "in").version
+    assert added.reference == "raw@2"
+    checkout(other, added, tmp_path / "out")
+    assert seen(tmp_path / "out") == SAMPLE
 
 
 def test_a_table_is_not_taken_out_as_files(site: Site, tmp_path: Path) -> None:

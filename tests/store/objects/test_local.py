@@ -15,17 +15,10 @@ from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.store.objects import LocalObjects
 from clew.store.objects.disk import Draft
+from clew.testing import ManualClock
 from clew.testing.objects import ObjectsContract
 
 NOISE = os.urandom(3 << 20)
-
-
-class SetClock:
-    def __init__(self, us: int) -> None:
-        self.us = us
-
-    def now_us(self) -> int:
-        return self.us
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -165,6 +158,21 @@ def test_putting_again_mends_a_damaged_loose_object(tmp_path: Path) -> None:
     assert objects.get(digest) == NOISE
 
 
+def test_a_mended_pack_is_read_by_those_who_saw_it_damaged(tmp_path: Path) -> None:
+    objects, other = LocalObjects(tmp_path), LocalObjects(tmp_path)
+    with objects.batch() as batch:
+        digest = batch.put(b"z" * 300)
+    (pack,) = (tmp_path / "packs").iterdir()
+    flip(pack, 25)
+    for reader in (objects, other):
+        with pytest.raises(Corrupt):
+            reader.get(digest)
+    with objects.batch() as batch:
+        batch.put(b"z" * 300)
+    assert [path.name for path in (tmp_path / "packs").iterdir()] == [pack.name]
+    assert objects.get(digest) == other.get(digest) == b"z" * 300
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_damage_to_a_pack_gives_wrong_bytes(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -185,10 +193,13 @@ def test_no_damage_to_a_pack_gives_wrong_bytes(data: st.DataObject, tmp_path_fac
         except Corrupt:
             wrong += 1
     assert wrong > 0
-    for content in contents:
-        LocalObjects(folder).put(content)
-    if wrong == len(digests):
-        assert all(LocalObjects(folder).get(digest) == content for digest, content in digests.items())
+    mended = LocalObjects(folder)
+    if data.draw(st.booleans()):
+        with mended.batch() as batch:
+            assert [batch.put(content) for content in contents] == list(digests)
+    else:
+        assert [mended.put(content) for content in contents] == list(digests)
+    assert all(LocalObjects(folder).get(digest) == content for digest, content in digests.items())
 
 
 @settings(max_examples=40, deadline=None)
@@ -248,10 +259,10 @@ def test_drafts_of_killed_writers_are_swept_when_old(tmp_path: Path) -> None:
     old.write_bytes(b"left")
     now_us = int(old.stat().st_mtime * 1e6)
     assert list(LocalObjects(tmp_path).list()) == [hash_bytes(b"x")]
-    LocalObjects(tmp_path, clock=SetClock(now_us + 60_000_000)).put(b"y")
+    LocalObjects(tmp_path, clock=ManualClock(now_us + 60_000_000)).put(b"y")
     assert old.exists()
     with Draft(drafts) as held:
-        LocalObjects(tmp_path, clock=SetClock(now_us + 7200_000_000)).put(b"z")
+        LocalObjects(tmp_path, clock=ManualClock(now_us + 7200_000_000)).put(b"z")
         assert not old.exists()
         assert Path(held.path).exists()
     assert list(drafts.iterdir()) == []
@@ -352,3 +363,41 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
         LocalObjects(tmp_path / "store").put(b"x")
     with pytest.raises(Unavailable), LocalObjects(tmp_path / "store").batch():
         pass
+
+
+@pytest.mark.parametrize("how", ["put", "put_file", "batch", "again"])
+def test_contents_come_before_names_and_names_before_the_promise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    objects = LocalObjects(tmp_path / "store")
+    (tmp_path / "source").write_bytes(NOISE)
+    objects.put(b"makes the folders")
+    if how == "again":
+        objects.put(NOISE)
+        objects._loose._durable.clear()
+    calls: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def recorded_fsync(fd: int) -> None:
+        calls.append("sync folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "sync file")
+        fsync(fd)
+
+    def recorded_replace(source: str, target: str) -> None:
+        calls.append("name")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(os, "replace", recorded_replace)
+    if how == "put_file":
+        objects.put_file(tmp_path / "source")
+    elif how == "batch":
+        with objects.batch() as batch:
+            batch.put(NOISE)
+    else:
+        objects.put(NOISE)
+    if how == "again":
+        assert calls == ["sync folder", "sync folder"]
+    else:
+        at = calls.index("name")
+        assert calls[:at].count("sync file") == 1
+        assert calls[at:] == (["name", "sync folder"])

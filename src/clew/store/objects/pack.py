@@ -125,10 +125,14 @@ class Pack:
         Raises:
             Corrupt: they do not match the digest.
         """
-        stored = self._read_at(entry.offset, entry.stored)
-        data = stored if entry.stored == entry.size else unshrink(stored, entry.size)
-        if Hasher(data).digest() != entry.digest:
-            raise Corrupt(f"object {entry.digest.hex()} in {self.path} does not match its name")
+        try:
+            stored = self._read_at(entry.offset, entry.stored)
+            data = stored if entry.stored == entry.size else unshrink(stored, entry.size)
+            if Hasher(data).digest() != entry.digest:
+                raise Corrupt("its bytes do not match its name")
+        except Corrupt as error:
+            self._files.forget(self.path)  # another process may mend it under the same name
+            raise Corrupt(f"object {entry.digest.hex()} in {self.path}: {error.what}") from error
         return data
 
     def stored(self, entry: Entry) -> bytes:

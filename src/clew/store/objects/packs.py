@@ -127,9 +127,9 @@ class Packs:
             raise trouble
 
     def holds(self, digest: bytes) -> bool:
-        """Whether an object is in a pack that still has its name, so that it need not be stored again."""
+        """Whether a sound copy is in a pack that still has its name, so that the object need not be stored again."""
         try:
-            return any(Path(copy.pack.path).exists() for copy in self.find(digest))
+            return any(_is_sound(copy) for copy in self.find(digest))
         except Corrupt:
             return False
 
@@ -153,7 +153,9 @@ class Packs:
     def publish(self, drafts: Iterable[tuple[PackDraft, str]]) -> None:
         """Give sealed packs their names, durably."""
         for pack, name in drafts:
-            pack.draft.publish(f"{self.folder}/{name}")
+            path = f"{self.folder}/{name}"
+            pack.draft.publish(path)
+            self._files.forget(path)  # it may have replaced a damaged pack of the same entries
         sync_folder(self.folder)
 
     def remove(self, digests: set[bytes]) -> None:
@@ -184,3 +186,11 @@ class Packs:
             names = os.listdir(self.folder)  # noqa: PTH208 - at every miss
             return [f"{self.folder}/{name}" for name in sorted(names) if name.endswith(".pack")]
         return []
+
+
+def _is_sound(copy: PackedObject) -> bool:
+    try:
+        copy.read()
+    except (Corrupt, FileNotFoundError):
+        return False
+    return Path(copy.pack.path).exists()
