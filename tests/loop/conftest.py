@@ -173,7 +173,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     aliases.promote("delay@2", "challenger", reason="to be tried")
     endpoint = declare(stores, "late", model="delay", alias="champion")
     slots = load_slots(
-        stores, endpoint, shadows=["challenger"], load=loader(stores.objects, trust=Trust(), checks=None)
+        stores, endpoint, shadows=["challenger"], load=loader(stores.objects, trust=Trust(), checks={})
     )
     with stores.ledger.write() as tx:
         from clew.core.types.edge import Edge

@@ -7,10 +7,11 @@ id; of several the one received last counts.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.extras import require
 from clew.core.types.dataset import LogBatch
@@ -21,6 +22,11 @@ from clew.loop.why.prediction import LoggedPrediction
 from clew.serving.records import row_id
 
 __all__ = ["KnownLabel", "ShadowScore", "find_label", "find_shadows"]
+
+_DAY_US = 86_400_000_000
+EARLY_LABEL_US = 7 * _DAY_US
+LABEL_HORIZON_US = 60 * _DAY_US
+"""How long before and after a decision labels usually come; monitors wait no longer (`clew.loop.windows`)."""
 
 
 class KnownLabel(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +49,20 @@ class ShadowScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_label(stores: Stores, endpoint: Endpoint, prediction: LoggedPrediction) -> KnownLabel | None:
-    """The label of a prediction, or None while none has come."""
-    waiting = list(_waiting(stores, endpoint, prediction))
-    found = [*_logged(stores, endpoint, prediction), *waiting]
+    """The label of a prediction, or None while none has come.
+
+    Labels by key are looked for around the time of the decision first, and everywhere only when there are none: reading
+    all of them takes as long as there are batches.
+    """
+    found = list(_waiting(stores, endpoint, prediction))
+    with stores.ledger.read() as tx:
+        held, near = tx.logs.holding(endpoint.labels, prediction.id), _near(tx, endpoint, prediction)
+    found += _logged(stores, {batch.position: batch for batch in (*held, *near)}, prediction)
+    if not found and prediction.key:
+        looked = {batch.position for batch in near}
+        with stores.ledger.read() as tx:
+            rest = [batch for batch in tx.logs.list(endpoint.labels) if _by_key(batch)]
+        found += _logged(stores, {each.position: each for each in rest if each.position not in looked}, prediction)
     return max(found, key=lambda each: (each.by == "id", each.received_us), default=None)
 
 
@@ -78,14 +95,23 @@ def _waiting(stores: Stores, endpoint: Endpoint, prediction: LoggedPrediction) -
                 yield KnownLabel(label=label, by=by, time_us=record.time_us, received_us=record.received_us)
 
 
-def _logged(stores: Stores, endpoint: Endpoint, prediction: LoggedPrediction) -> Iterator[KnownLabel]:
+def _near(tx: Transaction, endpoint: Endpoint, prediction: LoggedPrediction) -> list[LogBatch]:
+    if not prediction.key:
+        return []
+    at_us = prediction.time_us
+    batches = tx.logs.between(endpoint.labels, at_us - EARLY_LABEL_US, at_us + LABEL_HORIZON_US)
+    return [batch for batch in batches if _by_key(batch)]
+
+
+def _by_key(batch: LogBatch) -> bool:
+    """Whether a batch holds labels by key: they have no id, so that "" is the lowest of the batch."""
+    return not batch.id_low
+
+
+def _logged(stores: Stores, batches: Mapping[int, LogBatch], prediction: LoggedPrediction) -> Iterator[KnownLabel]:
     require("polars")
     import polars as pl
 
-    with stores.ledger.read() as tx:
-        batches = {batch.position: batch for batch in tx.logs.holding(endpoint.labels, prediction.id)}
-        if prediction.key:  # labels by key have no id, so that "" is the lowest id of their batch
-            batches |= {batch.position: batch for batch in tx.logs.list(endpoint.labels) if not batch.id_low}
     mine = pl.col("id") == prediction.id
     if prediction.key:
         mine |= (pl.col("id") == "") & (pl.col("key") == prediction.key)
