@@ -167,7 +167,7 @@ def quantiles(counts: ArrayLike, edges: Floats, probabilities: ArrayLike) -> Flo
     low, high = cuts[np.maximum(place - 1, 0)], cuts[np.minimum(place, len(cuts) - 1)]
     inside = masses[place]
     share = np.divide(ranks - (upto[place] - inside), inside, out=np.zeros(len(wanted)), where=inside > 0)
-    return np.asarray(low + (high - low) * np.clip(share, 0.0, 1.0))
+    return np.asarray(np.minimum(low + (high - low) * np.clip(share, 0.0, 1.0), high))  # rounding may pass the edge
 
 
 def _count_from(block: Floats, cuts: Floats, upto: Counts) -> None:
