@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from clew.cli.main import main
 from clew.core.clock import parse_us
 from clew.core.errors import Invalid, NotFound
 from clew.core.types.dataset import Dataset, DatasetKind
@@ -74,6 +75,13 @@ def test_labels_are_counted_as_far_as_monitors_have_looked(lived: Any) -> None:
     assert impact(lived.stores, "delay@1").labels == 2
 
 
+def test_the_walk_ends_at_endpoints(lived: Any) -> None:
+    learned = Edge(source=node("endpoint", lived.endpoint.id), target=node("data", "0" * 32), role=Role.INPUT)
+    with lived.stores.ledger.write() as tx:
+        tx.edges.add([learned])
+    assert impact(lived.stores, "delay@2").data == []
+
+
 def test_what_was_only_triggered_is_not_touched(lived: Any) -> None:
     window = node("window", f"{lived.endpoint.id}/1")
     edges = [
@@ -134,3 +142,18 @@ def test_nothing_of_that_name(lived: Any, text: str) -> None:
     with pytest.raises(NotFound) as caught:
         impact(lived.stores, text)
     assert caught.value.near == (["flights"] if text == "flight@1" else [])
+
+
+def test_the_command_shows_a_tree(
+    lived: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lived.predict(ROWS)
+    monkeypatch.chdir(lived.stores.folder.parent)
+    assert main(["impact", "raw@1"]) == 0
+    out = capsys.readouterr().out
+    for words in ("1 run\n", "baseline (script, finished) by ann", "2 model versions", "champion since", "at late, "):
+        assert words in out
+    assert main(["impact", "flights@1"]) == 0
+    assert "nothing came of it yet" in capsys.readouterr().out
+    assert main(["impact", "flights@1", "--json"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["decisions"] == 0

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from clew.cli.main import main
 from clew.core.clock import parse_us
 from clew.core.errors import Invalid, NotFound
 from clew.core.types.gate import Verdict
@@ -77,7 +78,7 @@ def test_the_data_behind_it_and_behind_that(lived: Any) -> None:
     ]
     assert found.data[0].into == ["delay@1", "run baseline"]
     assert found.data[0].digest == lived.data[1].digest
-    assert found.data[1].into == ["flights@2"]
+    assert (found.data[0].out_of, found.data[1].into, found.data[1].out_of) == (["raw@1"], ["flights@2"], [])
     assert [(check.name, check.verdict) for check in found.checks] == [("data flights@2", Verdict.PASS)]
 
 
@@ -175,3 +176,33 @@ def test_a_replay_by_the_compiled_runtime_does_without_scikit_learn(lived: Any) 
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "identical []\n"
+
+
+def test_the_command_shows_a_tree(
+    lived: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = lived.predict(ROWS, keys=["t1", "t2", "t3"])
+    lived.ask("/labels", {"labels": [{"id": ids[1], "label": True}]})
+    lived.compact()
+    monkeypatch.chdir(lived.stores.folder.parent)
+    assert main(["why", ids[1]]) == 0
+    out = capsys.readouterr().out
+    for words in (
+        "replay: identical, bit for bit",
+        "label: yes (as decided), by id",
+        "row 2 of 3 of its request",
+        "in shadow",
+        "model delay@1",
+        "champion since",
+        "gate: pass",
+        "run baseline",
+        "step fit executed",
+        "flights@2",
+        "made of raw@1",
+        "that hour",
+    ):
+        assert words in out
+    assert main(["why", ids[0], "--json"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["replay"]["verdict"] == "identical"
+    assert main(["why", "nonsense"]) == 2
+    assert main(["why", "f" * 32]) == 3

@@ -156,7 +156,8 @@ def _data(found: Why, data: DataOrigin) -> Branch:
     checks = [f"{check.verdict}: {check.reason}" for check in found.checks if check.name == f"data {data.reference}"]
     message = f": {data.message}" if data.message else ""
     said = f"{data.reference} {data.digest[:_DIGITS]}, {cell('rows', data.rows)} rows, by {data.created_by}{message}"
-    return _branch(said, [*checks, f"into {', '.join(data.into)}"])
+    made = f"made of {', '.join(data.out_of)}" if data.out_of else ""
+    return _branch(said, [*checks, f"into {', '.join(data.into)}", made])
 
 
 def _drift(found: Why) -> Iterator[Branch]:

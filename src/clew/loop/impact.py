@@ -1,7 +1,8 @@
 """The thread forward: every run, model, name, endpoint and decision that something touched.
 
-A walk over edges, with one row for a batch of decisions and none for a decision. What only triggered a run (a window
-in which a monitor saw drift) did not flow into it, and is not followed.
+A walk over edges, with one row for a batch of decisions and none for a decision. Two things are not followed. What only
+triggered a run (a window in which a monitor saw drift) did not flow into it. And the walk ends at endpoints: what they
+were asked, and what came of it, becomes training data, but that is of the world's making and not of the model's.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ def _flow(start: Node, edges: Collection[Edge]) -> list[Edge]:
     """The edges along which something flowed from a node, nearest first."""
     onward: dict[Node, list[Edge]] = {}
     for edge in edges:
-        if edge.role is not Role.TRIGGERED:
+        if edge.role is not Role.TRIGGERED and not edge.source.startswith("endpoint:"):
             onward.setdefault(edge.source, []).append(edge)
     found: list[Edge] = []
     level, seen = [start], {start}

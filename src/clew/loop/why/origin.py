@@ -105,7 +105,11 @@ class StepOrigin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataOrigin(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset version that flowed into the model, directly or through others; `into` names what it flowed into."""
+    """A dataset version that flowed into the model, directly or through others.
+
+    `into` names what it flowed into, `out_of` what flowed into it: other versions, a run, an endpoint whose labelled
+    decisions it holds.
+    """
 
     id: str
     reference: str
@@ -118,6 +122,7 @@ class DataOrigin(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     run: str
     into: list[str]
+    out_of: list[str]
 
 
 def run_origin(stores: Stores, run: Run, edges: list[Edge]) -> RunOrigin:
@@ -178,8 +183,16 @@ def data_behind(tx: Transaction, starts: list[Node], edges: list[Edge]) -> list[
                     seen.add(edge.source)
                     reached.append(edge.source)
         level = reached
-    names = _Names(tx)
-    return [_data(tx, version, [names.of(each) for each in into]) for version, into in found.items()]
+    names, sources = _Names(tx), _sources(edges)
+    return [
+        _data(
+            tx,
+            version,
+            into=[names.of(each) for each in into],
+            out_of=[names.of(each) for each in sources.get(node("data", version), ())],
+        )
+        for version, into in found.items()
+    ]
 
 
 def _code(stores: Stores, run: Run) -> CodeOrigin | None:
@@ -236,7 +249,16 @@ def _step(tx: Transaction, project: str, step: StepRun) -> StepOrigin:
     )
 
 
-def _data(tx: Transaction, id: str, into: list[str]) -> DataOrigin:
+def _sources(edges: list[Edge]) -> dict[Node, list[Node]]:
+    """By node, what flowed into it."""
+    found: dict[Node, dict[Node, None]] = {}
+    for edge in edges:
+        if edge.role in _FLOWS:
+            found.setdefault(edge.target, {})[edge.source] = None
+    return {target: list(sources) for target, sources in found.items()}
+
+
+def _data(tx: Transaction, id: str, *, into: list[str], out_of: list[str]) -> DataOrigin:
     version = tx.datasets.version(id)
     return DataOrigin(
         id=id,
@@ -250,6 +272,7 @@ def _data(tx: Transaction, id: str, into: list[str]) -> DataOrigin:
         message=version.message,
         run=version.run,
         into=into,
+        out_of=out_of,
     )
 
 
@@ -268,6 +291,8 @@ class _Names:
                 return self._tx.datasets.version(name).reference
             if kind == "model":
                 return self._tx.models.version(name).reference
+            if kind == "endpoint":
+                return f"endpoint {self._tx.endpoints.get(name).name}"
         except NotFound:
             return node
         return node
