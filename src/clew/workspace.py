@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from clew.core.types.gate import GateReport
     from clew.core.types.model import Alias, ModelVersion
     from clew.core.types.step import StepRun
+    from clew.data.catalog import Catalog
     from clew.data.datasets import LedgerDatasets
     from clew.data.site import Site
     from clew.loop.fitted import Model
@@ -201,6 +202,13 @@ class Workspace:
         from clew.data.site import Site
 
         return Site.of(self.stores)
+
+    @cached_property
+    def data(self) -> Catalog:
+        """The verbs on data: add, diff, check out, open."""
+        from clew.data.catalog import Catalog
+
+        return Catalog(self.site)
 
     @cached_property
     def trust(self) -> Trust:

@@ -69,7 +69,12 @@ COMMANDS: dict[str, Row] = {
         "Run a script or a pipeline, and record its code, environment, console and end",
     ),
     "runs": Row("clew.cli.runs:runs", "Pipelines and runs", "List, show and compare runs"),
-    "model": Row("clew.cli.model:model", "Models", "List, show and promote model versions"),
+    "explain": Row(
+        "clew.cli.explain:explain",
+        "Pipelines and runs",
+        "Say why a step ran or came from the cache, by the name of what changed",
+    ),
+    "model": Row("clew.cli.model:model", "Models", "List and show models, and move names such as champion over their versions"),
     "serve": Row("clew.cli.serve:serve", "Serving and watching", "Serve a model version over HTTP"),
     "watch": Row("clew.cli.watch:watch", "Serving and watching", "Look at an endpoint: drift, value, trials, alerts"),
     "labels": Row("clew.cli.labels:labels", "Serving and watching", "Add labels of decisions"),
