@@ -17,7 +17,7 @@ from clew.core.errors import Invalid
 if TYPE_CHECKING:
     from clew.core.types.step import StepRun
 
-__all__ = ["run"]
+__all__ = ["parameters", "run"]
 
 _PIPELINE = re.compile(r".+\.py:[A-Za-z_][A-Za-z0-9_]*")
 
@@ -92,7 +92,7 @@ def _run_pipeline(words: tuple[str, ...], *, name: str, kind: str, workers: int,
     def tell(step: StepRun) -> None:
         output.note(f"{step.step:<24} {step.outcome:<9} {step.duration_us / 1e6:8.2f} s")
 
-    params = _params(words[1:])
+    params = parameters(words[1:])
     with open_workspace() as workspace, contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
         pipeline = load_pipeline(words[0], Path.cwd())
         done = workspace.run_pipeline(pipeline, params, kind=RunKind(kind), name=name, workers=workers, listener=tell)
@@ -104,7 +104,7 @@ def _run_pipeline(words: tuple[str, ...], *, name: str, kind: str, workers: int,
     output.note(f"run {done.run[:12]} finished: clew runs show {done.run[:12]}")
 
 
-def _params(words: tuple[str, ...]) -> dict[str, Any]:
+def parameters(words: tuple[str, ...]) -> dict[str, Any]:
     """`NAME=VALUE` with JSON values; what is no JSON is a text."""
     import msgspec
 

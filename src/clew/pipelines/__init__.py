@@ -6,6 +6,7 @@ from clew.pipelines.current import Opener, current, set_opener
 from clew.pipelines.explain import Change, Explanation, explain
 from clew.pipelines.pending import Pending
 from clew.pipelines.pipeline import Pipeline, pipeline
+from clew.pipelines.preview import preview
 from clew.pipelines.session import Session, session
 from clew.pipelines.step import Step, step
 from clew.pipelines.steps import LedgerSteps
@@ -26,6 +27,7 @@ __all__ = [
     "explain",
     "fingerprint",
     "pipeline",
+    "preview",
     "register",
     "session",
     "set_opener",

@@ -47,3 +47,9 @@ class Call:
     closure: Closure | None = None
     key: Key | None = None
     trail: Trail | None = None
+
+    def ingredients(self) -> dict[str, str]:
+        """Everything that the result depends on, as far as it is known, by name."""
+        closure = self.closure.ingredients if self.closure is not None else {}
+        own = self.key.ingredients if self.key is not None else {}
+        return {**closure, **own, **(self.trail.reads if self.trail is not None else {})}

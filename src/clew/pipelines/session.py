@@ -34,7 +34,7 @@ from clew.pipelines.scheduler import Scheduler
 from clew.pipelines.step import Step
 from clew.pipelines.steps import LedgerSteps
 
-__all__ = ["Session", "session"]
+__all__ = ["Session", "place_of", "session"]
 
 _log = logging.getLogger("clew.pipelines")
 _WATCHED = ("numpy", "polars")
@@ -164,6 +164,12 @@ class Session:
             return lambda: self._noted(call, made.value)
         return lambda: self._read(call, made.codec, made.data or b"")
 
+    def reason(self, call: Call) -> str:
+        """Why the result of a call was not found, in one line."""
+        if call.key is None or call.trail is None:
+            return "it is declared cache=False"
+        return self._reasons.of(call.step.name, {**call.key.ingredients, **call.trail.reads}, call.closure)
+
     def abandon(self) -> None:
         """Stop what is running, and write what is known: the same command goes on from there."""
         if self._scheduler is not None:
@@ -196,7 +202,7 @@ class Session:
             return
         output = self._results.store(made.codec, data)
         stamp = Stamp(self.place.project, self.run, call.step.name, self.place.clock.now_us(), made.duration_us)
-        reason = self._reasons.of(call.step.name, {**call.key.ingredients, **call.trail.reads}, call.closure)
+        reason = self.reason(call)
         entries = self._results.entries(call.trail, call.key, made.reads, output, stamp)
         if call.closure is not None and call.closure.digest not in self._kept_closures:
             entries.insert(0, closure_entry(call.closure, stamp))
@@ -253,6 +259,17 @@ class RemoteTraceback(Exception):
         super().__init__(f"\n{text}")
 
 
+def place_of(stores: Stores) -> Place:
+    """Where a session keeps things, in place over a project's stores."""
+    return Place(
+        steps=LedgerSteps(stores),
+        objects=stores.objects,
+        project=stores.project,
+        clock=stores.clock,
+        folder=stores.folder,
+    )
+
+
 @contextmanager
 def session(
     stores: Stores,
@@ -271,14 +288,7 @@ def session(
         workers: processes that submitted steps run in; 0 to run them here and now.
         listener: is told of each step as it ends.
     """
-    place = Place(
-        steps=LedgerSteps(stores),
-        objects=stores.objects,
-        project=stores.project,
-        clock=stores.clock,
-        folder=stores.folder,
-    )
-    opened = Session(place, run=run, resolve=resolve, workers=workers, listener=listener)
+    opened = Session(place_of(stores), run=run, resolve=resolve, workers=workers, listener=listener)
     with acting(opened):
         try:
             yield opened
