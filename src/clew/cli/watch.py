@@ -6,6 +6,8 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
+from clew.core.clock import parse_us
+from clew.core.errors import Invalid
 
 __all__ = ["watch"]
 
@@ -15,11 +17,13 @@ __all__ = ["watch"]
     examples=[
         ("clew watch delay", "look once, and show the newest windows"),
         ("clew watch delay --windows 30", "show a month of daily windows"),
+        ("clew watch delay --until 2013-02-01", "as of a moment, when decisions of the past are played again"),
     ],
 )
 @click.argument("endpoint")
 @click.option("--windows", type=click.IntRange(1, 1000), default=14, show_default=True, help="Newest windows to show.")
-def watch(*, endpoint: str, windows: int, as_json: bool) -> None:
+@click.option("--until", default="", help="What time it is for the endpoint, such as 2013-02-01; now by default.")
+def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
     """Look at an endpoint: drift, value, trials, alerts.
 
     Does what the worker does once, and then shows the newest windows, the trial that runs, and the newest alerts.
@@ -30,10 +34,14 @@ def watch(*, endpoint: str, windows: int, as_json: bool) -> None:
     from clew.worker.worker import Worker
     from clew.workspace import open_workspace
 
+    try:
+        until_us = parse_us(until) if until else 0
+    except ValueError:
+        raise Invalid(f"--until {until!r} is no time", hint="write it like 2013-02-01") from None
     with open_workspace() as workspace:
         stores = workspace.stores
         found = find_endpoint(stores, endpoint)
-        queue_watch(workspace, endpoint)
+        queue_watch(workspace, endpoint, until_us=until_us)
         Worker(stores, "clew watch", handlers_of(workspace)).drain()
         with stores.ledger.read() as tx:
             shown = tx.windows.list(found.id)[-windows:]

@@ -160,14 +160,15 @@ def _pairs(stores: Stores, endpoint: Endpoint, trial: Trial, window: Window, dec
 
 
 def _verdict(test: TrialTest, settings: PromotionSettings) -> TrialState | None:
-    sequence, alpha = test.difference, 1.0 - settings.confidence
-    if sequence.units >= settings.min_units:
+    """By the interval that goes to the gate and into the record, so that neither says otherwise than the trial."""
+    interval = _interval(test, settings)
+    if interval.units >= settings.min_units:
         needed = -settings.effect * (test.champion_cost / test.rows if test.rows else 0.0)
-        if sequence.upper(alpha) < needed:
+        if interval.high < needed:
             return TrialState.PROMOTED
-        if sequence.lower(alpha) > 0.0:
+        if interval.low > 0.0:
             return TrialState.REJECTED
-    return TrialState.REJECTED if sequence.units >= settings.max_units else None
+    return TrialState.REJECTED if interval.units >= settings.max_units else None
 
 
 def _end(
