@@ -162,3 +162,13 @@ def test_degrees_of_freedom_are_satterthwaites() -> None:
     sd = math.sqrt((residuals**2 / (1.0 - w)).sum()) / sizes.sum()
     assert df < 4.0
     assert mean_by_unit(sums, sizes).width == pytest.approx(2 * stats.t.isf(0.025, df) * sd, rel=1e-10)
+
+
+def test_few_units_widen_the_percentiles() -> None:
+    """Hesterberg's tail for 5 units is 0.0009 and not 0.025."""
+    draws = np.linspace(0.0, 1.0, 10_001)
+    tail = stats.norm.cdf(-math.sqrt(5 / 4) * stats.t.isf(0.025, 4))
+    few = percentile_interval(0.5, draws, units=5, level=0.95, method="m")
+    assert (few.low, few.high) == pytest.approx((tail, 1.0 - tail), abs=1e-9)
+    many = percentile_interval(0.5, draws, units=10_000, level=0.95, method="m")
+    assert (many.low, many.high) == pytest.approx((0.025, 0.975), abs=1e-4)

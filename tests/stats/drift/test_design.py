@@ -74,3 +74,9 @@ def test_nonsense_is_refused(counts: list) -> None:
 
 def test_a_design_without_correlations_is_one() -> None:
     assert Design(units=3, rows_per_unit=10.0, correlations=(0.1, 0.0)).effect == pytest.approx(1.45)
+
+
+def test_days_that_never_differ_might_differ_as_much_as_they_cannot_show() -> None:
+    """2 directions, 9 days: a design effect of 1 + √(2/8) would have gone unnoticed."""
+    design = design_effect(np.tile([50, 30, 20, 0, 0], (9, 1)), ordered=False)
+    assert design.correlations == (pytest.approx(0.5 / 99), 0.0)
