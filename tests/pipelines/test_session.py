@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -423,6 +425,44 @@ def test_a_host_or_a_program_keeps_a_result_from_being_kept(stores: Stores) -> N
     assert "connects to 127.0.0.1" in told[0].reason
     assert "inputs=['network']" in told[0].reason
     assert "starts true" in told[1].reason
+
+
+def test_code_that_is_found_by_a_name_made_at_run_time_keeps_a_result_from_being_kept(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugged.py").write_text("class C:\n    x = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    @step
+    def unpickles(data: bytes) -> int:
+        return int(pickle.loads(data).x)
+
+    @step
+    def pickled_library(data: bytes) -> str:
+        return str(type(pickle.loads(data)))
+
+    with run(stores) as told:
+        unpickles(b"cplugged\nC\n.")
+        pickled_library(pickle.dumps(np.arange(3)))
+        pickled_library(pickle.dumps(np.arange(3)))
+    sys.modules.pop("plugged")
+    assert "it leads to plugged" in told[0].reason
+    assert outcomes(told) == ["executed", "executed", "cached"]
+    (entry,) = LedgerSteps(stores).newest("pickled_library")
+    assert entry.ingredients["distribution numpy"] == np.__version__
+
+
+def test_secrets_are_not_written_down(stores: Stores) -> None:
+    @step
+    def asks(api_token: str, name: str) -> int:
+        return 1 // len(name)
+
+    with run(stores):
+        asks("sesame", "x")
+    assert "sesame" not in str(LedgerSteps(stores).newest("asks"))
+    with pytest.raises(Failed) as failed, run(stores):
+        asks("sesame", "")
+    assert "sesame" not in str(failed.value)
 
 
 def test_random_numbers_do_not_depend_on_what_ran_before(stores: Stores) -> None:

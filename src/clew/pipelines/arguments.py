@@ -8,6 +8,7 @@ observed read (`reads.py`).
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -19,6 +20,7 @@ from clew.pipelines.closure import Walk, may_be_path, shown
 __all__ = ["Arguments", "bind"]
 
 _TAG = "clew.argument/0"
+_SECRET = re.compile(r"(?i)passw|secret|token|credential|api_?key|private")
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 
@@ -42,7 +44,7 @@ class Arguments:
         for name in self.mutable:
             now: dict[str, str] = {}
             _add(now, name, self.bound.arguments[name], {})
-            if any(self.ingredients.get(key, value) != value for key, value in now.items()):
+            if any(key in self.ingredients and self.ingredients[key] != value for key, value in now.items()):
                 found.append(name)
         return found
 
@@ -52,7 +54,8 @@ class Arguments:
 
     def text(self) -> str:
         """The arguments as one line for a person, long ones shortened."""
-        return ", ".join(f"{name}={_short(value)}" for name, value in self.bound.arguments.items())
+        shown = {name: "…" if _is_secret(name) else _short(value) for name, value in self.bound.arguments.items()}
+        return ", ".join(f"{name}={text}" for name, text in shown.items())
 
 
 def bind(
@@ -75,7 +78,7 @@ def bind(
     found = Arguments({}, bound)
     for name, value in bound.arguments.items():
         if type(value) in _PLAIN:
-            found.ingredients[f"argument {name}"] = _plain(value)
+            found.ingredients[f"argument {name}"] = _plain(value, secret=_is_secret(name))
         else:
             _add(found.ingredients, name, value, closure)
             found.mutable.append(name)
@@ -83,8 +86,13 @@ def bind(
     return found
 
 
-def _plain(value: object) -> str:
-    if type(value) is str and len(value) <= 48 and value.isprintable():
+def _is_secret(name: str) -> bool:
+    """Whether an argument is called like something that must not be written down."""
+    return _SECRET.search(name) is not None
+
+
+def _plain(value: object, *, secret: bool) -> str:
+    if type(value) is str and len(value) <= 48 and value.isprintable() and not secret:
         return repr(value)
     if isinstance(value, str):
         return digest_of(_TAG, ["text", value.encode("utf-8", "surrogatepass")])

@@ -10,10 +10,11 @@ import importlib
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, Protocol
 
 from clew.core.errors import ClewError
 from clew.core.hashing import hash_file
@@ -25,6 +26,13 @@ from clew.pipelines.seeds import seeded
 from clew.pipelines.watch import Watch
 
 __all__ = ["Attempt", "Failure", "Order", "attempt"]
+
+
+class Runnable(Protocol):
+    """What of a step is run."""
+
+    __wrapped__: FunctionType
+    codec: Codec | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +85,15 @@ class Attempt:
 
 
 def attempt(
-    function: Callable[..., Any], arguments: Arguments, order: Order, codec: Codec | None, now_us: Callable[[], int]
+    step: Runnable, arguments: Arguments, order: Order, known: Collection[str], now_us: Callable[[], int]
 ) -> Attempt:
     """Run a function once.
 
     Args:
-        function: the plain function of the step.
+        step: the function of the step, and the codec of its result if it brings one.
         arguments: what to call it with.
         order: how.
-        codec: encodes the result; found by its type when None.
+        known: the ingredients of the step's closure.
         now_us: the time, in microseconds since 1970 UTC.
     """
     made = Attempt(started_us=now_us())
@@ -97,12 +105,12 @@ def attempt(
     with seeded(order.seed), watch:
         _expect(watch, arguments, order)
         try:
-            made.value = function(*arguments.bound.args, **arguments.bound.kwargs)
+            made.value = step.__wrapped__(*arguments.bound.args, **arguments.bound.kwargs)
         except Exception as error:  # noqa: BLE001 - the door between clew and the user's code
             made.failure = _failure(error)
     made.duration_us = (time.perf_counter_ns() - before) // 1000
     if made.failure is None:
-        _finish(made, watch, arguments, order, codec)
+        _finish(made, watch, arguments, order, step.codec, known)
     return made
 
 
@@ -120,7 +128,9 @@ def _failure(error: Exception) -> Failure:
     return Failure(type(error).__name__, str(error), text, error)
 
 
-def _finish(made: Attempt, watch: Watch, arguments: Arguments, order: Order, codec: Codec | None) -> None:
+def _finish(
+    made: Attempt, watch: Watch, arguments: Arguments, order: Order, codec: Codec | None, known: Collection[str]
+) -> None:
     """Encode the result and settle what was read and written."""
     noted = _Noted()
     try:
@@ -141,7 +151,7 @@ def _finish(made: Attempt, watch: Watch, arguments: Arguments, order: Order, cod
         return
     for library in order.blind:
         watch.goes_through("native", f"uses {library}, which reads files unseen, and declares no inputs")
-    made.refusals = watch.refusals(noted.files)
+    made.refusals = watch.refusals(noted.files, known)
     made.reads = {read: give(read) for read in watch.reads()}
 
 

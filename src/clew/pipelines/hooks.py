@@ -95,6 +95,14 @@ def _on_connect(observer: Observer, args: tuple[Any, ...]) -> None:
         observer.goes_through("network", f"connects to {address[0]}:{address[1]}, whose answer cannot be known")
 
 
+def _on_find_class(observer: Observer, args: tuple[Any, ...]) -> None:
+    observer.loads(str(args[0]), str(args[1]))
+
+
+def _on_import(observer: Observer, args: tuple[Any, ...]) -> None:
+    observer.imports(str(args[0]))
+
+
 def _on_program(observer: Observer, args: tuple[Any, ...]) -> None:
     if is_first_party(caller()):
         what = path_text(args[0]) if args else None
@@ -107,6 +115,8 @@ _EVENTS = {
     "os.scandir": _on_list,
     "os.rename": _on_rename,
     "os.remove": _on_remove,
+    "pickle.find_class": _on_find_class,
+    "import": _on_import,
     "sqlite3.connect": _on_sqlite,
     "socket.connect": _on_connect,
     "subprocess.Popen": _on_program,

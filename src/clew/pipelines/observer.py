@@ -50,6 +50,14 @@ class Observer(Protocol):
         """An environment variable is read."""
         ...
 
+    def loads(self, module: str, name: str) -> None:
+        """A class or function is about to be looked up by its name, to read a pickle."""
+        ...
+
+    def imports(self, module: str) -> None:
+        """A module is about to be imported for the first time."""
+        ...
+
     def goes_through(self, door: str, what: str) -> None:
         """Something outside is asked, whose answer cannot be known."""
         ...

@@ -16,6 +16,7 @@ from clew.core.canonical import digest_of
 from clew.core.errors import Invalid
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
+from clew.pipelines.closure.distributions import version_of
 from clew.pipelines.file_digests import digest_of_file, digest_of_glob, digest_of_listing, presence
 
 __all__ = ["Read", "ReadKind", "declared", "extended", "give"]
@@ -29,6 +30,7 @@ class ReadKind(StrEnum):
     FOLDER = "folder"
     PRESENCE = "presence"
     ENVIRONMENT = "environment"
+    DISTRIBUTION = "distribution"
 
 
 class Read(msgspec.Struct, frozen=True, order=True):
@@ -53,6 +55,8 @@ def give(read: Read) -> str:
         return digest_of_listing(read.name)
     if read.kind is ReadKind.PRESENCE:
         return presence(read.name)
+    if read.kind is ReadKind.DISTRIBUTION:
+        return version_of(read.name) or ""
     value = os.environ.get(read.name)
     return "unset" if value is None else hash_bytes(value.encode("utf-8", "surrogateescape"))
 

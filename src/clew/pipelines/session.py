@@ -83,7 +83,8 @@ class Session:
         if found is not None:
             return found()
         with acting(None):
-            made = attempt(step.__wrapped__, call.arguments, self.order(call), step.codec, self.place.clock.now_us)
+            known = call.closure.ingredients if call.closure else {}
+            made = attempt(step, call.arguments, self.order(call), known, self.place.clock.now_us)
         return self.complete(call, made)()
 
     def submit(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pending[Any]:

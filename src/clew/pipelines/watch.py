@@ -8,10 +8,12 @@ result. `hooks.py` says how it is seen, and docs/design/cache-key.md what is not
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Collection
 
-from clew.pipelines.closure.origin import Origin, file_origin
+from clew.pipelines.closure.distributions import distribution_of
+from clew.pipelines.closure.origin import Origin, file_origin, module_name, module_origin
 from clew.pipelines.file_digests import Stamp, presence, stamp
 from clew.pipelines.hooks import watching
 from clew.pipelines.observer import Observer
@@ -42,6 +44,8 @@ class Watch(Observer):
         self._mended: set[str] = set()
         self._removed: set[str] = set()
         self._reasons: list[str] = []
+        self._loaded: set[tuple[str, str]] = set()
+        self._imported: set[str] = set()
         self._skipped = tuple(folder.rstrip(os.sep) + os.sep for folder in skipped)
         self._root = root.rstrip(os.sep) + os.sep if root else ""
         self._doors = doors
@@ -88,6 +92,12 @@ class Watch(Observer):
     def reads_variable(self, name: str) -> None:
         self._variables.add(name)
 
+    def loads(self, module: str, name: str) -> None:
+        self._loaded.add((module, name))
+
+    def imports(self, module: str) -> None:
+        self._imported.add(module)
+
     def goes_through(self, door: str, what: str) -> None:
         if door not in self._doors:
             self._reasons.append(f"it {what}; declare inputs=[{door!r}] to keep it all the same")
@@ -99,20 +109,25 @@ class Watch(Observer):
         files = {path for path in self._seen if not self._changed(path)}
         asked = {path for path, found in self._asked.items() if path not in self._seen and presence(path) == found}
         found = [Read(ReadKind.ENVIRONMENT, name) for name in self._variables]
+        found += [Read(ReadKind.DISTRIBUTION, name) for name in self._distributions()]
         found += [Read(ReadKind.FOLDER, path) for path in self._listed]
         found += [Read(ReadKind.FILES, pattern) for pattern in self._patterns]
         found += [Read(ReadKind.FILE, path) for path in files]
         found += [Read(ReadKind.PRESENCE, path) for path in asked]
         return sorted(found)
 
-    def refusals(self, returned: Collection[str]) -> list[str]:
+    def refusals(self, returned: Collection[str], known: Collection[str]) -> list[str]:
         """Why the result cannot be kept; empty when it can.
 
         Args:
             returned: paths that the step gave back: what lies there comes back from the cache too.
+            known: the ingredients of the step's closure.
         """
         kept = tuple(os.path.abspath(path) for path in returned)  # noqa: PTH100
         found = [*dict.fromkeys(self._reasons)]
+        found += [
+            f"it leads to {what}, which its code does not name; declare reaches=[…]" for what in self._strange(known)
+        ]
         found += [f"it removes {path}, which a cached run would not" for path in sorted(self._removed)]
         for path in sorted(path for path in self._seen if self._changed(path)):
             at = os.path.abspath(path)  # noqa: PTH100
@@ -125,6 +140,18 @@ class Watch(Observer):
             elif self._is_result(at):
                 found.append(f"it writes {path}, which a cached run would not; return its pathlib.Path")
         return found
+
+    def _strange(self, known: Collection[str]) -> list[str]:
+        """First-party code that was found by a name made at run time, and is no part of the closure."""
+        loaded = {f"{_called(module)}:{name}" for module, name in self._loaded if _origin(module) is Origin.FIRST_PARTY}
+        strange = {what for what in loaded if not {f"class {what}", f"function {what}"} & set(known)}
+        strange |= {_called(module) for module in self._imported if _origin(module) is Origin.FIRST_PARTY}
+        return sorted(what for what in strange if not _declared(what, known))
+
+    def _distributions(self) -> set[str]:
+        """Distributions whose classes were found by name."""
+        libraries = {module.partition(".")[0] for module, _ in self._loaded if _origin(module) is Origin.LIBRARY}
+        return {found for root in libraries if (found := distribution_of(root)) is not None}
 
     def _changed(self, path: str) -> bool:
         return path in self._written or stamp(path) != self._seen[path]
@@ -139,3 +166,19 @@ class Watch(Observer):
         if at.startswith((*_SYSTEM, *self._skipped)) or at.endswith(".pyc") or "__pycache__" in at:
             return False
         return f"{at}{os.sep}" not in self._skipped and file_origin(at) is Origin.FIRST_PARTY
+
+
+def _origin(module: str) -> Origin | None:
+    """Whose a module is that was imported while the step ran; None when it was not there."""
+    found = sys.modules.get(module)
+    return None if found is None else module_origin(found)
+
+
+def _called(module: str) -> str:
+    return module_name(vars(sys.modules[module]))
+
+
+def _declared(what: str, known: Collection[str]) -> bool:
+    """Whether a whole module or package that holds this is part of the closure."""
+    module = what.partition(":")[0]
+    return f"module {module}" in known or f"package {module.partition('.')[0]}" in known

@@ -51,6 +51,7 @@ def class_token(walk: Walk, cls: type, label: str) -> object:
     """The token of a first-party class."""
     names = _globals_of(cls)
     walk.guards.size(cls.__dict__)
+    walk.guards.check(lambda: cls.__bases__, cls.__bases__)
     members = enum_members(cls)
     held: list[object] = []
     opaque = False

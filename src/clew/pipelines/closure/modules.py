@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clew.core.hashing import Hasher, hash_file
 from clew.pipelines.closure.guards import MISSING, frozen
-from clew.pipelines.closure.origin import Origin, module_origin
+from clew.pipelines.closure.origin import Origin, module_origin, type_origin
 
 if TYPE_CHECKING:
     from clew.pipelines.closure.walk import Walk
@@ -52,7 +52,8 @@ def _attribute(walk: Walk, module: ModuleType, name: str, *, first_party: bool) 
     walk.guards.binding(names, name, value)
     if isinstance(value, (FunctionType, type)):
         return walk.reference(value, f"{module.__name__}.{name}")
-    if value is sys.argv or (frozen(value) and not name.startswith("__")):
+    ours = type_origin(type(value)) is Origin.FIRST_PARTY
+    if ours or value is sys.argv or (frozen(value) and not name.startswith("__")):
         return walk.held("global", f"{module.__name__}:{name}", value, (id(names), name))
     return ["library", f"{module.__name__}:{name}"]
 

@@ -7,7 +7,7 @@ own, registered with polars or pandas, or simply set on the class.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from types import FunctionType
 
 from clew.pipelines.closure.origin import Origin, globals_origin, type_origin
@@ -20,15 +20,18 @@ _HOSTS = {
 }
 
 
-def planted(attributes: Collection[str]) -> Iterator[tuple[str, object]]:
-    """First-party functions and classes among the attributes of data frames, of those that code reads."""
+def planted(attributes: Collection[str]) -> Iterator[tuple[Mapping[str, object], str, object]]:
+    """First-party functions and classes among the attributes of data frames, of those that code reads.
+
+    Each with the attributes that hold it and its name there.
+    """
     for root, classes in _HOSTS.items():
         module = sys.modules.get(root)
         for host in (getattr(module, name, None) for name in classes) if module else ():
-            for name in sorted(attributes & vars(host).keys()) if isinstance(host, type) else ():
+            for name in sorted(vars(host).keys() & set(attributes)) if isinstance(host, type) else ():
                 found = _ours(vars(host)[name])
                 if found is not None:
-                    yield name, found
+                    yield vars(host), name, found
 
 
 def _ours(value: object) -> object | None:

@@ -12,6 +12,7 @@ import enum
 import functools
 import io
 import logging
+import marshal
 import os
 import pickle
 import re
@@ -49,6 +50,7 @@ class Reader(Protocol):
 _Rule = Callable[[Reader, Any, str], object]
 _DEPTH = 200
 _SAFE_INT = 2**63
+_LARGE = 256
 
 
 def value_token(read: Reader, value: object, where: str) -> object:
@@ -80,8 +82,21 @@ def _str(_: Reader, value: str, __: str) -> object:
     return value
 
 
+def _plain(value: Any) -> str | None:
+    """The digest of a large tree of built-in values, at the speed of C; None for a small one or any other."""
+    if len(value) < _LARGE:
+        return None
+    try:
+        return hash_bytes(marshal.dumps(value, 2))
+    except ValueError:
+        return None
+
+
 def _items(tag: str) -> _Rule:
     def rule(read: Reader, value: Any, where: str) -> object:
+        plain = _plain(value)
+        if plain is not None:
+            return [tag, "plain", plain]
         return [tag, *_deeper(read, value, value, where)]
 
     return rule
@@ -89,6 +104,9 @@ def _items(tag: str) -> _Rule:
 
 def _mapping(tag: str) -> _Rule:
     def rule(read: Reader, value: Mapping[object, object], where: str) -> object:
+        plain = _plain(value)
+        if plain is not None:
+            return [tag, "plain", plain]
         flat = [part for pair in value.items() for part in pair]
         return [tag, *_deeper(read, value, flat, where)]
 

@@ -67,9 +67,11 @@ class Walk:
         """Queue the subclasses of every class reached, when code asks classes for them."""
         if self._reads_subclasses:
             for cls in self._classes[:]:
-                each: type
-                for each in cls.__subclasses__():
+                known: list[type] = cls.__subclasses__()
+                for each in known:
                     self.reference(each, "")
+                if not self._todo:
+                    self.guards.check(cls.__subclasses__, known)
         return bool(self._todo)
 
     # What the parts of a walk call.
@@ -130,7 +132,10 @@ class Walk:
         """Attributes that lead further than they look: texts, subclasses, globals, and planted accessors."""
         self.reads_texts |= not {"__doc__", "getdoc"}.isdisjoint(attributes)
         self._reads_subclasses |= "__subclasses__" in attributes
-        found = [[name, self.reference(value, where)] for name, value in planted(attributes)]
+        found: list[object] = []
+        for host, name, value in planted(attributes):
+            self.guards.binding(host, name, host[name])
+            found.append([name, self.reference(value, where)])
         if not {"__globals__", "f_globals", "__builtins__"}.isdisjoint(attributes):
             found.append(["globals", self.namespace(names)])
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import pathlib
+import sys
 from functools import cache
 from importlib import import_module
 
@@ -94,7 +95,8 @@ def _by_base(value: object) -> str | None:
     kind = type(value)
     if isinstance(value, pathlib.Path):
         return "path"
-    if kind.__module__ == "numpy" and hasattr(value, "dtype") and hasattr(value, "item"):
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.generic):
         return "numpy-scalar"
     if is_estimator(value):
         return "skops"

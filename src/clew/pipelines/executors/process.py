@@ -105,9 +105,10 @@ def _work(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], order: 
                 "files changed while the pipeline ran: run it again; or pass what the script sets as an argument",
             ),
         )
-    arguments = bind(step.signature, args, kwargs, closure.ingredients if closure else {})
+    known = closure.ingredients if closure else {}
+    arguments = bind(step.signature, args, kwargs, known)
     with acting(None):
-        made = attempt(step.__wrapped__, arguments, order, step.codec, now_us)
+        made = attempt(step, arguments, order, known, now_us)
     made.value = None
     if made.failure is not None:
         made.failure.error = None
