@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import msgspec
 
+from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.types.edge import Role, node
-from clew.core.types.run import Artifact, Run, RunKind, RunStatus
+from clew.core.types.edge import Edge, Role, node
+from clew.core.types.event import Event
+from clew.core.types.run import Artifact, Experiment, Run, RunKind
 from clew.loop.reproduce.recorded import Recorded
 from clew.loop.reproduce.reproduction import Reproduction
-from clew.tracking.runs import LedgerRuns
-from clew.tracking.start import link_capture
 
 __all__ = ["EXPERIMENT", "REPORT", "bring_home"]
 
 EXPERIMENT = "reproductions"
 REPORT = "reproduction.json"
+_LINEAGE = (("source", "code", Role.CODE), ("environment", "environment", Role.ENVIRONMENT))
 
 
 def bring_home(stores: Stores, original: Run, now: Recorded, found: Reproduction) -> None:
     """Add the repeated run to the project, with its steps, metrics and files, and what the comparison found.
 
-    Models and dataset versions that it made stay in the room: they are named by digest in the report.
+    All of it in one transaction, so that a kill leaves a whole run or none. Models and dataset versions that it made
+    stay in the room: they are named by digest in the report.
 
     Args:
         stores: the project.
@@ -29,36 +31,65 @@ def bring_home(stores: Stores, original: Run, now: Recorded, found: Reproduction
         now: the repeated run, as the room knows it.
         found: the comparison.
     """
-    runs, repeated = LedgerRuns(stores), now.run
-    run = msgspec.structs.replace(
-        repeated,
-        project=stores.project,
-        name=f"{original.name}, repeated",
-        kind=RunKind.REPRODUCTION,
-        status=RunStatus.RUNNING,
-        ended_us=0,
-        parent="",
-        tags={**repeated.tags, "reproduces": original.id, "verdict": found.verdict},
-    )
-    run = runs.create(run, experiment=EXPERIMENT)
-    link_capture(runs, run)
-    for version in now.inputs:
-        runs.link(run.id, node("data", version.id), Role.INPUT)
-    if now.blocks:
-        runs.append([block for blocks in now.blocks.values() for block in blocks])
-    with stores.ledger.write() as tx:
-        tx.steps.record(now.steps)
     report = msgspec.json.encode(found)
-    for artifact in (
-        *now.artifacts,
-        Artifact(
-            run=run.id,
-            path=REPORT,
-            digest=stores.objects.put(report),
-            size_bytes=len(report),
-            media_type="application/x-clew-reproduction",
-            created_us=found.ended_us,
-        ),
-    ):
-        runs.add_artifact(artifact)
-    runs.finish(run.id, repeated.status, ended_us=repeated.ended_us, reason=repeated.reason)
+    digest = stores.objects.put(report)
+    with stores.ledger.write() as tx:
+        run = msgspec.structs.replace(
+            now.run,
+            project=stores.project,
+            experiment=_experiment(tx, stores).id,
+            name=f"{original.name}, repeated",
+            kind=RunKind.REPRODUCTION,
+            parent="",
+            tags={**now.run.tags, "reproduces": original.id, "verdict": str(found.verdict)},
+        )
+        tx.runs.add(run)
+        tx.series.append([block for blocks in now.blocks.values() for block in blocks])
+        tx.steps.record(now.steps)
+        for artifact in now.artifacts:
+            tx.artifacts.put(artifact)
+        tx.artifacts.put(
+            Artifact(
+                run=run.id,
+                path=REPORT,
+                digest=digest,
+                size_bytes=len(report),
+                media_type="application/x-clew-reproduction",
+                created_us=found.ended_us,
+            )
+        )
+        tx.edges.add(_edges(run, now))
+        facts: dict[str, object] = {"repeated": run.id, "verdict": found.verdict, "report": digest}
+        _tell(tx, stores, "run.created", run.id, {"name": run.name, "experiment": EXPERIMENT})
+        _tell(tx, stores, "run.ended", run.id, {"status": run.status, "reason": ""})
+        _tell(tx, stores, "run.reproduced", original.id, facts)
+
+
+def _experiment(tx: Transaction, stores: Stores) -> Experiment:
+    found = tx.experiments.find(stores.project, EXPERIMENT)
+    if found is None:
+        now_us = stores.clock.now_us()
+        found = Experiment(id=stores.ids(), project=stores.project, name=EXPERIMENT, created_us=now_us)
+        tx.experiments.add(found)
+    return found
+
+
+def _edges(run: Run, now: Recorded) -> list[Edge]:
+    mine = node("run", run.id)
+    sources = [(node("data", version.id), Role.INPUT) for version in now.inputs]
+    sources += [(node(kind, run.capture[aspect]), role) for aspect, kind, role in _LINEAGE if aspect in run.capture]
+    return [Edge(source=source, target=mine, role=role, run=run.id, at_us=run.created_us) for source, role in sources]
+
+
+def _tell(tx: Transaction, stores: Stores, kind: str, run: str, facts: dict[str, object]) -> None:
+    tx.events.add(
+        Event(
+            id=stores.ids(),
+            project=stores.project,
+            at_us=stores.clock.now_us(),
+            actor=stores.actor,
+            kind=kind,
+            subject=node("run", run),
+            facts=facts,
+        )
+    )
