@@ -6,6 +6,7 @@ the logs; whoever asks about it does not have to wait for that, nor to write.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
+from clew.core.errors import Corrupt
 from clew.core.types.endpoint import Endpoint
 from clew.serving.compaction import journal_folder
 from clew.serving.journal import HEADER, read_frames, segments
@@ -20,6 +22,7 @@ from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowReco
 
 __all__ = ["Start", "payloads_from", "undrained", "waiting_decisions", "waiting_labels", "waiting_shadows"]
 
+_log = logging.getLogger("clew.loop")
 _SHARED_DIGITS = 16
 """Digits that all rows of a request have in common: rows count on in the random bits behind them."""
 
@@ -48,19 +51,23 @@ def undrained(tx: Transaction, stores: Stores, endpoint: Endpoint) -> list[Start
 def payloads_from(starts: Iterable[Start], needles: Iterable[str] = ()) -> Iterator[bytes]:
     """Records that wait, encoded.
 
+    A segment that is damaged gives what stands before the damage, and a warning: it must not hide the others.
+
     Args:
         starts: where they begin.
         needles: texts of which a record must hold one; all records when there are none.
 
     Raises:
         FileNotFoundError: a segment was compacted and removed meanwhile: the logs hold what stood in it.
-        Corrupt: a journal is damaged; what stands before the damage has been given.
     """
     texts = [needle.encode() for needle in needles]
     for start in starts:
-        for payload, _ in read_frames(start.path, start.offset):
-            if not texts or any(text in payload for text in texts):
-                yield payload
+        try:
+            for payload, _ in read_frames(start.path, start.offset):
+                if not texts or any(text in payload for text in texts):
+                    yield payload
+        except Corrupt as damage:
+            _log.warning("%s", damage.what)
 
 
 def waiting_decisions(stores: Stores, endpoint: Endpoint, id: str) -> list[DecisionRecord]:
