@@ -434,3 +434,9 @@ def test_what_changed_of_a_key() -> None:
         (FactorKind.FILE, "file x.csv", "b" * 12, ""),
         (FactorKind.CODE, "function work:fit", "a" * 12, "c" * 12),
     ]
+
+
+def test_the_same_path_in_another_place_is_no_change() -> None:
+    was = {"presence /home/ann/work": "folder", "file /home/ann/work/x.csv": "1", "file /opt/y": "2"}
+    now = {"presence /clean": "folder", "file /clean/x.csv": "1", "file /opt/y": "3"}
+    assert [each.name for each in key_factors(was, now, ("/home/ann/work", "/clean"))] == ["file /opt/y"]

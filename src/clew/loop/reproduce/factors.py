@@ -46,8 +46,15 @@ def changed_factors(recorded: Recorded, was: Capture, now: Recorded, again: Capt
     ]
 
 
-def key_factors(was: Mapping[str, str], now: Mapping[str, str]) -> list[Factor]:
-    """Which ingredients of a step's key are not what they were."""
+def key_factors(was: Mapping[str, str], now: Mapping[str, str], places: tuple[str, str] = ("", "")) -> list[Factor]:
+    """Which ingredients of a step's key are not what they were.
+
+    Args:
+        was: then, by name.
+        now: the same.
+        places: the folders that the source lay in then and now: below them, paths are the same.
+    """
+    was, now = _at_home(was, places[0]), _at_home(now, places[1])
     return [
         Factor(
             kind=_KIND_OF.get(name.partition(" ")[0].lower(), FactorKind.CODE),
@@ -67,12 +74,13 @@ def divergence_of(
     *,
     recorded: Recorded,
     now: Recorded,
+    places: tuple[str, str],
 ) -> Divergence | None:
     """The first thing that is not the same: steps in their order, then outputs, then metrics."""
     for step in steps:
         if step.same is False:
             before, after = recorded.ingredients.get(step.recorded_key, {}), now.ingredients.get(step.key, {})
-            known = key_factors(before, after) if before and after else []
+            known = key_factors(before, after, places) if before and after else []
             return Divergence(what="step", name=step.step, position=step.position, factors=known)
     for output in outputs:
         if not output.same:
@@ -81,6 +89,13 @@ def divergence_of(
         if not metric.same:
             return Divergence(what="metric", name=metric.metric, position=0, factors=[])
     return None
+
+
+def _at_home(ingredients: Mapping[str, str], place: str) -> Mapping[str, str]:
+    """Ingredients with paths below a folder as seen from it."""
+    if not place:
+        return ingredients
+    return {name.replace(place, "."): value for name, value in ingredients.items()}
 
 
 def _pairs(kind: FactorKind, was: Mapping[str, str], now: Mapping[str, str]) -> list[Factor]:

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -82,7 +83,8 @@ def reproduce(
             repeated = repeat(room, original, scene, folder, variables=variables)
             now = recorded_of(room, repeated)
             tell("comparing")
-            found = _compared(stores, recorded, was, now, capture_of(room, repeated), tolerance=tolerance)
+            sides = _Sides(recorded, was, now, capture_of(room, repeated), places=(str(scene.root), str(folder)))
+            found = _compared(stores, sides, tolerance=tolerance)
     found = msgspec.structs.replace(
         found,
         notes=notes,
@@ -94,12 +96,23 @@ def reproduce(
     return found
 
 
-def _compared(
-    stores: Stores, recorded: Recorded, was: Capture, now: Recorded, again: Capture, *, tolerance: float
-) -> Reproduction:
+@dataclass(frozen=True)
+class _Sides:
+    """The first time, and now; `places` are the folders that the source lay in."""
+
+    recorded: Recorded
+    was: Capture
+    now: Recorded
+    again: Capture
+    places: tuple[str, str]
+
+
+def _compared(stores: Stores, sides: _Sides, *, tolerance: float) -> Reproduction:
+    recorded, now = sides.recorded, sides.now
     steps = compare_steps(recorded.steps, now.steps)
     outputs = compare_outputs(stores.objects, recorded, now)
     metrics = compare_metrics(stores.objects, recorded, now)
+    divergence = divergence_of(steps, outputs, metrics, recorded=recorded, now=now, places=sides.places)
     return Reproduction(
         run=recorded.run.id,
         name=recorded.run.name,
@@ -109,8 +122,8 @@ def _compared(
         steps=steps,
         outputs=outputs,
         metrics=metrics,
-        divergence=divergence_of(steps, outputs, metrics, recorded=recorded, now=now),
-        factors=changed_factors(recorded, was, now, again),
+        divergence=divergence,
+        factors=changed_factors(recorded, sides.was, now, sides.again),
         notes=[],
         started_us=0,
         ended_us=0,
