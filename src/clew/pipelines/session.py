@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clew.core.canonical import digest_of
 from clew.core.contracts.stores import Stores
@@ -30,9 +30,11 @@ from clew.pipelines.origins import Origins
 from clew.pipelines.pending import Pending, resolved
 from clew.pipelines.reads import give
 from clew.pipelines.record import Record
-from clew.pipelines.scheduler import Scheduler
 from clew.pipelines.step import Step
 from clew.pipelines.steps import LedgerSteps
+
+if TYPE_CHECKING:
+    from clew.pipelines.scheduler import Scheduler
 
 __all__ = ["Session", "place_of", "session"]
 
@@ -68,7 +70,11 @@ class Session:
         self._origins = Origins()
         self._kept_closures: set[Digest] = set()
         self._failed: list[Pending[Any]] = []
-        self._scheduler = Scheduler(self, workers) if workers else None
+        self._scheduler: Scheduler | None = None
+        if workers:
+            from clew.pipelines.scheduler import Scheduler
+
+            self._scheduler = Scheduler(self, workers)
 
     def call(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of a step: from the cache, or computed here and now.

@@ -10,9 +10,12 @@ import platform
 import re
 import sys
 from functools import cache
-from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 __all__ = ["distribution_of", "file_of", "python_version", "requirements_of", "version_of"]
 
@@ -33,6 +36,8 @@ def python_version() -> str:
 @cache
 def _installed() -> dict[str, metadata.Distribution]:
     """Distributions by normal name, the first on the path winning, without reading their metadata."""
+    from importlib import metadata  # brings half of the standard library along
+
     found: dict[str, metadata.Distribution] = {}
     for each in metadata.distributions():
         path = getattr(each, "_path", None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import zipfile
 from typing import Any
 
@@ -20,15 +19,9 @@ from clew.core.extras import require
 from clew.pipelines.codecs.arrays import ArrayCodec
 from clew.pipelines.codecs.codec import NO_FILES, Files
 
-__all__ = ["EstimatorCodec", "is_estimator"]
+__all__ = ["EstimatorCodec"]
 
 _NEVER = (1980, 1, 1, 0, 0, 0)
-
-
-def is_estimator(value: object) -> bool:
-    """Whether a value is a scikit-learn estimator; does not import scikit-learn."""
-    base = sys.modules.get("sklearn.base")
-    return base is not None and isinstance(value, base.BaseEstimator)
 
 
 class EstimatorCodec:

@@ -15,7 +15,6 @@ from clew.core.errors import Corrupt, Invalid
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.pipelines.codecs.codec import NO_FILES, Codec, Files
-from clew.pipelines.codecs.estimators import is_estimator
 from clew.pipelines.codecs.json_values import JsonCodec, is_json
 from clew.pipelines.codecs.trees import TreeCodec
 
@@ -98,7 +97,8 @@ def _by_base(value: object) -> str | None:
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
         return "numpy-scalar"
-    if is_estimator(value):
+    estimators = sys.modules.get("sklearn.base")
+    if estimators is not None and isinstance(value, estimators.BaseEstimator):
         return "skops"
     if kind in _CONTAINERS or kind.__module__ in ("datetime", "decimal", "uuid"):
         return TreeCodec.name
