@@ -68,7 +68,8 @@ def run_pipeline(
         Failed: a step raised.
     """
     site = Site.of(stores)
-    logged = {key: value.reference if isinstance(value, DatasetHandle) else value for key, value in params.items()}
+    given = {key: value.reference if isinstance(value, DatasetHandle) else value for key, value in params.items()}
+    logged = {**_defaults(pipeline), **given}
     with start(stores, name or pipeline.name, params=logged, kind=kind, entry=_entry(pipeline)) as run:
 
         def resolve(reference: str) -> DatasetHandle:
@@ -83,6 +84,12 @@ def run_pipeline(
             result = pipeline.run(**params)
         versions = tuple(_registered(model, run, register) for model in _models(result))
     return Outcome(run=run.id, result=result, versions=versions)
+
+
+def _defaults(pipeline: Pipeline[..., Any]) -> dict[str, object]:
+    """What its parameters are when nobody says: a run records that too, as the code may say otherwise tomorrow."""
+    defaults = {name: parameter.default for name, parameter in pipeline.signature.parameters.items()}
+    return {name: value for name, value in defaults.items() if isinstance(value, bool | int | float | str)}
 
 
 def _registered(model: Model, run: ActiveRun, register: Register) -> ModelVersion:

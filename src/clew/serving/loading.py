@@ -54,6 +54,7 @@ def _check(checks: Sequence[Checks], names: Sequence[str]) -> Callable[[dict[str
 
 
 def _words(found: Violation) -> str:
-    where = f"row {found.row}: " if found.row is not None else ""
+    places = [f"column {found.column!r}" if found.column else "", f"row {found.row}" if found.row is not None else ""]
+    where = ", ".join(place for place in places if place)
     value = f", not {found.value}" if found.value else ""
-    return f"{where}{found.says}{value}"
+    return f"{where}: {found.says}{value}" if where else f"{found.says}{value}"
