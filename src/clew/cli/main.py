@@ -91,6 +91,7 @@ COMMANDS: dict[str, Row] = {
     "reproduce": Row(
         "clew.cli.reproduce:reproduce", "The thread", "Repeat a run from its record, and compare it with the first time"
     ),
+    "demo": Row("clew.cli.demo:demo", "Project", "Live through a year of flights: serve, watch, retrain, promote"),
     "completion": Row("clew.cli.completion:completion", "Project", "Print the completion script of a shell"),
 }
 """Every command of the first level, in the order in which `clew --help` shows those of one section."""

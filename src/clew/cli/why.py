@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clew.loop.why.origin import DataOrigin, RunOrigin
     from clew.loop.why.promotion import Promotion
 
-__all__ = ["why"]
+__all__ = ["picture_of", "why"]
 
 _SHOWN = 5
 _DIGITS = 12
@@ -44,10 +44,11 @@ def why(*, prediction: str, as_json: bool) -> None:
 
     with open_workspace() as workspace:
         found = follow(workspace.stores, prediction, trust=workspace.trust)
-    output.text(_picture(found), found, as_json=as_json)
+    output.text(picture_of(found), found, as_json=as_json)
 
 
-def _picture(found: Why) -> str:
+def picture_of(found: Why) -> str:
+    """The thread as a tree for people."""
     logged = found.prediction
     top = f"{cell('decision', logged.decision)}, score {logged.score!r}, {cell('time_us', logged.time_us)}"
     parts = [

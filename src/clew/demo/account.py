@@ -45,9 +45,9 @@ class Account:
         """Decisions read so far."""
 
     @property
-    def waiting(self) -> int:
-        """Decisions that still lack their label or the baseline's score."""
-        return self._waiting.height if self._waiting is not None else 0
+    def waiting(self) -> list[str]:
+        """The keys of decisions that still lack their label or the baseline's score."""
+        return self._waiting["key"].to_list() if self._waiting is not None else []
 
     def refresh(self) -> pl.DataFrame | None:
         """Read what is new in the logs.

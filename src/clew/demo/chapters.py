@@ -10,7 +10,8 @@ from enum import StrEnum
 import msgspec
 
 from clew.core.contracts.stores import Stores
-from clew.core.types.endpoint import Endpoint, Trial, TrialState
+from clew.core.types.endpoint import Endpoint, TrialState
+from clew.core.types.job import JobState
 from clew.demo.calendar import live_from_us
 
 __all__ = ["Chapter", "Deed", "chapters_of"]
@@ -24,17 +25,19 @@ class Deed(StrEnum):
     PROMOTED = "promoted"
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
+    FAILED = "failed"
 
 
 class Chapter(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that the loop did at a moment of event time to a version of the model."""
+    """Something that the loop did at a moment of event time, to a version of the model; 0 is none."""
 
     at_us: int
     deed: Deed
-    version: int
+    version: int = 0
     text: str = ""
 
 
+_MANY = 1_000_000
 _ENDS = {
     TrialState.PROMOTED: Deed.PROMOTED,
     TrialState.REJECTED: Deed.REJECTED,
@@ -47,18 +50,18 @@ def chapters_of(stores: Stores, endpoint: Endpoint) -> list[Chapter]:
     with stores.ledger.read() as tx:
         trials = tx.trials.list(endpoint.id)
         numbers = {trial.challenger: tx.models.version(trial.challenger).number for trial in trials}
-        reasons = {
-            alert.at_us: alert.text for alert in tx.alerts.list(endpoint.id, limit=10_000) if alert.kind == "retrain"
-        }
-        first = min((move.number for move in tx.models.moves(endpoint.model, endpoint.alias)[:1]), default=1)
+        jobs = [job for job in tx.jobs.list(stores.project, limit=_MANY) if job.kind == "retrain"]
+        first = tx.models.moves(endpoint.model, endpoint.alias)[0].number
+    reasons = {int(str(job.args["until_us"])): str(job.args["reason"]) for job in jobs}
     told = [Chapter(at_us=live_from_us(), deed=Deed.LIVE, version=first)]
     for trial in trials:
-        why = reasons.get(trial.started_us, "").partition(": ")[2]
-        told.append(Chapter(at_us=trial.started_us, deed=Deed.RETRAINED, version=numbers[trial.challenger], text=why))
-        told += _end_of(trial, numbers[trial.challenger])
+        number, why = numbers[trial.challenger], reasons.get(trial.started_us, "")
+        told.append(Chapter(at_us=trial.started_us, deed=Deed.RETRAINED, version=number, text=why))
+        if trial.state in _ENDS:
+            told.append(Chapter(at_us=trial.ended_us, deed=_ENDS[trial.state], version=number, text=trial.reason))
+    told += [
+        Chapter(at_us=int(str(job.args["until_us"])), deed=Deed.FAILED, text=job.reason)
+        for job in jobs
+        if job.state is JobState.FAILED
+    ]
     return sorted(told, key=lambda chapter: (chapter.at_us, chapter.version, list(Deed).index(chapter.deed)))
-
-
-def _end_of(trial: Trial, number: int) -> list[Chapter]:
-    deed = _ENDS.get(trial.state)
-    return [Chapter(at_us=trial.ended_us, deed=deed, version=number, text=trial.reason)] if deed is not None else []

@@ -17,11 +17,11 @@ from pathlib import Path
 from clew.core.errors import Conflict, Exists, Unavailable
 from clew.workspace import FOLDER, init_project
 
-__all__ = ["FILES", "hold", "start_over", "write_project"]
+__all__ = ["FILES", "REPORT", "hold", "start_over", "write_project"]
 
 FILES = ("clew.toml", "train.py")
+REPORT = "report.html"
 _LOCK = ".demo.lock"
-_MADE = (*FILES, "report.html")
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def start_over(folder: Path) -> None:
         for name in (FOLDER, "__pycache__"):
             with suppress(FileNotFoundError):
                 shutil.rmtree(folder / name)
-        for name in _MADE:
+        for name in (*FILES, REPORT):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise Unavailable(f"{error.filename} cannot be removed: {error.strerror}") from error

@@ -6,18 +6,21 @@ disk, Ctrl-C. A folder whose year is over is only summed up again.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from clew.core.clock import format_us
+from clew.core.errors import Unavailable
 from clew.demo.account import Account
 from clew.demo.calendar import Day, days_of
 from clew.demo.chapters import Chapter, Deed, chapters_of
-from clew.demo.folder import hold, start_over, write_project
+from clew.demo.folder import REPORT, hold, start_over, write_project
 from clew.demo.latency import EXPERIMENT, REQUEST_MS
 from clew.demo.prepare import MODEL, add_january, declare_checks, name_first, train_first
 from clew.demo.remembered import judged_until_us
 from clew.demo.replay import replay
+from clew.demo.report import page
 from clew.demo.result import costed
 from clew.demo.review import Review, review
 from clew.demo.service import Service
@@ -37,11 +40,24 @@ if TYPE_CHECKING:
     from clew.demo.traffic import Year
     from clew.workspace import Workspace
 
-__all__ = ["perform"]
+__all__ = ["Performance", "perform"]
+
+_DIGITS = 12
 
 
-def perform(folder: Path, *, standing: Standing, until_month: int = 12, fresh: bool = False) -> Review:
-    """Live through the year in a folder, as far as it has not been, and sum it up.
+@dataclass(frozen=True)
+class Performance:
+    """What came of it. `lived` says whether anything was left to live through; `first_run` trained version 1."""
+
+    review: Review
+    folder: Path
+    report: Path
+    first_run: str
+    lived: bool
+
+
+def perform(folder: Path, *, standing: Standing, until_month: int = 12, fresh: bool = False) -> Performance:
+    """Live through the year in a folder, as far as it has not been, sum it up, and write the report.
 
     Args:
         folder: of the project; made when it is missing.
@@ -54,6 +70,7 @@ def perform(folder: Path, *, standing: Standing, until_month: int = 12, fresh: b
         Conflict: another demo runs in the folder.
         Exists: the folder holds something else.
         MissingExtra: a library of the extra `demo` is not installed.
+        Unavailable: endpoint or worker do not come up any more, or there is no room.
     """
     days = days_of(until_month)
     year = cache(load_year)
@@ -67,10 +84,23 @@ def perform(folder: Path, *, standing: Standing, until_month: int = 12, fresh: b
             add_january(workspace, year)
             declare_checks(workspace)
         with open_workspace(folder) as workspace:  # anew: the checks are among the settings now
-            if judged_until_us(workspace.stores, MODEL) < days[-1].end_us:
+            lived = judged_until_us(workspace.stores, MODEL) < days[-1].end_us
+            if lived:
                 _live(workspace, year(), days, standing)
             standing.phase = "summing up"
-            return review(workspace)
+            found = review(workspace)
+            first = workspace.models.resolve(f"{MODEL}@1").run
+        return Performance(found, folder, _write_report(folder, found), first[:_DIGITS], lived)
+
+
+def _write_report(folder: Path, found: Review) -> Path:
+    path, draft = folder / REPORT, folder / f".{REPORT}.new"
+    try:
+        draft.write_text(page(found.result, found.curves), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error.strerror}") from error
+    return path
 
 
 def _live(workspace: Workspace, year: Year, days: Sequence[Day], standing: Standing) -> None:
@@ -123,7 +153,7 @@ class _Teller:
         ended = {c.version for c in chapters if c.deed in (Deed.PROMOTED, Deed.REJECTED, Deed.SUPERSEDED)}
         self._standing.challenger = running[-1].version if running and running[-1].version not in ended else 0
         for chapter in chapters[self._known :]:
-            self._standing.tell(f"{format_us(day.end_us)[:10]}  {in_words(chapter)}")
+            self._standing.tell(f"{format_us(day.end_us)[:10]}  {_in_words(chapter)}")
         self._known = len(chapters)
 
     def _add_costs(self) -> None:
@@ -134,7 +164,7 @@ class _Teller:
             self._standing.cost_static += float(table["cost_static"].sum())
 
 
-def in_words(chapter: Chapter) -> str:
+def _in_words(chapter: Chapter) -> str:
     """A chapter as one line."""
     if chapter.deed is Deed.LIVE:
         return f"version {chapter.version} goes live"

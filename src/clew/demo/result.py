@@ -7,6 +7,7 @@ belong to one day, which is the unit of the interval.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from clew.core.clock import format_us
 from clew.core.types.endpoint import Window
 from clew.demo.chapters import Chapter, Deed
+from clew.demo.drifts import Cell
 from clew.demo.flights import FALSE_ALARM_COST, MISSED_COST
 from clew.monitoring.report import report_of
 
@@ -24,30 +26,18 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["Cell", "Counts", "Curves", "DayCost", "Month", "Result", "WeekSkill", "costed", "curves_of", "result_of"]
+__all__ = ["Counts", "Curves", "DayCost", "Month", "Result", "TimeBin", "WeekSkill", "costed", "curves_of", "result_of"]
 
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+_MONTHS = ("", *(f"{date(2013, month, 1):%B}" for month in range(1, 13)))
 _LEVEL = 0.95
-_DAY_US = 86_400_000_000
+_BINS_A_DECADE = 12
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger counts. `scored_later` are decisions that the baseline did not see in shadow, because a replica
     was killed at that moment, and scored afterwards from the logged inputs."""
 
+    flights_served: int
     predictions_logged: int
     events: int
     scored_later: int
@@ -127,14 +117,12 @@ class WeekSkill(msgspec.Struct, frozen=True, kw_only=True):
     auc_static: float | None
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One column in one week: the greatest distance from the training data of the version that answered, and on how
-    many days it was alarmed."""
+class TimeBin(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests took at least `low_ms` and less than `high_ms`."""
 
-    column: str
-    week: str
-    effect: float
-    alarms: int
+    low_ms: float
+    high_ms: float
+    requests: int
 
 
 class Curves(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +131,7 @@ class Curves(msgspec.Struct, frozen=True, kw_only=True):
     days: list[DayCost]
     weeks: list[WeekSkill]
     cells: list[Cell]
+    times: list[TimeBin]
 
 
 def result_of(
@@ -175,7 +164,7 @@ def result_of(
     deeds = [chapter.deed for chapter in chapters]
     return Result(
         complete=counts.complete,
-        flights_served=rows["key"].n_unique(),
+        flights_served=counts.flights_served,
         predictions_logged=counts.predictions_logged,
         labels_joined=rows.height,
         requests=asked.height,
@@ -203,8 +192,8 @@ def result_of(
     )
 
 
-def curves_of(rows: pl.DataFrame, windows: Sequence[Window]) -> Curves:
-    """What the charts show: costs by day, skill by week, drift by column and week."""
+def curves_of(rows: pl.DataFrame, *, cells: Sequence[Cell], times_ms: NDArray[np.float64]) -> Curves:
+    """What the charts show: costs by day, skill by week, drift by column and week, times of requests."""
     import polars as pl
 
     table = costed(rows)
@@ -213,9 +202,9 @@ def curves_of(rows: pl.DataFrame, windows: Sequence[Window]) -> Curves:
     weekly = table.with_columns(week=pl.col("date").dt.truncate("1w")).partition_by("week", as_dict=True)
     weeks = [
         WeekSkill(date=week.isoformat(), flights=part.height, late_share=_mean(part["late"]), **_skills(part))
-        for (week,), part in sorted(weekly.items(), key=lambda item: str(item[0]))
+        for (week,), part in sorted(weekly.items(), key=lambda item: str(item[0][0]))
     ]
-    return Curves(days=days, weeks=weeks, cells=_cells(windows))
+    return Curves(days=days, weeks=weeks, cells=list(cells), times=_times(times_ms))
 
 
 def costed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -249,7 +238,7 @@ def _months(
         found.append(
             Month(
                 month=month,
-                name=_MONTHS[month - 1],
+                name=_MONTHS[month],
                 days=part["date"].n_unique(),
                 flights=part.height,
                 late_share=_mean(part["late"]),
@@ -283,23 +272,17 @@ def _drift(windows: Sequence[Window]) -> dict[str, Any]:
     return {"drift_days": sum(map(bool, alarmed)) / len(alarmed) if alarmed else 0.0, "drifted": first[:3]}
 
 
-def _cells(windows: Sequence[Window]) -> list[Cell]:
-    found: dict[tuple[str, str], tuple[float, int]] = {}
-    for window in windows:
-        drift = report_of(window).drift
-        week = format_us(_monday_us(window.start_us))[:10]
-        for column in drift.columns if drift is not None else ():
-            effect, alarms = found.get((column.column, week), (0.0, 0))
-            found[column.column, week] = max(effect, column.effect), alarms + column.alarm
-    return [
-        Cell(column=column, week=week, effect=effect, alarms=alarms)
-        for (column, week), (effect, alarms) in sorted(found.items())
-    ]
+def _times(times_ms: NDArray[np.float64]) -> list[TimeBin]:
+    """Bins of equal width on a logarithmic axis, from the first to the last that holds a request."""
+    import numpy as np
 
-
-def _monday_us(at_us: int) -> int:
-    """The start of the week; 1970 began on a Thursday."""
-    return (at_us // _DAY_US + 3) // 7 * 7 * _DAY_US - 3 * _DAY_US
+    if not len(times_ms):
+        return []
+    places = np.floor(np.log10(np.maximum(times_ms, 1e-3)) * _BINS_A_DECADE).astype(int)
+    low, counts = int(places.min()), np.bincount(places - places.min())
+    edges = [10.0 ** ((low + at) / _BINS_A_DECADE) for at in range(len(counts) + 1)]
+    pairs = zip(edges, edges[1:], counts.tolist(), strict=False)
+    return [TimeBin(low_ms=first, high_ms=second, requests=count) for first, second, count in pairs]
 
 
 def _skills(part: pl.DataFrame) -> dict[str, Any]:

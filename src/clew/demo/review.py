@@ -9,6 +9,7 @@ from clew.core.errors import NotFound
 from clew.demo.account import Account
 from clew.demo.calendar import last_moment_us
 from clew.demo.chapters import chapters_of
+from clew.demo.drifts import weekly_drift
 from clew.demo.latency import request_times_ms
 from clew.demo.prepare import BASELINE, MODEL
 from clew.demo.remembered import judged_until_us
@@ -61,20 +62,22 @@ def review(workspace: Workspace) -> Review:
         logged = tx.logs.rows(endpoint.predictions)
         numbers = {version: tx.models.version(version).number for version in rows["version"].unique().to_list()}
     counts = Counts(
+        flights_served=len({*rows["key"].to_list(), *account.waiting}),
         predictions_logged=logged,
         events=events,
         scored_later=scored_later,
         complete=judged_until_us(stores, endpoint.name) >= last_moment_us(),
     )
+    times_ms = request_times_ms(stores)
     result = result_of(
         rows,
         counts,
         windows=windows,
         chapters=chapters_of(stores, endpoint),
         numbers=numbers,
-        times_ms=request_times_ms(stores),
+        times_ms=times_ms,
     )
-    return Review(result, curves_of(rows, windows), _example(rows))
+    return Review(result, curves_of(rows, cells=weekly_drift(stores, windows), times_ms=times_ms), _example(rows))
 
 
 def _example(rows: pl.DataFrame) -> str:
