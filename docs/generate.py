@@ -1,4 +1,5 @@
-"""Writes the pages that follow from the code: one per command, the exit codes, and copies of the pages at the root.
+"""Writes the pages that follow from the code: one per command, the exit codes, the Python API, and copies of the pages
+at the root.
 
     python docs/generate.py        # part of `make docs`
 
@@ -7,12 +8,16 @@ What it writes is not committed. `tests/test_docs.py` holds that every command h
 
 from __future__ import annotations
 
+import inspect
 import re
+from enum import Enum
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from clew import facade
 from clew.cli.command import Command, Group
 from clew.cli.errors import DEFECT, EXIT_CODES, INTERRUPTED
 from clew.cli.main import COMMANDS, SECTIONS, root
@@ -36,6 +41,7 @@ def pages() -> dict[str, str]:
     made = {f"reference/commands/{name}.md": command_page(name) for name in COMMANDS}
     made["reference/commands/index.md"] = command_list()
     made["reference/exit-codes.md"] = exit_codes()
+    made["reference/python.md"] = python_api()
     made |= {target: copy_of(source, target) for source, target in COPIES.items()}
     return made
 
@@ -121,6 +127,97 @@ def exit_codes() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+OPENING = """# Python API
+
+What `import clew` offers. Everything else in the package may change without notice; what is here changes only with a
+line in the changelog. Calls act on the project at or above the current folder.
+
+```python
+import clew
+
+@clew.step
+def fit(table, depth: int) -> clew.Model: ...
+
+@clew.pipeline
+def train(flights: clew.Dataset, depth: int = 6):
+    return fit(flights.frame(), depth)
+
+train.run(flights="flights@latest", depth=8)
+
+with clew.run("baseline", params={"lr": 0.1}) as run:
+    run.log(loss=0.3, step=1)
+```
+"""
+
+HANDED_OUT = ("Dataset", "Pipeline", "Run", "Workspace")
+"""Classes whose objects functions hand out: nobody calls their constructors."""
+
+
+def python_api() -> str:
+    """The page of the public Python API: functions first, then classes."""
+    names = sorted(facade.__all__, key=lambda name: (inspect.isclass(getattr(facade, name)), name))
+    return "\n".join([OPENING, *(line for name in names for line in _public(name, getattr(facade, name)))])
+
+
+def _public(name: str, thing: Any) -> Iterator[str]:
+    yield from (f"## clew.{name}", "")
+    if name not in HANDED_OUT:
+        yield from _signature(f"clew.{name}", thing)
+    text = inspect.getdoc(thing) or ""
+    yield from _markdown(text.partition("\nArgs:")[0] if name in HANDED_OUT else text)
+    if inspect.isclass(thing):
+        for member, value in inspect.getmembers_static(thing):
+            if not member.startswith("_"):
+                yield from _member(member, value)
+
+
+def _member(name: str, value: Any) -> Iterator[str]:
+    doc = inspect.getdoc(value)
+    if doc and isinstance(value, property | cached_property):
+        yield from (f"### {name}", "", *_markdown(doc))
+    elif doc and inspect.isfunction(value):
+        yield from (f"### {name}()", "", *_signature(name, value), *_markdown(doc))
+
+
+def _signature(name: str, function: Any) -> Iterator[str]:
+    """The call as a block, one line for each argument where there are many."""
+    signature = inspect.signature(function)
+    parameters = [one for name, one in signature.parameters.items() if name != "self"]
+    kinds, shown = [one.kind for one in parameters], [_parameter(one) for one in parameters]
+    if inspect.Parameter.KEYWORD_ONLY in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        shown.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
+    result = str(signature.return_annotation).strip("'")
+    tail = "" if inspect.isclass(function) or result == "None" else f" -> {result}"
+    line = f"{name}({', '.join(shown)}){tail}"
+    text = line if len(line) <= 100 else f"{name}(\n    " + ",\n    ".join(shown) + f",\n){tail}"
+    yield from ("```python", text, "```", "")
+
+
+def _parameter(one: inspect.Parameter) -> str:
+    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(one.kind, "")
+    text = f"{stars}{one.name}: {str(one.annotation).strip(chr(39))}"
+    if one.default is inspect.Parameter.empty:
+        return text
+    default = one.default.value if isinstance(one.default, Enum) else one.default
+    return f"{text} = {default!r}"
+
+
+def _markdown(docstring: str) -> Iterator[str]:
+    """A docstring as Markdown: `Args:` and its like become lists."""
+    section = False
+    for line in docstring.splitlines():
+        if re.fullmatch(r"(Args|Returns|Raises):", line):
+            section = True
+            yield from (f"**{line[:-1]}**", "")
+        elif section and line.startswith("    ") and not line.startswith("     "):
+            name, colon, text = line.strip().partition(": ")
+            yield f"- `{name}`: {text}" if colon and " " not in name else f"- {line.strip()}"
+        else:
+            section = section and (not line or line.startswith(" "))
+            yield line.strip() if not section else f"  {line.strip()}".rstrip()
+    yield ""
 
 
 def copy_of(source: str, target: str) -> str:

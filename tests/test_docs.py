@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ from types import ModuleType
 import click
 import pytest
 
+from clew import facade
 from clew.cli.errors import EXIT_CODES
 from clew.cli.main import COMMANDS, root
 
@@ -116,3 +118,14 @@ def test_fragments_have_a_kind() -> None:
     fragments = [path for path in (ROOT / "changelog.d").iterdir() if path.name != "README.md"]
     kinds = r"^[a-z0-9-]+\.(added|changed|fixed|removed|security)\.md$"
     assert [path.name for path in fragments if not re.match(kinds, path.name)] == []
+
+
+def test_the_public_api_has_its_page() -> None:
+    page = generate.python_api()
+    assert [name for name in facade.__all__ if f"\n## clew.{name}\n" not in page] == []
+    for name in facade.__all__:
+        thing = getattr(facade, name)
+        assert inspect.getdoc(thing), name
+        for member, value in vars(thing).items() if inspect.isclass(thing) else ():
+            if inspect.isfunction(value) and not member.startswith("_"):
+                assert f"\n### {member}()\n" in page, f"{name}.{member}"
