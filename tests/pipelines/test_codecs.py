@@ -25,7 +25,7 @@ from polars.testing.parametric import dataframes
 
 from clew.core.errors import Corrupt, Invalid
 from clew.core.hashing import hash_bytes
-from clew.pipelines.codecs import decode, encode
+from clew.pipelines.codecs import decode, encode, objects_of
 from clew.pipelines.codecs.codec import NO_FILES
 from clew.store.objects import MemoryObjects
 
@@ -252,7 +252,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from clew.core.hashing import hash_bytes
-from clew.pipelines.codecs import decode, encode
+from clew.pipelines.codecs import decode, encode, objects_of
 from clew.pipelines.codecs.codec import NO_FILES
 
 rng = np.random.RandomState(0)
@@ -314,6 +314,15 @@ def test_a_folder_comes_back_with_all_that_is_in_it(tmp_path: Path) -> None:
     assert (root / "a" / "b.txt").read_text() == "b"
     assert (root / "a" / "empty").is_dir()
     assert (root / "other.txt").exists()
+
+
+def test_the_objects_that_an_output_needs_are_told(tmp_path: Path) -> None:
+    objects = MemoryObjects()
+    path = tmp_path / "a.txt"
+    path.write_text("a")
+    for value, count in ((path, 1), (tmp_path, 1), ([{"a": (path,)}, 1], 1), ([1, "leaf"], 0), (pl.DataFrame(), 0)):
+        name, data = encode(value, objects)
+        assert objects_of(name, data) == [hash_bytes(b"a")] * count
 
 
 def test_a_path_never_leads_out_of_its_folder(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import linecache
 import sys
 import types
 from collections.abc import Callable
@@ -259,3 +260,36 @@ def test_a_function_without_source_is_taken_by_its_bytecode() -> None:
 def test_only_functions_have_fingerprints() -> None:
     with pytest.raises(Invalid, match="no plain function"):
         fingerprint(functools.partial(max, 1))
+
+
+def test_a_file_that_was_edited_after_it_was_imported_does_not_speak_for_the_old_code(project: Any) -> None:
+    project.write({"main.py": "def f():\n    return 1\n"})
+    with project.imported() as old:
+        project.write({"main.py": "def f():\n    return 2\n"})
+        before = fingerprint(old.f).digest
+    with project.imported() as new:
+        assert fingerprint(new.f).digest != before
+
+
+def test_a_file_whose_comments_were_edited_after_it_was_imported_still_speaks_for_it(project: Any) -> None:
+    project.write({"main.py": "def f():\n    return 1\n"})
+    with project.imported() as old:
+        project.write({"main.py": "# one\ndef f():\n    return 1  # two\n"})
+        before = fingerprint(old.f).digest
+    with project.imported() as new:
+        assert fingerprint(new.f).digest == before
+
+
+def test_cells_of_a_notebook_are_taken_by_their_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cell(number: int, text: str) -> Any:
+        name = f"<ipython-input-{number}>"
+        lines = text.splitlines(keepends=True)
+        monkeypatch.setitem(linecache.cache, name, (len(text), None, lines, name))
+        space: dict[str, Any] = {"__name__": "__main__"}
+        exec(compile(text, name, "exec"), space)
+        return space["f"]
+
+    one = fingerprint(cell(1, "def f(a):\n    return g(a, 1)\n"))
+    same = fingerprint(cell(2, "# a comment\n\ndef f(a):\n    return g(\n        a,  # first\n        1,\n    )\n"))
+    other = fingerprint(cell(3, "def f(a):\n    return g(a, 2)\n"))
+    assert one.digest == same.digest != other.digest

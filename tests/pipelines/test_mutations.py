@@ -36,7 +36,9 @@ class Case:
             for name, text in texts.items()
             if after or not re.fullmatch(r"«\|[^»]*»\s*", text)
         }
-        found["main.py"] = f"{HEAD}{found['main.py']}\ndef run():\n    return work({call})\n"
+        body = found["main.py"]
+        start = body.index("\n") + 1 if body.startswith("from __future__") else 0
+        found["main.py"] = f"{body[:start]}{HEAD}{body[start:]}\ndef run():\n    return work({call})\n"
         return found
 
 

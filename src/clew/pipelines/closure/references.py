@@ -97,19 +97,17 @@ class _Scan:
                 self.out.paths.add(value)
 
     def _imports(self) -> None:
-        """Which local names stand for imported modules, and the imports themselves."""
-        stores: dict[str, int] = {}
-        for step in self.steps:
-            if step.opname.startswith("STORE_"):
-                for name in _names(step):
-                    stores[name] = stores.get(name, 0) + 1
+        """Which local names stand for imported modules, and the imports themselves.
+
+        Such a name may stand for something else as well; whatever that is, it was loaded somewhere too.
+        """
         bound: dict[str, list[Reference]] = {}
         for at, step in enumerate(self.steps):
             if step.opname == "IMPORT_NAME":
                 for name, reference in self._bindings(at):
                     bound.setdefault(name, []).append(reference)
         for name, found in bound.items():
-            if stores.get(name, 0) == len(found) and name in self.local:
+            if name in self.local:
                 self.imported[name] = found
                 self._mention(found)
             else:

@@ -16,7 +16,7 @@ from clew.core.hashing import hash_file
 from clew.core.ids import Digest
 from clew.pipelines.codecs.codec import Files
 
-__all__ = ["PathCodec"]
+__all__ = ["PathCodec", "objects_of_path"]
 
 
 class _Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -58,6 +58,11 @@ class PathCodec:
         for entry in tree.entries:
             _restore(_below(root, entry.name) if tree.folder else root, entry, files)
         return root
+
+
+def objects_of_path(data: bytes) -> list[Digest]:
+    """The objects that a path's bytes name."""
+    return [entry.digest for entry in msgspec.msgpack.decode(data, type=_Tree).entries]
 
 
 def _tree(path: Path, files: Files) -> _Tree:

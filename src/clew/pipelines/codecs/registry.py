@@ -16,9 +16,9 @@ from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.pipelines.codecs.codec import NO_FILES, Codec, Files
 from clew.pipelines.codecs.json_values import JsonCodec, is_json
-from clew.pipelines.codecs.trees import TreeCodec
+from clew.pipelines.codecs.trees import TreeCodec, leaves
 
-__all__ = ["codec_named", "content_digest", "decode", "encode", "find_codec", "register"]
+__all__ = ["codec_named", "content_digest", "decode", "encode", "find_codec", "objects_of", "register"]
 
 _LATE = {
     "bytes": ("raw", "BytesCodec"),
@@ -126,6 +126,21 @@ def decode(name: str, data: bytes, files: Files) -> object:
         Corrupt: they are not what this codec wrote.
     """
     return codec_named(name).decode(data, files)
+
+
+def objects_of(name: str, data: bytes) -> list[Digest]:
+    """The objects that some bytes name, beside which they are worth nothing: what garbage collection has to keep.
+
+    Raises:
+        Corrupt: they are not what this codec wrote.
+    """
+    if name == "path":
+        from clew.pipelines.codecs.paths import objects_of_path
+
+        return objects_of_path(data)
+    if name == TreeCodec.name:
+        return [digest for codec, inner in leaves(data) for digest in objects_of(codec, inner)]
+    return []
 
 
 def content_digest(value: object) -> tuple[str, Digest] | None:

@@ -20,7 +20,7 @@ from clew.core.errors import Corrupt, Invalid
 from clew.pipelines.codecs.codec import Codec, Files
 from clew.pipelines.codecs.named import class_name, find_class
 
-__all__ = ["TreeCodec"]
+__all__ = ["TreeCodec", "leaves"]
 
 _SAFE_INT = 2**63
 _DEPTH = 200
@@ -127,6 +127,19 @@ def _fields(kind: type) -> list[str]:
     if issubclass(kind, msgspec.Struct):
         return list(kind.__struct_fields__)
     return [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+
+
+def leaves(data: bytes) -> list[tuple[str, bytes]]:
+    """The values with codecs of their own within the bytes of a tree: name of the codec, and bytes."""
+    found: list[tuple[str, bytes]] = []
+    todo = [msgspec.msgpack.decode(data)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, list) and node and node[0] == "leaf":
+            found.append((node[1], node[2]))
+        elif isinstance(node, list):
+            todo.extend(node)
+    return found
 
 
 def _read(node: Any, files: Files) -> Any:
