@@ -1,1 +1,4 @@
-"""Serving: models compiled and run, and what answers requests. Design: docs/design/package.md, docs/design/serving.md."""
+"""Serving: models compiled and run, and what answers requests.
+
+Design: docs/design/package.md, docs/design/serving.md.
+"""

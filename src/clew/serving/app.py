@@ -151,9 +151,10 @@ class EndpointApp:
             text = self.metrics.text(model=champion.name, version=champion.number)
             return Answer(text.encode(), content_type=_TEXT)
         if path in ("/v2", "/v2/"):
-            from clew import __version__
+            # Not `from clew import __version__`: for the type checker, that package holds the layers above this one.
+            from importlib.metadata import version
 
-            return _json({"name": "clew", "version": __version__, "extensions": []})
+            return _json({"name": "clew", "version": version("clew"), "extensions": []})
         if path == "/":
             return _json(self._state())
         return _error(404, f"nothing at {path}", code="not_found", hint="POST /predict, POST /v2/models/NAME/infer")
