@@ -74,7 +74,9 @@ COMMANDS: dict[str, Row] = {
         "Pipelines and runs",
         "Say why a step ran or came from the cache, by the name of what changed",
     ),
-    "model": Row("clew.cli.model:model", "Models", "List and show models, and move names such as champion over their versions"),
+    "model": Row(
+        "clew.cli.model:model", "Models", "List and show models, and move names such as champion over their versions"
+    ),
     "serve": Row("clew.cli.serve:serve", "Serving and watching", "Serve a model version over HTTP"),
     "watch": Row("clew.cli.watch:watch", "Serving and watching", "Look at an endpoint: drift, value, trials, alerts"),
     "labels": Row("clew.cli.labels:labels", "Serving and watching", "Add labels of decisions"),

@@ -404,7 +404,15 @@ class LedgerContract:
 
     def test_endpoints_and_windows(self, ledger: Ledger) -> None:
         endpoint = Endpoint(
-            id="e", project="p", name="delay", model="m", alias="champion", predictions="x", shadows="z", labels="y", created_us=1
+            id="e",
+            project="p",
+            name="delay",
+            model="m",
+            alias="champion",
+            predictions="x",
+            shadows="z",
+            labels="y",
+            created_us=1,
         )
         with ledger.write() as tx:
             tx.endpoints.add(endpoint)
