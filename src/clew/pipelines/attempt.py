@@ -21,7 +21,7 @@ from clew.core.hashing import hash_file
 from clew.core.ids import Digest
 from clew.pipelines.arguments import Arguments
 from clew.pipelines.codecs import Codec, find_codec
-from clew.pipelines.reads import Read, give
+from clew.pipelines.reads import Read
 from clew.pipelines.seeds import seeded
 from clew.pipelines.watch import Watch
 
@@ -152,7 +152,7 @@ def _finish(
     for library in order.blind:
         watch.goes_through("native", f"uses {library}, which reads files unseen, and declares no inputs")
     made.refusals = watch.refusals(noted.files, known)
-    made.reads = {read: give(read) for read in watch.reads()}
+    made.reads = watch.reads()
 
 
 class _Noted:

@@ -7,13 +7,16 @@ from types import FrameType
 
 from clew.pipelines.closure.origin import Origin, file_origin, globals_origin
 
-__all__ = ["by_machinery", "caller", "is_clew", "is_first_party", "is_importing"]
+__all__ = ["asker", "by_library", "by_machinery", "caller", "is_clew", "is_first_party", "is_importing"]
 
-_HOOKS = frozenset(f"clew.pipelines.{name}" for name in ("frames", "hooks", "observer", "wrappers")) | {"contextlib"}
+_HOOKS = frozenset(f"clew.pipelines.{name}" for name in ("environment", "frames", "hooks", "observer", "wrappers")) | {
+    "contextlib"
+}
 _MACHINERY = frozenset(
     {
         "importlib._bootstrap",
         "importlib._bootstrap_external",
+        "importlib.metadata",
         "inspect",
         "linecache",
         "pkgutil",
@@ -30,6 +33,19 @@ def caller() -> FrameType | None:
     while frame is not None and frame.f_globals.get("__name__") in _HOOKS:
         frame = frame.f_back
     return frame
+
+
+def asker(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame outside of the standard library."""
+    while frame is not None and file_origin(frame.f_code.co_filename) is Origin.PYTHON:
+        frame = frame.f_back
+    return frame
+
+
+def by_library() -> bool:
+    """Whether a library, and not the project's own code, is behind an event."""
+    found = asker(caller())
+    return found is not None and file_origin(found.f_code.co_filename) is Origin.LIBRARY
 
 
 def by_machinery() -> bool:
@@ -63,9 +79,5 @@ def is_importing(frame: FrameType | None) -> bool:
 
 def is_first_party(frame: FrameType | None) -> bool:
     """Whether the nearest code outside of the standard library is the project's."""
-    while frame is not None:
-        origin = file_origin(frame.f_code.co_filename)
-        if origin is not Origin.PYTHON:
-            return origin is Origin.FIRST_PARTY
-        frame = frame.f_back
-    return False
+    found = asker(frame)
+    return found is not None and file_origin(found.f_code.co_filename) is Origin.FIRST_PARTY

@@ -12,9 +12,10 @@ import threading
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Any
 
-from clew.pipelines.frames import by_machinery, caller, is_first_party
+from clew.pipelines.environment import wrap_environment
+from clew.pipelines.frames import by_library, by_machinery, caller, is_first_party
 from clew.pipelines.observer import Observer, begin, end, path_text, told, unwatched
-from clew.pipelines.wrappers import wrap_environment, wrap_paths, wrap_polars, wrap_questions
+from clew.pipelines.wrappers import wrap_paths, wrap_polars, wrap_questions
 
 __all__ = ["watching"]
 
@@ -66,7 +67,7 @@ def _on_open(observer: Observer, args: tuple[Any, ...]) -> None:
 def _on_list(observer: Observer, args: tuple[Any, ...]) -> None:
     name = path_text(args[0] if args and args[0] is not None else ".")
     if name is not None and not by_machinery():
-        observer.lists(name)
+        observer.lists(name, by_library=by_library())
 
 
 def _on_rename(observer: Observer, args: tuple[Any, ...]) -> None:

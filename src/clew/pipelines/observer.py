@@ -34,11 +34,11 @@ class Observer(Protocol):
         """All files that a pattern matches are about to be read."""
         ...
 
-    def lists(self, path: str) -> None:
+    def lists(self, path: str, *, by_library: bool) -> None:
         """A folder is about to be listed."""
         ...
 
-    def asks_for(self, path: str) -> None:
+    def asks_for(self, path: str, *, by_library: bool) -> None:
         """Whether there is a file or a folder is about to be asked."""
         ...
 
@@ -46,8 +46,12 @@ class Observer(Protocol):
         """A file is about to be removed."""
         ...
 
-    def reads_variable(self, name: str) -> None:
-        """An environment variable is read."""
+    def reads_variable(self, name: str, value: str | None) -> None:
+        """An environment variable is read; it is not set when `value` is None."""
+        ...
+
+    def sets_variable(self, name: str) -> None:
+        """An environment variable is set or removed."""
         ...
 
     def loads(self, module: str, name: str) -> None:

@@ -19,7 +19,7 @@ from clew.core.ids import Digest
 from clew.pipelines.closure.distributions import version_of
 from clew.pipelines.file_digests import digest_of_file, digest_of_glob, digest_of_listing, presence
 
-__all__ = ["Read", "ReadKind", "declared", "extended", "give"]
+__all__ = ["Read", "ReadKind", "declared", "extended", "give", "of_variable"]
 
 
 class ReadKind(StrEnum):
@@ -57,7 +57,11 @@ def give(read: Read) -> str:
         return presence(read.name)
     if read.kind is ReadKind.DISTRIBUTION:
         return version_of(read.name) or ""
-    value = os.environ.get(read.name)
+    return of_variable(os.environ.get(read.name))
+
+
+def of_variable(value: str | None) -> str:
+    """The digest of a variable's value, `unset` for None."""
     return "unset" if value is None else hash_bytes(value.encode("utf-8", "surrogateescape"))
 
 

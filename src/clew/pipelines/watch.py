@@ -17,7 +17,7 @@ from clew.pipelines.closure.origin import Origin, file_origin, module_name, modu
 from clew.pipelines.file_digests import Stamp, presence, stamp
 from clew.pipelines.hooks import watching
 from clew.pipelines.observer import Observer
-from clew.pipelines.reads import Read, ReadKind
+from clew.pipelines.reads import Read, ReadKind, give, of_variable
 
 __all__ = ["Watch"]
 
@@ -34,7 +34,8 @@ class Watch(Observer):
     """
 
     def __init__(self, *, skipped: Collection[str] = (), root: str = "", doors: Collection[str] = ()) -> None:
-        self._variables: set[str] = set()
+        self._variables: dict[str, str | None] = {}
+        self._set: set[str] = set()
         self._patterns: set[str] = set()
         self._listed: set[str] = set()
         self._asked: dict[str, str] = {}
@@ -77,20 +78,24 @@ class Watch(Observer):
     def names_all(self, pattern: str) -> None:
         self._patterns.add(pattern)
 
-    def lists(self, path: str) -> None:
-        if self._counts(path):
+    def lists(self, path: str, *, by_library: bool) -> None:
+        if self._counts(path) and (not by_library or self._is_below_root(path)):
             self._listed.add(path)
 
-    def asks_for(self, path: str) -> None:
-        if path not in self._asked and self._counts(path):
+    def asks_for(self, path: str, *, by_library: bool) -> None:
+        if path not in self._asked and self._counts(path) and (not by_library or self._is_below_root(path)):
             self._asked[path] = presence(path)
 
     def removes(self, path: str) -> None:
         if self._counts(path) and path not in self._written and stamp(path) is not None:
             self._removed.add(path)
 
-    def reads_variable(self, name: str) -> None:
-        self._variables.add(name)
+    def reads_variable(self, name: str, value: str | None) -> None:
+        if name not in self._set:
+            self._variables.setdefault(name, value)
+
+    def sets_variable(self, name: str) -> None:
+        self._set.add(name)
 
     def loads(self, module: str, name: str) -> None:
         self._loaded.add((module, name))
@@ -104,17 +109,18 @@ class Watch(Observer):
 
     # What came of it.
 
-    def reads(self) -> list[Read]:
-        """What was read and not written, in a fixed order."""
+    def reads(self) -> dict[Read, str]:
+        """What was read and not written before, with what it gave."""
         files = {path for path in self._seen if not self._changed(path)}
         asked = {path for path, found in self._asked.items() if path not in self._seen and presence(path) == found}
-        found = [Read(ReadKind.ENVIRONMENT, name) for name in self._variables]
-        found += [Read(ReadKind.DISTRIBUTION, name) for name in self._distributions()]
+        found = [Read(ReadKind.DISTRIBUTION, name) for name in self._distributions()]
         found += [Read(ReadKind.FOLDER, path) for path in self._listed]
         found += [Read(ReadKind.FILES, pattern) for pattern in self._patterns]
         found += [Read(ReadKind.FILE, path) for path in files]
         found += [Read(ReadKind.PRESENCE, path) for path in asked]
-        return sorted(found)
+        given = {read: give(read) for read in found}
+        given |= {Read(ReadKind.ENVIRONMENT, name): of_variable(value) for name, value in self._variables.items()}
+        return dict(sorted(given.items()))
 
     def refusals(self, returned: Collection[str], known: Collection[str]) -> list[str]:
         """Why the result cannot be kept; empty when it can.
@@ -161,11 +167,16 @@ class Watch(Observer):
         temporary = at.startswith(tempfile.gettempdir() + os.sep) and not self._root.startswith(tempfile.gettempdir())
         return at.startswith(self._root) and os.path.isfile(at) and not temporary  # noqa: PTH113
 
+    def _is_below_root(self, path: str) -> bool:
+        """Whether a library looks at something of the project; how it finds its way about the machine is its own."""
+        return os.path.abspath(path).startswith(self._root)  # noqa: PTH100
+
     def _counts(self, path: str) -> bool:
         at = os.path.abspath(path)  # noqa: PTH100
         if at.startswith((*_SYSTEM, *self._skipped)) or at.endswith(".pyc") or "__pycache__" in at:
             return False
-        return f"{at}{os.sep}" not in self._skipped and file_origin(at) is Origin.FIRST_PARTY
+        folder = f"{at}{os.sep}"
+        return folder not in self._skipped and file_origin(folder) is Origin.FIRST_PARTY
 
 
 def _origin(module: str) -> Origin | None:

@@ -1,8 +1,8 @@
 """Wrappers around the functions that everybody calls, where Python's audit events tell nothing.
 
-Environment variables, questions such as `os.path.exists`, `pathlib` paths that are turned into text for native code,
-and the paths that polars reads. They are put in place once and pass everything through; while no step runs they do
-nothing else.
+Questions such as `os.path.exists`, `pathlib` paths that are turned into text for native code, and the paths that polars
+reads (environment variables: `environment.py`). They are put in place once and pass everything through; while no step
+runs they do nothing else.
 """
 
 from __future__ import annotations
@@ -14,41 +14,10 @@ from types import FrameType
 from typing import Any
 
 from clew.pipelines.closure.origin import Origin, file_origin
-from clew.pipelines.frames import by_machinery, is_first_party, is_importing
+from clew.pipelines.frames import by_library, by_machinery
 from clew.pipelines.observer import Observer, path_text, told, unwatched
 
-__all__ = ["wrap_environment", "wrap_paths", "wrap_polars", "wrap_questions"]
-
-
-def wrap_environment() -> None:
-    """Have every reading of an environment variable seen; a copy that a library takes of all of them is not."""
-    kind: Any = type(os.environ)
-    read, copy = kind.__getitem__, kind.copy
-
-    def getitem(self: Any, key: Any) -> Any:
-        observers = told() if isinstance(key, (str, bytes)) else ()
-        if observers and not _is_quiet(sys._getframe(1)):
-            for observer in observers:
-                observer.reads_variable(os.fsdecode(key))
-        return read(self, key)
-
-    def copied(self: Any) -> Any:
-        if told() and not is_first_party(sys._getframe(1)):
-            with unwatched():
-                return copy(self)
-        return copy(self)
-
-    kind.__getitem__, kind.copy = getitem, copied
-
-
-def _is_quiet(frame: FrameType | None) -> bool:
-    """Whether a variable is read that no result depends on: where scratch files go, how a library starts."""
-    seen = frame
-    while seen is not None and file_origin(seen.f_code.co_filename) is Origin.PYTHON:
-        if seen.f_globals.get("__name__") == "tempfile":
-            return True
-        seen = seen.f_back
-    return is_importing(frame)
+__all__ = ["wrap_paths", "wrap_polars", "wrap_questions"]
 
 
 def wrap_questions() -> None:
@@ -68,13 +37,22 @@ def _asking(original: Any) -> Any:
         if observers and not by_machinery():
             with unwatched():
                 name = path_text(path)
-                whole = _wants_more(sys._getframe(1))
-                for observer in observers if name is not None else ():
-                    (observer.names if whole else observer.asks_for)(name)  # type: ignore[arg-type]
+                _tell_question(observers, name, sys._getframe(1))
         return original(path, *args, **options)
 
     ask.__name__, ask.__qualname__, ask.__doc__ = original.__name__, original.__name__, original.__doc__
     return ask
+
+
+def _tell_question(observers: tuple[Observer, ...], name: str | None, frame: FrameType) -> None:
+    if name is None:
+        return
+    library, whole = by_library(), _wants_more(frame)
+    for observer in observers:
+        if whole and not library:
+            observer.names(name)
+        else:
+            observer.asks_for(name, by_library=library)
 
 
 def _wants_more(frame: FrameType | None) -> bool:

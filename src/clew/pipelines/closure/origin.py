@@ -118,6 +118,8 @@ def globals_origin(names: Mapping[str, Any]) -> Origin:
 def type_origin(cls: type) -> Origin:
     """Whose a class is."""
     name = getattr(cls, "__module__", None)
+    if isinstance(name, str) and name.startswith("_cython_"):
+        return Origin.PYTHON  # what Cython shares among the modules that it has compiled
     module = sys.modules.get(name) if isinstance(name, str) else None
     if module is not None:
         return module_origin(module)

@@ -287,9 +287,10 @@ def _instance(read: Reader, value: object, where: str) -> object:
         return ["pinned", read.reference(type(value), where), str(pinned(value))]
     if isinstance(value, DatasetVersion):
         return ["data", value.kind, value.digest]
-    extension = extension_of(getattr(value, "__module__", None))
-    if extension is not None and hasattr(value, "__qualname__"):
-        return ["compiled", read.reference(extension, where), value.__qualname__]
+    home = getattr(value, "__module__", None)
+    named = getattr(value, "__qualname__", None)
+    if isinstance(named, str) and (extension_of(home) or type(value).__module__.startswith("_cython_")):
+        return ["compiled", read.reference(sys.modules.get(str(home)), where), named]
     inner = getattr(value, "__wrapped__", None)
     origin = type_origin(type(value))
     if origin is Origin.CLEW and isinstance(inner, types.FunctionType):
@@ -297,6 +298,9 @@ def _instance(read: Reader, value: object, where: str) -> object:
     content = _array(value)
     if content is not None:
         return ["content", read.reference(type(value), where), *content]
+    estimator = _estimator(read, value, where)
+    if estimator is not None:
+        return estimator
     name = f"{type(value).__module__}.{type(value).__qualname__}"
     if name.startswith("polars.") and name.endswith(".LazyFrame"):
         raise read.refuse(where, "is a LazyFrame, whose sources may change: collect it")
@@ -320,6 +324,32 @@ def _array(value: object) -> tuple[str, str] | None:
     from clew.pipelines.codecs import content_digest
 
     return content_digest(value)
+
+
+def _estimator(read: Reader, value: object, where: str) -> object | None:
+    """A scikit-learn estimator: the digest of its codec, which a stored and loaded one shares, and the code in it."""
+    base = sys.modules.get("sklearn.base")
+    if base is None or not isinstance(value, base.BaseEstimator):
+        return None
+    from clew.pipelines.codecs import content_digest
+
+    found = content_digest(value)
+    if found is None:
+        return None
+    try:
+        held = _reduced(read, value, where)
+    except Invalid:
+        held = None
+    return ["estimator", read.reference(type(value), where), *found, sorted(_references(held))]
+
+
+def _references(token: object) -> set[str]:
+    """The names of functions and classes in a token."""
+    if not isinstance(token, list):
+        return set()
+    if len(token) == 2 and token[0] == "ref" and isinstance(token[1], str):
+        return {token[1]}
+    return set().union(*map(_references, token))
 
 
 def _own(read: Reader, value: object, where: str) -> object:

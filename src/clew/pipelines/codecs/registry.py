@@ -144,9 +144,9 @@ def objects_of(name: str, data: bytes) -> list[Digest]:
 
 
 def content_digest(value: object) -> tuple[str, Digest] | None:
-    """Codec and digest of the bytes of an array or a frame; None when it is neither.
+    """Codec and digest of the bytes of an array, a frame or an estimator; None when it is none of these.
 
-    Only for values that hold no code: an estimator may hold functions, which its codec knows by name alone.
+    An estimator may hold functions, which its codec knows by name alone: look for them besides.
     """
     kind = type(value)
     name = _BY_TYPE.get(f"{kind.__module__}.{kind.__qualname__}") or _by_base(value)
@@ -158,4 +158,4 @@ def content_digest(value: object) -> tuple[str, Digest] | None:
         return None
 
 
-_CONTENT = frozenset({"numpy", "numpy-scalar", "pandas", "pandas-series", "polars", "polars-series"})
+_CONTENT = frozenset({"numpy", "numpy-scalar", "pandas", "pandas-series", "polars", "polars-series", "skops"})
