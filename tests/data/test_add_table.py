@@ -20,6 +20,7 @@ from clew.data import table
 from clew.data.add_files import add_files
 from clew.data.add_table import TableRules, add_table
 from clew.data.handle import DatasetHandle
+from clew.data.ingest import load_table
 from clew.data.origin import Addition, Origin
 from clew.data.site import Site
 from clew.data.table import read_manifest
@@ -137,6 +138,25 @@ def test_a_broken_csv_is_refused_with_its_line(site: Site, stores: Stores, tmp_p
         add_table(site, "t", written(tmp_path / "t.csv", text))
     assert state(stores) == before
     assert list(site.objects.list()) == []
+
+
+BLANK = {
+    "between and behind": ("a,b\n1,2\n\n3,\n\n", [(1, 2), (3, None)], "line 4"),
+    "with carriage returns": ("a,b\r\n1,2\r\n\r\n3,\r\n", [(1, 2), (3, None)], "line 4"),
+    "before the header": ("\n\na,b\n1,\n\n3,4\n", [(1, None), (3, 4)], "line 6"),
+    "within quotes": ('a,b\n"x\n\ny",2\n\nz,\n', [("x\n\ny", 2), ("z", None)], "line 6"),
+    "beside rows of nulls": ("a,b\n,\n\n3,4\n", [(None, None), (3, 4)], "line 4"),
+    "where numbers are names": ("a,b\n007,1\n\n8,\n", [("007", 1), ("8", None)], "line 4"),
+    "of a single column": ("a\n1\n\n3\n", [(1,), (None,), (3,)], "line 3"),
+}
+
+
+@pytest.mark.parametrize("case", BLANK)
+def test_a_blank_line_is_no_row(tmp_path: Path, case: str) -> None:
+    text, rows, second = BLANK[case]
+    loaded = load_table(written(tmp_path / "t.csv", text), {})
+    assert loaded.frame.rows() == rows
+    assert loaded.line_of(1) == second
 
 
 @pytest.mark.parametrize(

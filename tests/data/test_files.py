@@ -155,6 +155,20 @@ def test_what_cannot_be_added(site: Site, tmp_path: Path) -> None:
     assert site.datasets.list() == []
 
 
+def test_what_clew_keeps_is_neither_added_nor_written_over(site: Site, stores: Stores, tmp_path: Path) -> None:
+    make(tmp_path / "in", {"a": b"a"})
+    added = add_files(site, "raw", tmp_path / "in")
+    (tmp_path / "way in").symlink_to(stores.folder)
+    for path in (stores.folder, stores.folder / "objects", tmp_path / "way in"):
+        before = seen(path)
+        with pytest.raises(Invalid, match="storage"):
+            add_files(site, "mine", path)
+        with pytest.raises(Invalid, match="storage"):
+            checkout(site, added.version, path, force=True)
+        assert seen(path) == before
+    assert [one.name for one in site.datasets.list()] == ["raw"]
+
+
 def test_a_file_that_changes_while_it_is_added_is_a_conflict(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

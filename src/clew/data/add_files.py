@@ -10,6 +10,7 @@ from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.data.folder import EMPTY
 from clew.data.origin import Addition, Origin, newest
 from clew.data.reference import checked_name
+from clew.data.scan import refuse_storage
 from clew.data.site import Site
 from clew.data.snapshot import Tell
 from clew.data.working import known_state, read_working, remember
@@ -32,10 +33,11 @@ def add_files(site: Site, name: str, root: Path, *, origin: Origin | None = None
 
     Raises:
         NotFound: there is no such folder.
-        Invalid: it is empty, or holds what is no data.
+        Invalid: it is empty, holds what is no data, or is clew's own.
         Conflict: a file changes meanwhile, or another writer adds a version first.
     """
     checked_name(name)
+    refuse_storage(root)
     origin = origin or Origin()
     cache = known_state(site, root)
     _, taken = read_working(site, root, cache=cache, sink=site.objects, tell=tell)

@@ -32,6 +32,7 @@ Check = Callable[["pl.LazyFrame"], CheckReport]
 """Judges the rows before they become a version."""
 
 _EXAMPLES = 3
+_NAMED = 10
 _LOOSE_BYTES = 1 << 20
 
 
@@ -137,7 +138,8 @@ def _ordered(loaded: Loaded, key: Sequence[str]) -> pl.DataFrame:
     frame = loaded.frame
     for name in key:
         if name not in frame.columns:
-            raise NotFound("column", name, near=get_close_matches(name, frame.columns, n=3))
+            known = f"there are {', '.join(frame.columns[:_NAMED])}{', …' if frame.width > _NAMED else ''}"
+            raise NotFound("column", name, near=get_close_matches(name, frame.columns, n=3), hint=known)
     if not key:
         return frame
     for name in key:

@@ -24,7 +24,7 @@ from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.data.folder import Entry, EntryKind
-from clew.data.scan import Found, Working, join, look, scan
+from clew.data.scan import Found, Working, join, look, refuse_storage, scan
 from clew.data.site import Site
 from clew.data.snapshot import Tell, state_of
 from clew.data.stat_cache import FolderState, StatCache, filesystem_now_ns, load, real, save
@@ -75,11 +75,13 @@ def checkout(
 
     Raises:
         Conflict: a file in the way was changed and is stored nowhere; nothing was written.
-        Invalid: the version is no files version.
+        Invalid: the version is no files version, or the target is clew's own.
         Unavailable: the disk is full.
     """
     if version.kind is not DatasetKind.FILES:
         raise Invalid(f"{version.reference} is a {version.kind.value}, not files", hint="read it as a frame instead")
+    if not target.is_relative_to(site.folder):
+        refuse_storage(target)
     if target.exists() and not target.is_dir():
         raise Conflict(f"{target} is there already and no folder", hint="choose another folder")
     with disk_errors(f"write {target}"):

@@ -28,7 +28,7 @@ def export(site: Site, version: DatasetVersion, target: Path, *, force: bool = F
         force: replace a file that is there.
 
     Raises:
-        Invalid: the version is no table, or the name ends with something else.
+        Invalid: the version is no table, the target is a folder, or its name ends with something else.
         Exists: there is such a file.
         NotFound: there is no such folder.
         Unavailable: the disk is full.
@@ -36,7 +36,9 @@ def export(site: Site, version: DatasetVersion, target: Path, *, force: bool = F
     require("polars")
     if version.kind is not DatasetKind.TABLE:
         raise Invalid(f"{version.reference} is files, not a table", hint=f"clew data checkout {version.reference}")
-    if target.exists() and not (force and target.is_file()):
+    if target.is_dir():
+        raise Invalid(f"{target} is a folder", hint=f"name a file: {target / version.name}.parquet")
+    if target.exists() and not force:
         raise Exists("file", str(target), hint="choose another name, or use --force to replace it")
     if not target.parent.is_dir():
         raise NotFound("folder", str(target.parent))

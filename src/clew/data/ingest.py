@@ -18,6 +18,7 @@ from clew.core.errors import Invalid, NotFound
 from clew.core.extras import require
 from clew.data.schema import LineOf
 from clew.data.text_lines import (
+    blank_csv_records,
     broken_csv_line,
     broken_json_line,
     csv_header,
@@ -85,6 +86,8 @@ def load_table(source: TableSource, before: Mapping[str, pl.DataType]) -> Loaded
 
 def _load_file(path: Path, before: Mapping[str, pl.DataType]) -> Loaded:
     if not path.is_file():
+        if path.exists():
+            raise Invalid(f"{path} is no file", hint="a table comes from one file; add a folder under another name")
         raise NotFound("file", str(path))
     suffix = path.suffix.lower()
     if suffix in _csv:
@@ -122,12 +125,15 @@ def _read_csv(path: Path, separator: str, before: Mapping[str, pl.DataType]) -> 
         raise Invalid(f"{path} has several columns named {', '.join(map(repr, twice))}", hint="rename all but one")
     texts = {name: pl.String for name, dtype in before.items() if dtype == pl.String and name in header}
     frame = _infer_csv(path, separator, texts)
+    blank = None
     if frame.width and frame[frame.columns[-1]].null_count():
-        _refuse_short_rows(path, separator, frame)
+        blank = _blank_lines(path, separator, frame)
     codes = _with_leading_zeros(path, separator, frame)
     if codes:
         texts |= dict.fromkeys(codes, pl.String)
         frame = _infer_csv(path, separator, texts)
+    if blank is not None and blank.any():
+        frame = frame.filter(~blank)
     return _with_times(
         frame, [name for name, dtype in frame.schema.items() if dtype == pl.String and name not in texts]
     )
@@ -175,10 +181,11 @@ def _with_leading_zeros(path: Path, separator: str, frame: pl.DataFrame) -> list
     return [name for name in names if found[name].item()]
 
 
-def _refuse_short_rows(path: Path, separator: str, frame: pl.DataFrame) -> None:
-    """Polars fills a row that is too short with nulls, as the end of a truncated file would be.
+def _blank_lines(path: Path, separator: str, frame: pl.DataFrame) -> pl.Series | None:
+    """Which rows are lines with nothing on them, and therefore none; rows that are too short are refused.
 
-    Lines are counted by polars; Python's slower reader decides where quotes or line breaks in fields are about.
+    Polars fills a row that is too short with nulls, as the end of a truncated file would be. Lines are counted by
+    polars; Python's slower reader decides where quotes or line breaks in fields are about.
     """
     import polars as pl
 
@@ -190,15 +197,18 @@ def _refuse_short_rows(path: Path, separator: str, frame: pl.DataFrame) -> None:
         infer_schema=False,
         truncate_ragged_lines=True,
         new_columns=["line"],
-    )["line"]
-    quoted = lines.str.contains('"', literal=True)
-    if lines.len() == frame.height + 1 and not quoted.any():
-        short = (lines.str.count_matches(separator, literal=True) < frame.width - 1).arg_true()
-        if not short.len():
-            return
-    reason = broken_csv_line(path, separator)
-    if reason:
-        raise Invalid(f"{path} cannot be read: {reason}", hint="mend the file; nothing was added")
+    )["line"].fill_null("")
+    is_empty = lines.str.strip_chars_end("\r") == ""
+    plain = lines.len() == frame.height + 1 and not lines.str.contains('"', literal=True).any()
+    short = (lines.str.count_matches(separator, literal=True) < frame.width - 1) & ~is_empty
+    if not plain or short.any():
+        reason = broken_csv_line(path, separator)
+        if reason:
+            raise Invalid(f"{path} cannot be read: {reason}", hint="mend the file; nothing was added")
+    if frame.width == 1 or not is_empty.any():  # of a single column, a blank line is a missing value
+        return None
+    blank = is_empty.slice(1) if plain else pl.Series(blank_csv_records(path, separator), dtype=pl.Boolean)
+    return blank if blank.len() == frame.height else None
 
 
 def _read_json(path: Path, before: Mapping[str, pl.DataType]) -> pl.DataFrame:

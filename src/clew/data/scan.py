@@ -13,9 +13,10 @@ from typing import NamedTuple
 from clew.core.errors import Conflict, Invalid, NotFound
 from clew.store.objects.disk import DRAFT_NAME
 
-__all__ = ["Found", "FoundFolder", "Working", "join", "look", "scan"]
+__all__ = ["Found", "FoundFolder", "Working", "join", "look", "refuse_storage", "scan"]
 
-_SKIPPED = frozenset({b".clew", b".git"})
+_STORAGE = b".clew"
+_SKIPPED = frozenset({_STORAGE, b".git"})
 
 
 class Found(NamedTuple):
@@ -83,6 +84,16 @@ def scan(root: Path) -> Working:
         raise Invalid(f"{root} is neither a file nor a folder")
     drafts: list[bytes] = []
     return Working(path, _scan_below(path, drafts), drafts)
+
+
+def refuse_storage(root: Path) -> None:
+    """What clew keeps is no data of the user's: adding it, or taking something out over it, would harm a project.
+
+    Raises:
+        Invalid: the path lies in a `.clew` folder.
+    """
+    if _STORAGE in os.fsencode(os.path.realpath(root)).split(b"/"):
+        raise Invalid(f"{root} lies within the storage of a project", hint="choose another folder")
 
 
 def look(name: bytes, stat: os.stat_result) -> Found:

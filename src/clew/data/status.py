@@ -36,9 +36,11 @@ def status(site: Site, root: Path, *, tell: Tell | None = None) -> Status:
     Raises:
         NotFound: the folder is not there, or was neither added nor taken out.
     """
+    if not root.exists():
+        raise NotFound("file or folder", str(root))
     raw = load(site.folder, root)
     if raw is None or not raw.references:
-        raise NotFound("version of", str(root), hint=f"clew data add NAME {root}")
+        raise NotFound("version of files from", str(root), hint=f"clew data add NAME {root}, or name what was added")
     version = site.datasets.resolve(raw.references[-1])
     cache = known_state(site, root)
     _, taken = read_working(site, root, cache=cache, sink=HashOnly(), tell=tell)

@@ -10,7 +10,15 @@ import msgspec
 
 from clew.core.types.check_report import shown
 
-__all__ = ["broken_csv_line", "broken_json_line", "csv_header", "csv_line_of", "json_line_of", "separator_of"]
+__all__ = [
+    "blank_csv_records",
+    "broken_csv_line",
+    "broken_json_line",
+    "csv_header",
+    "csv_line_of",
+    "json_line_of",
+    "separator_of",
+]
 
 _SEPARATORS = ",;\t|"
 
@@ -79,12 +87,23 @@ def json_line_of(path: Path, row: int) -> str:
     return f"row {row + 1}"
 
 
+def blank_csv_records(path: Path, separator: str) -> list[bool]:
+    """Of each record behind the header, whether it is a blank line."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        fields = csv.reader(file, delimiter=separator, strict=True)
+        next((header for header in fields if header), None)
+        return [not record for record in fields]
+
+
 def _records(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line on which it ends."""
+    """Each record with the line on which it ends; blank lines are none, unless there is a single column."""
+    columns = 0
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=separator, strict=True)
         for fields in reader:
-            yield reader.line_num, fields
+            columns = columns or len(fields)
+            if fields or columns == 1:
+                yield reader.line_num, fields
 
 
 def _undecodable(path: Path) -> int:
