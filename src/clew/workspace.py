@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ from clew.core.types.project import Project
 from clew.core.types.run import RunKind
 from clew.settings import SETTINGS_FILE, Settings, read_settings
 from clew.store.ledger.sqlite import SqliteLedger
+from clew.store.objects.disk import Draft
 from clew.store.objects.local import LocalObjects
 
 if TYPE_CHECKING:
@@ -249,18 +251,33 @@ def init_project(folder: Path, *, name: str = "") -> Path:
         raise Exists("project", str(folder), hint="it is ready to use: clew --help")
     if FOLDER in folder.parts:
         raise Invalid(f"{folder} lies within the storage of a project", hint="choose another folder")
-    name = name or folder.name or "project"
-    settings = folder / SETTINGS_FILE
+    settings, content = folder / SETTINGS_FILE, _TEMPLATE.format(name=render_value(name or folder.name or "project"))
     try:
-        (folder / FOLDER).mkdir(parents=True)
-        (folder / FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
         if not settings.exists():
-            settings.write_text(_TEMPLATE.format(name=render_value(name)), encoding="utf-8")
+            with Draft(folder, mode=0o666) as draft:
+                draft.write(content.encode())
+                draft.publish(settings)
+        (folder / FOLDER).mkdir()
     except OSError as error:
+        if isinstance(error, FileExistsError) and (folder / FOLDER).is_dir():  # somebody else was faster
+            raise Exists("project", str(folder), hint="it is ready to use: clew --help") from error
         raise Unavailable(f"no project can be made in {folder}: {error.strerror}") from error
-    with Workspace(folder):
-        pass
+    _furnish(folder)
     return folder
+
+
+def _furnish(folder: Path) -> None:
+    """Fill the new `.clew` of a folder; when that fails, leave nothing that looks like a project."""
+    try:
+        (folder / FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
+        with Workspace(folder):
+            pass
+    except BaseException as error:
+        shutil.rmtree(folder / FOLDER, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise Unavailable(f"no project can be made in {folder}: {error.strerror}") from error
+        raise
 
 
 def open_workspace(start: Path | None = None) -> Workspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -67,6 +68,24 @@ def test_usage_errors_name_the_help(capfd: pytest.CaptureFixture[str]) -> None:
     context = click.Context(click.Command("add"), info_name="clew data add")
     assert run(click.UsageError("no such option", context)) == 2
     assert capfd.readouterr().err == "clew: no such option\n  → clew data add --help\n"
+
+
+def test_what_the_system_refuses_is_no_defect(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert guarded(lambda: int((tmp_path / ("x" * 300)).is_file()), []) == EXIT_CODES[errors.Unavailable]
+    assert "xxx: File name too long" in (told := capfd.readouterr().err)
+    assert "defect" not in told
+    assert run(OSError(errno.ENOSPC, "No space left on device")) == EXIT_CODES[errors.Unavailable]
+    assert "free some space" in capfd.readouterr().err
+
+
+def test_a_current_folder_that_is_gone_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert guarded(lambda: len(str(Path.cwd())), []) == EXIT_CODES[errors.Unavailable]
+    assert "does not exist any more" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])

@@ -7,6 +7,7 @@ user's own code raised (`Failed`) do they see a traceback, with the lines of cle
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -40,6 +41,23 @@ DEFECT = 70
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C (128 + SIGINT)."""
+
+_OF_THE_MACHINE = {
+    "EACCES",
+    "EPERM",
+    "EROFS",
+    "ENOSPC",
+    "EDQUOT",
+    "EFBIG",
+    "EIO",
+    "ENAMETOOLONG",
+    "ELOOP",
+    "ENOTDIR",
+    "EMFILE",
+    "ENFILE",
+    "ESTALE",
+}
+"""What an operating system refuses for reasons of its own or because of a path that was given: no defect of clew."""
 
 _PIPE_CLOSED = 141
 """Exit code when the reader of stdout went away (128 + SIGPIPE)."""
@@ -80,6 +98,12 @@ def guarded(call: Callable[[], int], words: Sequence[str]) -> int:
     except BrokenPipeError:
         _close_stdout()
         return _PIPE_CLOSED
+    except OSError as error:
+        refused = _refused(error)
+        if refused is None:
+            return _tell_defect(error, words, as_json=as_json)
+        _tell(refused.code, refused.what, refused.hint, as_json=as_json)
+        return exit_code_of(refused)
     except Exception as error:  # noqa: BLE001 (this is the door)
         return _tell_defect(error, words, as_json=as_json)
     return code
@@ -90,6 +114,26 @@ def _tell_usage(error: click.ClickException, *, as_json: bool) -> int:
     hint = f"{context.command_path} --help" if context else "clew --help"
     _tell("invalid", error.format_message(), hint, as_json=as_json)
     return 2
+
+
+def _refused(error: OSError) -> errors.Unavailable | None:
+    """What a person can do about an error of the operating system; None where the fault is clew's."""
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _is_here():
+        return errors.Unavailable("the current folder does not exist any more", hint="cd to another folder")
+    if errno.errorcode.get(error.errno or 0) not in _OF_THE_MACHINE:
+        return None
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
+    hint = "free some space and run the same command again" if full else "look at the path and its permissions"
+    return errors.Unavailable(f"{where}{error.strerror or error}", hint=hint)
+
+
+def _is_here() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd() is what has failed
+    except OSError:
+        return False
+    return True
 
 
 def _tell_defect(error: Exception, words: Sequence[str], *, as_json: bool) -> int:

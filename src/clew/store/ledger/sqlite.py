@@ -155,6 +155,10 @@ def _translated(error: sqlite3.Error, path: Path) -> ClewError | sqlite3.Error:
         return Corrupt(f"the ledger {path} is damaged: {error}", hint="restore it from a backup")
     if code == sqlite3.SQLITE_FULL:
         return Unavailable(f"no room for the ledger {path}", hint="free some disk space and repeat the command")
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
+    if code == sqlite3.SQLITE_IOERR:
+        return Unavailable(
+            f"the disk of the ledger {path} refuses: {error}", hint="look whether it is full, or failing"
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return Unavailable(f"the ledger {path} cannot be used: {error}", hint="look at the folder's permissions")
     return error

@@ -50,7 +50,7 @@ def disk_errors(what: str) -> Iterator[None]:
 
 def unavailable(what: str, error: OSError) -> Unavailable:
     """The error to raise when the store's own disk refuses."""
-    full = error.errno in _FULL
+    full = error.errno in _FULL or "No space left" in str(error)  # polars gives no number
     reason = "the disk or quota is full" if full else (error.strerror or str(error))
     hint = "free some space and run the same command again" if full else "check the disk and its permissions"
     return Unavailable(f"could not {what}: {reason}", hint=hint)

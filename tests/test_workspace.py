@@ -1,0 +1,58 @@
+"""Making a project: it is there whole, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clew.core.errors import Exists, Invalid, Unavailable
+from clew.workspace import Workspace, init_project, open_workspace
+
+
+def test_a_project_that_could_not_be_made_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Workspace, root: Path) -> None:
+        (root / ".clew" / "ledger.db").write_bytes(b"half")
+        raise Unavailable("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Workspace, "__init__", full)
+        with pytest.raises(Unavailable):
+            init_project(tmp_path, name="late")
+    assert not (tmp_path / ".clew").exists()
+    init_project(tmp_path)
+    with open_workspace(tmp_path) as workspace:
+        assert workspace.settings.project.name == "late"
+
+
+def test_settings_that_cannot_be_used_make_no_project(tmp_path: Path) -> None:
+    (tmp_path / "clew.toml").write_text("[project]\nname = 3\n")
+    with pytest.raises(Invalid):
+        init_project(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["clew.toml"]
+
+
+def test_a_project_is_never_made_over_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    init_project(tmp_path)
+    with pytest.raises(Exists):
+        init_project(tmp_path)
+    real = Path.is_dir
+    seen: list[Path] = []
+
+    def late(path: Path) -> bool:  # as it looks to who comes second by a moment
+        seen.append(path)
+        return real(path) if len(seen) > 1 else False
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "is_dir", late)
+        with pytest.raises(Exists):
+            init_project(tmp_path)
+    with open_workspace(tmp_path) as workspace:
+        assert workspace.datasets.list() == []
+
+
+def test_a_file_is_no_place_for_a_project(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(Unavailable, match="no project can be made"):
+        init_project(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
