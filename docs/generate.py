@@ -123,7 +123,7 @@ def exit_codes() -> str:
         f"| {INTERRUPTED} | stopped with Ctrl-C; the same command continues | `interrupted` |",
         "| 141 | the reader of the output went away | |",
         "",
-        "A command that answers a question (`clew gate`, `clew data check`) ends with 1 when the answer is no.",
+        "A command that answers a question (`clew model gate`, `clew data check`) ends with 1 when the answer is no.",
         "",
     ]
     return "\n".join(lines)

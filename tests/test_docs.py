@@ -1,10 +1,13 @@
-"""The docs cannot fall behind: every command is in the reference, every link of the root pages leads somewhere."""
+"""The docs cannot fall behind: every command is in the reference, every link of the root pages leads somewhere, and
+what pages show of settings, Python and commands is understood."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import inspect
 import re
+import shlex
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +17,7 @@ import pytest
 from clew import facade
 from clew.cli.errors import EXIT_CODES
 from clew.cli.main import COMMANDS, root
+from clew.settings.read import settings_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -129,3 +133,60 @@ def test_the_public_api_has_its_page() -> None:
         for member, value in vars(thing).items() if inspect.isclass(thing) else ():
             if inspect.isfunction(value) and not member.startswith("_"):
                 assert f"\n### {member}()\n" in page, f"{name}.{member}"
+
+
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
+
+
+def fenced(language: str) -> list[tuple[str, str]]:
+    """Every block of a language in the docs: where it stands, and its text."""
+    fence = re.compile(rf"^```{language}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return [
+        (f"{page.relative_to(ROOT)}:{page.read_text(encoding='utf-8')[: found.start()].count(chr(10)) + 1}", found[1])
+        for page in PAGES
+        for found in fence.finditer(page.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize(("place", "text"), fenced("toml"))
+def test_settings_in_the_docs_are_understood(place: str, text: str) -> None:
+    settings_of(text, where=place)
+
+
+@pytest.mark.parametrize(("place", "text"), fenced("python"))
+def test_python_in_the_docs_is_python(place: str, text: str) -> None:
+    if "reference/python" not in place:  # signatures
+        compile(text, place, "exec")
+
+
+def words_of(line: str) -> list[list[str]]:
+    """The commands of a line of a shell, as words; nothing where a text goes on in the next line."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    found: list[list[str]] = [[]]
+    with contextlib.suppress(ValueError):
+        for word in lexer:
+            found = [*found, []] if set(word) <= set("();<>|&") else [*found[:-1], [*found[-1], word]]
+        return found
+    return []
+
+
+def commands_in_the_docs() -> list[tuple[str, list[str]]]:
+    lines = [(place, line[2:]) for place, text in fenced("console") for line in text.splitlines() if line[:2] == "$ "]
+    lines += [(place, line) for place, text in fenced("bash") for line in text.splitlines()]
+    return [(place, words[1:]) for place, line in lines for words in words_of(line) if words[:1] == ["clew"]]
+
+
+@pytest.mark.parametrize(("place", "words"), commands_in_the_docs())
+def test_commands_in_the_docs_can_be_given(place: str, words: list[str]) -> None:
+    if words[:1] == ["complete"]:  # shows what a mistake looks like
+        return
+    command: click.Command = root
+    context = click.Context(root)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        context = click.Context(command, parent=context, info_name=words[0])
+        below = command.get_command(context, words[0])
+        assert below is not None, f"{place}: {words}"
+        command, words = below, words[1:]
+    with contextlib.suppress(click.exceptions.Exit):  # --help, --version
+        command.make_context(command.name, words, parent=context)
