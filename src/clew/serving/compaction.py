@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clew.core.contracts.stores import Stores
+from clew.core.errors import Corrupt
 from clew.core.extras import require
 from clew.core.ids import Digest
 from clew.core.types.dataset import LogBatch
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.endpoint import Endpoint
 from clew.core.types.signature import Dtype, Signature
-from clew.serving.journal import HEADER, is_live, read_frames, segments
+from clew.serving.journal import HEADER, is_written, read_frames, segments
 from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowRecord, decode, row_id
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ _MOST_ROWS = 100_000
 
 @dataclass
 class Compacted:
-    """What one call moved into the logs."""
+    """What one call moved into the logs. `damaged` says of each damaged segment, by its name, what is wrong: what stood
+    before the damage was moved, what stands behind it waits for a person."""
 
     predictions: int = 0
     shadows: int = 0
     labels: int = 0
     batches: int = 0
+    damaged: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -80,22 +83,25 @@ def compact(
     """Move everything acknowledged so far into the logs, also from replicas that are at work.
 
     Returns:
-        How many rows were moved.
-
-    Raises:
-        Corrupt: a journal is damaged; what stood before the damage has been moved.
+        How many rows were moved, and which segments are damaged: one must not hold up the others.
     """
     moved = Compacted()
     root = journal_folder(stores, endpoint.id)
     for replica in sorted(path for path in root.glob("*") if path.is_dir()):
-        live = is_live(replica)
-        paths = segments(replica)
-        for path in paths:
+        for path in segments(replica):
             journal = f"{replica.name}/{path.stem}"
-            for some in _ranges(path, _drained(stores, endpoint, journal)):
-                _move(stores, endpoint, journal, some, moved, signature_of=signature_of, profile_of=profile_of)
-            closed = not live or path != paths[-1]
-            if closed and _drained(stores, endpoint, journal) >= _readable(path):
+            closed = not is_written(path)  # asked before it is read: what is closed now has no later frames
+            end = _drained(stores, endpoint, journal)
+            try:
+                for some in _ranges(path, end):
+                    _move(stores, endpoint, journal, some, moved, signature_of=signature_of, profile_of=profile_of)
+                    end = some.end
+            except Corrupt as damage:
+                moved.damaged[journal] = damage.what
+                continue
+            except FileNotFoundError:  # another process drained and removed it
+                continue
+            if closed and _drained(stores, endpoint, journal) >= end:
                 path.unlink(missing_ok=True)
     return moved
 
@@ -106,26 +112,36 @@ def _drained(stores: Stores, endpoint: Endpoint, journal: str) -> int:
         return max(HEADER, *(tx.logs.drained(log, journal) for log in logs))
 
 
-def _readable(path: Path) -> int:
-    """The offset behind the last whole frame."""
-    end = HEADER
-    for _, end in read_frames(path):  # noqa: B007
-        pass
-    return end
-
-
 def _ranges(path: Path, start: int) -> Iterator[_Range]:
-    """The frames from `start` on, in pieces of bounded size."""
+    """The frames from `start` on, in pieces of bounded size.
+
+    Raises:
+        Corrupt: a frame is damaged, or holds no record; the frames before it were given.
+    """
     some, rows = _Range(start=start, end=start), 0
-    for payload, end in read_frames(path, start):
-        record = decode(payload)
-        some.add(record, end)
-        rows += len(record.scores if not isinstance(record, LabelRecord) else record.labels)
-        if rows >= _MOST_ROWS:
-            yield some
-            some, rows = _Range(start=end, end=end), 0
+    damage: Corrupt | None = None
+    try:
+        for payload, end in read_frames(path, start):
+            record = _record(payload, path, some.end)
+            some.add(record, end)
+            rows += len(record.scores if not isinstance(record, LabelRecord) else record.labels)
+            if rows >= _MOST_ROWS:
+                yield some
+                some, rows = _Range(start=end, end=end), 0
+    except Corrupt as error:
+        damage = error
     if some.end > some.start:
         yield some
+    if damage is not None:
+        raise damage
+
+
+def _record(payload: bytes, path: Path, at: int) -> Record:
+    try:
+        record: Record = decode(payload)
+    except msgspec.DecodeError as error:
+        raise Corrupt(f"{path} holds no record of clew at byte {at}: {error}", hint="install a newer clew") from error
+    return record
 
 
 def _move(

@@ -9,6 +9,7 @@ segments that are drained and closed. Layout and threats: docs/design/prediction
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import struct
 import threading
@@ -19,12 +20,13 @@ from pathlib import Path
 from clew.core.errors import Corrupt, Unavailable
 from clew.core.ids import IdSource, is_id
 
-__all__ = ["HEADER", "ReplicaJournal", "is_live", "read_frames", "segments"]
+__all__ = ["HEADER", "ReplicaJournal", "is_live", "is_written", "read_frames", "segments"]
 
 MAGIC = b"clew.decisions/0\n"
 HEADER = len(MAGIC)
 _FRAME = struct.Struct("<II")
 _LARGEST_FRAME = 64 << 20
+_log = logging.getLogger("clew.serving")
 
 
 class ReplicaJournal:
@@ -44,9 +46,15 @@ class ReplicaJournal:
         self.folder, self._ids, self._segment_bytes = folder, ids, segment_bytes
         folder.mkdir(parents=True, exist_ok=True)
         self._held = _hold(folder)
+        for draft in folder.glob("*.new"):
+            draft.unlink(missing_ok=True)
         self._lock = threading.Lock()
         self._fd = -1
-        self._next_segment()
+        try:
+            self._next_segment()
+        except OSError as error:
+            os.close(self._held)
+            raise self._no_room(error) from error
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sync_loop, args=(sync_s,), name="clew-journal", daemon=True)
         self._thread.start()
@@ -59,27 +67,29 @@ class ReplicaJournal:
         """
         frame = _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
         with self._lock:
-            if self._size >= self._segment_bytes:
-                self._next_segment()
             try:
+                if self._size >= self._segment_bytes:
+                    self._next_segment()
                 written = os.write(self._fd, frame)
                 if written != len(frame):
                     raise OSError(28, "No space left on device")
             except OSError as error:
                 os.ftruncate(self._fd, self._size)
                 os.lseek(self._fd, self._size, os.SEEK_SET)
-                raise Unavailable(
-                    f"the decision could not be logged in {self.folder}: {error.strerror}", hint="free some disk space"
-                ) from error
+                raise self._no_room(error) from error
             self._size += written
             self._dirty = True
 
     def sync(self) -> None:
-        """Force everything that was appended to disk."""
+        """Force everything that was appended to disk; requests go on meanwhile."""
         with self._lock:
-            dirty, self._dirty = self._dirty, False
-            if dirty:
-                os.fsync(self._fd)
+            if not self._dirty:
+                return
+            self._dirty, fd = False, os.dup(self._fd)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
     def close(self) -> None:
         """Sync, and let go of the replica."""
@@ -93,17 +103,41 @@ class ReplicaJournal:
         os.close(self._held)
 
     def _next_segment(self) -> None:
-        if self._fd >= 0:
-            os.fsync(self._fd)
-            os.close(self._fd)
-        path = self.folder / f"{self._ids()}.seg"
-        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        os.write(self._fd, MAGIC)
+        """Begin a segment, and only then end the one before.
+
+        It is locked before it has its name: a segment without a lock is one that nobody will ever write to.
+        """
+        name = self._ids()
+        draft = self.folder / f"{name}.new"
+        fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.write(fd, MAGIC) != HEADER:
+                raise OSError(28, "No space left on device")
+            draft.rename(self.folder / f"{name}.seg")
+            _sync_folder(self.folder)
+        except OSError:
+            os.close(fd)
+            draft.unlink(missing_ok=True)
+            raise
+        before, self._fd = self._fd, fd
         self._size, self._dirty = HEADER, True
+        if before >= 0:
+            try:
+                os.fsync(before)
+            finally:
+                os.close(before)
 
     def _sync_loop(self, every_s: float) -> None:
         while not self._stop.wait(every_s):
-            self.sync()
+            try:
+                self.sync()
+            except OSError:
+                _log.exception("decisions in %s are not on disk yet", self.folder)
+
+    def _no_room(self, error: OSError) -> Unavailable:
+        words = f"the decision could not be logged in {self.folder}: {error.strerror}"
+        return Unavailable(words, hint="free some disk space")
 
 
 def segments(folder: Path) -> list[Path]:
@@ -118,7 +152,22 @@ def is_live(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def is_written(segment: Path) -> bool:
+    """Whether a process may still write to a segment; once nobody may, nobody ever will."""
+    try:
+        fd = os.open(segment, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
@@ -153,6 +202,14 @@ def read_frames(path: Path, start: int = HEADER) -> Iterator[tuple[bytes, int]]:
                 raise Corrupt(f"{path} is damaged at byte {at}: its checksum does not match")
             at += _FRAME.size + length
             yield payload, at
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _hold(folder: Path) -> int:
