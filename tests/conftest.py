@@ -1,12 +1,42 @@
-"""What holds for all tests: properties have no deadline, and continuous integration always tries the same examples."""
+"""What holds for all tests: properties have no deadline, and continuous integration always tries the same examples.
+
+`life` is a project with an endpoint, for everything that happens after a model is served; made once, and copied."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from clew.testing.life import Life
 
 # A deadline measures how busy the machine is. A build must not fail on an example that its change has nothing to do
 # with; new examples are found where people work.
 settings.register_profile("clew", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("clew")
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project that `clew.testing.life.grow` made: to be copied, never used."""
+    from clew.testing.life import grow
+
+    folder = tmp_path_factory.mktemp("grown") / "flights"
+    grow(folder)
+    return folder
+
+
+@pytest.fixture
+def life(grown: Path, tmp_path: Path) -> Iterator[Life]:
+    """A project of one's own."""
+    from clew.testing.life import Life
+
+    found = Life(Path(shutil.copytree(grown, tmp_path / "flights")))
+    yield found
+    found.close()

@@ -32,8 +32,8 @@ from clew.data.add_table import add_table
 from clew.data.origin import Origin
 from clew.data.site import Site
 from clew.loop.fitted import Model
+from clew.loop.monitor import Deciders
 from clew.loop.packing import Provenance, pack
-from clew.loop.windows import Deciders
 from clew.monitoring.profile import counts_by_hour, encode_hours
 from clew.registry.aliases import LedgerAliases
 from clew.registry.formats.format import Trust
@@ -172,9 +172,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     aliases.promote("delay@1", "champion", reason="the first one")
     aliases.promote("delay@2", "challenger", reason="to be tried")
     endpoint = declare(stores, "late", model="delay", alias="champion")
-    slots = load_slots(
-        stores, endpoint, shadows=["challenger"], load=loader(stores.objects, trust=Trust(), checks={})
-    )
+    slots = load_slots(stores, endpoint, shadows=["challenger"], load=loader(stores.objects, trust=Trust(), checks={}))
     with stores.ledger.write() as tx:
         from clew.core.types.edge import Edge
 

@@ -1,25 +1,24 @@
 """Labelled decisions as training data: what an endpoint decided and learned since, appended to the training table.
 
 The rows are what the model was asked, as it was asked: training and serving cannot differ. The new version is an
-ordinary one, with the endpoint's logs among its parents in the lineage.
+ordinary one, with the endpoint among its parents in the lineage. A row is told by its key, so that none comes twice.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clew.core.contracts.stores import Stores
-from clew.core.errors import Invalid
+from clew.core.errors import Conflict, Invalid
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.core.types.edge import node
-from clew.core.types.endpoint import Endpoint
 from clew.core.types.signature import Signature
 from clew.data.add_table import TableRules, add_table
 from clew.data.origin import Origin, newest
 from clew.data.site import Site
 from clew.data.table import read_manifest, scan_table
-from clew.loop.windows import Deciders
-from clew.monitoring.logged import read_decisions, read_labels, with_truth
+from clew.loop.monitor import DAY_US, Monitor
+from clew.loop.units import epoch_us
+from clew.monitoring.logged import with_truth
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,71 +27,111 @@ if TYPE_CHECKING:
 
 __all__ = ["harvest"]
 
-_DAY_US = 86_400_000_000
-_OVERLAP_US = 60 * _DAY_US
+_OVERLAP_US = 60 * DAY_US
 """How far behind the newest row of the table labels may still have been missing at the last harvest."""
 
 
-def harvest(
-    stores: Stores, endpoint: Endpoint, settings: HarvestSettings, *, until_us: int, deciders: Deciders
-) -> DatasetVersion | None:
+def harvest(monitor: Monitor, settings: HarvestSettings, *, until_us: int) -> DatasetVersion | None:
     """Append decisions whose labels were known by `until_us` to the training table.
+
+    Args:
+        monitor: of the endpoint.
+        settings: which table, and what its columns are called. A decision without a key of the caller's goes by its
+            prediction id.
+        until_us: now, in event time.
 
     Returns:
         The new version, or None when there is nothing new.
 
     Raises:
-        Invalid: the table is missing, or has other columns than the model takes.
+        Invalid: there is no such table, it has other columns than decisions do, or nothing tells its rows apart.
+        Conflict: somebody else added a version to the table meanwhile.
     """
     import polars as pl
 
-    site = Site.of(stores)
+    site = Site.of(monitor.stores)
     before = newest(site, settings.dataset)
     if before is None or before.kind is not DatasetKind.TABLE:
         raise Invalid(
             f"there is no table {settings.dataset!r} to append labelled decisions to",
             hint=f"clew data add {settings.dataset} FILE",
         )
-    table = scan_table(stores.objects, read_manifest(stores.objects, before.manifest)).collect()
-    low_us = 0
-    if settings.time and table.height:
-        low_us = int(table[settings.time].max()) - _OVERLAP_US  # type: ignore[arg-type]
-    decisions = read_decisions(stores, endpoint, low_us, until_us, inputs=True)
-    labels = read_labels(stores, endpoint, low_us - _OVERLAP_US, until_us + 1)
-    if decisions is None or labels is None:
+    table = scan_table(site.objects, read_manifest(site.objects, before.manifest)).collect()
+    _check(settings, table)
+    parts = [
+        _like(part, table, settings.dataset) for part in _labelled(monitor, settings, _from(settings, table), until_us)
+    ]
+    if not parts:
         return None
-    parts = []
-    for (version,), mine in decisions.partition_by("version", as_dict=True, maintain_order=True).items():
-        signature = deciders(str(version)).package.signature
-        parts.append(_rows(with_truth(mine, labels, signature).drop_nulls("truth"), signature, settings))
-    fresh = pl.concat(parts, how="diagonal_relaxed")
-    fresh = _like(fresh, table, settings.dataset)
-    if settings.key:
-        fresh = fresh.unique(settings.key, keep="first", maintain_order=True)
-        fresh = fresh.join(table.select(settings.key), on=settings.key, how="anti", maintain_order="left")
+    fresh = pl.concat(parts).unique(settings.key, keep="first", maintain_order=True)
+    fresh = fresh.join(table.select(settings.key), on=settings.key, how="anti", maintain_order="left")
     if not fresh.height:
         return None
+    now = newest(site, settings.dataset)
+    if now is None or now.id != before.id:
+        raise Conflict(
+            f"the table {settings.dataset!r} has got another version meanwhile", hint="repeat the retraining"
+        )
     origin = Origin(
-        message=f"{fresh.height} labelled decisions of {endpoint.name}",
-        parents=[node("data", before.id), node("endpoint", endpoint.id)],
+        message=f"{fresh.height} labelled decisions of {monitor.endpoint.name}",
+        parents=[node("data", before.id), node("endpoint", monitor.endpoint.id)],
     )
     return add_table(site, settings.dataset, pl.concat([table, fresh]), rules=TableRules(), origin=origin).version
+
+
+def _check(settings: HarvestSettings, table: pl.DataFrame) -> None:
+    if not settings.key:
+        raise Invalid(
+            f"nothing tells the rows of {settings.dataset!r} apart, so decisions could be appended twice",
+            hint="key = the column for the caller's keys, or for prediction ids, in [retrain.MODEL.harvest]",
+        )
+    for name in (settings.label, settings.key, *([settings.time] if settings.time else [])):
+        if name not in table.columns:
+            raise Invalid(
+                f"the table {settings.dataset!r} has no column {name!r}, which [retrain.MODEL.harvest] names",
+                hint=f"it has {', '.join(table.columns[:20])}",
+            )
+
+
+def _from(settings: HarvestSettings, table: pl.DataFrame) -> int:
+    """From when on decisions may be missing in the table."""
+    if not settings.time or not table.height:
+        return 0
+    return int(str(epoch_us(table[settings.time]).max())) - _OVERLAP_US
+
+
+def _labelled(monitor: Monitor, settings: HarvestSettings, low_us: int, until_us: int) -> list[pl.DataFrame]:
+    """The labelled decisions of each model version, with inputs and labels under the names of the table."""
+    logs, endpoint = monitor.logs, monitor.endpoint
+    labels = logs.labels(endpoint, low_us - _OVERLAP_US, until_us + 1)
+    if labels is None:
+        return []
+    versions = {
+        version
+        for names in logs.names(logs.batches(endpoint.predictions, low_us, until_us))
+        for version in names["version"].unique()
+    }
+    found = []
+    for version in sorted(versions):
+        decisions = logs.decisions(endpoint, low_us, until_us, version=version, inputs=True)
+        if decisions is not None:
+            signature = monitor.deciders(version).package.signature
+            found.append(_rows(with_truth(decisions, labels, signature).drop_nulls("truth"), signature, settings))
+    return found
 
 
 def _rows(labelled: pl.DataFrame, signature: Signature, settings: HarvestSettings) -> pl.DataFrame:
     import polars as pl
 
-    rows = labelled["inputs"].struct.unnest()
     classes = list(signature.classes)
     truth = labelled["truth"]
     if classes:
-        truth = truth.replace_strict(list(range(len(classes))), classes)
-    extra = {settings.label: truth}
-    if settings.key:
-        extra[settings.key] = labelled["key"]
+        truth = truth.replace_strict(list(range(len(classes))), classes, return_dtype=pl.Series(classes).dtype)
+    key = pl.when(labelled["key"] == "").then(labelled["id"]).otherwise(labelled["key"])
+    extra = [truth.alias(settings.label), key.alias(settings.key)]
     if settings.time:
-        extra[settings.time] = labelled["time_us"]
-    return rows.with_columns(pl.Series(name, values) for name, values in extra.items())
+        extra.append(labelled["time_us"].alias(settings.time))
+    return labelled["inputs"].struct.unnest().with_columns(extra)
 
 
 def _like(fresh: pl.DataFrame, table: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -106,6 +145,23 @@ def _like(fresh: pl.DataFrame, table: pl.DataFrame, name: str) -> pl.DataFrame:
             hint="name them in [retrain.MODEL.harvest] (label, key, time), or train on a table of the model's inputs",
         )
     try:
-        return fresh.select(pl.col(column).cast(dtype) for column, dtype in table.schema.items())
-    except pl.exceptions.InvalidOperationError as error:
-        raise Invalid(f"labelled decisions do not fit the table {name!r}: {error}") from error
+        return pl.DataFrame([_as(fresh[column], dtype) for column, dtype in table.schema.items()])
+    except pl.exceptions.PolarsError as error:
+        words = str(error).splitlines()[0]
+        raise Invalid(f"labelled decisions do not fit the table {name!r}: {words}") from error
+
+
+def _as(values: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Values in the table's type; nothing is rounded.
+
+    Raises:
+        Invalid: whole numbers are wanted, and these are not.
+    """
+    import polars as pl
+
+    if dtype.is_temporal() and values.dtype.is_integer():  # the log holds microseconds, whatever the table counts in
+        values = values.cast(pl.Datetime("us", getattr(dtype, "time_zone", None)))
+    found = values.cast(dtype)
+    if values.dtype.is_float() and dtype.is_integer() and not found.cast(values.dtype).equals(values):
+        raise Invalid(f"column {values.name!r} of the table takes whole numbers only, and decisions hold others")
+    return found

@@ -9,24 +9,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
-from clew.core.contracts.stores import Stores
 from clew.core.errors import Failed, Invalid
-from clew.core.types.endpoint import Endpoint
 from clew.core.types.model import ModelVersion
 from clew.loop.harvest import harvest
+from clew.loop.monitor import Monitor
 from clew.loop.trial import begin_trial
-from clew.loop.windows import Deciders
 from clew.registry.aliases import LedgerAliases
 from clew.settings import RetrainSettings
 
-__all__ = ["Retrained", "retrain_model"]
+__all__ = ["CHALLENGER", "Retrained", "retrain_model"]
 
 CHALLENGER = "challenger"
-_SHOWN_LINES = 15
+"""The name of a version on trial."""
+
+_SHOWN_LINES, _SHOWN_BYTES = 15, 16_384
 
 
 class Retrained(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,46 +47,40 @@ class _Answer(msgspec.Struct):
 
 
 def retrain_model(
-    stores: Stores,
-    endpoint: Endpoint,
-    aliases: LedgerAliases,
-    settings: RetrainSettings,
-    *,
-    root: Path,
-    now_us: int,
-    reason: str,
-    deciders: Deciders,
+    monitor: Monitor, aliases: LedgerAliases, settings: RetrainSettings, *, root: Path, now_us: int, reason: str
 ) -> Retrained:
     """Train the endpoint's model again, and put the new version on trial.
 
     Args:
-        stores: the project.
-        endpoint: whose model.
+        monitor: of the endpoint.
         aliases: for the name `challenger`.
         settings: which pipeline, on which data.
         root: the project's folder, where the pipeline's file is.
         now_us: now, in event time; labels that came later are not used.
         reason: why, for the record.
-        deciders: model versions by id.
 
     Raises:
         Failed: the pipeline failed; the end of what it printed is part of the error.
-        Invalid: it returned no model.
+        Invalid: it returned no version of this model.
     """
+    stores, endpoint = monitor.stores, monitor.endpoint
     added = None
     if settings.harvest is not None:
-        added = harvest(stores, endpoint, settings.harvest, until_us=now_us, deciders=deciders)
+        added = harvest(monitor, settings.harvest, until_us=now_us)
     answer = _run(settings, root)
-    if not answer.versions:
-        raise Invalid(f"{settings.pipeline} returned no clew.Model", hint="return the model from the pipeline")
-    version = answer.versions[0]
+    version = next((version for version in answer.versions if version.model == endpoint.model), None)
+    if version is None:
+        others = ", ".join(version.reference for version in answer.versions) or "no clew.Model"
+        raise Invalid(
+            f"{settings.pipeline} returned {others}, and nothing named {monitor.model!r}",
+            hint=f'return clew.Model("{monitor.model}", …) from the pipeline',
+        )
     with stores.ledger.read() as tx:
-        model = tx.models.get(endpoint.model)
-        held = {move.alias: move.version for move in tx.models.aliases(model.id)}
-        before = {trial.challenger for trial in tx.trials.list(endpoint.id)}
+        held = {move.alias: move.version for move in tx.models.aliases(endpoint.model)}
+        tried = {trial.challenger for trial in tx.trials.list(endpoint.id)}
     champion = held.get(endpoint.alias, "")
-    new = version.id not in {champion, *before}
-    if new and champion:
+    new = bool(champion) and version.id not in {champion, *tried}
+    if new:
         aliases.promote(version.reference, CHALLENGER, reason=reason)
         begin_trial(stores, endpoint, champion=champion, challenger=version.id, at_us=now_us)
     return Retrained(
@@ -97,16 +93,31 @@ def retrain_model(
 
 
 def _run(settings: RetrainSettings, root: Path) -> _Answer:
-    given = {**settings.data, **settings.params}
-    words = [f"{name}={msgspec.json.encode(value).decode()}" for name, value in given.items()]
+    """Run the pipeline as anybody would; what it prints goes to a file, however much that is."""
+    words = [
+        f"{name}={msgspec.json.encode(value).decode()}" for name, value in (settings.data | settings.params).items()
+    ]
     command = [sys.executable, "-m", "clew", "run", "--kind", "retrain", "--json", settings.pipeline, *words]
-    done = subprocess.run(  # noqa: S603 - our own program, with the project's own settings
-        command, cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-    )
-    if done.returncode != 0:
-        tail = "\n".join((done.stderr or done.stdout).splitlines()[-_SHOWN_LINES:])
-        raise Failed(f"{settings.pipeline} ended with exit code {done.returncode}:\n{tail}")
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as answered:
+        code = subprocess.run(  # noqa: S603 - our own program, with the project's own settings
+            command,
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=answered,
+            stderr=printed,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        ).returncode
+        if code != 0:
+            raise Failed(f"{settings.pipeline} ended with exit code {code}:\n{_tail(printed)}")
+        answered.seek(0)
+        content = answered.read()
     try:
-        return msgspec.json.decode(done.stdout, type=_Answer)
+        return msgspec.json.decode(content, type=_Answer)
     except msgspec.DecodeError as error:
         raise Invalid(f"{settings.pipeline} ended well, and its answer cannot be read: {error}") from error
+
+
+def _tail(printed: IO[bytes]) -> str:
+    printed.seek(max(0, printed.seek(0, os.SEEK_END) - _SHOWN_BYTES))
+    return "\n".join(printed.read().decode("utf-8", "replace").splitlines()[-_SHOWN_LINES:])

@@ -1,11 +1,13 @@
 """A challenger in shadow against the champion: the same decisions, paired by unit, judged after each unit.
 
 The test is a sequential t-test on the difference of cost per decision (`clew.stats.sequential.student`), so that
-looking after every unit costs nothing. It promotes through the gate; it never moves an alias past it.
+looking after every unit costs nothing. It promotes through the gate; it never moves an alias past it. A unit is a
+window, or the hour, day or week that the value contract counts by if that is longer.
 """
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,9 +18,8 @@ from clew.core.types.edge import node
 from clew.core.types.endpoint import Endpoint, Trial, TrialState, Window
 from clew.core.types.event import Event
 from clew.core.types.interval import Interval
-from clew.core.types.value import ValueContract, plain_value
-from clew.loop.windows import Deciders
-from clew.monitoring.logged import read_decisions, read_labels, read_shadows, with_truth
+from clew.loop.monitor import DAY_US, EARLY_LABEL_US, LENGTH_US, Monitor, window_start
+from clew.monitoring.logged import with_truth
 from clew.policy.value import cost_per_row
 from clew.stats.sequential.student import StudentSequence
 
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrialTest", "begin_trial", "continue_trial", "running_trial"]
 
-_DAY_US = 86_400_000_000
-_PATIENCE_US = 14 * _DAY_US
+_PATIENCE_US = 14 * DAY_US
 """How long a unit waits for the rest of its labels before it is judged without them."""
 
 
@@ -39,13 +39,15 @@ class TrialTest(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a trial, stored with it.
 
     `difference` is the sequence over units of the challenger's cost per decision minus the champion's; `champion_cost`
-    and `rows` are sums over the same decisions; `until_us` is the end of the last unit that was counted.
+    and `rows` are sums over the same decisions; `until_us` is the end of the last unit that was looked at, and `looked`
+    how many those were, also without a decision that both made.
     """
 
     difference: StudentSequence = StudentSequence()
     champion_cost: float = 0.0
     challenger_cost: float = 0.0
     rows: int = 0
+    looked: int = 0
     until_us: int = 0
 
 
@@ -78,62 +80,57 @@ def begin_trial(stores: Stores, endpoint: Endpoint, *, champion: str, challenger
 
 
 def continue_trial(
-    stores: Stores,
-    endpoint: Endpoint,
-    trial: Trial,
-    *,
-    now_us: int,
-    settings: PromotionSettings,
-    contract: ValueContract | None,
-    deciders: Deciders,
-    promote: Promote,
+    monitor: Monitor, trial: Trial, *, now_us: int, settings: PromotionSettings, promote: Promote
 ) -> Trial:
     """Count the units whose labels have come since, look after each, and end the trial when it is decided.
 
     Args:
-        stores: the project.
-        endpoint: where the trial runs.
+        monitor: of the endpoint where it runs.
         trial: under way.
         now_us: now, in event time.
         settings: when a challenger becomes champion.
-        contract: what decisions are worth.
-        deciders: model versions by id.
         promote: gives the endpoint's alias to a version, through the gate.
     """
+    stores, endpoint = monitor.stores, monitor.endpoint
     with stores.ledger.read() as tx:
-        windows = tx.windows.list(endpoint.id, low_us=trial.started_us, high_us=now_us, version=trial.champion)
+        held = {move.alias: move for move in tx.models.aliases(endpoint.model)}[endpoint.alias]
+    if held.version not in (trial.champion, trial.challenger):
+        return _superseded(stores, trial, now_us, f"version {held.number} became {endpoint.alias}")
     test = msgspec.convert(trial.test, TrialTest)
-    for window in windows:
-        if window.start_us < test.until_us:
-            continue
-        if window.labels < window.rows and now_us < window.end_us + _PATIENCE_US:
+    for start_us, end_us, windows in _units(monitor, trial, test.until_us, now_us):
+        if now_us < end_us + _PATIENCE_US and any(window.labels < window.rows for window in windows):
             break
-        test = _with_unit(stores, endpoint, trial, window, test, contract, deciders)
+        test = _with_unit(monitor, trial, test, start_us, end_us)
         verdict = _verdict(test, settings)
         if verdict is not None:
-            return _end(stores, trial, test, verdict, window.end_us, settings, promote)
-    return _store(stores, msgspec.structs.replace(trial, test=msgspec.to_builtins(test)))
+            return _end(stores, msgspec.structs.replace(trial, ended_us=end_us), test, verdict, settings, promote)
+    trial = msgspec.structs.replace(trial, test=msgspec.to_builtins(test))
+    if held.version == trial.challenger:
+        return _superseded(stores, trial, now_us, f"version {held.number} was made {endpoint.alias} by hand")
+    return _store(stores, trial)
 
 
-def _with_unit(
-    stores: Stores,
-    endpoint: Endpoint,
-    trial: Trial,
-    window: Window,
-    test: TrialTest,
-    contract: ValueContract | None,
-    deciders: Deciders,
-) -> TrialTest:
-    """The state after one more window; one without labelled pairs only moves the time."""
-    moved = msgspec.structs.replace(test, until_us=window.end_us)
-    pairs = _pairs(stores, endpoint, trial, window, deciders)
+def _units(monitor: Monitor, trial: Trial, from_us: int, now_us: int) -> list[tuple[int, int, list[Window]]]:
+    """The units that are over and began behind a time, oldest first: start, end, and the champion's windows."""
+    names = [monitor.settings.window.value, monitor.contract_of(trial.champion).unit]
+    longest = max((name for name in names if name in LENGTH_US), key=LENGTH_US.__getitem__)
+    with monitor.stores.ledger.read() as tx:
+        windows = tx.windows.list(monitor.endpoint.id, low_us=from_us, high_us=now_us, version=trial.champion)
+    units = groupby(windows, key=lambda window: window_start(window.start_us, longest))
+    found = [(start_us, start_us + LENGTH_US[longest], list(some)) for start_us, some in units]
+    return [unit for unit in found if from_us <= unit[0] and unit[1] <= now_us]
+
+
+def _with_unit(monitor: Monitor, trial: Trial, test: TrialTest, start_us: int, end_us: int) -> TrialTest:
+    """The state after one more unit; one without labelled pairs only moves the time."""
+    moved = msgspec.structs.replace(test, until_us=end_us, looked=test.looked + 1)
+    pairs = _pairs(monitor, trial, start_us, end_us)
     if pairs is None or not pairs.height:
         return moved
-    signature = deciders(trial.champion).package.signature
-    worth = contract or plain_value(signature.task, signature.classes)
-    truth = pairs["truth"].to_numpy()
-    champion = cost_per_row(worth, truth, pairs["decided"].to_numpy(), signature.classes)
-    challenger = cost_per_row(worth, truth, pairs["challenger"].to_numpy(), signature.classes)
+    classes = monitor.deciders(trial.champion).package.signature.classes
+    contract, truth = monitor.contract_of(trial.champion), pairs["truth"].to_numpy()
+    champion = cost_per_row(contract, truth, pairs["decided"].to_numpy(), classes)
+    challenger = cost_per_row(contract, truth, pairs["challenger"].to_numpy(), classes)
     return msgspec.structs.replace(
         moved,
         difference=test.difference.update(float((challenger - champion).mean())),
@@ -143,52 +140,51 @@ def _with_unit(
     )
 
 
-def _pairs(stores: Stores, endpoint: Endpoint, trial: Trial, window: Window, deciders: Deciders) -> pl.DataFrame | None:
+def _pairs(monitor: Monitor, trial: Trial, start_us: int, end_us: int) -> pl.DataFrame | None:
     """Labelled decisions of the champion with what the challenger would have decided."""
-    import polars as pl
-
-    decisions = read_decisions(stores, endpoint, window.start_us, window.end_us)
-    shadows = read_shadows(stores, endpoint, window.start_us, window.end_us)
+    logs, endpoint = monitor.logs, monitor.endpoint
+    decisions = logs.decisions(endpoint, start_us, end_us, version=trial.champion)
+    shadows = logs.shadows(endpoint, start_us, end_us, version=trial.challenger)
     if decisions is None or shadows is None:
         return None
-    labels = read_labels(stores, endpoint, window.start_us - _PATIENCE_US, window.end_us + 4 * _PATIENCE_US)
-    signature = deciders(trial.champion).package.signature
-    mine = with_truth(decisions.filter(pl.col("version") == trial.champion), labels, signature).drop_nulls("truth")
-    theirs = shadows.filter(pl.col("version") == trial.challenger)
-    other = with_truth(theirs, None, deciders(trial.challenger).package.signature)
-    return mine.join(other.select("id", challenger="decided").unique("id"), on="id", how="inner")
+    labels = logs.labels(endpoint, start_us - EARLY_LABEL_US)
+    signature = monitor.deciders(trial.champion).package.signature
+    mine = with_truth(decisions, labels, signature).drop_nulls("truth")
+    theirs = with_truth(shadows, None, monitor.deciders(trial.challenger).package.signature)
+    return mine.join(theirs.select("id", challenger="decided").unique("id"), on="id", how="inner")
 
 
 def _verdict(test: TrialTest, settings: PromotionSettings) -> TrialState | None:
     """By the interval that goes to the gate and into the record, so that neither says otherwise than the trial."""
     interval = _interval(test, settings)
     if interval.units >= settings.min_units:
-        needed = -settings.effect * (test.champion_cost / test.rows if test.rows else 0.0)
-        if interval.high < needed:
+        if interval.high < -settings.effect * abs(test.champion_cost) / test.rows:
             return TrialState.PROMOTED
         if interval.low > 0.0:
             return TrialState.REJECTED
-    return TrialState.REJECTED if interval.units >= settings.max_units else None
+    return TrialState.REJECTED if max(test.looked, interval.units) >= settings.max_units else None
 
 
 def _end(
-    stores: Stores,
-    trial: Trial,
-    test: TrialTest,
-    verdict: TrialState,
-    at_us: int,
-    settings: PromotionSettings,
-    promote: Promote,
+    stores: Stores, trial: Trial, test: TrialTest, verdict: TrialState, settings: PromotionSettings, promote: Promote
 ) -> Trial:
-    """Promote or reject; a gate that refuses what the trial would promote rejects it."""
+    """Promote or reject; a gate that refuses what the trial would promote rejects it.
+
+    A process that dies behind the promotion does all of this again, and promotes a version that is champion already.
+    """
     found = _in_words(test, settings)
     if verdict is TrialState.PROMOTED:
         try:
             promote(trial.challenger, reason=found, trial=_interval(test, settings))
         except GateRefused as refused:
             verdict, found = TrialState.REJECTED, f"{found}; the gate refused it: {refused.what}"
-    ended = msgspec.structs.replace(trial, state=verdict, ended_us=at_us, test=msgspec.to_builtins(test), reason=found)
+    ended = msgspec.structs.replace(trial, state=verdict, test=msgspec.to_builtins(test), reason=found)
     return _store(stores, ended, event=f"trial.{verdict.value}")
+
+
+def _superseded(stores: Stores, trial: Trial, now_us: int, why: str) -> Trial:
+    ended = msgspec.structs.replace(trial, state=TrialState.SUPERSEDED, ended_us=now_us, reason=why)
+    return _store(stores, ended, event="trial.superseded")
 
 
 def _interval(test: TrialTest, settings: PromotionSettings) -> Interval:
@@ -197,7 +193,9 @@ def _interval(test: TrialTest, settings: PromotionSettings) -> Interval:
 
 def _in_words(test: TrialTest, settings: PromotionSettings) -> str:
     interval = _interval(test, settings)
-    percent = 100 * test.difference.mean / (test.champion_cost / test.rows) if test.champion_cost else 0.0
+    if not test.rows:
+        return f"no labelled decision of both versions in {test.looked} units"
+    percent = 100 * test.difference.mean * test.rows / abs(test.champion_cost) if test.champion_cost else 0.0
     return (
         f"{interval.units} units, {test.rows} decisions: cost per decision {interval.value:+.3f} "
         f"[{interval.low:+.3f}, {interval.high:+.3f}] against the champion ({percent:+.1f} %)"

@@ -10,22 +10,26 @@ import math
 
 import msgspec
 
-from clew.core.contracts.stores import Stores
-from clew.core.types.endpoint import Endpoint, TrialState, Window
+from clew.core.types.endpoint import Alert, Trial, TrialState, Window
 from clew.core.types.evaluation import Evaluation, decode_evaluation
 from clew.core.types.package import FileRole
-from clew.loop.windows import Deciders
+from clew.loop.monitor import DAY_US, Monitor
 from clew.monitoring.report import WindowReport, report_of
 from clew.settings import RetrainSettings, Trigger
 
-__all__ = ["Reason", "due"]
+__all__ = ["RETRAIN", "Reason", "due"]
 
-_DAY_US = 86_400_000_000
+RETRAIN = "retrain"
+"""The kind of the alerts that say that a retraining was asked for. The newest one begins the cool-down: also a
+retraining that failed, or gave no new model, is not repeated before it is over."""
+
+_REACH_US = 60 * DAY_US
 _VALUE_WINDOWS = 28
 """Over how many of the newest labelled windows value is compared with the evaluation."""
 
 _FEWEST_WINDOWS = 7
 _CONFIDENCE = 0.99
+_MANY = 100_000
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,41 +40,70 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def due(
-    stores: Stores, endpoint: Endpoint, settings: RetrainSettings, *, now_us: int, deciders: Deciders
-) -> Reason | None:
+def due(monitor: Monitor, settings: RetrainSettings, *, now_us: int) -> Reason | None:
     """Why the endpoint's model should be trained again now, or None.
 
     Args:
-        stores: the project.
-        endpoint: whose windows say so.
+        monitor: of the endpoint.
         settings: what triggers a retraining.
         now_us: now, in event time.
-        deciders: model versions by id.
     """
-    with stores.ledger.read() as tx:
-        windows = tx.windows.list(endpoint.id, low_us=now_us - 60 * _DAY_US)
-        trials = tx.trials.list(endpoint.id)
-    if not windows or settings.trigger is Trigger.NEVER:
+    if settings.trigger is Trigger.NEVER:
         return None
-    last_us = max((trial.started_us for trial in trials), default=windows[0].start_us)
-    ended_us = max((trial.ended_us for trial in trials if trial.state is not TrialState.RUNNING), default=0)
-    rested = now_us >= max(last_us, ended_us) + settings.cooldown_days * _DAY_US
+    last_us = _last(monitor, settings, now_us)
     if settings.trigger is Trigger.PERIODIC:
-        days = (now_us - last_us) / _DAY_US
-        if days >= settings.every_days:
-            return Reason(kind="periodic", at_us=now_us, text=f"{days:.0f} days since the last one")
+        return _periodic(monitor, settings, last_us, now_us)
+    if last_us is not None and now_us < last_us + settings.cooldown_days * DAY_US:
         return None
-    if not rested:
+    windows = _windows_of_champion(monitor, now_us)
+    if not windows:
         return None
-    version = windows[-1].version
-    mine = [window for window in windows if window.version == version]
-    by_value = _lost_value(mine, _evaluation(stores, version, deciders))
-    if settings.trigger in (Trigger.VALUE, Trigger.ANY) and by_value is not None:
-        return by_value
-    if settings.trigger in (Trigger.DRIFT, Trigger.ANY):
-        return _drifted(mine[-1])
-    return None
+    reason = None
+    if settings.trigger in (Trigger.VALUE, Trigger.ANY):
+        reason = _lost_value(windows, _evaluation(monitor, windows[-1].version))
+    if reason is None and settings.trigger in (Trigger.DRIFT, Trigger.ANY):
+        reason = _drifted(windows[-1])
+    return reason
+
+
+def _last(monitor: Monitor, settings: RetrainSettings, now_us: int) -> int | None:
+    """When the last retraining was asked for, or its trial ended; None when that is too long ago to matter."""
+    reach_us = int(max(settings.cooldown_days, settings.every_days) * DAY_US)
+    with monitor.stores.ledger.read() as tx:
+        alerts = tx.alerts.list(monitor.endpoint.id, low_us=now_us - reach_us, limit=_MANY)
+        trials = tx.trials.list(monitor.endpoint.id)
+    return max([*_asked(alerts), *_tried(trials, ended=settings.trigger is not Trigger.PERIODIC)], default=None)
+
+
+def _asked(alerts: list[Alert]) -> list[int]:
+    return [alert.at_us for alert in alerts if alert.kind == RETRAIN]
+
+
+def _tried(trials: list[Trial], *, ended: bool) -> list[int]:
+    begun = [trial.started_us for trial in trials]
+    return begun + [trial.ended_us for trial in trials if ended and trial.state is not TrialState.RUNNING]
+
+
+def _periodic(monitor: Monitor, settings: RetrainSettings, last_us: int | None, now_us: int) -> Reason | None:
+    if last_us is None:
+        with monitor.stores.ledger.read() as tx:
+            first = tx.logs.list(monitor.endpoint.predictions, until=1)
+        if not first:
+            return None
+        last_us = first[0].time_low_us
+    days = (now_us - last_us) / DAY_US
+    if days < settings.every_days:
+        return None
+    return Reason(kind="periodic", at_us=now_us, text=f"{days:.0f} days since the last one")
+
+
+def _windows_of_champion(monitor: Monitor, now_us: int) -> list[Window]:
+    """The newest windows of the version that answers now, oldest first."""
+    endpoint = monitor.endpoint
+    with monitor.stores.ledger.read() as tx:
+        champion = {move.alias: move.version for move in tx.models.aliases(endpoint.model)}.get(endpoint.alias)
+        low_us = now_us - _REACH_US
+        return tx.windows.list(endpoint.id, low_us=low_us, high_us=now_us, version=champion) if champion else []
 
 
 def _drifted(window: Window) -> Reason | None:
@@ -101,6 +134,6 @@ def _lost_value(windows: list[Window], evaluation: Evaluation | None) -> Reason 
     )
 
 
-def _evaluation(stores: Stores, version: str, deciders: Deciders) -> Evaluation | None:
-    file = deciders(version).package.find(FileRole.EVALUATION)
-    return decode_evaluation(stores.objects.get(file.digest)) if file is not None else None
+def _evaluation(monitor: Monitor, version: str) -> Evaluation | None:
+    file = monitor.deciders(version).package.find(FileRole.EVALUATION)
+    return decode_evaluation(monitor.stores.objects.get(file.digest)) if file is not None else None

@@ -13,7 +13,7 @@ from clew.policy.value import time_units
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["TIME_UNITS", "calibrated_threshold", "units_of"]
+__all__ = ["TIME_UNITS", "calibrated_threshold", "epoch_us", "units_of"]
 
 TIME_UNITS = ("hour", "day", "week")
 
@@ -24,7 +24,6 @@ def units_of(contract: ValueContract, rows: pl.DataFrame) -> list[str] | None:
     Raises:
         Invalid: the column that the contract names is missing, or holds no times.
     """
-    import polars as pl
 
     if contract.unit == "row":
         return None
@@ -40,14 +39,24 @@ def units_of(contract: ValueContract, rows: pl.DataFrame) -> list[str] | None:
         )
     if contract.unit not in TIME_UNITS:
         return [str(value) for value in rows[column].to_list()]
-    times = rows[column]
+    return time_units(contract.unit, epoch_us(rows[column]).to_list())
+
+
+def epoch_us(times: pl.Series) -> pl.Series:
+    """Times as microseconds since 1970 UTC.
+
+    Raises:
+        Invalid: they are no times, or some are null.
+    """
+    import polars as pl
+
     if times.dtype.is_temporal():
         times = times.cast(pl.Datetime("us")).dt.epoch("us")
     if not times.dtype.is_integer() or times.null_count():
         raise Invalid(
-            f"column {column!r} holds no times", hint="dates, times, or microseconds since 1970 UTC, no nulls"
+            f"column {times.name!r} holds no times", hint="dates, times, or microseconds since 1970 UTC, no nulls"
         )
-    return time_units(contract.unit, times.to_list())
+    return times
 
 
 def calibrated_threshold(contract: BinaryValue, classes: Sequence[ClassLabel]) -> float:

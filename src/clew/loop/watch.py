@@ -6,32 +6,33 @@ It may be done at any time and as often as one likes: what was done is not done 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from clew.core.clock import format_us
-from clew.core.contracts.stores import Stores
-from clew.core.types.endpoint import Endpoint, Severity, Trial, TrialState, Window
+from clew.core.types.endpoint import Severity, Trial, TrialState, Window
+from clew.loop.monitor import Monitor
 from clew.loop.promotion import Promote
 from clew.loop.trial import continue_trial, running_trial
-from clew.loop.trigger import Reason, due
-from clew.loop.windows import Deciders, judge_windows
-from clew.monitoring.alerts import raise_alert
-from clew.monitoring.profile import counts_by_hour, encode_hours
+from clew.loop.trigger import RETRAIN, Reason, due
+from clew.loop.windows import Judged, judge_windows, put_windows
+from clew.monitoring.alerts import Finding, add_alerts, tell
+from clew.monitoring.profile import counts_by_hour, encode_hours, rows_by_hour
 from clew.monitoring.report import report_of
 from clew.serving.compaction import Compacted, compact
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from clew.settings import Settings
+    from clew.settings import RetrainSettings
 
 __all__ = ["Watched", "compact_endpoint", "watch_endpoint"]
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look did. `retrain` says why a retraining is due, and is None when none is."""
+    """What one look did. `retrain` says why a retraining was asked for, and is None when none was."""
 
     predictions: int
     labels: int
@@ -41,99 +42,89 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     retrain: Reason | None = None
 
 
-def compact_endpoint(stores: Stores, endpoint: Endpoint, deciders: Deciders) -> Compacted:
-    """Move everything acknowledged into the logs, counted in the bins of the versions that decided."""
-
-    def profile_of(version: str, rows: pl.DataFrame) -> bytes | None:
-        profile = deciders(version).profile
-        return None if profile is None else encode_hours(counts_by_hour(version, rows, profile))
-
-    return compact(
-        stores, endpoint, signature_of=lambda version: deciders(version).package.signature, profile_of=profile_of
-    )
-
-
 def watch_endpoint(
-    stores: Stores,
-    endpoint: Endpoint,
+    monitor: Monitor,
     *,
     now_us: int,
-    settings: Settings,
-    deciders: Deciders,
+    retrain: RetrainSettings | None,
     promote: Promote,
+    ask: Callable[[Reason], bool],
 ) -> Watched:
     """Look at an endpoint.
 
     Args:
-        stores: the project.
-        endpoint: what to look at.
+        monitor: of the endpoint.
         now_us: now, in event time.
-        settings: of the project.
-        deciders: model versions by id, kept between looks.
+        retrain: how its model is trained again, if it is.
         promote: gives the endpoint's alias to a version, through the gate.
+        ask: asks for a retraining; says False when one is under way already.
     """
-    moved = compact_endpoint(stores, endpoint, deciders)
-    with stores.ledger.read() as tx:
-        model = tx.models.get(endpoint.model).name
-    contract = settings.value.get(model)
-    watched = settings.monitor_of(endpoint.name)
-    alerts = 0
-
-    def tell(window: Window, before: Window | None) -> None:
-        nonlocal alerts
-        if before is None:
-            alerts += _alert_drift(stores, endpoint, window, webhook=watched.webhook)
-
-    windows = judge_windows(
-        stores, endpoint, until_us=now_us, settings=watched, contract=contract, deciders=deciders, tell=tell
-    )
-    retrain = settings.retrain.get(model)
-    trial = running_trial(stores, endpoint)
-    if trial is not None and retrain is not None:
-        trial = continue_trial(
-            stores,
-            endpoint,
-            trial,
-            now_us=now_us,
-            settings=retrain.promotion,
-            contract=contract,
-            deciders=deciders,
-            promote=promote,
-        )
-    busy = trial is not None and trial.state is TrialState.RUNNING
-    reason = None
-    if retrain is not None and not busy:
-        reason = due(stores, endpoint, retrain, now_us=now_us, deciders=deciders)
-        if reason is not None:
-            alerts += raise_alert(
-                stores,
-                endpoint,
-                key=f"retrain/{reason.kind}/{reason.at_us}",
-                severity=Severity.NOTE,
-                at_us=now_us,
-                text=f"retraining {model}: {reason.text}",
-                facts=msgspec.to_builtins(reason),
-                webhook=watched.webhook,
-            )
+    moved = compact_endpoint(monitor)
+    alerts = _keep(monitor, [], list(_damages(moved, now_us)))
+    windows = 0
+    for judged in judge_windows(monitor, now_us):
+        alerts += _keep(monitor, judged, [found for one in judged for found in _drifts(one.window)])
+        windows += len(judged)
+    trial, reason = running_trial(monitor.stores, monitor.endpoint), None
+    if retrain is not None:
+        if trial is not None:
+            trial = continue_trial(monitor, trial, now_us=now_us, settings=retrain.promotion, promote=promote)
+        if trial is None or trial.state is not TrialState.RUNNING:
+            reason = due(monitor, retrain, now_us=now_us)
+        if reason is not None and not ask(reason):
+            reason = None
+        if reason is not None:  # behind the asking: the alert begins the cool-down
+            alerts += _keep(monitor, [], [_asked(monitor, reason, now_us)])
     return Watched(
-        predictions=moved.predictions,
-        labels=moved.labels,
-        windows=len(windows),
-        alerts=alerts,
-        trial=trial,
-        retrain=reason,
+        predictions=moved.predictions, labels=moved.labels, windows=windows, alerts=alerts, trial=trial, retrain=reason
     )
 
 
-def _alert_drift(stores: Stores, endpoint: Endpoint, window: Window, *, webhook: str) -> int:
+def compact_endpoint(monitor: Monitor) -> Compacted:
+    """Move everything acknowledged into the logs, counted in the bins of the versions that decided."""
+
+    def profile_of(version: str, rows: pl.DataFrame) -> bytes:
+        profile = monitor.deciders(version).profile
+        counts = rows_by_hour(version, rows) if profile is None else counts_by_hour(version, rows, profile)
+        return encode_hours(counts)
+
+    return compact(
+        monitor.stores,
+        monitor.endpoint,
+        signature_of=lambda version: monitor.deciders(version).package.signature,
+        profile_of=profile_of,
+    )
+
+
+def _keep(monitor: Monitor, judged: list[Judged], findings: list[Finding]) -> int:
+    """Store windows and raise alerts, all in one transaction; returns how many alerts are new."""
+    if not findings and not judged:
+        return 0
+    with monitor.stores.ledger.write() as tx:
+        put_windows(tx, judged)
+        raised = add_alerts(tx, monitor.stores, monitor.endpoint, findings)
+    tell(monitor.endpoint, raised, webhook=monitor.settings.webhook)
+    return len(raised)
+
+
+def _damages(moved: Compacted, now_us: int) -> Iterator[Finding]:
+    """One alert for each damaged segment of a journal."""
+    for journal, what in moved.damaged.items():
+        yield Finding(
+            key=f"journal/{journal}",
+            severity=Severity.PAGE,
+            at_us=now_us,
+            text=f"acknowledged decisions cannot be read: {what}",
+            facts={"journal": journal},
+        )
+
+
+def _drifts(window: Window) -> Iterator[Finding]:
     """One alert for each column of a version, when it drifts for the first time."""
     drift = report_of(window).drift
-    raised = 0
     for column in drift.columns if drift is not None else ():
         if column.alarm:
-            raised += raise_alert(
-                stores,
-                endpoint,
+            yield Finding(
                 key=f"drift/{window.version}/{column.column}",
                 severity=Severity.WARN,
                 at_us=window.end_us,
@@ -142,6 +133,14 @@ def _alert_drift(stores: Stores, endpoint: Endpoint, window: Window, *, webhook:
                     f"windows up to {format_us(window.end_us)}"
                 ),
                 facts={"version": window.version, **msgspec.to_builtins(column)},
-                webhook=webhook,
             )
-    return raised
+
+
+def _asked(monitor: Monitor, reason: Reason, now_us: int) -> Finding:
+    return Finding(
+        key=f"{RETRAIN}/{reason.kind}/{now_us}",
+        severity=Severity.NOTE,
+        at_us=now_us,
+        text=f"retraining {monitor.model}: {reason.text}",
+        facts=msgspec.to_builtins(reason),
+    )

@@ -1,262 +1,260 @@
 """Windows of an endpoint's life: closed, counted, compared, and valued as labels come.
 
-A window is judged when it has closed, and anew when labels for it may have come. Counting reads what compaction has
-counted; only labels make it read rows. Alerts and what follows from them are elsewhere (`clew.loop.watch`).
+A window is judged when it has closed, and anew when decisions came late or labels came that are about it. How far the
+logs were looked at stands in the windows themselves, so that they and it can only change together. Counting reads what
+compaction has counted; only value makes it read rows. Alerts and what follows from them are in `clew.loop.watch`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
-from clew.core.contracts.stores import Stores
-from clew.core.ids import Digest
-from clew.core.types.endpoint import Endpoint, Window
-from clew.core.types.package import FileRole, Package
-from clew.core.types.profile import HourCounts, Profile
-from clew.core.types.signature import Scale, Task
-from clew.core.types.value import BinaryValue, ValueContract, plain_value
+from clew.core.contracts.ledger import Transaction
+from clew.core.errors import Conflict
+from clew.core.types.dataset import LogBatch
+from clew.core.types.endpoint import Window
+from clew.core.types.profile import HourCounts
+from clew.loop.history import History
+from clew.loop.labelled import labelled_windows
+from clew.loop.monitor import DAY_US, Monitor
+from clew.loop.worth import with_worth
 from clew.monitoring.drift import LONGEST_WINDOWS, DriftReport, look_at_windows
-from clew.monitoring.logged import read_decisions, read_labels, with_truth
-from clew.monitoring.profile import add_counts, decode_hours, decode_profile, encode_hours
+from clew.monitoring.logged import EVER_US
+from clew.monitoring.profile import add_counts, encode_hours
 from clew.monitoring.report import WindowReport, report_of
-from clew.policy.value import cost_per_row
-from clew.registry.package import load_package
 
-if TYPE_CHECKING:
-    import polars as pl
+__all__ = ["Judged", "judge_windows", "put_windows"]
 
-    from clew.settings import MonitorSettings
+_LABEL_HORIZON_US = 60 * DAY_US
+"""How long behind the newest window another one still waits for labels."""
 
-__all__ = ["Decider", "Deciders", "judge_windows", "window_start"]
+_MOST_WINDOWS = 64
+"""So many windows in a row are judged and stored together."""
 
-_DAY_US = 86_400_000_000
-_LENGTH_US = {"hour": 3_600_000_000, "day": _DAY_US, "week": 7 * _DAY_US}
-_MONDAY_US = 4 * _DAY_US
-"""The first Monday after 1970-01-01, from which weeks are counted."""
+Key = tuple[int, str]
+"""The start of a window and its model version."""
 
-_LABEL_HORIZON_US = 60 * _DAY_US
-"""How long after a window labels are still waited for."""
-
-_EARLY_LABEL_US = 7 * _DAY_US
-"""How long before a decision its label may have come."""
+Counts = dict[str, list[int]]
 
 
-class Decider(msgspec.Struct, frozen=True):
-    """A model version that decided, with what it takes to judge it."""
+class Judged(NamedTuple):
+    """A window as it was judged now, and as it was before: None when it is new."""
 
-    package: Package
-    profile: Profile | None
-
-
-class Deciders:
-    """Model versions by id, each read once."""
-
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
-        self._known: dict[str, Decider] = {}
-
-    def __call__(self, version: str) -> Decider:
-        if version not in self._known:
-            with self._stores.ledger.read() as tx:
-                digest = tx.models.version(version).package
-            package = load_package(self._stores.objects, digest)
-            file = package.find(FileRole.PROFILE)
-            profile = decode_profile(self._stores.objects.get(file.digest)) if file else None
-            self._known[version] = Decider(package, profile)
-        return self._known[version]
+    window: Window
+    before: Window | None
 
 
-def window_start(at_us: int, length: str) -> int:
-    """The start of the window that a moment lies in; weeks begin on Monday."""
-    offset = _MONDAY_US if length == "week" else 0
-    return (at_us - offset) // _LENGTH_US[length] * _LENGTH_US[length] + offset
+def judge_windows(monitor: Monitor, until_us: int) -> Iterator[list[Judged]]:
+    """Judge every window that has closed by `until_us` and is new, got late decisions, or got labels.
 
-
-def judge_windows(
-    stores: Stores,
-    endpoint: Endpoint,
-    *,
-    until_us: int,
-    settings: MonitorSettings,
-    contract: ValueContract | None,
-    deciders: Deciders,
-    tell: Callable[[Window, Window | None], None],
-) -> list[Window]:
-    """Judge every window that has closed by `until_us` and is new, or may have new labels.
+    Each list is to be stored (`put_windows`) before the next one is asked for; the next look does again what was not
+    stored. Oldest windows come first.
 
     Args:
-        stores: the project.
-        endpoint: whose windows.
+        monitor: of the endpoint.
         until_us: now, in event time.
-        settings: how the endpoint is watched.
-        contract: what its decisions are worth; without one, every mistake costs 1.
-        deciders: model versions by id.
-        tell: called with each judged window and what it was before, None when it is new.
-
-    Returns:
-        The windows that were judged, oldest first.
     """
-    with stores.ledger.read() as tx:
-        known = tx.windows.list(endpoint.id, low_us=until_us - _LABEL_HORIZON_US)
-        newest_label = tx.logs.position(endpoint.labels)
-    judged = []
-    for window in known:
-        if window.labels < window.rows and report_of(window).judged_labels < newest_label:
-            fresh = _valued(stores, endpoint, window, contract, deciders, newest_label=newest_label)
-            judged.append(fresh)
-            tell(fresh, window)
-    newest_end = max((window.end_us for window in known), default=None)
-    for start_us, counts in _closed(stores, endpoint, newest_end, until_us, settings.window.value):
-        for version, hours in sorted(counts.items()):
-            window = _opened(stores, endpoint, version, start_us, hours, settings, deciders)
-            window = _valued(stores, endpoint, window, contract, deciders, newest_label=newest_label)
-            judged.append(window)
-            tell(window, None)
-    return judged
+    look = _Look(monitor, until_us)
+    late, labelled = look.late(), look.labelled()
+    anew = [(start_us, start_us + monitor.length_us) for start_us, _ in late | labelled]
+    stretches = _stretches([*look.unjudged(), *anew], monitor.length_us)
+    for number, (low_us, high_us) in enumerate(stretches, 1):
+        judged = look.judge(low_us, high_us, late, labelled)
+        yield look.signed(judged) if number == len(stretches) else judged
+    if not stretches and look.has_labels and (judged := look.signed([])):
+        yield judged
 
 
-def _closed(
-    stores: Stores, endpoint: Endpoint, from_us: int | None, until_us: int, length: str
-) -> list[tuple[int, dict[str, dict[str, list[int]]]]]:
-    """Closed windows behind the last judged one that have decisions: start, and counts by version and column."""
-    low_us = from_us if from_us is not None else 0
-    high_us = window_start(until_us, length)
-    with stores.ledger.read() as tx:
-        batches = tx.logs.between(endpoint.predictions, low_us, high_us)
-    windows: dict[int, dict[str, list[dict[str, list[int]]]]] = {}
-    for batch in batches:
-        if not batch.profile:
-            continue
-        counted = decode_hours(stores.objects.get(batch.profile))
-        for hour_us, columns in counted.hours.items():
-            if low_us <= hour_us < high_us:
-                start_us = window_start(hour_us, length)
-                windows.setdefault(start_us, {}).setdefault(counted.decider, []).append(columns)
-    return [
-        (start_us, {version: add_counts(parts) for version, parts in by_version.items()})
-        for start_us, by_version in sorted(windows.items())
-    ]
+def put_windows(tx: Transaction, judged: Iterable[Judged]) -> None:
+    """Store what was judged.
+
+    Raises:
+        Conflict: another look has judged one of the windows meanwhile.
+    """
+    for window, before in judged:
+        now = tx.windows.find(window.endpoint, window.version, window.start_us)
+        if (now and now.revision) != (before and before.revision):
+            raise Conflict("another look at the endpoint was faster", hint="nothing is lost: look again")
+        tx.windows.put(window)
 
 
-def _opened(
-    stores: Stores,
-    endpoint: Endpoint,
-    version: str,
-    start_us: int,
-    counts: dict[str, list[int]],
-    settings: MonitorSettings,
-    deciders: Deciders,
-) -> Window:
-    """A window that has just closed, compared with the training profile."""
-    rows = max((sum(bins) for bins in counts.values()), default=0)
-    digest = stores.objects.put(encode_hours(HourCounts(decider=version, hours={start_us: counts})))
-    report = WindowReport(drift=_drift(stores, endpoint, version, start_us, counts, settings, deciders))
-    return Window(
-        endpoint=endpoint.id,
-        version=version,
-        start_us=start_us,
-        end_us=start_us + _LENGTH_US[settings.window.value],
-        rows=rows,
-        labels=0,
-        profile=digest,
-        report=msgspec.to_builtins(report),
-        revision=0,
-        judged_us=stores.clock.now_us(),
-    )
+class _Look:
+    """One look: what is known of the endpoint, and what its logs have got since the last look."""
+
+    def __init__(self, monitor: Monitor, until_us: int) -> None:
+        self._monitor = monitor
+        self._closed_us = monitor.start_of(until_us)
+        endpoint = monitor.endpoint
+        with monitor.stores.ledger.read() as tx:
+            self._decisions, self._labels = tx.logs.position(endpoint.predictions), tx.logs.position(endpoint.labels)
+        self._known = {_key(window): window for window in self._windows(until_us)}
+        self._newest = self._known[max(self._known)] if self._known else None
+        self._seen_decisions = self._seen("judged_decisions")
+        self._seen_labels = self._seen("judged_labels")
+        end_us = max((window.end_us for window in self._known.values()), default=-EVER_US)
+        self._end_us = monitor.start_of(end_us + monitor.length_us - 1)
+        """Everything before this was judged, but for what came late."""
+        self._history = History(monitor, self._known.values(), until_us=self._end_us)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether labels came since the last look."""
+        return self._seen_labels < self._labels
+
+    def unjudged(self) -> list[tuple[int, int]]:
+        """The times behind the last judged window that batches speak of, as far as windows have closed."""
+        if self._end_us >= self._closed_us:
+            return []
+        start_of = self._monitor.start_of
+        return [
+            (max(self._end_us, start_of(batch.time_low_us)), min(self._closed_us, batch.time_high_us + 1))
+            for batch in self._batches(self._end_us, self._closed_us)
+        ]
+
+    def late(self) -> set[Key]:
+        """Windows that were judged before some of their decisions were in the log."""
+        with self._monitor.stores.ledger.read() as tx:
+            fresh = tx.logs.list(self._monitor.endpoint.predictions, after=self._seen_decisions, until=self._decisions)
+        before_us = min(self._end_us, self._closed_us)
+        return {
+            (start_us, counted.decider)
+            for batch in fresh
+            if batch.time_low_us < before_us and batch.profile
+            for counted in [self._monitor.logs.counts(batch.profile)]
+            for start_us in map(self._monitor.start_of, counted.hours)
+            if start_us < before_us
+        }
+
+    def labelled(self) -> set[Key]:
+        """Judged windows with decisions that new labels are about."""
+        if not self.has_labels or not self._known:
+            return set()
+        batches = self._batches(min(self._known)[0], self._end_us)
+        return labelled_windows(self._monitor, batches, self._seen_labels, self._labels) & self._known.keys()
+
+    def judge(self, low_us: int, high_us: int, late: set[Key], labelled: set[Key]) -> list[Judged]:
+        """The new windows of a stretch of time, and those of it that are late or labelled."""
+        again = {key: self._find(key) for key in late | labelled if low_us <= key[0] < high_us}
+        windows = {key: window for key, window in again.items() if window is not None}
+        if high_us > self._end_us or late & again.keys():
+            for key, counts in sorted(self._counted(low_us, high_us, late).items()):
+                windows[key] = self._compared(key, counts, again.get(key))
+        judged = []
+        for key, window in sorted(with_worth(self._monitor, windows, self._decisions, self._labels).items()):
+            before = again.get(key)
+            revision, now_us = before.revision + 1 if before else 0, self._monitor.stores.clock.now_us()
+            fresh = msgspec.structs.replace(window, revision=revision, judged_us=now_us)
+            judged.append(Judged(fresh, before))
+            if self._newest is None or _key(self._newest) <= key:
+                self._newest = fresh
+        return judged
+
+    def signed(self, judged: list[Judged]) -> list[Judged]:
+        """The last windows of a look, with how far it has looked. The newest window of all is among them."""
+        newest = self._newest
+        if newest is not None and newest not in [one.window for one in judged]:
+            judged = [*judged, Judged(msgspec.structs.replace(newest, revision=newest.revision + 1), newest)]
+        seen = {"judged_decisions": self._decisions, "judged_labels": self._labels}
+        return [
+            Judged(msgspec.structs.replace(window, report={**window.report, **seen}), before)
+            for window, before in judged
+        ]
+
+    def _windows(self, until_us: int) -> list[Window]:
+        """The newest windows, as far back as labels and looks reach, however long ago they were."""
+        monitor, endpoint = self._monitor, self._monitor.endpoint
+        reach_us = max(_LABEL_HORIZON_US, LONGEST_WINDOWS * monitor.length_us)
+        with monitor.stores.ledger.read() as tx:
+            newest = tx.logs.list(endpoint.predictions, after=self._decisions - 1, until=self._decisions)
+            low_us = min([until_us, *(batch.time_high_us for batch in newest)]) - reach_us
+            found = tx.windows.list(endpoint.id, low_us=low_us) or tx.windows.list(endpoint.id)
+            from_us = max((window.end_us for window in found), default=0) - reach_us
+            if found and from_us < low_us:
+                found = tx.windows.list(endpoint.id, low_us=from_us)
+        return [window for window in found if window.start_us >= from_us]
+
+    def _seen(self, name: str) -> int:
+        """The greatest of the positions that the windows have under a name."""
+        positions = [window.report.get(name) for window in self._known.values()]
+        return max((position for position in positions if isinstance(position, int)), default=0)
+
+    def _batches(self, low_us: int, high_us: int) -> list[LogBatch]:
+        return self._monitor.logs.batches(self._monitor.endpoint.predictions, low_us, high_us, until=self._decisions)
+
+    def _find(self, key: Key) -> Window | None:
+        """A judged window, also one from long ago."""
+        if key in self._known:
+            return self._known[key]
+        with self._monitor.stores.ledger.read() as tx:
+            return tx.windows.find(self._monitor.endpoint.id, key[1], key[0])
+
+    def _counted(self, low_us: int, high_us: int, late: set[Key]) -> dict[Key, Counts]:
+        """Counts of the windows of a stretch that are new or late, from all batches."""
+        parts: dict[Key, list[Counts]] = {}
+        for batch in self._batches(low_us, high_us):
+            if not batch.profile:
+                continue
+            counted = self._monitor.logs.counts(batch.profile)
+            for hour_us, columns in counted.hours.items():
+                key = (self._monitor.start_of(hour_us), counted.decider)
+                if low_us <= hour_us < high_us and (key[0] >= self._end_us or key in late):
+                    parts.setdefault(key, []).append(columns)
+        return {key: add_counts(some) for key, some in parts.items()}
+
+    def _compared(self, key: Key, counts: Counts, before: Window | None) -> Window:
+        """A window with its counts, compared with the training profile. Nothing but the counts is stored."""
+        monitor, (start_us, version) = self._monitor, key
+        report = report_of(before) if before else WindowReport()
+        drift = self._drift(key, counts, before)
+        window = Window(
+            endpoint=monitor.endpoint.id,
+            version=version,
+            start_us=start_us,
+            end_us=start_us + monitor.length_us,
+            rows=max((sum(bins) for bins in counts.values()), default=0),
+            labels=0,
+            profile=monitor.stores.objects.put(encode_hours(HourCounts(decider=version, hours={start_us: counts}))),
+            report=msgspec.to_builtins(msgspec.structs.replace(report, drift=drift)),
+            revision=0,
+            judged_us=0,
+        )
+        self._history.add(window)
+        return window
+
+    def _drift(self, key: Key, counts: Counts, before: Window | None) -> DriftReport | None:
+        profile = self._monitor.deciders(key[1]).profile
+        if profile is None:
+            return None
+        recent, look = self._history.before(*key)
+        known = report_of(before).drift if before else None
+        look = known.look if known else look
+        return look_at_windows(profile, [*recent, counts], look, thresholds=self._monitor.settings.thresholds)
 
 
-def _drift(
-    stores: Stores,
-    endpoint: Endpoint,
-    version: str,
-    start_us: int,
-    counts: dict[str, list[int]],
-    settings: MonitorSettings,
-    deciders: Deciders,
-) -> DriftReport | None:
-    profile = deciders(version).profile
-    if profile is None:
-        return None
-    with stores.ledger.read() as tx:
-        earlier = tx.windows.list(endpoint.id, high_us=start_us, version=version)
-    recent = [_counts_of(stores, window.profile) for window in earlier[-(LONGEST_WINDOWS - 1) :]]
-    return look_at_windows(profile, [*recent, counts], len(earlier) + 1, thresholds=settings.thresholds)
+def _key(window: Window) -> Key:
+    return window.start_us, window.version
 
 
-def _counts_of(stores: Stores, digest: Digest) -> dict[str, list[int]]:
-    return add_counts(list(decode_hours(stores.objects.get(digest)).hours.values()))
+def _stretches(spans: Iterable[tuple[int, int]], length_us: int) -> list[tuple[int, int]]:
+    """Times that cover all spans: in order, apart, and of at most `_MOST_WINDOWS` windows.
 
-
-def _valued(
-    stores: Stores,
-    endpoint: Endpoint,
-    window: Window,
-    contract: ValueContract | None,
-    deciders: Deciders,
-    *,
-    newest_label: int,
-) -> Window:
-    """The window with what its decisions were worth, stored."""
-    import polars as pl
-
-    package = deciders(window.version).package
-    decisions = read_decisions(stores, endpoint, window.start_us, window.end_us)
-    report = msgspec.structs.replace(report_of(window), judged_labels=newest_label)
-    labels = 0
-    if decisions is not None:
-        mine = decisions.filter(pl.col("version") == window.version)
-        low_us, high_us = window.start_us - _EARLY_LABEL_US, window.end_us + _LABEL_HORIZON_US
-        known = read_labels(stores, endpoint, low_us, high_us)
-        rows = with_truth(mine, known, package.signature)
-        labelled = rows.drop_nulls("truth")
-        labels = labelled.height
-        worth = contract or plain_value(package.signature.task, package.signature.classes)
-        report = _worth(report, rows, labelled, worth, package)
-    fresh = msgspec.structs.replace(
-        window,
-        labels=labels,
-        report=msgspec.to_builtins(report),
-        revision=window.revision + 1,
-        judged_us=stores.clock.now_us(),
-    )
-    with stores.ledger.write() as tx:
-        tx.windows.put(fresh)
-    return fresh
-
-
-def _worth(
-    report: WindowReport, rows: pl.DataFrame, labelled: pl.DataFrame, contract: ValueContract, package: Package
-) -> WindowReport:
-    classes = package.signature.classes
-    estimated = None
-    if isinstance(contract, BinaryValue) and package.signature.scale is Scale.PROBABILITY:
-        from clew.stats.value import expected_costs
-
-        scores, decided = rows["score"].to_numpy(), rows["decided"].to_numpy()
-        estimated = float(expected_costs(scores, decided, contract.matrix(classes)).sum())
-    if not labelled.height:
-        return msgspec.structs.replace(report, estimated_cost=estimated)
-    truth, decided = labelled["truth"].to_numpy(), labelled["decided"].to_numpy()
-    binary = package.signature.task is Task.BINARY
-    return msgspec.structs.replace(
-        report,
-        cost=float(cost_per_row(contract, truth, decided, classes).sum()),
-        estimated_cost=estimated,
-        auc=_auc(labelled) if binary else None,
-        cases=float(truth.mean()) if binary else None,
-        alarms=float(decided.mean()) if binary else None,
-    )
-
-
-def _auc(labelled: pl.DataFrame) -> float | None:
-    from clew.stats.auc import auc
-
-    truth = labelled["truth"].to_numpy()
-    if truth.min() == truth.max():
-        return None
-    value = auc(labelled["score"].to_numpy(), truth)
-    return None if math.isnan(value) else float(value)
+    Args:
+        spans: from the start of a window to any time behind it.
+        length_us: of a window.
+    """
+    found: list[tuple[int, int]] = []
+    done_us = -EVER_US
+    for start_us, end_us in sorted(spans):
+        at_us = max(start_us, done_us)
+        while at_us < end_us:
+            if found and at_us < found[-1][0] + _MOST_WINDOWS * length_us:
+                done_us = min(at_us + length_us, found[-1][0] + _MOST_WINDOWS * length_us)
+                found[-1] = (found[-1][0], done_us)
+            else:
+                done_us = at_us + length_us
+                found.append((at_us, done_us))
+            at_us = done_us
+    return found

@@ -1,86 +1,96 @@
 """Alerts: raised once for one finding, recorded as events, and sent to the project's webhook.
 
-The row and the event are what counts; a webhook that does not answer is said in the log and holds nothing up.
+The row and the event are what counts, and stand in the transaction of whatever was found; a webhook that does not
+answer is said in the log and holds nothing up.
 """
 
 from __future__ import annotations
 
+import http.client
 import logging
-import urllib.error
 import urllib.request
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.types.edge import node
 from clew.core.types.endpoint import Alert, Endpoint, Severity
 from clew.core.types.event import Event
 
-__all__ = ["raise_alert"]
+__all__ = ["Finding", "add_alerts", "tell"]
 
 _log = logging.getLogger("clew.alerts")
 _PATIENCE_S = 5.0
 
 
-def raise_alert(
-    stores: Stores,
-    endpoint: Endpoint,
-    *,
-    key: str,
-    severity: Severity,
-    at_us: int,
-    text: str,
-    facts: dict[str, object],
-    webhook: str = "",
-) -> bool:
-    """Raise an alert; False when this endpoint has one with the key already.
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What may become an alert.
 
-    Args:
-        stores: the project.
-        endpoint: what it is about.
-        key: names the finding, such as `drift/2013-02-01/v7`; its first part is the kind.
-        severity: how much it matters.
-        at_us: event time of the finding.
-        text: one sentence for people.
-        facts: JSON values for machines.
-        webhook: where to send it, or empty.
+    `key` names it, such as `drift/VERSION/COLUMN`: the same finding again is no second alert; its first part is the
+    kind. `at_us` is the event time that it speaks of, `text` one sentence for people, `facts` JSON values for machines.
     """
-    alert = Alert(
-        id=stores.ids(),
-        endpoint=endpoint.id,
-        key=key,
-        kind=key.partition("/")[0],
-        severity=severity,
-        at_us=at_us,
-        raised_us=stores.clock.now_us(),
-        text=text,
-        facts=facts,
-    )
-    with stores.ledger.write() as tx:
+
+    key: str
+    severity: Severity
+    at_us: int
+    text: str
+    facts: dict[str, object] = {}
+
+
+def add_alerts(tx: Transaction, stores: Stores, endpoint: Endpoint, findings: Iterable[Finding]) -> list[Alert]:
+    """Raise an alert for each finding that this endpoint has none of yet.
+
+    Returns:
+        The new ones, to `tell` once the transaction is through.
+    """
+    now_us = stores.clock.now_us()
+    raised = []
+    for finding in findings:
+        alert = Alert(
+            id=stores.ids(),
+            endpoint=endpoint.id,
+            key=finding.key,
+            kind=finding.key.partition("/")[0],
+            severity=finding.severity,
+            at_us=finding.at_us,
+            raised_us=now_us,
+            text=finding.text,
+            facts=finding.facts,
+        )
         if not tx.alerts.raise_(alert):
-            return False
+            continue
+        raised.append(alert)
         tx.events.add(
             Event(
                 id=stores.ids(),
                 project=stores.project,
-                at_us=alert.raised_us,
+                at_us=now_us,
                 actor=stores.actor,
                 kind="alert.raised",
                 subject=node("endpoint", endpoint.id),
-                facts={"key": key, "text": text, "severity": severity.value},
+                facts={"key": alert.key, "text": alert.text, "severity": alert.severity.value},
             )
         )
-    _log.log(logging.WARNING if severity is not Severity.NOTE else logging.INFO, "%s: %s", endpoint.name, text)
-    if webhook:
-        _send(webhook, endpoint, alert)
-    return True
+    return raised
+
+
+def tell(endpoint: Endpoint, alerts: Sequence[Alert], *, webhook: str = "") -> None:
+    """Log alerts, and send them to a webhook, as one JSON document each; after the first failure no more are sent."""
+    for alert in alerts:
+        level = logging.INFO if alert.severity is Severity.NOTE else logging.WARNING
+        _log.log(level, "%s: %s", endpoint.name, alert.text)
+    for sent, alert in enumerate(alerts if webhook else ()):
+        try:
+            _send(webhook, endpoint, alert)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            _log.warning("%d alerts could not be sent to the webhook: %s", len(alerts) - sent, error)
+            return
 
 
 def _send(webhook: str, endpoint: Endpoint, alert: Alert) -> None:
-    body = msgspec.json.encode({"endpoint": endpoint.name, **msgspec.to_builtins(alert)})
+    body = msgspec.json.encode({**msgspec.to_builtins(alert), "endpoint": endpoint.name})
     request = urllib.request.Request(webhook, data=body, headers={"content-type": "application/json"})  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE_S):  # noqa: S310 - settings allow http and https only
-            pass
-    except (urllib.error.URLError, OSError) as error:
-        _log.warning("the alert %s could not be sent to the webhook: %s", alert.key, error)
+    with urllib.request.urlopen(request, timeout=_PATIENCE_S):  # noqa: S310 - settings allow http and https only
+        pass

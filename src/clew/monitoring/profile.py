@@ -31,6 +31,7 @@ __all__ = [
     "encode_hours",
     "encode_profile",
     "learn_profile",
+    "rows_by_hour",
 ]
 
 HOUR_US = 3_600_000_000
@@ -145,6 +146,15 @@ def counts_by_hour(decider: str, logged: pl.DataFrame, profile: Profile) -> Hour
         for hour, counts in zip(hours.values(), flat.reshape(-1, width).tolist(), strict=True):
             hour[column.name] = counts
     return HourCounts(decider=decider, hours=hours)
+
+
+def rows_by_hour(decider: str, logged: pl.DataFrame) -> HourCounts:
+    """Counts of logged decisions of a version without a profile: how many there were, in one bin of the score."""
+    import numpy as np
+
+    hours, rows = np.unique(logged["time_us"].to_numpy() // HOUR_US * HOUR_US, return_counts=True)
+    counts = {hour: {SCORE: [count]} for hour, count in zip(hours.tolist(), rows.tolist(), strict=True)}
+    return HourCounts(decider=decider, hours=counts)
 
 
 def add_counts(many: Sequence[dict[str, list[int]]]) -> dict[str, list[int]]:

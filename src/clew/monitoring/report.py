@@ -15,8 +15,9 @@ class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `cost` is over the labelled rows, in the user's money; `estimated_cost` over all rows, from the scores alone, as if
     they were calibrated probabilities (None where they are none). `cases` and `alarms` are shares of labelled rows
-    whose truth, and whose decision, is the second class. `auc` is None without labels of both kinds. `judged_labels`
-    is the position of the label log up to which labels were looked at.
+    whose truth, and whose decision, is the second class. `auc` is None without labels of both kinds.
+    `judged_decisions` and `judged_labels` are positions in the logs: up to the greatest of them among its windows, an
+    endpoint's decisions and labels have been looked at.
     """
 
     drift: DriftReport | None = None
@@ -25,6 +26,7 @@ class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
     auc: float | None = None
     cases: float | None = None
     alarms: float | None = None
+    judged_decisions: int = 0
     judged_labels: int = 0
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from clew.core.errors import Invalid
-from clew.core.types.endpoint import Endpoint
 from clew.core.types.interval import Interval
 from clew.core.types.job import Job
+from clew.loop.monitor import Deciders, Monitor
 from clew.loop.promotion import promote_version
-from clew.loop.retrain import retrain_model
+from clew.loop.retrain import CHALLENGER, retrain_model
+from clew.loop.trigger import Reason
 from clew.loop.watch import watch_endpoint
-from clew.loop.windows import Deciders
+from clew.monitoring.logged import LogReader
 from clew.serving.endpoint import find_endpoint
 from clew.worker.worker import Handler, queue
 
@@ -57,13 +58,13 @@ def handlers_of(workspace: Workspace) -> Mapping[str, Handler]:
 class _Jobs:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._deciders = Deciders(workspace.stores)
+        self._deciders, self._logs = Deciders(workspace.stores), LogReader(workspace.stores)
 
     def watch(self, job: Job) -> dict[str, object]:
         """Look at an endpoint, and ask for a retraining when one is due."""
         workspace = self._workspace
         args = _args(job, WatchArgs)
-        endpoint = self._endpoint(args.endpoint)
+        monitor = self._monitor(args.endpoint)
         now_us = args.until_us or workspace.stores.clock.now_us()
 
         def promote(version: str, *, reason: str, trial: Interval | None = None) -> None:
@@ -74,22 +75,17 @@ class _Jobs:
                 workspace.settings,
                 workspace.aliases,
                 reference,
-                endpoint.alias,
+                monitor.endpoint.alias,
                 reason=reason,
                 trial=trial,
             )
 
-        done = watch_endpoint(
-            workspace.stores,
-            endpoint,
-            now_us=now_us,
-            settings=workspace.settings,
-            deciders=self._deciders,
-            promote=promote,
-        )
-        if done.retrain is not None:
-            wanted: dict[str, object] = {"endpoint": endpoint.name, "until_us": now_us, "reason": done.retrain.text}
-            queue(workspace.stores, RETRAIN, f"{RETRAIN}/{endpoint.model}", wanted)
+        def ask(reason: Reason) -> bool:
+            wanted: dict[str, object] = {"endpoint": args.endpoint, "until_us": now_us, "reason": reason.text}
+            return queue(workspace.stores, RETRAIN, f"{RETRAIN}/{monitor.endpoint.model}", wanted) is not None
+
+        retrain = workspace.settings.retrain.get(monitor.model)
+        done = watch_endpoint(monitor, now_us=now_us, retrain=retrain, promote=promote, ask=ask)
         result: dict[str, object] = msgspec.to_builtins(done)
         return result
 
@@ -97,27 +93,28 @@ class _Jobs:
         """Train an endpoint's model again, and put the new version on trial."""
         workspace = self._workspace
         args = _args(job, RetrainArgs)
-        endpoint = self._endpoint(args.endpoint)
-        with workspace.stores.ledger.read() as tx:
-            model = tx.models.get(endpoint.model).name
-        settings = workspace.settings.retrain.get(model)
+        monitor = self._monitor(args.endpoint)
+        settings = workspace.settings.retrain.get(monitor.model)
         if settings is None:
-            raise Invalid(f"nothing says how to train {model!r}", hint=f"add [retrain.{model}] to clew.toml")
+            raise Invalid(
+                f"nothing says how to train {monitor.model!r}", hint=f"add [retrain.{monitor.model}] to clew.toml"
+            )
+        shadows = workspace.settings.endpoint_of(args.endpoint).shadow
+        if CHALLENGER not in shadows:
+            raise Invalid(
+                f"endpoint {args.endpoint!r} has no {CHALLENGER} in shadow, so no new version could be tried",
+                hint=f'shadow = ["{CHALLENGER}"] in [endpoints.{args.endpoint}]',
+            )
         done = retrain_model(
-            workspace.stores,
-            endpoint,
-            workspace.aliases,
-            settings,
-            root=workspace.root,
-            now_us=args.until_us,
-            reason=args.reason,
-            deciders=self._deciders,
+            monitor, workspace.aliases, settings, root=workspace.root, now_us=args.until_us, reason=args.reason
         )
         result: dict[str, object] = msgspec.to_builtins(done)
         return result
 
-    def _endpoint(self, name: str) -> Endpoint:
-        return find_endpoint(self._workspace.stores, name)
+    def _monitor(self, name: str) -> Monitor:
+        workspace = self._workspace
+        endpoint = find_endpoint(workspace.stores, name)
+        return Monitor.of(workspace.stores, workspace.settings, endpoint, deciders=self._deciders, logs=self._logs)
 
 
 def _args(job: Job, kind: type[T]) -> T:
