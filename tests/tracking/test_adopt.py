@@ -154,6 +154,29 @@ def test_only_stale_unfinished_files_are_removed(stores: Stores, runs: LedgerRun
     assert [path.name for path in folder.iterdir()] == [fresh.name]
 
 
+def test_the_console_of_a_living_run_without_a_journal_stays(stores: Stores, runs: LedgerRuns) -> None:
+    folder = journals_folder(stores.folder, ONE)
+    folder.mkdir(parents=True)
+    (folder / "console.txt").write_text("epoch 1\n")
+    assert adopt(runs, stores.objects, stores.folder) == []
+    assert (folder / "console.txt").read_text() == "epoch 1\n"
+    os.utime(folder / "console.txt", (1, 1))
+    assert adopt(runs, stores.objects, stores.folder) == []
+    assert not folder.exists()
+
+
+def test_a_run_that_found_no_room_for_a_journal_ends_as_it_said(stores: Stores, runs: LedgerRuns) -> None:
+    folder = journals_folder(stores.folder, ONE)
+    folder.mkdir(parents=True)
+    (folder / "console.txt").write_text("epoch 1\n")
+    write_ending(folder, "a", Ending(status=RunStatus.FAILED, ended_us=77, reason="it broke"))
+    assert adopt(runs, stores.objects, stores.folder) == []
+    run = runs.get(ONE)
+    assert (run.status, run.ended_us, run.reason) == (RunStatus.FAILED, 77, "it broke")
+    assert [stores.objects.get(a.digest) for a in runs.artifacts(ONE)] == [b"epoch 1\n"]
+    assert not folder.exists()
+
+
 TRAINING = """
 import mmap, sys
 from pathlib import Path

@@ -22,6 +22,7 @@ from clew.testing.project import open_stores
 from clew.testing.runs import a_run
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.capture import Command, Environment, Seeds, Source, read_aspect
+from clew.tracking.capture.console import Console
 from clew.tracking.run import ActiveRun, current_run
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
@@ -245,6 +246,17 @@ def test_a_ledger_that_is_gone_at_the_end_is_said_and_the_end_comes_later(
     assert runs.get(run.id).status is RunStatus.RUNNING
     assert [found.points for found in adopt(runs, stores.objects, stores.folder)] == [1]
     assert (runs.get(run.id).status, runs.get(run.id).reason) == (RunStatus.FAILED, "why")
+
+
+def test_a_console_that_is_gone_does_not_keep_a_run_from_ending(stores: Stores, tmp_path: Path) -> None:
+    said: list[str] = []
+    run = start(stores, capture=False, say=said.append)
+    console = Console(tmp_path / "console.txt")
+    run._console = console
+    console.path.unlink()
+    run.finish()
+    assert LedgerRuns(stores).get(run.id).status is RunStatus.FINISHED
+    assert [text for text in said if "printed is lost" in text] == said
 
 
 def test_a_forked_worker_logs_into_the_run(stores: Stores) -> None:

@@ -94,16 +94,20 @@ def adopt(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]:
 def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]:
     """`adopt` for the journals in the folder of one run."""
     with contextlib.suppress(FileNotFoundError):
-        for stale in folder.glob("*.new"):
-            if time.time() - stale.stat().st_mtime > _STALE_S:
-                stale.unlink()
+        for unfinished in folder.glob("*.new"):
+            if _is_stale(unfinished):
+                unfinished.unlink()
     journals = sorted({path.name.partition(".")[0] for path in folder.glob("*.journal")})
     last_us = _last_sign_of_life(folder)
     adopted = [
         found for journal in journals if (found := _adopt(runs, objects, folder, journal, last_us=last_us)) is not None
     ]
-    if not journals:
-        (folder / CONSOLE).unlink(missing_ok=True)
+    for journal in {path.stem for path in folder.glob("*.end")}.difference(journals):
+        _end_without_journal(runs, objects, folder, journal)
+    with contextlib.suppress(FileNotFoundError):
+        # Of a living run, too, whose journal found no room.
+        if not journals and _is_stale(folder / CONSOLE):
+            (folder / CONSOLE).unlink()
     with contextlib.suppress(OSError):
         folder.rmdir()
     return adopted
@@ -128,6 +132,19 @@ def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str, *, la
         for path in [folder / f"{journal}.end", *paths]:
             path.unlink(missing_ok=True)
     return found
+
+
+def _end_without_journal(runs: RunService, objects: Objects, folder: Path, journal: str) -> None:
+    """End a run whose journal found no room, as its process said when the ledger was out of reach."""
+    end = read_ending(folder, journal)
+    with contextlib.suppress(NotFound):
+        if end is not None:
+            _end(runs, objects, folder, runs.get(folder.name), end)
+    (folder / f"{journal}.end").unlink(missing_ok=True)
+
+
+def _is_stale(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > _STALE_S
 
 
 def _last_sign_of_life(folder: Path) -> int:

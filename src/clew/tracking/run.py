@@ -222,13 +222,17 @@ class ActiveRun:
         if self._console is None:
             return
         self._console.close()
-        if self._console.path.stat().st_size:
-            self._keep(CONSOLE, Content(self._console.path, "text/plain"))
-        self._console.path.unlink()
+        try:
+            if self._console.path.stat().st_size:
+                self._keep(CONSOLE, Content(self._console.path, "text/plain"))
+            self._console.path.unlink()
+        except FileNotFoundError:
+            self._say(f"what run {self.name} printed is lost: somebody removed {self._console.path}")
 
     def _leave(self, ending: Ending, error: Exception) -> None:
-        if self._ends and self._journal.folder.is_dir():
+        if self._ends:
             try:
+                self._journal.folder.mkdir(parents=True, exist_ok=True)
                 write_ending(self._journal.folder, self._journal.id, ending)
             except OSError as failure:
                 error = failure
