@@ -49,13 +49,14 @@ def demo(*, folder: Path, fresh: bool, until: int, as_json: bool) -> None:
     the other. Labels come a day later; drift and lost value are noticed, the model is trained again, tried in shadow
     and promoted where that pays. It may be stopped at any moment: the same command continues.
     """
+    from clew.demo.calendar import days_of
     from clew.demo.perform import perform
     from clew.demo.screen import drawn
     from clew.demo.standing import Standing
 
     standing = Standing()
     with drawn(standing, sys.stderr):
-        done = perform(folder.resolve(), standing=standing, until_month=until, fresh=fresh)
+        done = perform(folder.resolve(), days_of(until), standing=standing, fresh=fresh)
     if as_json:
         output.record(done.review.result, as_json=True)
         return

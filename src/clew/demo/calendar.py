@@ -7,6 +7,7 @@ so that at the end of each day the flights of the day before get theirs, and two
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from clew.core.errors import Invalid
 from clew.demo.flights import LABEL_DELAY_US, month_start_us
@@ -39,6 +40,7 @@ class Day:
         return self.end_us - LABEL_DELAY_US
 
 
+@cache
 def live_from_us() -> int:
     """When the endpoint gets its first request."""
     return month_start_us(2)

@@ -14,7 +14,7 @@ import msgspec
 from clew.core.clock import format_us
 from clew.core.contracts.stores import Stores
 from clew.core.types.endpoint import Window
-from clew.loop.windows import Deciders
+from clew.loop.monitor import Deciders
 from clew.monitoring.drift import compare_counts
 from clew.monitoring.profile import add_counts, decode_hours
 from clew.monitoring.report import report_of

@@ -57,6 +57,8 @@ def replay(
     service.settle()
     judged_us = judged_until_us(stores, endpoint.name)
     rest = [day for day in days if day.end_us > judged_us]
+    if rest:
+        standing.flights = len(year.keys(days[0].low_us, rest[0].low_us))
     for day in rest:
         live = _Day(stores, endpoint, day, service)
         began = day is rest[0]

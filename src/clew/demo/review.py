@@ -13,7 +13,8 @@ from clew.demo.drifts import weekly_drift
 from clew.demo.latency import request_times_ms
 from clew.demo.prepare import BASELINE, MODEL
 from clew.demo.remembered import judged_until_us
-from clew.demo.result import Counts, Curves, Result, curves_of, result_of
+from clew.demo.result import Curves, Result
+from clew.demo.sums import Counts, curves_of, result_of
 from clew.registry.package import load_package
 from clew.serving.endpoint import find_endpoint
 from clew.serving.runtime import load_runtime

@@ -114,7 +114,7 @@ class Service:
         """Wait until the worker has nothing left to do; one that died is started again."""
         while self._unfinished():
             if self._worker.ensure():
-                self._tell("the worker was gone and is back")
+                self._tell("the worker was gone and is back; what it had in hand waits for its lease, up to a minute")
             time.sleep(_NAP_S)
 
     def settle(self) -> Serving:
