@@ -452,6 +452,26 @@ def test_code_that_is_found_by_a_name_made_at_run_time_keeps_a_result_from_being
     assert entry.ingredients["distribution numpy"] == np.__version__
 
 
+def test_a_model_that_comes_from_the_cache_is_the_same_argument(stores: Stores) -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    @step
+    def fit(x: list[float]) -> Any:
+        return HistGradientBoostingClassifier(max_iter=2, random_state=0).fit([[each] for each in x], [0, 1] * 30)
+
+    @step
+    def score(model: Any, x: list[float]) -> float:
+        return float(model.score([[each] for each in x], [0, 1] * 30))
+
+    x = [float(each % 7) for each in range(60)]
+    for _ in range(3):
+        with run(stores) as told:
+            score(fit(x), x)
+    assert outcomes(told) == ["cached", "cached"]
+    names = LedgerSteps(stores).newest("fit")[0].ingredients.keys()
+    assert not [name for name in names if name.startswith(("environment", "presence", "file", "folder"))]
+
+
 def test_secrets_are_not_written_down(stores: Stores) -> None:
     @step
     def asks(api_token: str, name: str) -> int:

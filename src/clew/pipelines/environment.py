@@ -1,8 +1,8 @@
 """Environment variables, seen as they are read and set.
 
-What a library reads to find its way about (`PATH`, `HOME`, where scratch files go), what it reads while it is imported,
-and a copy that it takes of all variables to start a process with, are no inputs of a result. Whatever the project's own
-code reads is one.
+What a library reads to find its way about (`PATH`, `HOME`, where scratch files go), to count threads (a run records
+them), or while it is imported, and a copy that it takes of all variables to start a process with, are no inputs of a
+result. Whatever the project's own code reads is one.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ def _is_quiet(frame: FrameType, name: str) -> bool:
     if found is None or file_origin(found.f_code.co_filename) is not Origin.LIBRARY:
         return False
     copying = getattr(_copying, "at", None) == (id(found), found.f_lasti)
-    walking = frame.f_globals.get("__name__") in ("collections.abc", "_collections_abc")
-    return name in _ABOUT or copying or walking or is_importing(found)
+    walking = frame.f_code.co_name == "__iter__" and frame.f_globals.get("__name__") == "collections.abc"
+    plumbing = name in _ABOUT or name.endswith(("_THREADS", "_CPU_COUNT"))
+    return plumbing or copying or walking or is_importing(found)
 
 
 def _for_scratch(frame: FrameType | None) -> bool:

@@ -68,7 +68,7 @@ class Observer(Protocol):
 
 
 _observers: tuple[Observer, ...] = ()
-_ours: set[int] = set()
+_mine = threading.local()
 _lock = threading.Lock()
 
 
@@ -88,27 +88,26 @@ def end(observer: Observer) -> None:
 
 def told() -> tuple[Observer, ...]:
     """Who is to be told of what the code does that is running: nobody when it is clew's own."""
-    if not _observers or threading.get_ident() in _ours:
+    if not _observers or getattr(_mine, "clew", False):
         return ()
-    return () if is_clew(caller()) else _observers
+    with unwatched():  # looking at the stack may itself look at files
+        return () if is_clew(caller()) else _observers
 
 
 def disown() -> None:
     """What this thread does from now on is clew's own, and no step's."""
-    _ours.add(threading.get_ident())
+    _mine.clew = True
 
 
 @contextmanager
 def unwatched() -> Iterator[None]:
     """What this thread does within the block is clew's own, and no step's."""
-    me = threading.get_ident()
-    nested = me in _ours
-    _ours.add(me)
+    before = getattr(_mine, "clew", False)
+    _mine.clew = True
     try:
         yield
     finally:
-        if not nested:
-            _ours.discard(me)
+        _mine.clew = before
 
 
 def path_text(path: object) -> str | None:
