@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import stat
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -41,6 +43,19 @@ def test_a_table_is_read_in_every_way(catalog: Catalog) -> None:
     assert rows.lazy().filter(pl.col("id") == 2).select("x").collect().item() == "b"
     assert "rows@1, 2 rows" in repr(rows)
     assert_frame_equal(pl.read_parquet(rows.path()), ROWS)
+
+
+def test_the_parquet_file_of_a_table_can_be_written_by_who_is_not_root(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = pl.LazyFrame.sink_parquet
+
+    def sink(frame: pl.LazyFrame, path: str, **options: Any) -> None:
+        assert Path(path).stat().st_mode & stat.S_IWUSR
+        real(frame, path, **options)
+
+    monkeypatch.setattr(pl.LazyFrame, "sink_parquet", sink)
+    assert catalog.get("rows").path().exists()
 
 
 def test_the_parquet_file_of_a_table_is_put_right(catalog: Catalog) -> None:

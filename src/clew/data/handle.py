@@ -167,7 +167,7 @@ class DatasetHandle:
             pass
         with disk_errors(f"write {path}"):
             folder.mkdir(parents=True, exist_ok=True)
-            with Draft(folder) as draft, Draft(folder) as sum_draft:
+            with Draft(folder, mode=0o644) as draft, Draft(folder) as sum_draft:  # polars opens it by name
                 self.lazy().sink_parquet(draft.path, compression="zstd")
                 sum_draft.write(hash_file(Path(draft.path)).encode())
                 draft.publish(path)
