@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,15 @@ def test_a_fork_opens_its_own_connection(tmp_path: Path) -> None:
     with ledger.read() as tx:
         assert tx.events.count("p") == 2
     ledger.close()
+
+
+def test_a_new_ledger_that_several_open_at_once_waits(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "l", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        SqliteLedger(tmp_path / "l", busy_timeout_s=0.0)
+    done = threading.Timer(0.05, other.execute, ["COMMIT"])
+    done.start()
+    SqliteLedger(tmp_path / "l").close()
+    done.join()
+    other.close()

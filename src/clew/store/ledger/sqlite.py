@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from clew.store.ledger.sql.migrate import pending
 from clew.store.ledger.sql.transaction import SqlTransaction
 
 __all__ = ["SqliteLedger"]
+
+_AGAIN_S = 0.005
 
 
 class SqliteConnection:
@@ -118,9 +121,22 @@ class SqliteLedger:
 
     def _connect(self) -> SqliteConnection:
         raw = sqlite3.connect(self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False)
-        raw.execute("PRAGMA journal_mode = WAL")
+        self._log_ahead(raw)
         raw.execute("PRAGMA cache_size = -16384")
         return SqliteConnection(raw)
+
+    def _log_ahead(self, raw: sqlite3.Connection) -> None:
+        """Turn write-ahead logging on. Where several processes open a new file, SQLite fails without any waiting."""
+        until_s = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                raw.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= until_s:
+                    raise
+                time.sleep(_AGAIN_S)
+            else:
+                return
 
     def _migrate(self, connection: SqliteConnection) -> None:
         raw = connection.raw
@@ -147,8 +163,12 @@ class SqliteLedger:
             raise _translated(error, self._path) from error
 
 
+def _code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
 def _translated(error: sqlite3.Error, path: Path) -> ClewError | sqlite3.Error:
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Unavailable(f"the ledger {path} is locked by another writer", hint="repeat the command")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
