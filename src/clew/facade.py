@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
-from clew.core.errors import ClewError
+from clew.core.errors import ClewError, Exists
 from clew.core.types.step import StepOutcome, StepRun
 from clew.data.handle import DatasetHandle as Dataset
 from clew.loop.fitted import Model
@@ -66,16 +66,22 @@ _lock = threading.Lock()
 def workspace() -> Workspace:
     """The project at or above the current folder, opened once in a process; made here when there is none."""
     here = Path.cwd()
-    root = find_project(here)
-    if root is None:
-        root = init_project(here)
-        say_on_stderr(f"made a project in {root / '.clew'} (clew init elsewhere, if this is not the place)")
     with _lock:
+        root = find_project(here) or _make_project(here)
         if root not in _open:
             _open[root] = opened = Workspace(root)
             adopt(opened.runs, opened.stores.objects, opened.folder)
             atexit.register(_open[root].close)
         return _open[root]
+
+
+def _make_project(here: Path) -> Path:
+    try:
+        init_project(here)
+    except Exists:  # a process that started beside this one was faster
+        return here
+    say_on_stderr(f"made a project in {here / '.clew'} (clew init elsewhere, if this is not the place)")
+    return here
 
 
 def data(reference: str) -> Dataset:

@@ -1,0 +1,38 @@
+"""The Python API finds or makes its project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clew import facade
+from clew.workspace import init_project
+
+
+@pytest.fixture(autouse=True)
+def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facade, "_open", {})
+
+
+def test_a_process_that_another_one_was_faster_than_uses_its_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def find_project(start: Path) -> None:  # and then it is made, by the other one
+        init_project(start, name="theirs")
+
+    monkeypatch.setattr(facade, "find_project", find_project)
+    with facade.workspace() as opened:
+        assert opened.settings.project.name == "theirs"
+    assert "made a project" not in capsys.readouterr().err
+
+
+def test_outside_of_a_project_one_is_made_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with facade.workspace() as opened:
+        assert opened.root == tmp_path
+    assert "made a project" in capsys.readouterr().err
