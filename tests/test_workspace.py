@@ -56,3 +56,14 @@ def test_a_file_is_no_place_for_a_project(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no project can be made"):
         init_project(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_name_of_the_storage_survives_a_loss_of_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[Path, bool]] = []
+
+    def sync_folder(folder: Path) -> None:
+        synced.append((folder, (folder / ".clew").is_dir()))
+
+    monkeypatch.setattr("clew.workspace.sync_folder", sync_folder)
+    init_project(tmp_path)
+    assert (tmp_path, True) in synced

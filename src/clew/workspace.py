@@ -28,7 +28,7 @@ from clew.core.types.project import Project
 from clew.core.types.run import RunKind
 from clew.settings import SETTINGS_FILE, Settings, read_settings
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.store.objects.disk import Draft
+from clew.store.objects.disk import Draft, sync_folder
 from clew.store.objects.local import LocalObjects
 
 if TYPE_CHECKING:
@@ -257,8 +257,10 @@ def init_project(folder: Path, *, name: str = "") -> Path:
         if not settings.exists():
             with Draft(folder, mode=0o666) as draft:
                 draft.write(content.encode())
+                draft.sync()
                 draft.publish(settings)
         (folder / FOLDER).mkdir()
+        sync_folder(folder)  # what the stores promise to survive *power* lies below this name
     except OSError as error:
         if isinstance(error, FileExistsError) and (folder / FOLDER).is_dir():  # somebody else was faster
             raise Exists("project", str(folder), hint="it is ready to use: clew --help") from error
