@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import pytest
 
+from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.contracts.services import RunService
 from clew.core.contracts.stores import Stores
+from clew.core.hashing import hash_bytes
 from clew.core.types.edge import Role
-from clew.core.types.run import RunStatus
+from clew.core.types.run import Artifact, RunStatus
+from clew.store.ledger.sql.runs import SqlArtifacts
 from clew.testing.runs import ONE, RunServiceContract, a_run
 from clew.tracking.runs import LedgerRuns
 
@@ -41,3 +46,27 @@ def test_every_change_is_an_event_and_a_repeated_call_is_none(stores: Stores) ->
     assert {e.actor for e in events} == {"ann"}
     assert [(e.source, e.target, e.role) for e in up] == [("data:x", f"run:{ONE}", Role.INPUT)]
     assert [(e.source, e.target, e.role) for e in down] == [(f"run:{ONE}", "model:y", Role.OUTPUT)]
+
+
+def test_an_artifact_survives_a_loss_of_power_and_costs_the_same_however_many_there_are(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = LedgerRuns(stores)
+    service.create(a_run(), experiment="e")
+    real, asked = stores.ledger.write, list[Durability]()
+
+    def write(durability: Durability = Durability.POWER) -> AbstractContextManager[Transaction]:
+        asked.append(durability)
+        return real(durability)
+
+    def read_all(*_: object) -> None:
+        raise AssertionError("all artifacts of the run were read")
+
+    monkeypatch.setattr(stores.ledger, "write", write)
+    monkeypatch.setattr(SqlArtifacts, "list", read_all)
+    artifact = Artifact(
+        run=ONE, path="a.txt", digest=hash_bytes(b"a"), size_bytes=1, media_type="text/plain", created_us=1
+    )
+    for _ in range(2):
+        service.add_artifact(artifact)
+    assert asked == [Durability.POWER] * 2

@@ -92,10 +92,9 @@ class LedgerRuns:
         return after
 
     def add_artifact(self, artifact: Artifact) -> None:
-        """Name an object as a file of the run; the same path replaces."""
-        with self._stores.ledger.write(Durability.KILL) as tx:
-            there = {a.path: a.digest for a in tx.artifacts.list(artifact.run)}
-            if there.get(artifact.path) == artifact.digest:
+        """Name an object as a file of the run; the same path replaces. Survives *power*."""
+        with self._stores.ledger.write() as tx:
+            if _digest_at(tx, artifact.run, artifact.path) == artifact.digest:
                 return
             _check_running(tx.runs.get(artifact.run))
             tx.artifacts.put(artifact)
@@ -184,6 +183,14 @@ class LedgerRuns:
 def _find(tx: Transaction, id: str) -> Run | None:
     try:
         return tx.runs.get(id)
+    except NotFound:
+        return None
+
+
+def _digest_at(tx: Transaction, run: str, path: str) -> Digest | None:
+    """What a run keeps at a path now, without reading all that it keeps: it may be thousands."""
+    try:
+        return tx.artifacts.get(run, path).digest
     except NotFound:
         return None
 
