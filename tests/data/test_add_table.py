@@ -97,6 +97,12 @@ def test_parts_are_shared_between_versions(site: Site, monkeypatch: pytest.Monke
     assert_frame_equal(frame_of(site, two), frame.with_columns(x=pl.col("id") // 34))
 
 
+def test_small_parts_share_a_pack(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "PART_ROWS", 10)
+    add_table(site, "t", pl.DataFrame({"id": range(95)}))
+    assert len(list((tmp_path / ".clew" / "objects" / "packs").iterdir())) == 1
+
+
 def test_large_parts_are_scanned_where_they_lie(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clew.data.add_table._LOOSE_BYTES", 20_000)
     monkeypatch.setattr(table, "PART_ROWS", 10_000)

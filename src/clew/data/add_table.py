@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from clew.core.contracts.objects import ObjectBatch
 from clew.core.errors import Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.types.check_report import CheckReport, shown
@@ -175,7 +176,7 @@ def _judge_rows(frame: pl.DataFrame, check: Check | None) -> CheckReport | None:
     report = check(frame.lazy())
     if report.passed:
         return report
-    said = [f"{one.check.says} ({one.found or f'{one.failed:,} rows'})" for one in report.errors[:_EXAMPLES]]
+    said = [f"{one.check.text} ({one.found or f'{one.failed:,} rows'})" for one in report.errors[:_EXAMPLES]]
     more = f" and {len(report.errors) - _EXAMPLES} more" if len(report.errors) > _EXAMPLES else ""
     raise Invalid(
         f"the checks refuse these rows: {'; '.join(said)}{more}",
@@ -189,12 +190,13 @@ def _store(site: Site, frame: pl.DataFrame, key: list[str], old: Manifest | None
     known = {_identity(old.schema, part.columns): part for part in old.parts} if old is not None else {}
     parts: list[Part] = []
     done = 0
-    for rows, columns in cut(frame):
-        part = known.get(_identity(schema, columns)) or _store_part(site, rows, columns)
-        parts.append(part)
-        done += part.rows
-        if tell is not None:
-            tell(done, frame.height)
+    with site.objects.batch() as batch:
+        for rows, columns in cut(frame):
+            part = known.get(_identity(schema, columns)) or _store_part(site, batch, rows, columns)
+            parts.append(part)
+            done += part.rows
+            if tell is not None:
+                tell(done, frame.height)
     return Manifest(schema=schema, key=key, parts=parts)
 
 
@@ -203,11 +205,8 @@ def _identity(schema: list[tuple[str, str]], columns: list[Digest]) -> tuple[obj
     return tuple(schema), tuple(columns)
 
 
-def _store_part(site: Site, rows: pl.DataFrame, columns: list[Digest]) -> Part:
+def _store_part(site: Site, batch: ObjectBatch, rows: pl.DataFrame, columns: list[Digest]) -> Part:
     content = encode_part(rows)
-    if len(content) >= _LOOSE_BYTES:  # a file of its own can be scanned where it lies
-        digest = site.objects.put(content)
-    else:
-        with site.objects.batch() as batch:
-            digest = batch.put(content)
+    # a file of its own can be scanned where it lies
+    digest = site.objects.put(content) if len(content) >= _LOOSE_BYTES else batch.put(content)
     return Part(object=digest, rows=rows.height, size_bytes=len(content), columns=columns)

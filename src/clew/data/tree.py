@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from itertools import islice
 
 from clew.core.contracts.objects import Objects
 from clew.core.errors import Corrupt, Invalid, NotFound
@@ -12,6 +13,8 @@ from clew.core.ids import Digest
 from clew.data.folder import Entry, EntryKind, decode
 
 __all__ = ["ReadFolder", "find", "get", "reader", "walk"]
+
+_COMPARED = 10_000
 
 ReadFolder = Callable[[Digest], list[Entry]]
 """Gives the entries of a folder by its digest."""
@@ -53,7 +56,7 @@ def get(read: ReadFolder, root: Digest, path: str) -> Entry:
     """
     entry = find(read, root, path)
     if entry is None:
-        paths = [path for path, _ in walk(read, root)][:10_000]
+        paths = [found for found, _ in islice(walk(read, root), _COMPARED)]
         raise NotFound("file", path, near=get_close_matches(path, paths, n=3))
     return entry
 
