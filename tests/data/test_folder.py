@@ -55,6 +55,8 @@ def raw(*rows: tuple[object, ...]) -> bytes:
         raw((b"b", 0, 1, 1, b"x" * 32), (b"a", 0, 1, 1, b"x" * 32)),
         raw((b"a", 0, 1, 1, b"x" * 32), (b"a", 0, 1, 1, b"x" * 32)),
         raw((b"a", 0, 1, 1, b"x" * 32)) + b"more",
+        raw((b".git", 3, 1, 1, b"x" * 32)),
+        raw((b".clew", 3, 1, 1, b"x" * 32)),
     ],
 )
 def test_a_hostile_folder_is_corrupt(data: bytes) -> None:
@@ -100,3 +102,19 @@ def test_a_folder_that_lies_about_its_sums_is_corrupt() -> None:
     root = folders.add(msgspec.structs.replace(held, size_bytes=6))
     with pytest.raises(Corrupt, match="does not hold"):
         list(walk(folders.__getitem__, root))
+
+
+def test_a_path_that_is_not_there_is_not_looked_for_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = Folders()
+    below = [Entry(b"%d" % i, EntryKind.FOLDER, 0, 0, bytes.fromhex(folders.add())) for i in range(9)]
+    root = folders.add(*below)
+    monkeypatch.setattr("clew.data.tree._COMPARED", 3)
+    opened: list[Digest] = []
+
+    def read(digest: Digest) -> list[Entry]:
+        opened.append(digest)
+        return folders[digest]
+
+    with pytest.raises(NotFound):
+        get(read, root, "x")
+    assert len(opened) <= 5

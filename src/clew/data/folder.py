@@ -12,10 +12,13 @@ from clew.core.errors import Corrupt
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 
-__all__ = ["EMPTY", "Entry", "EntryKind", "decode", "encode"]
+__all__ = ["EMPTY", "NEVER_DATA", "Entry", "EntryKind", "decode", "encode"]
 
 _HEAD = b"clewtree\0"
 _DIGEST_BYTES = 32
+
+NEVER_DATA = frozenset({b".clew", b".git"})
+"""Folders that are left out of data. One that claims to hold them would put hooks or rows where programs trust them."""
 
 
 class EntryKind(IntEnum):
@@ -76,6 +79,8 @@ def decode(data: bytes) -> list[Entry]:
     for entry in entries:
         if entry.name <= last or b"/" in entry.name or b"\0" in entry.name or entry.name in (b".", b".."):
             raise Corrupt(f"a folder object holds the name {entry.name!r}, which cannot be")
+        if entry.kind is EntryKind.FOLDER and entry.name in NEVER_DATA:
+            raise Corrupt(f"a folder object holds a folder {entry.name!r}, which is never data")
         if entry.kind is not EntryKind.LINK and len(entry.content) != _DIGEST_BYTES:
             raise Corrupt(f"the entry {entry.name!r} of a folder object names no object")
         if entry.kind is EntryKind.LINK and (not entry.content or b"\0" in entry.content):

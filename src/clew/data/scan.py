@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clew.core.errors import Conflict, Invalid, NotFound
+from clew.data.folder import NEVER_DATA
 from clew.store.objects.disk import DRAFT_NAME
 
 __all__ = ["Found", "FoundFolder", "Working", "join", "look", "refuse_storage", "scan"]
 
 _STORAGE = b".clew"
-_SKIPPED = frozenset({_STORAGE, b".git"})
 
 
 class Found(NamedTuple):
@@ -127,7 +127,7 @@ def _folder(path: bytes, drafts: list[bytes]) -> FoundFolder:
         for entry in entries:
             name = entry.name
             if entry.is_dir(follow_symlinks=False):
-                if name not in _SKIPPED:
+                if name not in NEVER_DATA:
                     folders.append(name)
                 continue
             s = entry.stat(follow_symlinks=False)
