@@ -191,7 +191,8 @@ def test_checks_are_learned_and_judged(two: Path, capsys: Capture) -> None:
     )
     code, out, _ = clew(capsys, "data", "check", "flights@1")
     assert code == 1
-    assert "3 rows fail" in out
+    assert "3 rows fail 2 of" in out
+    assert "error: delay: at most 2 (" in out
     assert clew_json(capsys, "data", "check", "flights@1", code=1)["rows"] == 3
 
 

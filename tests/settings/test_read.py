@@ -53,6 +53,12 @@ effect = 0.01
 """
 
 
+def test_settings_that_are_a_link_to_nothing_are_not_none(tmp_path: Path) -> None:
+    (tmp_path / "clew.toml").symlink_to("shared.toml")
+    with pytest.raises(Unavailable, match=r"link to shared\.toml"):
+        read_settings(tmp_path / "clew.toml", {})
+
+
 def test_a_whole_file() -> None:
     settings = settings_of(WHOLE)
     assert settings.project.name == "flights"
@@ -103,6 +109,16 @@ def test_a_file_with_windows_line_ends_and_a_mark_at_its_start_is_read(tmp_path:
         ),
         ("[gate.delay]\nconfidence = 95", "clew.toml: [gate.delay] confidence = 95.0 is not between 0 and 1", ""),
         ("gate = 1", "clew.toml: gate = 1 is no table", "write [gate]"),
+        (
+            '[endpoints.late]\nchecks = "flihgts"\n[checks.flights]\nmin_rows = 9',
+            "clew.toml: [endpoints.late] checks = 'flihgts', but there is no [checks.flihgts]",
+            "known: flights",
+        ),
+        (
+            '[retrain.m]\npipeline = "a.py:b"\nevery_days = 0',
+            "clew.toml: [retrain.m] every_days = 0.0 is no time between two retrainings",
+            "",
+        ),
         ("[gate]\ndelay = 1", "clew.toml: [gate] delay = 1 is no table", "write [gate.delay]"),
         ("[value.d]\nmissed_cost = 1", "clew.toml: [value.d] kind is missing", "one of binary, multiclass, regression"),
         ('[value.d]\nkind = "binry"', "clew.toml: [value.d] kind = 'binry' is none of its words", "mean binary?"),

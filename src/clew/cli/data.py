@@ -94,7 +94,7 @@ def add(
     for said in added.changes:
         output.note(said)
     for one in added.report.warnings if added.report is not None else []:
-        output.note(f"warning: {one.check.says} ({one.found or f'{one.failed:,} rows'})")
+        output.note(f"warning: {one.check.text} ({one.found or f'{one.failed:,} rows'})")
 
 
 @command("list", examples=[("clew data list", "every dataset of this project, with its newest version")])

@@ -35,6 +35,8 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
+        if path.is_symlink():
+            raise Unavailable(f"{path} is a link to {path.readlink()}, which is not there") from None
         text = ""
     except UnicodeDecodeError as error:
         raise Invalid(f"{path} is not UTF-8: byte {error.start} does not fit", hint="save it as UTF-8") from None
@@ -60,6 +62,12 @@ def settings_of(text: str, *, where: str = SETTINGS_FILE, environ: Mapping[str, 
     settings = decode_table(tables, Settings, where=where)
     for dataset, checks in settings.checks.items():
         _refuse_nonsense(f"{where}: [checks.{dataset}]", checks)
+    for name, endpoint in settings.endpoints.items():
+        if endpoint.checks and endpoint.checks not in settings.checks:
+            what = (
+                f"{where}: [endpoints.{name}] checks = {endpoint.checks!r}, but there is no [checks.{endpoint.checks}]"
+            )
+            raise Invalid(what, hint=f"known: {', '.join(sorted(settings.checks)) or 'none'}")
     return _overridden(settings, tables, overrides_of(environ or {}))
 
 

@@ -258,5 +258,6 @@ class RetrainSettings(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not _ENTRY.fullmatch(self.pipeline):
             raise Invalid(f"pipeline = {self.pipeline!r} names no function", hint="for example: train.py:train")
-        _at_least("every_days", self.every_days, 0)
+        if not self.every_days > 0:
+            raise Invalid(f"every_days = {self.every_days} is no time between two retrainings")
         _at_least("cooldown_days", self.cooldown_days, 0)

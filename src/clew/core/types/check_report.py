@@ -49,6 +49,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     column: str = ""
 
+    @property
+    def text(self) -> str:
+        """What it asks, and of which column."""
+        return f"{self.column}: {self.says}" if self.column else self.says
+
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
     """One failed check in a request; `row` counts from 0 and is None when it is about a column as a whole."""
@@ -87,7 +92,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """The whole of it in a line."""
-        about = f"{self.check.column}: {self.check.says}" if self.check.column else self.check.says
+        about = self.check.text
         if not self.failed:
             return about
         example = f"row {self.examples[0].row} is {self.examples[0].value}" if self.examples else ""
