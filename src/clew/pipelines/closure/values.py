@@ -1,54 +1,36 @@
 """What a value holds, as a token: a nested list that says type and content and nothing about where it lies.
 
 Order counts wherever code can see it (dicts too), sets are sorted. Arrays and frames are taken by the digest of their
-codec. An instance of a first-party class is its class and its state; one of a library's is what its own pickling
-protocol says of it, without ever making or reading a pickle. Where neither is known, the walk refuses.
+codec. Instances of classes are read in `instances.py`. What is neither known nor readable is refused.
 """
 
 from __future__ import annotations
 
-import copyreg
 import enum
 import functools
 import io
 import logging
 import marshal
 import os
-import pickle
 import re
 import sys
 import threading
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from clew.core.canonical import canonical
-from clew.core.errors import Invalid
 from clew.core.hashing import hash_bytes
-from clew.core.types.dataset import DatasetVersion
 from clew.pipelines.closure.bytecode import bytecode
+from clew.pipelines.closure.instances import instance_token
 from clew.pipelines.closure.modules import extension_of
-from clew.pipelines.closure.origin import Origin, type_origin
+from clew.pipelines.closure.reader import Reader, Rule, parts
 
-__all__ = ["Reader", "is_weak", "value_token"]
-
-
-class Reader(Protocol):
-    """What reading a value needs from a walk."""
-
-    def reference(self, value: object, where: str) -> object:
-        """The token of any value inside of this one."""
-        ...
-
-    def refuse(self, where: str, why: str) -> Invalid:
-        """The error for what cannot be known."""
-        ...
+__all__ = ["is_weak", "value_token"]
 
 
-_Rule = Callable[[Reader, Any, str], object]
-_DEPTH = 200
 _SAFE_INT = 2**63
 _LARGE = 256
 
@@ -64,7 +46,7 @@ def value_token(read: Reader, value: object, where: str) -> object:
     for base, of_base in _BASES:
         if isinstance(value, base):
             return of_base(read, value, where)
-    return _instance(read, value, where)
+    return instance_token(read, value, where)
 
 
 _DIRECT = frozenset({type(None), bool, float})
@@ -92,53 +74,36 @@ def _plain(value: Any) -> str | None:
         return None
 
 
-def _items(tag: str) -> _Rule:
+def _items(tag: str) -> Rule:
     def rule(read: Reader, value: Any, where: str) -> object:
         plain = _plain(value)
         if plain is not None:
             return [tag, "plain", plain]
-        return [tag, *_deeper(read, value, value, where)]
+        return [tag, *parts(read, value, value, where)]
 
     return rule
 
 
-def _mapping(tag: str) -> _Rule:
+def _mapping(tag: str) -> Rule:
     def rule(read: Reader, value: Mapping[object, object], where: str) -> object:
         plain = _plain(value)
         if plain is not None:
             return [tag, "plain", plain]
         flat = [part for pair in value.items() for part in pair]
-        return [tag, *_deeper(read, value, flat, where)]
+        return [tag, *parts(read, value, flat, where)]
 
     return rule
 
 
-def _set(tag: str) -> _Rule:
+def _set(tag: str) -> Rule:
     def rule(read: Reader, value: Any, where: str) -> object:
-        return [tag, *sorted(canonical(token) for token in _deeper(read, value, value, where))]
+        return [tag, *sorted(canonical(token) for token in parts(read, value, value, where))]
 
     return rule
-
-
-_open = threading.local()
-
-
-def _deeper(read: Reader, owner: object, parts: Any, where: str) -> list[object]:
-    """Tokens of the parts of a value that may contain itself."""
-    trail: dict[int, int] = _open.__dict__.setdefault("trail", {})
-    if id(owner) in trail:
-        return [["cycle", len(trail) - trail[id(owner)]]]
-    if len(trail) > _DEPTH:
-        raise read.refuse(where, f"is nested deeper than {_DEPTH} levels")
-    trail[id(owner)] = len(trail)
-    try:
-        return [read.reference(part, where) for part in parts]
-    finally:
-        del trail[id(owner)]
 
 
 def _partial(read: Reader, value: functools.partial[Any], where: str) -> object:
-    return ["partial", *_deeper(read, value, [value.func, value.args, value.keywords], where)]
+    return ["partial", *parts(read, value, [value.func, value.args, value.keywords], where)]
 
 
 def _cached(read: Reader, value: Any, where: str) -> object:
@@ -146,10 +111,10 @@ def _cached(read: Reader, value: Any, where: str) -> object:
 
 
 def _method(read: Reader, value: types.MethodType, where: str) -> object:
-    return ["method", *_deeper(read, value, [value.__func__, value.__self__], where)]
+    return ["method", *parts(read, value, [value.__func__, value.__self__], where)]
 
 
-def _wrapping(*names: str) -> _Rule:
+def _wrapping(*names: str) -> Rule:
     def rule(read: Reader, value: Any, where: str) -> object:
         return [type(value).__name__, *(read.reference(getattr(value, name), where) for name in names)]
 
@@ -168,7 +133,7 @@ def _builtin(read: Reader, value: Any, where: str) -> object:
         return ["compiled", read.reference(extension, where), value.__qualname__]
     if owner is None or isinstance(owner, (types.ModuleType, type)) or _is_module_level(value):
         return ["builtin", str(value.__module__ or getattr(owner, "__name__", "")), value.__qualname__]
-    return ["builtin", value.__name__, *_deeper(read, value, [owner], where)]
+    return ["builtin", value.__name__, *parts(read, value, [owner], where)]
 
 
 def _is_module_level(value: Any) -> bool:
@@ -190,7 +155,7 @@ def _by_type(_: Reader, value: object, __: str) -> object:
     return ["a", f"{type(value).__module__}.{type(value).__qualname__}"]
 
 
-def _refused(why: str) -> _Rule:
+def _refused(why: str) -> Rule:
     def rule(read: Reader, value: object, where: str) -> object:
         raise read.refuse(where, f"is a {type(value).__qualname__}, {why}")
 
@@ -226,7 +191,7 @@ _Lock = type(threading.Lock())
 _RLock = type(threading.RLock())
 _LruCache = type(functools.lru_cache(lambda: None))
 
-_RULES: dict[type, _Rule] = {
+_RULES: dict[type, Rule] = {
     int: _int,
     str: _str,
     bytes: lambda _, value, __: value,
@@ -271,143 +236,10 @@ _RULES: dict[type, _Rule] = {
     threading.local: _refused("which differs from thread to thread"),
 }
 
-_BASES: list[tuple[type, _Rule]] = [
+_BASES: list[tuple[type, Rule]] = [
     (enum.Enum, _member),
     (os.PathLike, _path),
     (io.IOBase, _stream),
     (logging.Logger, lambda _, value, __: ["logger", value.name]),
     (logging.Handler, _by_type),
 ]
-
-
-def _instance(read: Reader, value: object, where: str) -> object:
-    """An instance of any other class."""
-    pinned = getattr(type(value), "__clew_digest__", None)
-    if pinned is not None:
-        return ["pinned", read.reference(type(value), where), str(pinned(value))]
-    if isinstance(value, DatasetVersion):
-        return ["data", value.kind, value.digest]
-    home = getattr(value, "__module__", None)
-    named = getattr(value, "__qualname__", None)
-    if isinstance(named, str) and (extension_of(home) or type(value).__module__.startswith("_cython_")):
-        return ["compiled", read.reference(sys.modules.get(str(home)), where), named]
-    inner = getattr(value, "__wrapped__", None)
-    origin = type_origin(type(value))
-    if origin is Origin.CLEW and isinstance(inner, types.FunctionType):
-        return read.reference(inner, where)
-    content = _array(value)
-    if content is not None:
-        return ["content", read.reference(type(value), where), *content]
-    estimator = _estimator(read, value, where)
-    if estimator is not None:
-        return estimator
-    name = f"{type(value).__module__}.{type(value).__qualname__}"
-    if name.startswith("polars.") and name.endswith(".LazyFrame"):
-        raise read.refuse(where, "is a LazyFrame, whose sources may change: collect it")
-    if origin is Origin.FIRST_PARTY:
-        return _own(read, value, where)
-    if name in _HARMLESS or name.startswith("clew.tracking."):
-        return ["a", name]
-    if isinstance(inner, types.FunctionType):
-        return ["wraps", read.reference(type(value), where), read.reference(inner, where)]
-    return _reduced(read, value, where)
-
-
-_HARMLESS = frozenset({"rich.console.Console"})
-_ARRAYS = frozenset({"numpy", "polars", "pandas"})
-
-
-def _array(value: object) -> tuple[str, str] | None:
-    """Codec and content digest of an array or a frame."""
-    if type(value).__module__.partition(".")[0] not in _ARRAYS:
-        return None
-    from clew.pipelines.codecs import content_digest
-
-    return content_digest(value)
-
-
-def _estimator(read: Reader, value: object, where: str) -> object | None:
-    """A scikit-learn estimator: the digest of its codec, which a stored and loaded one shares, and the code in it."""
-    base = sys.modules.get("sklearn.base")
-    if base is None or not isinstance(value, base.BaseEstimator):
-        return None
-    from clew.pipelines.codecs import content_digest
-
-    found = content_digest(value)
-    if found is None:
-        return None
-    try:
-        held = _reduced(read, value, where)
-    except Invalid:
-        held = None
-    return ["estimator", read.reference(type(value), where), *found, sorted(_references(held))]
-
-
-def _references(token: object) -> set[str]:
-    """The names of functions and classes in a token."""
-    if not isinstance(token, list):
-        return set()
-    if len(token) == 2 and token[0] == "ref" and isinstance(token[1], str):
-        return {token[1]}
-    return set().union(*map(_references, token))
-
-
-def _own(read: Reader, value: object, where: str) -> object:
-    """An instance of a first-party class: its class, its attributes, and what it inherits from a built-in one."""
-    state: list[object] = [vars(value) if hasattr(value, "__dict__") else None, _slots(value), _inherited(value)]
-    token = ["object", read.reference(type(value), where), *_deeper(read, value, state, where)]
-    if not all(base is object or _is_plain(base) for base in type(value).__mro__):
-        token.append(_reduced(read, value, where))
-    return token
-
-
-def _is_plain(base: type) -> bool:
-    """Whether all that instances of this class hold is attributes, or one of the built-in containers."""
-    return base in _CONTAINERS or base.__module__ in _PLAIN or type_origin(base) is Origin.FIRST_PARTY
-
-
-_PLAIN = frozenset({"abc", "collections.abc", "contextlib", "enum", "typing"})
-
-
-def _slots(value: object) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for base in type(value).__mro__:
-        for name, member in base.__dict__.items():
-            if isinstance(member, types.MemberDescriptorType) and hasattr(value, name):
-                found.setdefault(name, getattr(value, name))
-    return found
-
-
-_CONTAINERS: dict[type, Callable[[Any], object]] = {
-    dict: lambda value: dict(dict.items(value)),
-    list: lambda value: list(list.__iter__(value)),
-    tuple: lambda value: tuple(tuple.__iter__(value)),
-    set: lambda value: set(set.__iter__(value)),
-    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
-    str: str.__str__,
-    bytes: lambda value: bytes.__getitem__(value, slice(None)),
-    int: int.__int__,
-    float: float.__float__,
-    deque: lambda value: list(deque.__iter__(value)),
-}
-
-
-def _inherited(value: object) -> object:
-    return next((read(value) for base, read in _CONTAINERS.items() if isinstance(value, base)), None)
-
-
-def _reduced(read: Reader, value: object, where: str) -> object:
-    """An instance as its own pickling protocol describes it."""
-    reducer = copyreg.dispatch_table.get(type(value))
-    try:
-        parts = reducer(value) if reducer else value.__reduce_ex__(4)
-    except _UNREDUCIBLE as error:
-        name = f"{type(value).__module__}.{type(value).__qualname__}"
-        raise read.refuse(where, f"is a {name}, whose content cannot be read ({error})") from error
-    if isinstance(parts, str):
-        return ["named", f"{type(value).__module__}.{type(value).__qualname__}", parts]
-    listed = [list(part) if at in (3, 4) and part is not None else part for at, part in enumerate(parts)]
-    return ["reduced", read.reference(type(value), where), *_deeper(read, value, listed, where)]
-
-
-_UNREDUCIBLE = (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError, pickle.PickleError)
