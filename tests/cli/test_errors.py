@@ -78,6 +78,11 @@ def test_what_the_system_refuses_is_no_defect(tmp_path: Path, capfd: pytest.Capt
     assert "free some space" in capfd.readouterr().err
 
 
+def test_words_that_are_no_text_are_no_defect(capfd: pytest.CaptureFixture[str]) -> None:
+    assert guarded(lambda: len(os.fsdecode(b"fl\xff").encode()), []) == EXIT_CODES[errors.Invalid]
+    assert "'fl\\udcff' is not UTF-8" in capfd.readouterr().err
+
+
 def test_a_current_folder_that_is_gone_is_no_defect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

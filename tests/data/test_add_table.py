@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -362,6 +363,12 @@ def test_a_damaged_manifest_is_corrupt(site: Site) -> None:
     for content in (b"no manifest", b'{"schema":[],"key":[],"parts":[],"format":"clew.table/9"}'):
         with pytest.raises(Corrupt):
             read_manifest(site.objects, site.objects.put(content))
+
+
+def test_a_file_whose_name_is_no_text_is_refused(site: Site, tmp_path: Path) -> None:
+    path = written(tmp_path / os.fsdecode(b"\xff.csv"), "a\n1\n")
+    with pytest.raises(Invalid, match="rename the file"):
+        add_table(site, "t", path)
 
 
 def test_csv_with_other_separators(site: Site, tmp_path: Path) -> None:

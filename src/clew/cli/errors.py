@@ -59,6 +59,8 @@ _OF_THE_MACHINE = {
 }
 """What an operating system refuses for reasons of its own or because of a path that was given: no defect of clew."""
 
+_MOST_SHOWN = 200
+
 _PIPE_CLOSED = 141
 """Exit code when the reader of stdout went away (128 + SIGPIPE)."""
 
@@ -98,8 +100,8 @@ def guarded(call: Callable[[], int], words: Sequence[str]) -> int:
     except BrokenPipeError:
         _close_stdout()
         return _PIPE_CLOSED
-    except OSError as error:
-        refused = _refused(error)
+    except (OSError, UnicodeEncodeError) as error:
+        refused = _refused(error) if isinstance(error, OSError) else _not_text(error)
         if refused is None:
             return _tell_defect(error, words, as_json=as_json)
         _tell(refused.code, refused.what, refused.hint, as_json=as_json)
@@ -126,6 +128,14 @@ def _refused(error: OSError) -> errors.Unavailable | None:
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
     hint = "free some space and run the same command again" if full else "look at the path and its permissions"
     return errors.Unavailable(f"{where}{error.strerror or error}", hint=hint)
+
+
+def _not_text(error: UnicodeEncodeError) -> errors.Invalid | None:
+    """Words of the command line, and names of files, may be bytes that are no text; nothing keeps such a name."""
+    if error.reason != "surrogates not allowed":
+        return None
+    said = error.object if len(error.object) <= _MOST_SHOWN else f"{error.object[:_MOST_SHOWN]}…"
+    return errors.Invalid(f"{said!r} is not UTF-8", hint="give it a name that is")
 
 
 def _is_here() -> bool:

@@ -89,6 +89,8 @@ def _load_file(path: Path, before: Mapping[str, pl.DataType]) -> Loaded:
         if path.exists():
             raise Invalid(f"{path} is no file", hint="a table comes from one file; add a folder under another name")
         raise NotFound("file", str(path))
+    if not _is_text(path):
+        raise Invalid(f"{str(path)!r} is not UTF-8, and cannot be opened as a table", hint="rename the file")
     suffix = path.suffix.lower()
     if suffix in _csv:
         separator = separator_of(path)
@@ -104,6 +106,14 @@ def _load_file(path: Path, before: Mapping[str, pl.DataType]) -> Loaded:
         return Loaded(frame, lambda row: f"row {row}", guessed=False)
     known = ", ".join(sorted(TABLE_SUFFIXES))
     raise Invalid(f"{path} is no table: it ends with none of {known}", hint="rename it, or add it as files")
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read(path: Path, read: Callable[[], pl.DataFrame], explain: Callable[[], str]) -> pl.DataFrame:
