@@ -152,6 +152,21 @@ def test_a_reader_that_goes_away_does_not_stop_the_script(stores: Stores, tmp_pa
     assert done.run.status is RunStatus.FINISHED
 
 
+def test_a_reader_that_is_slow_gets_everything(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.tracking.launch._LINGER_S", 0.1)
+    more = threading.Event()
+
+    class Slow(Out):
+        def write(self, data: object) -> int:
+            more.wait(5)
+            return super().write(data)  # type: ignore[arg-type]
+
+    out = Slow()
+    threading.Timer(0.5, more.set).start()
+    launch(stores, [script(tmp_path, "print('x' * 1000)")], out=out)
+    assert out.getvalue() == b"x" * 1000 + b"\n"
+
+
 def test_what_the_script_leaves_running_does_not_hold_the_run(
     stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

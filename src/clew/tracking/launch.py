@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -33,6 +34,7 @@ __all__ = ["Launched", "launch"]
 _TAIL_LINES = 60
 _CHUNK_BYTES = 1 << 16
 _LINGER_S = 2.0
+_TICK_S = 0.05
 
 
 class Launched(NamedTuple):
@@ -139,16 +141,16 @@ def _execute(
     os.close(out_write)
     os.close(err_write)
     pumps = [
-        threading.Thread(target=_pump, args=(out_read, out, lambda text: console.feed("stdout", text)), daemon=True),
-        threading.Thread(target=_pump, args=(err_read, sys.stderr.buffer, keep_error), daemon=True),
+        _Pump(out_read, out, lambda text: console.feed("stdout", text)),
+        _Pump(err_read, sys.stderr.buffer, keep_error),
     ]
     with _signals_for(process):
         for pump in pumps:
             pump.start()
         code = process.wait()
+    with contextlib.suppress(KeyboardInterrupt):  # the script has ended: this only ends the waiting for our reader
         for pump in pumps:
-            # What the script left running may hold its streams for ever.
-            pump.join(_LINGER_S)
+            pump.wait(_LINGER_S)
     tidy.end()
     return code, tail
 
@@ -174,24 +176,46 @@ def _make_plain(terminal: int) -> None:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
 
 
-def _pump(read: int, out: BinaryIO, feed: Callable[[str], object]) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    showing = True
-    while True:
-        try:
-            data = os.read(read, _CHUNK_BYTES)
-        except OSError:  # how a pseudo-terminal says that nobody writes any more
-            data = b""
-        if not data:
-            os.close(read)
-            return
-        if showing:
+class _Pump(threading.Thread):
+    """Carries one stream of the script to ours and to the console, until nobody writes to it any more."""
+
+    def __init__(self, read: int, out: BinaryIO, feed: Callable[[str], object]) -> None:
+        super().__init__(daemon=True)
+        self._read, self._out, self._feed = read, out, feed
+        self._shows, self._is_showing = True, False
+
+    def run(self) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while True:
             try:
-                out.write(data)
-                out.flush()
-            except (OSError, ValueError):
-                showing = False  # nobody reads ours; the script goes on, and its text is kept
-        feed(decoder.decode(data))
+                data = os.read(self._read, _CHUNK_BYTES)
+            except OSError:  # how a pseudo-terminal says that nobody writes any more
+                data = b""
+            if not data:
+                os.close(self._read)
+                return
+            if self._shows:
+                self._show(data)
+            self._feed(decoder.decode(data))
+
+    def wait(self, linger_s: float) -> None:
+        """Wait for the end: `linger_s` for what the script left running, which may hold its streams for ever, and as
+        long as it takes for a reader of ours that is slow."""
+        while self.is_alive() and linger_s > 0:
+            before_s = time.monotonic()
+            self.join(min(_TICK_S, linger_s))
+            if not self._is_showing:
+                linger_s -= time.monotonic() - before_s
+
+    def _show(self, data: bytes) -> None:
+        self._is_showing = True
+        try:
+            self._out.write(data)
+            self._out.flush()
+        except (OSError, ValueError):
+            self._shows = False  # nobody reads ours; the script goes on, and its text is kept
+        finally:
+            self._is_showing = False
 
 
 @contextlib.contextmanager
