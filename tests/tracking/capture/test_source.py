@@ -199,3 +199,25 @@ def test_without_git_the_tree_is_no_repository(tree: Path, monkeypatch: pytest.M
     assert find_repository(tree / "pkg") == tree
     monkeypatch.setenv("PATH", "")
     assert read_git(tree) is None
+
+
+def test_a_repository_within_is_left_out_and_named(objects: MemoryObjects, tree: Path) -> None:
+    inner = tree / "vendor"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    (inner / "a.py").write_text("a = 1\n")
+    git(inner, "add", ".")
+    git(inner, "commit", "-qm", "first")
+    for _ in range(2):  # untracked, and as a submodule
+        source = take(objects, tree)
+        assert [left.path for left in source.left_out if "repository of its own" in left.reason] == ["vendor"]
+        git(tree, "add", "vendor")
+
+
+def test_a_git_that_lists_nothing_in_time_is_said(
+    objects: MemoryObjects, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clew.tracking.capture.source.list_files", lambda _: None)
+    source = take(objects, tree)
+    assert {file.path for file in source.files} == {"train.py", "fresh ü.py"}
+    assert [(left.path, "did not list" in left.reason) for left in source.left_out] == [("*", True)]

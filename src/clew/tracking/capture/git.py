@@ -63,10 +63,10 @@ def read_git(root: Path) -> GitState | None:
     )
 
 
-def list_files(root: Path) -> list[str]:
-    """Tracked files, and untracked ones that are not ignored."""
+def list_files(root: Path) -> list[str] | None:
+    """Tracked files, and untracked ones that are not ignored; None where git is too slow, or refuses."""
     found = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
-    return sorted(path for path in (found or "").split("\0") if path)
+    return None if found is None else sorted(path for path in found.split("\0") if path)
 
 
 def is_ignored(root: Path, folder: Path) -> bool:

@@ -130,11 +130,13 @@ def restore_source(objects: Objects, source: Source, folder: Path) -> None:
 def _candidates(root: Path, entry: Path | None, git: GitState | None) -> tuple[list[str], list[LeftOut]]:
     if git is None:
         return _walk(root, entry)
-    paths = [path for path in list_files(root) if not ALWAYS & set(path.split("/"))]
-    if len(paths) <= _MOST_FILES:
+    listed = list_files(root)
+    paths = [path for path in listed or [] if not ALWAYS & set(path.split("/"))]
+    if listed is not None and len(paths) <= _MOST_FILES:
         return paths, []
     ours = sorted({*git.changed, *git.untracked})[:_MOST_FILES]
-    reason = f"the tree has {len(paths):,} files: unchanged ones are left to commit {git.commit[:12]}"
+    many = "git did not list its files" if listed is None else f"the tree has {len(paths):,} files"
+    reason = f"{many}: unchanged ones are left to commit {git.commit[:12]}"
     return ours, [LeftOut("*", reason)]
 
 
@@ -177,7 +179,7 @@ def _look(root: Path, paths: list[str], seen: Seen) -> tuple[list[SourceFile], l
             continue
         reason = _unfit(info, total)
         if reason:
-            left_out += [LeftOut(path, reason)] if reason != "folder" else []
+            left_out.append(LeftOut(path.rstrip("/"), reason))
             continue
         known = seen.find(str(root / path), info)
         if known is None:
@@ -198,7 +200,7 @@ def _look(root: Path, paths: list[str], seen: Seen) -> tuple[list[SourceFile], l
 
 def _unfit(info: os.stat_result, total: int) -> str:
     if stat.S_ISDIR(info.st_mode):
-        return "folder"
+        return "it is a folder with a repository of its own, such as a submodule"
     if not stat.S_ISREG(info.st_mode):
         return "it is a link, or no file"
     if info.st_size > _FILE_BYTES:
