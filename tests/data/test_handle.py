@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import stat
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from clew.core.errors import Corrupt, Invalid, NotFound
-from clew.core.types.dataset import DatasetKind
+from clew.core.types.dataset import DatasetKind, DatasetVersion
+from clew.data import handle
 from clew.data.catalog import Catalog
 from clew.data.diff_files import FileSeen
 from clew.data.origin import Origin
@@ -66,6 +68,19 @@ def test_the_parquet_file_of_a_table_is_put_right(catalog: Catalog) -> None:
     path.chmod(0o644)
     path.write_bytes(b"somebody wrote here")
     assert_frame_equal(pl.read_parquet(rows.path()), ROWS)
+
+
+def test_processes_that_ask_for_a_folder_at_once_make_it_one_after_the_other(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def checkout(site: Site, version: DatasetVersion, target: Path, **options: Any) -> None:
+        with Path(f"{target}.lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        real(site, version, target, **options)
+
+    real = handle.checkout
+    monkeypatch.setattr(handle, "checkout", checkout)
+    assert (catalog.get("raw").path() / "a.txt").read_bytes() == b"a"
 
 
 def test_files_are_read_in_every_way(catalog: Catalog) -> None:

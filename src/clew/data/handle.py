@@ -21,7 +21,7 @@ from clew.data.folder import Entry, EntryKind
 from clew.data.site import Site
 from clew.data.table import Manifest, read_manifest, scan_table
 from clew.data.tree import get, reader, walk
-from clew.store.objects.disk import Draft, disk_errors
+from clew.store.objects.disk import Draft, disk_errors, locked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -103,7 +103,10 @@ class DatasetHandle:
         if file:
             self._entry(file)
         top = self._site.folder / "trees" / self.digest
-        checkout(self._site, self.version, top, force=True, exact=True)
+        with disk_errors(f"write {top}"):
+            top.parent.mkdir(parents=True, exist_ok=True)
+            with locked(f"{top}.lock"):  # the processes of one training ask for it at the same moment
+                checkout(self._site, self.version, top, force=True, exact=True)
         return top / file if file else top
 
     def files(self) -> Iterator[FileSeen]:
