@@ -299,6 +299,15 @@ def test_a_diff_names_what_changed(site: Site, tmp_path: Path) -> None:
     assert diff_of(site, one, one).empty
 
 
+def test_a_file_that_keeps_its_name_is_the_one_that_moved(site: Site, tmp_path: Path) -> None:
+    make(tmp_path / "in", {"a": {"x": b"same", "y": b"same"}})
+    one = add_files(site, "raw", tmp_path / "in")
+    shutil.rmtree(tmp_path / "in")
+    make(tmp_path / "in", {"b": {"other": b"same", "x": b"same"}})
+    two = add_files(site, "raw", tmp_path / "in")
+    assert diff_of(site, one, two).renamed == [FileRename("a/y", "b/other", 4), FileRename("a/x", "b/x", 4)]
+
+
 def test_a_diff_reads_what_changed_alone(site: Site, tmp_path: Path) -> None:
     make(tmp_path / "in", {f"d{i}": {"f": b"%d" % i} for i in range(50)})
     one = add_files(site, "raw", tmp_path / "in")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 
 import msgspec
@@ -122,19 +122,36 @@ def _leaves(read: ReadFolder, path: str, entry: Entry | None) -> Iterator[tuple[
 
 def _renames(removed: list[tuple[str, Entry]], added: list[tuple[str, Entry]]) -> list[FileRename]:
     """Pairs of the same content: those that keep their name first, then in the order of paths."""
-    waiting: dict[tuple[bool, bytes], list[str]] = defaultdict(list)
-    for path, entry in sorted(removed, key=lambda one: one[0]):
-        if entry.size_bytes and entry.kind is not EntryKind.FOLDER:
-            waiting[entry.kind is EntryKind.LINK, entry.content].append(path)
+    gone, come = (
+        {path: entry for path, entry in sorted(side, key=_path_of) if _may_move(entry)} for side in (removed, added)
+    )
     found: list[FileRename] = []
-    for path, entry in sorted(added, key=lambda one: one[0]):
-        old = waiting.get((entry.kind is EntryKind.LINK, entry.content))
-        if old and entry.kind is not EntryKind.FOLDER:
-            name = path.rpartition("/")[2]
-            same = next((one for one in old if one.rpartition("/")[2] == name), old[0])
-            old.remove(same)
-            found.append(FileRename(same, path, entry.size_bytes))
+    for key_of in (_content_and_name, _content):
+        waiting: dict[object, deque[str]] = defaultdict(deque)
+        for path, entry in gone.items():
+            waiting[key_of(path, entry)].append(path)
+        for path, entry in list(come.items()):
+            if alike := waiting[key_of(path, entry)]:
+                before = alike.popleft()
+                found.append(FileRename(before, path, entry.size_bytes))
+                del gone[before], come[path]
     return found
+
+
+def _path_of(one: tuple[str, Entry]) -> str:
+    return one[0]
+
+
+def _may_move(entry: Entry) -> bool:
+    return entry.size_bytes > 0 and entry.kind is not EntryKind.FOLDER
+
+
+def _content(_: str, entry: Entry) -> object:
+    return entry.kind is EntryKind.LINK, entry.content
+
+
+def _content_and_name(path: str, entry: Entry) -> object:
+    return _content(path, entry), path.rpartition("/")[2]
 
 
 def _is_folder(entry: Entry | None) -> bool:
