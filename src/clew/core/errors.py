@@ -71,7 +71,7 @@ class Denied(ClewError):
 
 
 class GateRefused(Denied):
-    """A model version did not pass its gate; `verdict` holds the evidence (a `clew.core.types.gate.Verdict`)."""
+    """A model version did not pass its gate; `verdict` holds the evidence (a `clew.core.types.gate.GateReport`)."""
 
     def __init__(self, what: str, *, verdict: object, hint: str = "") -> None:
         self.verdict = verdict

@@ -1,6 +1,6 @@
 """Packages: a fitted model and everything that is known of it, written as objects and read back.
 
-Nothing here touches the ledger: a package becomes a version in `clew.registry.registration`, and is compiled before it
+Nothing here touches the ledger: a package becomes a version in `clew.registry.models`, and is compiled before it
 is built (`clew.serving.compile`). Layout: docs/design/package.md.
 """
 
