@@ -14,6 +14,7 @@ import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import Conflict
+from clew.core.ids import Digest
 from clew.core.types.dataset import LogBatch
 from clew.core.types.endpoint import Window
 from clew.core.types.profile import HourCounts
@@ -33,6 +34,8 @@ _LABEL_HORIZON_US = 60 * DAY_US
 
 _MOST_WINDOWS = 64
 """So many windows in a row are judged and stored together."""
+
+_MANY_WINDOWS = 8
 
 Key = tuple[int, str]
 """The start of a window and its model version."""
@@ -140,8 +143,9 @@ class _Look:
         again = {key: self._find(key) for key in late | labelled if low_us <= key[0] < high_us}
         windows = {key: window for key, window in again.items() if window is not None}
         if high_us > self._end_us or late & again.keys():
-            for key, counts in sorted(self._counted(low_us, high_us, late).items()):
-                windows[key] = self._compared(key, counts, again.get(key))
+            counted = self._counted(low_us, high_us, late)
+            for key, profile in self._stored(counted).items():
+                windows[key] = self._compared(key, counted[key], profile, again.get(key))
         judged = []
         for key, window in sorted(with_worth(self._monitor, windows, self._decisions, self._labels).items()):
             before = again.get(key)
@@ -204,8 +208,20 @@ class _Look:
                     parts.setdefault(key, []).append(columns)
         return {key: add_counts(some) for key, some in parts.items()}
 
-    def _compared(self, key: Key, counts: Counts, before: Window | None) -> Window:
-        """A window with its counts, compared with the training profile. Nothing but the counts is stored."""
+    def _stored(self, counted: dict[Key, Counts]) -> dict[Key, Digest]:
+        """Counts as objects, oldest windows first: one by one, or many at once when a monitor has much to catch up."""
+        encoded = {
+            key: encode_hours(HourCounts(decider=key[1], hours={key[0]: counts}))
+            for key, counts in sorted(counted.items())
+        }
+        objects = self._monitor.stores.objects
+        if len(encoded) < _MANY_WINDOWS:
+            return {key: objects.put(content) for key, content in encoded.items()}
+        with objects.batch() as batch:
+            return {key: batch.put(content) for key, content in encoded.items()}
+
+    def _compared(self, key: Key, counts: Counts, profile: Digest, before: Window | None) -> Window:
+        """A window with its counts, compared with the training profile."""
         monitor, (start_us, version) = self._monitor, key
         report = report_of(before) if before else WindowReport()
         drift = self._drift(key, counts, before)
@@ -216,7 +232,7 @@ class _Look:
             end_us=start_us + monitor.length_us,
             rows=max((sum(bins) for bins in counts.values()), default=0),
             labels=0,
-            profile=monitor.stores.objects.put(encode_hours(HourCounts(decider=version, hours={start_us: counts}))),
+            profile=profile,
             report=msgspec.to_builtins(msgspec.structs.replace(report, drift=drift)),
             revision=0,
             judged_us=0,

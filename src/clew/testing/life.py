@@ -193,7 +193,7 @@ class Life:
         Returns:
             The names of the flights: the caller's keys, or the ids of the predictions.
         """
-        table = flights(rows, seed=int(day * 24) + 1000, shift=shift)
+        table = flights(rows, seed=abs(int(day * 24) + 1000), shift=shift)
         found: list[str] = []
         for hour in range(hours):
             part = table[hour * rows // hours : (hour + 1) * rows // hours]
