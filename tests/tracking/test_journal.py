@@ -407,3 +407,17 @@ def test_a_segment_that_cannot_be_made_leaves_no_file(tmp_path: Path, monkeypatc
 )
 def test_maps_are_trusted_on_local_file_systems_only(mounts: str, trusted: bool) -> None:
     assert trusts_mmap(Path("/home/me/project"), mounts) is trusted
+
+
+def test_a_folder_that_is_taken_away_while_it_is_empty_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trusts(folder: Path) -> bool:  # between the folder and its first file, an adopter clears empty folders
+        folder.rmdir()
+        return False
+
+    monkeypatch.setattr("clew.tracking.journal.trusts_mmap", trusts)
+    journal = Journal(tmp_path / "j", RUN, say=pytest.fail)
+    journal.log({"loss": 1.0}, 0)
+    assert read(journal.folder) == [("loss", 0, 1.0)]
+    journal.close(delete=True)

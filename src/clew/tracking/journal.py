@@ -261,15 +261,21 @@ class Journal:
 
     def _open_segment(self, header: Header) -> Segment | None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if self._mapped is None:
-                self._mapped = trusts_mmap(self.folder)
-            return Segment(header, self.folder, mapped=self._mapped)
+            try:
+                return self._make_segment(header)
+            except FileNotFoundError:  # who looks for orphans took the folder away while it was still empty
+                return self._make_segment(header)
         except OSError as error:
             self._complain(error)
         if sum(s.header.capacity for s in self._segments if s.in_memory) + header.capacity > _MEMORY_SLOTS:
             return None
         return Segment(header, None, mapped=False)
+
+    def _make_segment(self, header: Header) -> Segment:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._mapped is None:
+            self._mapped = trusts_mmap(self.folder)
+        return Segment(header, self.folder, mapped=self._mapped)
 
     def _write_through(self, start: int, end: int) -> None:
         try:
