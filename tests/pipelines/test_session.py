@@ -21,7 +21,7 @@ import pytest
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Failed, Invalid
 from clew.core.types.step import StepOutcome, StepRun
-from clew.pipelines import LedgerSteps, Session, current, pipeline, session, set_opener, step
+from clew.pipelines import LedgerSteps, Session, current, fingerprint, pipeline, session, set_opener, step
 
 RAN: list[str] = []
 
@@ -425,6 +425,49 @@ def test_a_host_or_a_program_keeps_a_result_from_being_kept(stores: Stores) -> N
     assert "connects to 127.0.0.1" in told[0].reason
     assert "inputs=['network']" in told[0].reason
     assert "starts true" in told[1].reason
+
+
+COUNT = {"calls": 0}
+DRAWS = random.Random(0)
+
+
+def test_a_step_that_changes_what_it_reaches_is_not_kept(stores: Stores) -> None:
+    @step
+    def counts() -> int:
+        COUNT["calls"] += 1
+        return COUNT["calls"]
+
+    @step
+    def draws() -> float:
+        return DRAWS.random()
+
+    @step(ignores=["COUNT"])
+    def counts_freely() -> int:
+        COUNT["calls"] += 1
+        return 1
+
+    with run(stores) as told:
+        for each in (counts, counts, draws, counts_freely, counts_freely):
+            each()
+    assert outcomes(told) == ["executed"] * 4 + ["cached"]
+    assert "it changes global" in told[0].reason
+    assert ":COUNT, which a cached run would not" in told[0].reason
+    assert ":DRAWS, which a cached run would not" in told[2].reason
+
+
+def test_a_key_does_not_depend_on_what_is_imported_already(stores: Stores) -> None:
+    def work() -> list[str]:
+        import colorsys
+        import xml.dom.minidom as dom
+        from email.mime import text
+
+        return [dom.Node.__name__, text.MIMEText.__name__, str(colorsys.ONE_THIRD)]
+
+    for name in ("colorsys", "xml.dom.minidom", "email.mime.text", "email.mime"):
+        sys.modules.pop(name, None)
+    before = fingerprint(work)
+    work()
+    assert fingerprint(work) == before
 
 
 def test_code_that_is_found_by_a_name_made_at_run_time_keeps_a_result_from_being_kept(

@@ -10,7 +10,7 @@ import importlib
 import os
 import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
@@ -20,6 +20,7 @@ from clew.core.errors import ClewError
 from clew.core.hashing import hash_file
 from clew.core.ids import Digest
 from clew.pipelines.arguments import Arguments
+from clew.pipelines.closure import Closure
 from clew.pipelines.codecs import Codec, find_codec
 from clew.pipelines.reads import Read
 from clew.pipelines.seeds import seeded
@@ -33,6 +34,10 @@ class Runnable(Protocol):
 
     __wrapped__: FunctionType
     codec: Codec | None
+
+    def closure(self) -> Closure:
+        """Its code and everything that it reaches, as it is now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class Attempt:
 
 
 def attempt(
-    step: Runnable, arguments: Arguments, order: Order, known: Collection[str], now_us: Callable[[], int]
+    step: Runnable, arguments: Arguments, order: Order, known: Mapping[str, str], now_us: Callable[[], int]
 ) -> Attempt:
     """Run a function once.
 
@@ -110,7 +115,12 @@ def attempt(
             made.failure = _failure(error)
     made.duration_us = (time.perf_counter_ns() - before) // 1000
     if made.failure is None:
-        _finish(made, watch, arguments, order, step.codec, known)
+        _finish(made, arguments, order, step.codec)
+        if order.cache and made.problem is None:
+            for library in order.blind:
+                watch.goes_through("native", f"uses {library}, which reads files unseen, and declares no inputs")
+            made.refusals = watch.refusals(made.files, known) + _changes(step, known)
+            made.reads = watch.reads()
     return made
 
 
@@ -128,10 +138,21 @@ def _failure(error: Exception) -> Failure:
     return Failure(type(error).__name__, str(error), text, error)
 
 
-def _finish(
-    made: Attempt, watch: Watch, arguments: Arguments, order: Order, codec: Codec | None, known: Collection[str]
-) -> None:
-    """Encode the result and settle what was read and written."""
+def _changes(step: Runnable, known: Mapping[str, str]) -> list[str]:
+    """What the step changed of what it reaches: another step, or the next call, would find it changed."""
+    try:
+        now = step.closure().ingredients
+    except ClewError as error:
+        return [f"afterwards {error.what}"]
+    changed = sorted(name for name in known.keys() | now.keys() if known.get(name) != now.get(name))
+    return [
+        f"it changes {name}, which a cached run would not; pass that as an argument, or declare ignores=[…]"
+        for name in changed[:1]
+    ]
+
+
+def _finish(made: Attempt, arguments: Arguments, order: Order, codec: Codec | None) -> None:
+    """Encode the result, and look whether the arguments are what they were."""
     noted = _Noted()
     try:
         used = codec or find_codec(made.value)
@@ -140,19 +161,12 @@ def _finish(
         made.problem = (error.what, error.hint)
         return
     made.files = noted.files
-    if not order.cache:
-        return
-    changed = arguments.changed()
+    changed = arguments.changed() if order.cache else []
     if changed:
         made.problem = (
             f"it changes its argument {changed[0]} in place, which a cached run would not",
             "work on a copy (frame.clone(), array.copy(), sklearn.base.clone(model)) or declare cache=False",
         )
-        return
-    for library in order.blind:
-        watch.goes_through("native", f"uses {library}, which reads files unseen, and declares no inputs")
-    made.refusals = watch.refusals(noted.files, known)
-    made.reads = watch.reads()
 
 
 class _Noted:

@@ -74,11 +74,12 @@ class Fingerprint:
 
 
 def _declared(walk: Walk, value: object) -> None:
-    from clew.pipelines.closure.packages import package_token
+    from clew.pipelines.closure.packages import import_all, package_token
 
-    walk.reference(value, "reaches")
     if isinstance(value, ModuleType) and hasattr(value, "__path__"):
+        import_all(value)
         walk.put(f"package {value.__name__}", package_token(value))
+    walk.reference(value, "reaches")
 
 
 def closure_of(walk: Walk) -> Closure:

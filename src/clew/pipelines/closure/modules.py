@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from clew.core.hashing import Hasher, hash_file
 from clew.pipelines.closure.guards import MISSING, frozen
-from clew.pipelines.closure.origin import Origin, module_origin, type_origin
+from clew.pipelines.closure.origin import Origin, globals_origin, module_origin, type_origin
 
 if TYPE_CHECKING:
     from clew.pipelines.closure.walk import Walk
 
-__all__ = ["extension_of", "folder_digest", "follow", "library_digest", "namespace_token"]
+__all__ = ["extension_of", "folder_digest", "follow", "follow_library", "library_digest", "namespace_token"]
 
 
 def follow(walk: Walk, value: object, path: tuple[str, ...], where: str) -> tuple[object, object]:
@@ -27,35 +27,63 @@ def follow(walk: Walk, value: object, path: tuple[str, ...], where: str) -> tupl
     A module of which no attribute is read is handed on or looked into in ways that are not seen: all of it counts.
     """
     while isinstance(value, ModuleType):
-        names = vars(value)
-        first_party = module_origin(value) is Origin.FIRST_PARTY
-        if not first_party:
-            walk.library(value.__name__, module_origin(value))
+        if module_origin(value) is not Origin.FIRST_PARTY:
+            return follow_library(walk, value, value.__name__, path, where=where)
         if not path:
             return value, walk.module(value)
+        names = vars(value)
         found = names.get(path[0], MISSING)
         if found is MISSING:
-            return _missing(walk, value, path, where) if first_party else (MISSING, [value.__name__, *path])
+            return _missing(walk, value, path, where)
         if not isinstance(found, ModuleType):
-            return found, _attribute(walk, value, path[0], first_party=first_party)
+            return found, walk.bound(names, path[0])
         walk.guards.binding(names, path[0], found)
         value, path = found, path[1:]
     return value, walk.reference(value, where)
 
 
-def _attribute(walk: Walk, module: ModuleType, name: str, *, first_party: bool) -> object:
-    """An attribute that is no module. Of a library's, only what is not the library's own has a content."""
-    names = vars(module)
-    value = names[name]
-    if first_party:
-        return walk.bound(names, name)
-    walk.guards.binding(names, name, value)
-    if isinstance(value, (FunctionType, type)):
-        return walk.reference(value, f"{module.__name__}.{name}")
-    ours = type_origin(type(value)) is Origin.FIRST_PARTY
-    if ours or value is sys.argv or (frozen(value) and not name.startswith("__")):
-        return walk.held("global", f"{module.__name__}:{name}", value, (id(names), name))
-    return ["library", f"{module.__name__}:{name}"]
+def follow_library(
+    walk: Walk, module: ModuleType | None, name: str, path: tuple[str, ...], *, where: str, constants: bool = True
+) -> tuple[object, object]:
+    """What is found by reading attributes of a library's module, and its token.
+
+    The token is what the code spells, whether or not the library is imported yet: a key must not depend on what else
+    the process has done. Only what is not the library's own counts by its content.
+
+    Args:
+        walk: the walk.
+        module: None when it is not imported.
+        name: of the module.
+        path: the attributes.
+        where: who reads them.
+        constants: whether numbers and texts count by their value, for modules that are there in any case.
+    """
+    token: list[object] = ["library", ".".join((name, *path))]
+    origin = Origin.PYTHON if module is None else module_origin(module)
+    walk.library(name, origin)
+    value: object = MISSING if module is None else module
+    for at, part in enumerate(path):
+        if not isinstance(value, ModuleType):
+            break
+        if module_origin(value) is Origin.FIRST_PARTY:
+            return follow(walk, value, path[at:], where)
+        names = vars(value)
+        holder, value = value, names.get(part, MISSING)
+        if value is not MISSING:
+            walk.guards.binding(names, part, value)
+        simple = constants and len(path) == 1 and frozen(value) and not part.startswith("__")
+        if _is_ours(value) or value is sys.argv or simple:
+            return value, [*token, walk.held("global", f"{holder.__name__}:{part}", value, (id(names), part))]
+    return value, token
+
+
+def _is_ours(value: object) -> bool:
+    """Whether something that a library holds was put there by first-party code."""
+    if isinstance(value, FunctionType):
+        return globals_origin(value.__globals__) is Origin.FIRST_PARTY
+    if isinstance(value, type):
+        return type_origin(value) is Origin.FIRST_PARTY
+    return value is not MISSING and type_origin(type(value)) is Origin.FIRST_PARTY
 
 
 def _missing(walk: Walk, module: ModuleType, path: tuple[str, ...], where: str) -> tuple[object, object]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import importlib
+import pkgutil
 from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -11,7 +14,18 @@ from types import ModuleType
 from clew.core.hashing import hash_file
 from clew.pipelines.closure.source import read_source, tree_digest
 
-__all__ = ["package_token"]
+__all__ = ["import_all", "package_token"]
+
+
+def import_all(package: ModuleType) -> None:
+    """Import what is below a package, as computed names will, so that a fingerprint does not depend on what already is.
+
+    What cannot be imported here is known by its file alone.
+    """
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=lambda _: None):
+        if not found.name.endswith(".__main__"):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(found.name)
 
 
 def package_token(package: ModuleType) -> object:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clew.pipelines.closure.distributions import file_of
 from clew.pipelines.closure.dynamic import Reach, reach_of
 from clew.pipelines.closure.guards import MISSING
+from clew.pipelines.closure.modules import follow_library
 from clew.pipelines.closure.origin import Origin, file_origin, module_origin
 from clew.pipelines.closure.references import Reference, Root
 
@@ -68,17 +69,19 @@ def _imported(walk: Walk, reference: Reference, names: dict[str, Any], label: st
     if origin is None:
         walk.guards.check(lambda: _origin_of(root), None)
         return MISSING, ["missing", target]
+    path = reference.path
+    whole = path[:1] == ("",)
     if origin is not Origin.FIRST_PARTY:
         walk.library(root, origin)
-        if target not in sys.modules:
-            return MISSING, ["library", target]
+        name = root if whole else target
+        path = path[1:] if whole else path
+        return follow_library(walk, sys.modules.get(name), name, path, where=label, constants=False)
     try:
         module = importlib.import_module(target)
     except ModuleNotFoundError:
         return MISSING, ["missing", target]
     walk.guards.binding(sys.modules, target, module)
-    path = reference.path
-    if path[:1] == ("",):
+    if whole:
         return walk.follow(sys.modules[root], path[1:], label)
     return walk.follow(module, path, label)
 
