@@ -158,6 +158,19 @@ def test_putting_again_mends_a_damaged_loose_object(tmp_path: Path) -> None:
     assert objects.get(digest) == NOISE
 
 
+def test_a_batch_stores_again_what_is_damaged(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path)
+    data = os.urandom(3000)
+    digest = objects.put(data)
+    path = objects.find_path(digest)
+    assert path is not None
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    with objects.batch() as batch:
+        assert batch.put(data) == digest
+    assert objects.get(digest) == data
+
+
 def test_a_mended_pack_is_read_by_those_who_saw_it_damaged(tmp_path: Path) -> None:
     objects, other = LocalObjects(tmp_path), LocalObjects(tmp_path)
     with objects.batch() as batch:

@@ -67,7 +67,7 @@ class PackBatch:
 
     def _stored(self, raw: bytes, digest: Digest) -> bool:
         """Whether the store holds it already. A loose one is made durable when the batch ends."""
-        if digest[:2] in self._shards and any(self._loose.find(digest)):
+        if digest[:2] in self._shards and self._loose.holds(digest):
             self._found[digest[:2]] = digest
             return True
         return self._seen.may_hold(raw) and self._packs.holds(raw)

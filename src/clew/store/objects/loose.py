@@ -175,6 +175,10 @@ class Loose:
             if os.path.isfile(file):
                 yield LooseObject(digest, file, self._verified)
 
+    def holds(self, digest: Digest) -> bool:
+        """Whether a sound file has this name, so that the object need not be stored again."""
+        return any(_is_sound(found) for found in self.find(digest))
+
     def publish(self, draft: Draft, digest: Digest, *, compressed: bool) -> None:
         """Give a whole, synchronised draft its name, durably."""
         shard = self._shard(digest)
@@ -215,6 +219,14 @@ class Loose:
             sync_folder(self.folder)
             self._durable.add(shard)
         return shard
+
+
+def _is_sound(found: LooseObject) -> bool:
+    try:
+        found.verify()
+    except (Corrupt, FileNotFoundError):
+        return False
+    return True
 
 
 def _frames(file: BinaryIO) -> Frames:
