@@ -146,3 +146,8 @@ def test_any_text_is_a_filter_or_invalid(text: str) -> None:
         judge(text)
     except Invalid:
         return
+
+
+def test_a_number_that_nobody_means_is_refused() -> None:
+    with pytest.raises(Invalid, match="too long"):
+        parse_filter(f"param.x = {'9' * 5000}", now_us=0)

@@ -296,6 +296,8 @@ class LedgerContract:
             assert third.next == ""
             with pytest.raises(Invalid):
                 tx.datasets.versions("id-flights", after="x")
+            with pytest.raises(Invalid):
+                tx.datasets.versions("id-flights", after="9" * 30)
 
     def test_log_batches_enter_once_and_are_found(self, ledger: Ledger) -> None:
         batches = [

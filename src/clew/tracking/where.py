@@ -35,6 +35,7 @@ FIELDS = (
 _TIMES = ("created", "ended")
 _KINDS = ("metric", "param", "tag")
 _DEEPEST = 50
+_LONGEST_NUMBER = 400
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
@@ -306,6 +307,8 @@ class _Reader:
 
     def literal(self, token: _Token) -> Value:
         if token.kind == "number":
+            if len(token.text) > _LONGEST_NUMBER:
+                raise self.error("this number is too long", token.at)
             return float(token.text) if re.search(r"[.eE]", token.text) else int(token.text)
         if token.kind == "text":
             return re.sub(r"\\(.)", r"\1", token.text[1:-1])
