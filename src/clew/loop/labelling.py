@@ -15,6 +15,8 @@ from clew.core.hashing import hash_bytes
 from clew.core.ids import is_id
 from clew.core.types.dataset import LogBatch
 from clew.core.types.endpoint import Endpoint
+from clew.loop.monitor import Deciders
+from clew.monitoring.logged import labels_in
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +69,7 @@ def add_labels(
         How many labels were added.
 
     Raises:
-        Invalid: a column is missing, or names nothing.
+        Invalid: a column is missing or names nothing, or a label is nothing that the endpoint decides.
     """
     import polars as pl
 
@@ -80,6 +82,8 @@ def add_labels(
         if column not in rows.columns:
             raise Invalid(f"the labels have no column {column!r}", hint=f"they have {', '.join(rows.columns[:20])}")
     known = rows.drop_nulls(label)
+    if known[label].dtype.is_float():
+        known = known.filter(pl.col(label).is_not_nan())
     names = known[name].cast(pl.String)
     if names.null_count():
         raise Invalid(f"column {name!r} is null in {names.null_count()} rows", hint="every label says what it is about")
@@ -87,6 +91,8 @@ def add_labels(
         raise Invalid(f"{odd[0]!r} is no id of a prediction", hint="say --key for names of your own")
     if not known.height:
         return 0
+    texts = pl.Series([msgspec.json.encode(value).decode() for value in known[label].to_list()], dtype=pl.String)
+    _refuse_odd(stores, endpoint, texts)
     now_us = stores.clock.now_us()
     frame = pl.DataFrame(
         {
@@ -94,7 +100,7 @@ def add_labels(
             "key": names if by_key else [""] * known.height,
             "time_us": [time_us or now_us] * known.height,
             "received_us": [now_us] * known.height,
-            "label": [msgspec.json.encode(value).decode() for value in known[label].to_list()],
+            "label": texts,
         }
     )
     content = io.BytesIO()
@@ -115,3 +121,19 @@ def add_labels(
     )
     with stores.ledger.write() as tx:
         return frame.height if tx.logs.append([batch]) else 0
+
+
+def _refuse_odd(stores: Stores, endpoint: Endpoint, texts: pl.Series) -> None:
+    """Labels that the version that answers now can never be right about are a mistake in the file."""
+    with stores.ledger.read() as tx:
+        held = {move.alias: move.version for move in tx.models.aliases(endpoint.model)}
+    if endpoint.alias not in held:
+        return
+    signature = Deciders(stores)(held[endpoint.alias]).package.signature
+    odd = texts.filter(labels_in(texts, signature).is_null())
+    if odd.len():
+        wanted = ", ".join(str(label) for label in signature.classes) or "numbers"
+        raise Invalid(
+            f"{odd.len()} labels are nothing that {endpoint.name} decides, the first one {odd[0]}",
+            hint=f"it decides {wanted}",
+        )

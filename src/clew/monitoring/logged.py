@@ -227,16 +227,14 @@ def _positions(decisions: pl.Series, signature: Signature) -> pl.Series:
 
 
 def _spellings(label: ClassLabel) -> list[str]:
-    """How a class may come in JSON: truth values also as 0 and 1, whole numbers also as floats, numbers as texts."""
-    texts = [msgspec.json.encode(label).decode()]
+    """How a class may come in JSON: truth values also as 0 and 1, whole numbers also as floats, all also as texts."""
+    if isinstance(label, str):
+        return [msgspec.json.encode(label).decode(), label]
+    texts = [msgspec.json.encode(label).decode(), f"{label:g}"]
     if isinstance(label, bool):
-        texts += [str(int(label)), f"{int(label)}.0"]
+        texts += [f"{int(label)}.0", f'"{label}"']
     elif isinstance(label, int):
         texts.append(f"{label}.0")
         if label in (0, 1):
             texts.append("true" if label else "false")
-    elif isinstance(label, float):
-        texts.append(f"{label:g}")
-    else:
-        texts.append(label)
-    return texts
+    return texts + [f'"{text}"' for text in texts if not text.startswith('"')]
