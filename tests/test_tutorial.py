@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -252,6 +252,20 @@ def test_what_the_page_says_is_what_comes(page: str, tmp_path: Path) -> None:
     told = (DOCS / "reference" / "events.md").read_text(encoding="utf-8")
     assert kinds
     assert [kind for kind in kinds if f"| `{kind}` |" not in told] == []
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    player = Player(folder, free_port())
+    tutorial, readme = DOCS / "tutorial" / "cancer.md", DOCS.parent / "README.md"
+    player.write(next(block for block in blocks(tutorial.read_text(encoding="utf-8")) if block.title == "prepare.py"))
+    for block in blocks(readme.read_text(encoding="utf-8")):
+        if block.language in ("python", "toml"):
+            player.write(replace(block, title="train.py" if block.language == "python" else "clew.toml"))
+    words = "python prepare.py && clew init && clew data add cells cells.csv --key patient && python train.py"
+    done = player.say(f"{words} && clew model promote tumour@1 champion")
+    assert (done.returncode, "tumour@1 is champion now" in done.stdout) == (0, True), done.stdout
 
 
 def test_a_page_that_is_not_true_is_refused(tmp_path: Path) -> None:
