@@ -17,6 +17,7 @@ from clew.core.ids import Digest
 from clew.core.types.check_report import Check, CheckKind, CheckReport, CheckResult, Scope
 from clew.core.types.checks import CheckSeverity
 from clew.core.types.dataset import DatasetKind
+from clew.data import add_table as add_table_module
 from clew.data import table
 from clew.data.add_files import add_files
 from clew.data.add_table import TableRules, add_table
@@ -363,6 +364,32 @@ def test_a_damaged_manifest_is_corrupt(site: Site) -> None:
     for content in (b"no manifest", b'{"schema":[],"key":[],"parts":[],"format":"clew.table/9"}'):
         with pytest.raises(Corrupt):
             read_manifest(site.objects, site.objects.put(content))
+
+
+@pytest.mark.parametrize("harm", ["lost", "flipped"])
+@pytest.mark.parametrize("which", ["manifest", "first part", "second part"])
+def test_adding_again_mends_what_was_damaged(
+    site: Site, stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str, harm: str
+) -> None:
+    monkeypatch.setattr(table, "PART_ROWS", 2)
+    monkeypatch.setattr(add_table_module, "_LOOSE_BYTES", 0)
+    path = written(tmp_path / "t.csv", "id,code\n1,a\n2,b\n3,c\n4,d\n")
+    version = add_table(site, "t", path).version
+    parts = read_manifest(site.objects, version.manifest).parts
+    digest = {"manifest": version.manifest, "first part": parts[0].object, "second part": parts[1].object}[which]
+    (file,) = (stores.folder / "objects" / "loose").rglob(f"{digest}*")
+    if harm == "lost":
+        file.unlink()
+    else:
+        file.chmod(0o600)
+        file.write_bytes(bytes([file.read_bytes()[0] ^ 1, *file.read_bytes()[1:]]))
+    with pytest.raises((Corrupt, NotFound), match="add the same data again"):
+        DatasetHandle(site, version).frame()
+    again = add_table(site, "t", path)
+    assert (again.new, again.version.reference) == (False, "t@1")
+    assert DatasetHandle(site, again.version).frame().height == 4
+    path.write_text("id,code\n1,a\n2,007\n")
+    assert add_table(site, "t", path).version.schema == {"id": "Int64", "code": "String"}
 
 
 def test_a_file_whose_name_is_no_text_is_refused(site: Site, tmp_path: Path) -> None:

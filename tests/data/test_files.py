@@ -465,6 +465,19 @@ def test_a_stat_cache_of_another_ledger_is_not_believed(site: Site, stores: Stor
     assert seen(tmp_path / "out") == SAMPLE
 
 
+def test_adding_again_mends_a_store_that_lost_its_packs(
+    site: Site, stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clew.data.stat_cache._MARGIN_NS", -(10**12))  # what was written just now looks old enough
+    make(tmp_path / "in", SAMPLE)
+    one = add_files(site, "raw", tmp_path / "in").version
+    for pack in (stores.folder / "objects" / "packs").iterdir():
+        pack.unlink()
+    assert add_files(site, "raw", tmp_path / "in").version == one
+    checkout(site, one, tmp_path / "out")
+    assert seen(tmp_path / "out") == SAMPLE
+
+
 def test_a_table_is_not_taken_out_as_files(site: Site, tmp_path: Path) -> None:
     make(tmp_path / "in", {"a": b"a"})
     one = msgspec.structs.replace(add_files(site, "raw", tmp_path / "in").version, kind=DatasetKind.TABLE)

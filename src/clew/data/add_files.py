@@ -41,6 +41,9 @@ def add_files(site: Site, name: str, root: Path, *, origin: Origin | None = None
     origin = origin or Origin()
     cache = known_state(site, root)
     _, taken = read_working(site, root, cache=cache, sink=site.objects, tell=tell)
+    if site.objects.missing([taken.digest]):  # what looks as it did is lost: it is read again
+        cache = None
+        _, taken = read_working(site, root, cache=cache, sink=site.objects, tell=tell)
     if taken.files == 0 and taken.digest == EMPTY:
         raise Invalid(f"{root} holds no files", hint="add a folder that holds the data")
     before = newest(site, name)

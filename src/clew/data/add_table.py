@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from clew.core.contracts.objects import ObjectBatch
-from clew.core.errors import Invalid, NotFound
+from clew.core.errors import Corrupt, Invalid, NotFound
+from clew.core.extras import require
 from clew.core.ids import Digest
 from clew.core.types.check_report import CheckReport, shown
 from clew.core.types.dataset import DatasetKind, DatasetVersion
@@ -81,8 +82,7 @@ def add_table(
     before = newest(site, name)
     if before is not None and before.kind is not DatasetKind.TABLE:
         raise Invalid(f"dataset {name!r} holds {before.kind.value}, not a table", hint="add it under another name")
-    old = read_manifest(site.objects, before.manifest) if before is not None else None
-    types = dict(scan_table(site.objects, old, parts=1).collect_schema()) if old is not None else {}
+    old, types = _stored(site, before) if before is not None else (None, {})
     loaded = load_table(source, types)
     changes = _judge_schema(loaded, before, types, rules) if before is not None else []
     key = list(rules.key if rules.key is not None else before.key if before is not None else [])
@@ -108,6 +108,19 @@ def add_table(
     )
     added = site.datasets.commit(version, parents=origin.parents)
     return Addition(version=added, new=added.id == version.id, changes=changes, report=report)
+
+
+def _stored(site: Site, before: DatasetVersion) -> tuple[Manifest | None, Mapping[str, pl.DataType]]:
+    """What the version before is made of, and the types of its columns; a damaged one holds nobody up."""
+    require("polars")
+    import polars as pl
+
+    try:
+        old = read_manifest(site.objects, before.manifest)
+        return old, dict(scan_table(site.objects, old, parts=1).collect_schema())
+    except (NotFound, Corrupt):
+        plain = {name: getattr(pl, dtype, None) for name, dtype in before.schema.items()}
+        return None, {name: dtype() for name, dtype in plain.items() if dtype is not None}
 
 
 def _judge_schema(
@@ -187,7 +200,10 @@ def _judge_rows(frame: pl.DataFrame, check: Check | None) -> CheckReport | None:
 def _store(site: Site, frame: pl.DataFrame, key: list[str], old: Manifest | None, tell: Tell | None) -> Manifest:
     """Store the parts that are not stored already."""
     schema = list(types_of(frame).items())
-    known = {_identity(old.schema, part.columns): part for part in old.parts} if old is not None else {}
+    known: dict[object, Part] = {}
+    if old is not None:
+        lost = site.objects.missing(part.object for part in old.parts)
+        known = {_identity(old.schema, part.columns): part for part in old.parts if part.object not in lost}
     parts: list[Part] = []
     done = 0
     with site.objects.batch() as batch:
@@ -197,7 +213,19 @@ def _store(site: Site, frame: pl.DataFrame, key: list[str], old: Manifest | None
             done += part.rows
             if tell is not None:
                 tell(done, frame.height)
-    return Manifest(schema=schema, key=key, parts=parts)
+    manifest = Manifest(schema=schema, key=key, parts=parts)
+    if old is not None and manifest.digest == old.digest and not _is_sound(site, parts):
+        return _store(site, frame, key, None, tell)  # adding data again mends it
+    return manifest
+
+
+def _is_sound(site: Site, parts: Sequence[Part]) -> bool:
+    try:
+        for part in parts:
+            site.objects.find_path(part.object) or site.objects.get(part.object)
+    except (NotFound, Corrupt):
+        return False
+    return True
 
 
 def _identity(schema: list[tuple[str, str]], columns: list[Digest]) -> tuple[object, ...]:

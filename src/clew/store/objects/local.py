@@ -30,6 +30,7 @@ __all__ = ["LocalObjects"]
 T = TypeVar("T")
 
 _ABANDONED_US = 3600 * 1_000_000
+_MEND = "restore it from a backup, or remove .clew/cache and add the same data again"
 _MANY = 256
 """From so many look-ups on, a filter over all packs is worth its making."""
 
@@ -212,8 +213,11 @@ class LocalObjects:
         except Corrupt as error:
             trouble = error
         if trouble is None and self._packs.broken:
-            trouble = next(iter(self._packs.broken.values()))
-        raise trouble or NotFound("object", digest)
+            first = next(iter(self._packs.broken.values()))
+            trouble = Corrupt(f"object {digest} is not found, and {first.what}", hint=first.hint)
+        if trouble is not None:
+            raise Corrupt(trouble.what, hint=trouble.hint or _MEND) from trouble
+        raise NotFound("object", digest, hint=_MEND)
 
     def _copies(self, digest: Digest) -> Iterator[LooseObject | PackedObject]:
         raw = bytes.fromhex(digest)
