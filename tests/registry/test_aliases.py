@@ -253,6 +253,14 @@ def test_rolling_back_again_goes_further_back(stores: Stores, models: LedgerMode
     assert aliases.rollback("delay", "champion").number == 1
 
 
+def test_a_promotion_back_is_no_rollback(stores: Stores, models: LedgerModels) -> None:
+    aliases = LedgerAliases(stores, Judge())
+    for number in (1, 2, 1):
+        aliases.promote(f"delay@{number}", "favourite")
+    assert aliases.rollback("delay", "favourite").number == 2
+    assert aliases.rollback("delay", "favourite").number == 1
+
+
 def test_what_is_no_alias_or_report(stores: Stores, models: LedgerModels) -> None:
     aliases = LedgerAliases(stores, Judge())
     for alias in ("latest", "12", "", "a b", "x" * 65):

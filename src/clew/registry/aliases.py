@@ -205,6 +205,7 @@ class LedgerAliases:
             moved_by=self._stores.actor,
             reason=reason,
             report=report,
+            rollback=returns,
         )
         tx.models.move_alias(move)
         facts = _facts(scene, alias, reason=reason, report=report)
@@ -233,14 +234,10 @@ def _check_expected(model: Model, alias: str, held: Alias | None, expected: int 
 
 
 def _before(moves: list[Alias]) -> Alias | None:
-    """The move to return to: promotions pile up, and each rollback takes the topmost away.
-
-    A rollback is a move to the version below the top with the report of that move; a promotion has one of its own.
-    """
+    """The move to return to: promotions pile up, and each rollback takes the topmost away."""
     pile: list[Alias] = []
     for move in moves:
-        below = pile[-2] if len(pile) > 1 else None
-        if below is not None and (below.version, below.report) == (move.version, move.report):
+        if move.rollback:
             pile.pop()
         else:
             pile.append(move)

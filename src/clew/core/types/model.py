@@ -42,7 +42,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
     """One move of a name: from now on `alias` of the model means version `number`.
 
-    `report` is the digest of the gate report that allowed it; a rollback has the report of the move that it returns
+    `report` is the digest of the gate report that allowed it; a `rollback` has the report of the move that it returns
     to. Moves are kept; the one with the greatest `position` holds.
     """
 
@@ -55,3 +55,4 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     moved_by: str
     reason: str = ""
     report: Digest = Digest("")
+    rollback: bool = False
