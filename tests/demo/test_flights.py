@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime
-from typing import Any
 
 import polars as pl
 import pytest
@@ -43,16 +42,6 @@ def truth(flights: pl.DataFrame) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def january(table: pl.DataFrame) -> pl.DataFrame:
-    return table.filter(pl.col("time_us") < demo.month_start_us(2))
-
-
-@pytest.fixture(scope="module")
-def model(january: pl.DataFrame, truth: pl.DataFrame) -> Any:
-    return demo.fit(january, truth)
-
-
-@pytest.fixture(scope="module")
 def sample(flights: pl.DataFrame) -> pl.DataFrame:
     return flights.filter((pl.col("month") == 3) & pl.col("day").is_in(DAYS))
 
@@ -62,10 +51,6 @@ def reports(weather: pl.DataFrame) -> pl.DataFrame:
     return weather.filter(
         ((pl.col("month") == 3) & pl.col("day").is_in(DAYS)) | ((pl.col("month") == 2) & (pl.col("day") == 28))
     )
-
-
-def nodes(model: Any) -> list[bytes]:
-    return [tree.nodes.tobytes() for (tree,) in model[-1]._predictors]
 
 
 def test_every_flight_is_there_once_and_in_the_order_of_time(table: pl.DataFrame) -> None:
@@ -201,35 +186,6 @@ def test_labels_stand_beside_the_features_and_are_known_a_day_later(table: pl.Da
     assert (truth["known_us"] - table["time_us"]).unique().to_list() == [demo.LABEL_DELAY_US]
 
 
-def test_january_ranks_february_better_than_chance(model: Any, table: pl.DataFrame, truth: pl.DataFrame) -> None:
-    from sklearn.metrics import roc_auc_score
-
-    in_february = (table["time_us"] >= demo.month_start_us(2)) & (table["time_us"] < demo.month_start_us(3))
-    scores = model.predict_proba(table.filter(in_february).select(demo.INPUTS))[:, 1]
-    assert 0.6 < roc_auc_score(truth.filter(in_february)[demo.LABEL], scores) < 0.75
-
-
-def test_a_fit_depends_on_the_rows_and_not_on_their_order(table: pl.DataFrame, truth: pl.DataFrame) -> None:
-    """On the whole year, because bins are learned from a sample of rows only above 200,000 of them."""
-    shuffled = table.sample(fraction=1, shuffle=True, seed=1)
-    assert nodes(demo.fit(shuffled, truth.reverse(), iterations=2)) == nodes(demo.fit(table, truth, iterations=2))
-
-
-def test_a_fit_uses_the_rows_it_is_given_and_no_later_label(
-    model: Any, january: pl.DataFrame, truth: pl.DataFrame
-) -> None:
-    known = truth.with_columns(
-        pl.when(pl.col(demo.KEY) < "2013-02-01").then(demo.LABEL).otherwise(~pl.col(demo.LABEL)).alias(demo.LABEL)
-    )
-    assert nodes(demo.fit(january, known)) == nodes(model)
-
-
-def test_an_unknown_airline_or_airport_is_answered(model: Any, january: pl.DataFrame) -> None:
-    strange = january.head(3).with_columns(carrier=pl.lit("??"), dest=pl.lit(""))
-    scores = model.predict_proba(strange.select(demo.INPUTS))[:, 1]
-    assert ((scores > 0) & (scores < 1)).all()
-
-
 def test_months_begin_at_midnight_in_new_york() -> None:
     assert demo.month_start_us(1) == int(datetime(2013, 1, 1, 5, tzinfo=UTC).timestamp() * 1e6)
     assert demo.month_start_us(7) == int(datetime(2013, 7, 1, 4, tzinfo=UTC).timestamp() * 1e6)
@@ -239,9 +195,7 @@ def test_months_begin_at_midnight_in_new_york() -> None:
             demo.month_start_us(month)
 
 
-def test_what_cannot_be_used_is_refused(
-    sample: pl.DataFrame, reports: pl.DataFrame, january: pl.DataFrame, truth: pl.DataFrame
-) -> None:
+def test_what_cannot_be_used_is_refused(sample: pl.DataFrame, reports: pl.DataFrame) -> None:
     with pytest.raises(Invalid, match="flights has no column origin"):
         demo.features(sample.drop("origin"), reports)
     with pytest.raises(Invalid, match="weather has no column visib"):
@@ -252,11 +206,6 @@ def test_what_cannot_be_used_is_refused(
         demo.features(pl.concat([sample, sample.head(1)]), reports)
     with pytest.raises(Invalid, match="no column arr_delay"):
         demo.labels(sample.drop("arr_delay"))
-    with pytest.raises(Invalid, match="1 of 27004 flights have no label"):
-        demo.fit(january, truth.tail(-1))
-    alike = truth.with_columns(pl.lit(value=True).alias(demo.LABEL))
-    with pytest.raises(Invalid, match="all alike"):
-        demo.fit(january, alike)
 
 
 def test_data_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

