@@ -70,7 +70,6 @@ def test_a_whole_file() -> None:
     assert settings.value["delay"] == BinaryValue(missed_cost=50, false_alarm_cost=10, unit="day")
     assert settings.gate_of("delay").min_auc == 0.6
     assert settings.endpoint_of("late").port == 9000
-    assert settings.monitor_of("late").unit == "day"
     retrain = settings.retrain["delay"]
     assert (retrain.trigger, retrain.promotion.effect, retrain.promotion.confidence) == (Trigger.ANY, 0.01, 0.95)
     assert retrain.params == {"depth": 6, "weights": "balanced"}
@@ -81,7 +80,6 @@ def test_an_empty_file_is_all_defaults() -> None:
     assert settings == Settings()
     assert settings.gate_of("any") == GateSettings()
     assert settings.endpoint_of("any") == EndpointSettings(model="any")
-    assert settings.monitor_of("any").unit == "row"
 
 
 def test_a_file_that_is_not_there_names_the_project_after_its_folder(tmp_path: Path) -> None:

@@ -129,8 +129,8 @@ def _drifts(window: Window) -> Iterator[Finding]:
                 severity=Severity.WARN,
                 at_us=window.end_us,
                 text=(
-                    f"{column.column} has drifted: distance {column.effect:.2f} over the last {column.windows} "
-                    f"windows up to {format_us(window.end_us)}"
+                    f"{column.column} has drifted: distance {column.effect:.2f} over the newest {column.windows} "
+                    f"{'windows' if column.windows > 1 else 'window'} up to {format_us(window.end_us)}"
                 ),
                 facts={"version": window.version, **msgspec.to_builtins(column)},
             )

@@ -163,22 +163,15 @@ class MonitorSettings(Section, frozen=True, kw_only=True):
     """How an endpoint is watched. Nothing needs to be set: the model carries the profile of its training data."""
 
     window: Annotated[Window, _says(description="`hour`, `day` or `week`, of the decisions' time in UTC.")] = Window.DAY
-    unit: Annotated[str, _says(description="What is independent of what. Default: the unit of the value contract.")] = (
-        ""
-    )
     webhook: Annotated[
         str, _says(description="URL that alerts are sent to as JSON. It often holds a secret: see CLEW_WEBHOOK.")
     ] = ""
-    false_discovery_rate: Annotated[
-        float, _says(description="Which share of the columns that are reported may have drifted by chance.")
-    ] = 0.05
     thresholds: Annotated[
         dict[str, float],
         _says(description="Effect sizes from which a column has drifted, instead of those learned in training."),
     ] = {}
 
     def __post_init__(self) -> None:
-        _inside("false_discovery_rate", self.false_discovery_rate, 0, 1)
         for column, effect in self.thresholds.items():
             _at_least(f"thresholds.{column}", effect, 0)
         if self.webhook and not self.webhook.startswith(("http://", "https://")):

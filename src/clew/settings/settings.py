@@ -51,7 +51,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
         return found if found.model else msgspec.structs.replace(found, model=name)
 
     def monitor_of(self, endpoint: str) -> MonitorSettings:
-        """How an endpoint is watched; `unit` is filled in from the value contract of its model."""
-        found = self.monitor.get(endpoint, self.monitor_defaults)
-        contract = self.value.get(self.endpoint_of(endpoint).model)
-        return msgspec.structs.replace(found, unit=found.unit or (contract.unit if contract else "row"))
+        """How an endpoint is watched."""
+        return self.monitor.get(endpoint, self.monitor_defaults)
