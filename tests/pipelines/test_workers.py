@@ -229,9 +229,10 @@ def slow(i):
     return i * i
 
 def work():
-    if WORKERS:
-        return sum(slow.map(range(24)))
-    return sum(slow(i) for i in range(24))
+    total = sum(slow.map(range(24))) if WORKERS else sum(slow(i) for i in range(24))
+    if "stay" in sys.argv:
+        time.sleep(100)
+    return total
 
 if __name__ == "__main__":
     act(sys.argv[1], work)
@@ -257,7 +258,7 @@ def test_a_killed_pipeline_goes_on_where_it_was(tmp_path: Path, workers: str) ->
 
 def test_an_interrupt_ends_the_workers_and_the_same_command_goes_on(tmp_path: Path) -> None:
     path = script(tmp_path, SLOW)
-    process = start(path, "first")
+    process = start(path, "first", "stay")  # so that the signal never comes too late
     _wait_for(tmp_path, 3, process)
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in failed(process)

@@ -275,7 +275,21 @@ def test_a_forked_worker_logs_into_the_run(stores: Stores) -> None:
     assert runs.get(run.id).status is RunStatus.FINISHED
 
 
-def test_capture_says_what_ran(stores: Stores, capsys: pytest.CaptureFixture[str]) -> None:
+def commit(root: Path) -> str:
+    """Put a file into a new repository there; the commit."""
+    root.mkdir()
+    (root / "train.py").write_text("a = 1\n")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false", "-C", str(root)]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_capture_says_what_ran(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = commit(tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
     with capsys.disabled(), start(stores) as run, start(stores) as inner:
         pass
     info = run.info
@@ -285,7 +299,9 @@ def test_capture_says_what_ran(stores: Stores, capsys: pytest.CaptureFixture[str
     assert environment.packages["numpy"] == np.__version__
     assert read_aspect(stores.objects, info, "command", Command).words == info.command
     assert read_aspect(stores.objects, info, "seeds", Seeds).numpy is not None
-    assert read_aspect(stores.objects, info, "source", Source).commit == info.commit
+    source = read_aspect(stores.objects, info, "source", Source)
+    assert [file.path for file in source.files] == ["train.py"]
+    assert source.commit == info.commit == made
     with stores.ledger.read() as tx:
         assert {edge.source.partition(":")[0] for edge in tx.edges.up(f"run:{run.id}")} == {"code", "environment"}
 
