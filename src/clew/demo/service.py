@@ -27,7 +27,7 @@ __all__ = ["CHALLENGER", "Service"]
 
 CHALLENGER = "challenger"
 T = TypeVar("T")
-_NAP_S = 0.003
+_NAP_S = 0.005
 _PATIENCE_S = 60.0
 _UNFINISHED = (JobState.QUEUED, JobState.LEASED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from clew.core.clock import format_us
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Teller", "in_words"]
 
+_PAUSE_S = 0.5
 _ENDS = (Deed.PROMOTED, Deed.REJECTED, Deed.SUPERSEDED)
 
 
@@ -38,8 +40,9 @@ class Teller:
         self._known = len(chapters_of(stores, endpoint))
 
     def after(self, day: Day) -> None:
-        """What is known at the end of a day."""
-        self._add_costs()
+        """What is known at the end of a day; costs only now and then, because they are read from the logs."""
+        if time.monotonic() >= self._next_s:
+            self._add_costs()
         chapters = chapters_of(self._stores, self._endpoint)
         ended = {chapter.version for chapter in chapters if chapter.deed in _ENDS}
         tried = [chapter.version for chapter in chapters if chapter.deed is Deed.RETRAINED]
@@ -57,6 +60,7 @@ class Teller:
         return found[-1] if found else []
 
     def _add_costs(self) -> None:
+        self._next_s = time.monotonic() + _PAUSE_S
         rows = self._account.refresh()
         if rows is not None:
             table = costed(rows)
