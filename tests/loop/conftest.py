@@ -151,7 +151,11 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     second = add_table(site, "flights", frame, origin=Origin(message="January", parents=[node("data", raw.id)])).version
     models = LedgerModels(stores, Trust())
     versions = []
-    with start(stores, "baseline", kind=RunKind.SCRIPT, params={"C": 0.5}, say=lambda _: None) as run:
+    (folder / "train.py").write_text("# the script\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)  # not a snapshot of the checkout that the tests lie in
+        started = start(stores, "baseline", kind=RunKind.SCRIPT, params={"C": 0.5}, say=lambda _: None)
+    with started as run:
         run.input(second)
         reference = DataReference(version=second.id, reference=second.reference, digest=second.digest)
         for strength in (0.5, 2.0):
