@@ -179,7 +179,7 @@ def test_bars_say_who_answered_and_who_was_on_trial() -> None:
     turns = [(bar.word, (bar.first - FIRST).days, (bar.end - FIRST).days) for bar in answering(CHAPTERS, days)]
     assert turns == [("v1", 0, 9), ("v2", 9, 20)]
     trials = [(bar.word, bar.style, (bar.end - bar.first).days) for bar in on_trial(CHAPTERS, days)]
-    assert trials == [("v2", "trial promoted", 4), ("v3", "trial undecided", 8)]
+    assert trials == [("v2 ✓", "trial promoted", 4), ("v3", "trial undecided", 8)]
 
 
 @given(st.floats(-1e7, 1e7), st.floats(1e-3, 1e7))

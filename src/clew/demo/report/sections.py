@@ -74,7 +74,7 @@ def money_section(result: Result, curves: Curves, days: Days) -> str:
     return section(
         "Saved so far",
         f"<figure>{ahead}{bars}{month_axis(days)}<figcaption>Upright lines are promotions. A version on trial was "
-        '<b class="k-promoted">promoted</b>, <b class="k-rejected">rejected</b> or still undecided at its end.'
+        '<b class="k-promoted">promoted ✓</b>, <b class="k-rejected">rejected ✗</b> or still undecided at its end.'
         "</figcaption></figure>"
         f"<figure><h3>Cost so far</h3>{_legend(('loop', 'loop'), ('static', 'static: version 1, never retrained'))}"
         f"{both}{month_axis(days)}</figure>",

@@ -13,6 +13,9 @@ from clew.demo.report.words import day_of, short_date
 
 __all__ = ["Bar", "answering", "on_trial", "strip"]
 
+_SIGNS = {"promoted": " ✓", "rejected": " ✗"}
+"""Not everybody tells green from red."""
+
 _ENDS = {Deed.PROMOTED: "promoted", Deed.REJECTED: "rejected", Deed.SUPERSEDED: "superseded"}
 
 
@@ -48,7 +51,8 @@ def on_trial(chapters: Sequence[Chapter], days: Days) -> list[Bar]:
         until = day_of(end.at_us) if end is not None else days.end
         verdict = _ENDS[end.deed] if end is not None else "undecided"
         says = f"version {chapter.version} on trial from {short_date(first)}: {verdict}"
-        bars.append(Bar(first, until, f"v{chapter.version}", f"trial {verdict}", says))
+        word = f"v{chapter.version}{_SIGNS.get(verdict, '')}"
+        bars.append(Bar(first, until, word, f"trial {verdict}", says))
     return bars
 
 
