@@ -13,6 +13,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import sys
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +26,6 @@ from clew.core.errors import Exists, Invalid, NotFound, Unavailable
 from clew.core.ids import Ids
 from clew.core.types.event import Event
 from clew.core.types.project import Project
-from clew.core.types.run import RunKind
 from clew.settings import SETTINGS_FILE, Settings, read_settings
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.disk import Draft, sync_folder
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from clew.data.datasets import LedgerDatasets
     from clew.data.site import Site
     from clew.loop.fitted import Model
-    from clew.loop.training import Outcome
+    from clew.loop.training import About, Outcome
     from clew.pipelines.pipeline import Pipeline
     from clew.registry.aliases import LedgerAliases
     from clew.registry.formats.format import Trust
@@ -137,8 +137,7 @@ class Workspace:
         pipeline: Pipeline[..., Any],
         params: Mapping[str, Any],
         *,
-        kind: RunKind = RunKind.PIPELINE,
-        name: str = "",
+        about: About | None = None,
         workers: int = 0,
         listener: Callable[[StepRun], None] | None = None,
     ) -> Outcome:
@@ -146,14 +145,7 @@ class Workspace:
         from clew.loop.training import run_pipeline
 
         return run_pipeline(
-            self.stores,
-            pipeline,
-            params,
-            register=self.register,
-            kind=kind,
-            name=name,
-            workers=workers,
-            listener=listener,
+            self.stores, pipeline, params, register=self.register, about=about, workers=workers, listener=listener
         )
 
     def register(self, model: Model, run: str) -> ModelVersion:
@@ -180,16 +172,16 @@ class Workspace:
         self, name: str, *, model: str, alias: str, host: str, port: int, ready: Callable[[Address], None]
     ) -> None:
         """Serve an endpoint until this process is told to stop; see `clew.serving.server.serve`."""
-        from clew.serving.endpoint import declare
+        from clew.serving.endpoint import design
         from clew.serving.loading import loader
         from clew.serving.server import serve
 
         declared = self.settings.endpoint_of(name)
-        endpoint = declare(self.stores, name, model=model, alias=alias)
+        designed = design(self.stores, name, model=model, alias=alias)
         load = loader(self.stores.objects, trust=self.trust, checks=self.settings.checks, dataset=declared.checks)
         serve(
             self.stores,
-            endpoint,
+            designed,
             host=host,
             port=port,
             most_rows=declared.max_rows,
@@ -218,6 +210,8 @@ class Workspace:
         from clew.registry.formats.format import Trust
 
         policy = self.settings.policy
+        if policy.trusted_types and str(self.root) not in sys.path:
+            sys.path.append(str(self.root))  # the project's own types are looked for beside clew.toml, and last
         return Trust(types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle)
 
 

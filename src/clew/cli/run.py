@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,10 @@ from clew.cli.command import command
 from clew.core.errors import Invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from clew.core.types.step import StepRun
+    from clew.loop.training import About
 
 __all__ = ["parameters", "run"]
 
@@ -63,7 +67,11 @@ def run(
     that it returns are registered.
     """
     if not module and _PIPELINE.fullmatch(words[0]):
-        return _run_pipeline(words, name=name, kind=kind, workers=workers, as_json=as_json)
+        from clew.core.types.run import RunKind
+        from clew.loop.training import About
+
+        about = About(kind=RunKind(kind), name=name, experiment=experiment, tags=_tags(tags))
+        return _run_pipeline(words, about, workers=workers, as_json=as_json)
     from clew.tracking.launch import launch
     from clew.workspace import open_workspace
 
@@ -84,8 +92,7 @@ def run(
     raise click.exceptions.Exit(launched.exit_code)
 
 
-def _run_pipeline(words: tuple[str, ...], *, name: str, kind: str, workers: int, as_json: bool) -> None:
-    from clew.core.types.run import RunKind
+def _run_pipeline(words: tuple[str, ...], about: About, *, workers: int, as_json: bool) -> None:
     from clew.loop.training import load_pipeline
     from clew.workspace import open_workspace
 
@@ -93,15 +100,29 @@ def _run_pipeline(words: tuple[str, ...], *, name: str, kind: str, workers: int,
         output.note(f"{step.step:<24} {step.outcome:<9} {step.duration_us / 1e6:8.2f} s")
 
     params = parameters(words[1:])
-    with open_workspace() as workspace, contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+    with open_workspace() as workspace, _prints_aside() if as_json else contextlib.nullcontext():
         pipeline = load_pipeline(words[0], Path.cwd())
-        done = workspace.run_pipeline(pipeline, params, kind=RunKind(kind), name=name, workers=workers, listener=tell)
+        done = workspace.run_pipeline(pipeline, params, about=about, workers=workers, listener=tell)
     if as_json:
         output.record({"run": done.run, "versions": list(done.versions)}, as_json=True)
         return
     for version in done.versions:
         output.note(f"registered {version.reference}: clew model show {version.reference}")
     output.note(f"run {done.run[:12]} finished: clew runs show {done.run[:12]}")
+
+
+@contextlib.contextmanager
+def _prints_aside() -> Iterator[None]:
+    """Whatever the block, or a process that it starts, prints on stdout goes to stderr: stdout is for the result."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def parameters(words: tuple[str, ...]) -> dict[str, Any]:

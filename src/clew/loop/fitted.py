@@ -26,8 +26,8 @@ class Model:
             gate that asks for an evaluation.
         label: the column of the truth.
         features: the input columns, in order; those that the estimator was fitted on when empty.
-        threshold: from which score a binary decision is yes; what the value contract says of a calibrated score when
-            None: false alarm cost over the sum of both costs.
+        threshold: from which score a binary decision is yes. When None, what the value contract says of a probability
+            (false alarm cost over the sum of both costs), and 0 for a distance from the boundary.
         slices: columns of `test` whose values are judged one by one.
     """
 
@@ -62,7 +62,14 @@ class Model:
                 hint="fit on a data frame, or say features=[…]",
             )
         for side, frame in (("train", self.train), ("test", self.test)):
-            missing = [name for name in names if frame is not None and name not in frame.columns]
+            if frame is None:
+                continue
+            if not hasattr(frame, "columns"):
+                raise Invalid(
+                    f"the {side} rows of model {self.name!r} are a {type(frame).__name__}, which names no columns",
+                    hint="hand in a polars or pandas data frame",
+                )
+            missing = [name for name in names if name not in frame.columns]
             if missing:
                 raise Invalid(f"the {side} rows of model {self.name!r} have no column {', '.join(missing)}")
         return names

@@ -14,7 +14,7 @@ from clew.core.errors import Invalid
 from clew.core.ids import Digest
 from clew.core.types.evaluation import Evaluation, encode_evaluation
 from clew.core.types.package import DataReference, Decision
-from clew.core.types.signature import Signature
+from clew.core.types.signature import Scale, Signature
 from clew.core.types.value import BinaryValue, ValueContract, plain_value
 from clew.loop.fitted import Model
 from clew.loop.units import calibrated_threshold, units_of
@@ -100,8 +100,11 @@ def pack(
 def _decision(model: Model, contract: ValueContract, signature: Signature) -> Decision:
     if not isinstance(contract, BinaryValue):
         return Decision()
-    threshold = model.threshold
-    return Decision(threshold=calibrated_threshold(contract, signature.classes) if threshold is None else threshold)
+    if model.threshold is not None:
+        return Decision(threshold=model.threshold)
+    if signature.scale is not Scale.PROBABILITY:  # costs say nothing about distances from the boundary
+        return Decision(threshold=0.0)
+    return Decision(threshold=calibrated_threshold(contract, signature.classes))
 
 
 def evaluation_on(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import NotFound
+from clew.core.types.dataset import DatasetKind
 from clew.core.types.evaluation import Evaluation, decode_evaluation
 from clew.core.types.gate import DataEvidence, GateReport
 from clew.core.types.interval import Interval
@@ -84,8 +85,9 @@ def _data(stores: Stores, settings: Settings, package: Package) -> tuple[DataEvi
         if name in settings.checks:
             with stores.ledger.read() as tx:
                 version = tx.datasets.version(used.version)
-            rows = scan_table(stores.objects, read_manifest(stores.objects, version.manifest))
-            report = check_table(rows, settings.checks[name], now_us=version.created_us)
+            if version.kind is DatasetKind.TABLE:
+                rows = scan_table(stores.objects, read_manifest(stores.objects, version.manifest))
+                report = check_table(rows, settings.checks[name], now_us=version.created_us)
         found.append(DataEvidence(dataset=name, reference=used.reference, report=report))
     return tuple(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService
 from clew.core.contracts.stores import Stores
+from clew.core.errors import ClewError
 from clew.core.types.edge import Edge
 from clew.core.types.evaluation import decode_evaluation, encode_evaluation
 from clew.core.types.model import ModelVersion
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from clew.settings import Settings
 
 __all__ = ["register_model"]
+
+_log = logging.getLogger("clew.models")
 
 
 def register_model(
@@ -56,10 +60,9 @@ def register_model(
         before = load_package(stores.objects, newest.package)
         if _essence(stores.objects, package) == _essence(stores.objects, before):
             return newest
-    version = models.register(model.name, digest)
-    if model.test is not None:
+    if model.test is not None:  # before the version is there: without it the gate could not compare the two
         _evaluate_champion(stores, settings, runs, model, package, trust=trust, run=run)
-    return version
+    return models.register(model.name, digest)
 
 
 def _newest(stores: Stores, name: str) -> ModelVersion | None:
@@ -104,15 +107,16 @@ def _evaluate_champion(
     contract = settings.value.get(model.name) or plain_value(package.signature.task, package.signature.classes)
     for version in versions:
         champion = load_package(stores.objects, version.package)
-        if (
-            champion.signature.names != package.signature.names
-            or champion.signature.classes != package.signature.classes
-        ):
+        if champion.signature.classes != package.signature.classes:
             continue
-        runtime = load_runtime(champion, stores.objects, trust=trust)
-        evaluation = encode_evaluation(
-            evaluation_on(model, runtime, contract, champion.decision, at_us=stores.clock.now_us(), data=package.data)
-        )
+        try:
+            runtime = load_runtime(champion, stores.objects, trust=trust)
+            at_us, data = stores.clock.now_us(), package.data
+            worth = evaluation_on(model, runtime, contract, champion.decision, at_us=at_us, data=data)
+        except ClewError as error:  # an old version must not keep a new one out; the gate says that it cannot tell
+            _log.warning("%s cannot be compared with the new version: %s", version.reference, error.what)
+            continue
+        evaluation = encode_evaluation(worth)
         runs.add_artifact(
             Artifact(
                 run=run,
@@ -120,6 +124,6 @@ def _evaluate_champion(
                 digest=stores.objects.put(evaluation),
                 size_bytes=len(evaluation),
                 media_type="application/x-clew-evaluation",
-                created_us=stores.clock.now_us(),
+                created_us=at_us,
             )
         )

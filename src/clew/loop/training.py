@@ -6,13 +6,13 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Invalid, NotFound
+from clew.core.errors import ClewError, Failed, Invalid, NotFound
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import RunKind
 from clew.core.types.step import StepRun
@@ -24,10 +24,20 @@ from clew.pipelines.session import session
 from clew.tracking.run import ActiveRun
 from clew.tracking.start import start
 
-__all__ = ["Outcome", "load_pipeline", "run_pipeline"]
+__all__ = ["About", "Outcome", "load_pipeline", "run_pipeline"]
 
 Register = Callable[[Model, str], ModelVersion]
 """Makes a model that a run returned a version; takes the model and the id of the run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a run of a pipeline is called, and where it belongs; the pipeline's name when `name` is empty."""
+
+    kind: RunKind = RunKind.PIPELINE
+    name: str = ""
+    experiment: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,8 +55,7 @@ def run_pipeline(
     params: Mapping[str, Any],
     *,
     register: Register,
-    kind: RunKind = RunKind.PIPELINE,
-    name: str = "",
+    about: About | None = None,
     workers: int = 0,
     listener: Callable[[StepRun], None] | None = None,
 ) -> Outcome:
@@ -57,20 +66,27 @@ def run_pipeline(
         pipeline: what to run.
         params: its arguments by name; a text for a dataset is a reference.
         register: makes models versions.
-        kind: of the run.
-        name: of the run; the pipeline's when empty.
+        about: what the run is called.
         workers: processes that submitted steps run in.
         listener: is told of each step as it ends.
 
     Raises:
         Invalid: a parameter is missing or unknown.
         NotFound: a dataset does not exist.
-        Failed: a step raised.
+        Failed: a step, or the pipeline itself, raised.
     """
-    site = Site.of(stores)
+    site, about = Site.of(stores), about or About()
     given = {key: value.reference if isinstance(value, DatasetHandle) else value for key, value in params.items()}
     logged = {**_defaults(pipeline), **given}
-    with start(stores, name or pipeline.name, params=logged, kind=kind, entry=_entry(pipeline)) as run:
+    with start(
+        stores,
+        about.name or pipeline.name,
+        params=logged,
+        experiment=about.experiment,
+        tags=about.tags,
+        kind=about.kind,
+        entry=_entry(pipeline),
+    ) as run:
 
         def resolve(reference: str) -> DatasetHandle:
             handle = DatasetHandle(site, site.datasets.resolve(reference))
@@ -81,9 +97,18 @@ def run_pipeline(
             if isinstance(value, DatasetHandle):
                 run.input(value.version)
         with session(stores, run.id, resolve=resolve, workers=workers, listener=listener):
-            result = pipeline.run(**params)
+            result = _result(pipeline, params)
         versions = tuple(_registered(model, run, register) for model in _models(result))
     return Outcome(run=run.id, result=result, versions=versions)
+
+
+def _result(pipeline: Pipeline[..., Any], params: Mapping[str, Any]) -> Any:
+    try:
+        return pipeline.run(**params)
+    except ClewError:
+        raise
+    except Exception as error:  # the user's own code, between its steps
+        raise Failed(f"the pipeline {pipeline.name} raised {type(error).__name__}: {error}") from error
 
 
 def _defaults(pipeline: Pipeline[..., Any]) -> dict[str, object]:
@@ -116,6 +141,7 @@ def load_pipeline(entry: str, folder: Path) -> Pipeline[..., Any]:
     Raises:
         NotFound: there is no such file or function.
         Invalid: the function is no pipeline.
+        Failed: the file raised when it was imported; the original is `__cause__`.
     """
     file, _, attribute = entry.partition(":")
     path = (folder / file).resolve()
@@ -142,7 +168,11 @@ def _import(path: Path) -> ModuleType:
         raise Invalid(f"{path} cannot be imported", hint="name a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[path.stem]
+        raise Failed(f"{path.name} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
 

@@ -7,7 +7,6 @@ into a replica's journal as an endpoint writes them; only HTTP is left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from clew.loop.watch import Watched, watch_endpoint
 from clew.monitoring.logged import LogReader
 from clew.registry.package import load_package
 from clew.serving.compaction import journal_folder
-from clew.serving.endpoint import declare
+from clew.serving.endpoint import declare, find_endpoint
 from clew.serving.journal import ReplicaJournal
 from clew.serving.records import DecisionRecord, LabelRecord, ShadowRecord, encode, row_id
 from clew.serving.runtime import Runtime, load_runtime
@@ -109,6 +108,7 @@ class Life:
     def __init__(self, root: Path) -> None:
         self.workspace = Workspace(root)
         self.stores: Stores = self.workspace.stores
+        self.endpoint: Endpoint = find_endpoint(self.stores, ENDPOINT)
         self.truths: dict[str, bool] = {}
         self.asked: list[Reason] = []
         self._runtimes: dict[str, Runtime] = {}
@@ -123,14 +123,6 @@ class Life:
     def forget(self) -> None:
         """Look from now on as a process that has only just started."""
         self.deciders, self.logs = Deciders(self.stores), LogReader(self.stores)
-
-    @cached_property
-    def endpoint(self) -> Endpoint:
-        """The endpoint."""
-        with self.stores.ledger.read() as tx:
-            found = tx.endpoints.find(self.stores.project, ENDPOINT)
-        assert found is not None
-        return found
 
     @property
     def windows(self) -> list[Window]:
