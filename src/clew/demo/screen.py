@@ -96,7 +96,7 @@ def _picture(standing: Standing) -> RenderableType:
 
 def _tell(standing: Standing, out: TextIO, over: threading.Event) -> None:
     """Lines for a log: phases, months, news."""
-    phase, month, told = "", "", 0
+    phase, month, told = standing.phase, "", 0
     while True:
         last = over.wait(_LOOK_S)
         lines = []
