@@ -70,6 +70,8 @@ class Service:
         """
         if self._caller is not None and self._serve.pid:
             return self._caller
+        if self._caller is not None:
+            self._caller.close()
         again = self._serve.starts > 0
         self._serve.ensure()
         self._caller = Caller(self._wait(self._url, "the endpoint does not answer", self._serve))
