@@ -43,11 +43,11 @@ def test_a_program_is_started_once_and_again_when_it_was_killed(worker: Program)
 def test_one_that_ends_again_and_again_is_given_up_with_its_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program, "_MOST_STARTS", 1)
+    monkeypatch.setattr(program, "_MOST_DEATHS", 1)
     broken = Program(["no-such-command"], folder=tmp_path, log=tmp_path / "log")
     assert broken.ensure()
     os.waitid(os.P_PID, broken.pid, os.WEXITED | os.WNOWAIT)
-    with pytest.raises(Unavailable, match=r"ended 1 times:\s.*no command named 'no-such-command'"):
+    with pytest.raises(Unavailable, match=r"ended 1 times[^\n]*\n.*no command named 'no-such-command'"):
         broken.ensure()
 
 

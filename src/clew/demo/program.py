@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from clew.core.errors import Unavailable
@@ -17,8 +18,9 @@ from clew.core.errors import Unavailable
 __all__ = ["Program"]
 
 _GOODBYE_S = 10.0
-_MOST_STARTS = 20
-_SHOWN_LINES = 15
+_SHORTEST_LIFE_S = 5.0
+_MOST_DEATHS = 3
+_SHOWN_LINES = 6
 
 
 class Program:
@@ -32,7 +34,7 @@ class Program:
 
     def __init__(self, words: list[str], *, folder: Path, log: Path) -> None:
         self.words, self.log, self.starts = words, log, 0
-        self._folder = folder
+        self._folder, self._started_s, self._deaths = folder, 0.0, 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -44,15 +46,19 @@ class Program:
         """Start it unless it runs; whether it had to be started.
 
         Raises:
-            Unavailable: it has died again and again; the end of its output is part of the error.
+            Unavailable: it has died young again and again; the end of its output is part of the error.
         """
         if self.pid:
             return False
-        if self.starts >= _MOST_STARTS:
+        if self._process is not None:
+            young = time.monotonic() - self._started_s < _SHORTEST_LIFE_S
+            self._deaths = self._deaths + 1 if young else 0
+        if self._deaths >= _MOST_DEATHS:
             raise Unavailable(
-                f"clew {' '.join(self.words)} ended {self.starts} times:\n{self.tail()}", hint=f"see {self.log}"
+                f"clew {' '.join(self.words)} ended {self._deaths} times, each soon after its start:\n{self.tail()}",
+                hint=f"see {self.log}",
             )
-        self.starts += 1
+        self.starts, self._started_s = self.starts + 1, time.monotonic()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "clew.demo.tether", str(os.getpid()), *self.words]
         with self.log.open("ab") as out:
