@@ -7,7 +7,7 @@ Conventions of a page that is played:
   running; every other `console` block holds commands behind `$ ` (continued behind `> `), each with what it prints.
 - `…` stands for anything within a line, a line of its own for any lines. Words of 12 and more hexadecimal digits are
   ids: another one comes when the page is played, and must then be the same wherever the page says the same. Times of
-  2026 and durations may differ. Blanks in a row are as good as one.
+  2026 and durations may differ, these in their unit too. Blanks in a row are as good as one.
 - The port may be another one, and the clock is on UTC.
 """
 
@@ -35,13 +35,13 @@ PATIENCE_S = 30.0
 FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ID = re.compile(r"\b[0-9a-f]{12,64}\b")
 LOOSE = re.compile(
-    r"(?P<id>\b[0-9a-f]{12,64}\b)|(?P<time>2026-\d\d-\d\d \d\d:\d\d:\d\d)|(?P<duration>\d[\d.,]*(?= ?(?:s|ms|µs)\b))"
+    r"(?P<id>\b[0-9a-f]{12,64}\b)|(?P<time>2026-\d\d-\d\d \d\d:\d\d:\d\d)|(?P<duration>\d[\d.,]* ?(?:s|ms|µs)\b)"
     r"|(?P<any>…)|(?P<blank>\s+)"
 )
 PATTERNS = {
     "id": r"([0-9a-f]{%d})",
     "time": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
-    "duration": r"[\d.,]+",
+    "duration": r"\d[\d.,]* ?(?:s|ms|µs)",
     "any": r".*",
     "blank": r"\s+",
 }

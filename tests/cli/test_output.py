@@ -108,6 +108,8 @@ def test_json_takes_numpy_paths_and_names_that_are_no_utf8(capfd: pytest.Capture
         ("size_bytes", 1_500_000, "1.5 MB"),
         ("size_bytes", 2e15, "2000.0 TB"),
         ("latency_ms", 0.0123, "0.0123 ms"),
+        ("latency_ms", 999.4, "999 ms"),
+        ("latency_ms", 999.6, "1.0 s"),
         ("latency_ms", 12_345, "12.3 s"),
     ],
 )

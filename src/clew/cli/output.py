@@ -156,7 +156,7 @@ def _number(field: str, value: float) -> str:
     if field.endswith("_bytes"):
         return _size(value)
     if field.endswith("_ms"):
-        return f"{value / 1000:,.1f} s" if value >= 1000 else f"{value:.3g} ms"
+        return f"{value / 1000:,.1f} s" if value >= 999.5 else f"{value:.3g} ms"
     if isinstance(value, int):
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
     return f"{value:,.0f}" if abs(value) >= 100_000 else f"{value:.5g}"
