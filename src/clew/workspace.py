@@ -210,7 +210,7 @@ class Workspace:
         from clew.registry.formats.format import Trust
 
         policy = self.settings.policy
-        if policy.trusted_types and str(self.root) not in sys.path:
+        if (policy.trusted_types or policy.allow_pickle) and str(self.root) not in sys.path:
             sys.path.append(str(self.root))  # the project's own types are looked for beside clew.toml, and last
         return Trust(types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle)
 

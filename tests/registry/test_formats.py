@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import types
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -249,6 +250,31 @@ def test_pickle_only_where_the_policy_allows_it() -> None:
         pickles.load(b"", Trust(allow_pickle=True))
     with pytest.raises(Invalid, match="cannot be pickled"):
         pickles.dump(lambda: 1, Trust(allow_pickle=True))
+
+
+def test_what_no_other_process_would_find_is_not_written() -> None:
+    model = make_pipeline(FunctionTransformer(lambda x: x), LogisticRegression()).fit(X, Y)
+    name = f"{__name__}.<lambda>"
+    for trust in (Trust(), Trust(types=frozenset({name}))):
+        with pytest.raises(Invalid, match="cannot be read again elsewhere"):
+            SKOPS.dump(model, trust)
+
+
+def test_code_that_is_not_here_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("mine")
+    exec(
+        "class Scale:\n    def fit(self, X, y=None):\n        return self\n    predict = transform = fit",
+        module.__dict__,
+    )
+    monkeypatch.setitem(sys.modules, "mine", module)
+    trust = Trust(types=frozenset({"mine.Scale"}), allow_pickle=True)
+    for form in (SKOPS, format_named(ModelFormat.PICKLE)):
+        content = form.dump(module.Scale(), trust).content
+        assert type(form.load(content, trust)) is module.Scale
+        with monkeypatch.context() as patched:
+            patched.delitem(sys.modules, "mine")
+            with pytest.raises(Invalid, match="No module named 'mine'"):
+                form.load(content, trust)
 
 
 def test_a_pickle_is_not_run_when_it_is_refused(tmp_path: Path) -> None:

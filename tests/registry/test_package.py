@@ -40,6 +40,11 @@ X = np.random.default_rng(0).normal(size=(50, 2))
 ENVIRONMENT = Environment(python="3.11.4", platform="linux-x86_64", distributions={"scikit-learn": "1.9.1"})
 
 
+class Own:
+    def predict(self, rows: Any) -> Any:
+        return np.zeros(len(rows))
+
+
 def draft(**changes: Any) -> Draft:
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, X[:, 0] > 0)
     rows = columns_of(X, ["b", "a"])
@@ -169,3 +174,16 @@ def test_the_format_is_frozen() -> None:
     assert hash_bytes(content) == "8e0596420b3320e21d0029dba32d0f578ef9fe9c51b7aa3b2f6201704ce91fd7"
     objects = MemoryObjects()
     assert load_package(objects, objects.put(content)) == frozen_package()
+
+
+def test_a_pickle_is_written_where_nothing_safer_holds_the_model_and_the_policy_says_so() -> None:
+    objects, policy = MemoryObjects(), Trust(allow_pickle=True)
+    safe = load_package(objects, build_package(objects, draft(), policy))
+    assert (safe.model.format, safe.unsafe) == (ModelFormat.SKOPS, ())
+    own = draft(model=Own())
+    with pytest.raises(Denied, match="Own"):
+        build_package(objects, own, Trust())
+    package = load_package(objects, build_package(objects, own, policy))
+    assert package.model.format is ModelFormat.PICKLE
+    assert package.unsafe
+    assert isinstance(load_model(objects, package, policy), Own)

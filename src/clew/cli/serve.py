@@ -34,7 +34,8 @@ def serve(*, reference: str, name: str, endpoint: str, host: str | None, port: i
     from clew.workspace import open_workspace
 
     if bool(reference) == bool(endpoint):
-        raise Invalid("say which model to serve", hint="clew serve MODEL@ALIAS, or clew serve --endpoint NAME")
+        what = f"{reference} and --endpoint {endpoint}: only one can be served" if reference else "serve what?"
+        raise Invalid(what, hint="clew serve MODEL@ALIAS, or clew serve --endpoint NAME")
     model, _, alias = reference.partition("@")
 
     def ready(address: Address) -> None:

@@ -18,7 +18,7 @@ __all__ = ["worker"]
 @command(
     "worker",
     examples=[
-        ("clew worker", "run jobs until Ctrl-C, and look at every endpoint each minute"),
+        ("clew worker", "run jobs until Ctrl-C, and look at every endpoint each quarter of an hour"),
         ("clew worker --every 0", "run only what others queue"),
         ("clew worker --once", "run what is due now, and end"),
     ],
@@ -27,7 +27,7 @@ __all__ = ["worker"]
     "--every",
     "every_s",
     type=click.FloatRange(min=0),
-    default=60.0,
+    default=900.0,
     show_default=True,
     help="Seconds between two looks at each endpoint; 0 for none.",
 )
@@ -44,8 +44,15 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
     from clew.workspace import open_workspace
 
     stop = threading.Event()
+
+    def end(*_: object) -> None:
+        """After the job at hand; at once when asked again: another worker takes the job over then."""
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     with open_workspace() as workspace:
         schedule = Schedule(workspace, every_s=every_s)
         running = Worker(workspace.stores, f"{socket.gethostname()}/{os.getpid()}", handlers_of(workspace))
@@ -57,5 +64,5 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
         if as_json:
             output.json_line({"worker": "running"})
         else:
-            output.note("the worker runs; Ctrl-C stops it after the job at hand")
+            output.note("the worker runs; Ctrl-C stops it after the job at hand, Ctrl-C again at once")
         running.run(stop, before=schedule.look)

@@ -93,7 +93,10 @@ def retrain_model(
 
 
 def _run(settings: RetrainSettings, root: Path) -> _Answer:
-    """Run the pipeline as anybody would; what it prints goes to a file, however much that is."""
+    """Run the pipeline as anybody would, out of reach of a Ctrl-C that is meant for the worker.
+
+    What it prints goes to a file, however much that is. It ends with this call, whatever ends the call.
+    """
     words = [
         f"{name}={msgspec.json.encode(value).decode()}" for name, value in (settings.data | settings.params).items()
     ]
@@ -106,6 +109,7 @@ def _run(settings: RetrainSettings, root: Path) -> _Answer:
             stdout=answered,
             stderr=printed,
             check=False,
+            start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         ).returncode
         if code != 0:

@@ -13,7 +13,7 @@ import msgspec
 
 from clew.core.canonical import canonical
 from clew.core.contracts.objects import Objects
-from clew.core.errors import Corrupt, Invalid
+from clew.core.errors import Corrupt, Denied, Invalid
 from clew.core.ids import Digest
 from clew.core.types.package import (
     PACKAGE_VERSION,
@@ -30,7 +30,7 @@ from clew.core.types.package import (
 from clew.core.types.signature import Signature
 from clew.registry.columns import Columns
 from clew.registry.formats.choice import choose_format, format_named
-from clew.registry.formats.format import Trust
+from clew.registry.formats.format import Dump, Trust
 
 __all__ = ["Draft", "build_package", "load_example", "load_model", "load_package"]
 
@@ -54,7 +54,8 @@ class Draft:
         evaluation: what the model is worth, as policy wrote it.
         run: id of the run that fitted it.
         data: the dataset versions that flowed into it.
-        format: how to write it; the safest that fits when None.
+        format: how to write it; when None the safest that fits: a pickle only where the policy allows it and skops
+            does not hold the model.
     """
 
     model: object
@@ -80,8 +81,7 @@ def build_package(objects: Objects, draft: Draft, trust: Trust) -> Digest:
         Invalid: the model cannot be written in the format.
         Denied: the project's policy does not allow the format, or a type in the model.
     """
-    chosen = draft.format or choose_format(draft.model)
-    dump = format_named(chosen).dump(draft.model, trust)
+    chosen, dump = _dump(draft, trust)
     parts = [(FileRole.MODEL, chosen, dump.content)]
     if draft.graph is not None:
         parts.append((FileRole.COMPILED, ModelFormat.ONNX, draft.graph))
@@ -104,6 +104,17 @@ def build_package(objects: Objects, draft: Draft, trust: Trust) -> Digest:
             unsafe=dump.unsafe,
         )
         return batch.put(canonical(package))
+
+
+def _dump(draft: Draft, trust: Trust) -> tuple[ModelFormat, Dump]:
+    """The model in the format that was asked for, or the safest one that holds it and that the policy allows."""
+    chosen = draft.format or choose_format(draft.model)
+    try:
+        return chosen, format_named(chosen).dump(draft.model, trust)
+    except (Denied, Invalid):
+        if draft.format is not None or chosen is not ModelFormat.SKOPS or not trust.allow_pickle:
+            raise
+    return ModelFormat.PICKLE, format_named(ModelFormat.PICKLE).dump(draft.model, trust)
 
 
 def load_package(objects: Objects, digest: Digest) -> Package:

@@ -7,11 +7,15 @@ that a promotion or a rollback reaches every replica without a call to it.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Sequence
 
+import msgspec
+
+from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Conflict, NotFound
+from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.types.dataset import Dataset, DatasetKind
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.endpoint import Endpoint
@@ -19,72 +23,113 @@ from clew.core.types.event import Event
 from clew.core.types.model import ModelVersion
 from clew.serving.slots import Served, Slots
 
-__all__ = ["Load", "declare", "find_endpoint", "load_slots", "watch"]
+__all__ = ["Load", "declare", "design", "find_endpoint", "load_slots", "record", "watch"]
 
 Load = Callable[[ModelVersion], Served]
 """Bring one version into memory."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 _log = logging.getLogger("clew.serving")
 
 
 def declare(stores: Stores, name: str, *, model: str, alias: str) -> Endpoint:
-    """The endpoint of this name, made with its three logs when it is new.
+    """The endpoint of this name, made with its three logs when it is new. Raises what `design` does."""
+    return record(stores, design(stores, name, model=model, alias=alias))
+
+
+def design(stores: Stores, name: str, *, model: str, alias: str) -> Endpoint:
+    """The endpoint of this name as it would be; nothing is written.
 
     Raises:
+        Invalid: the name cannot be used.
         NotFound: there is no such model.
         Conflict: the endpoint serves another model.
     """
-    with stores.ledger.write() as tx:
+    _check_name(name)
+    with stores.ledger.read() as tx:
         found = tx.endpoints.find(stores.project, name)
         of_model = tx.models.find(stores.project, model)
         if of_model is None:
             near = [each.name for each in tx.models.list(stores.project)][:3]
             raise NotFound("model", model, near=near, hint="clew model list")
-        if found is not None:
-            if found.model != of_model.id:
-                other = tx.models.get(found.model).name
-                raise Conflict(f"endpoint {name!r} serves {other!r}, not {model!r}", hint="serve under another --name")
-            if found.alias == alias:
-                return found
-        now_us = stores.clock.now_us()
-        logs = {}
-        for kind in ("predictions", "shadows", "labels"):
-            log = Dataset(
-                id=stores.ids(),
-                project=stores.project,
-                name=f"{name}.{kind}",
-                kind=DatasetKind.LOG,
-                created_us=now_us,
-                description=f"{kind} of the endpoint {name}",
-            )
-            existing = tx.datasets.find(stores.project, log.name)
-            if existing is None:
-                tx.datasets.add(log)
-            logs[kind] = (existing or log).id
-        endpoint = Endpoint(
-            id=found.id if found else stores.ids(),
-            project=stores.project,
-            name=name,
-            model=of_model.id,
-            alias=alias,
-            predictions=logs["predictions"],
-            shadows=logs["shadows"],
-            labels=logs["labels"],
-            created_us=found.created_us if found else now_us,
-        )
+        if found is not None and found.model != of_model.id:
+            other = tx.models.get(found.model).name
+            raise Conflict(f"endpoint {name!r} serves {other!r}, not {model!r}", hint="serve under another --name")
+    if found is not None:
+        return msgspec.structs.replace(found, alias=alias)
+    return Endpoint(
+        id=stores.ids(),
+        project=stores.project,
+        name=name,
+        model=of_model.id,
+        alias=alias,
+        predictions=stores.ids(),
+        shadows=stores.ids(),
+        labels=stores.ids(),
+        created_us=stores.clock.now_us(),
+    )
+
+
+def record(stores: Stores, designed: Endpoint) -> Endpoint:
+    """Write an endpoint down, with its logs when it is new.
+
+    Raises:
+        Conflict: somebody else made one of this name for another model meanwhile.
+    """
+    name = designed.name
+    with stores.ledger.write() as tx:
+        found = tx.endpoints.find(stores.project, name)
+        if found is not None and found.model != designed.model:
+            raise Conflict(f"endpoint {name!r} serves another model", hint="serve under another --name")
+        if found is not None and found.alias == designed.alias:
+            return found
+        endpoint = msgspec.structs.replace(found, alias=designed.alias) if found is not None else designed
+        if found is None:
+            endpoint = msgspec.structs.replace(endpoint, **_logs(tx, stores, designed))
         tx.endpoints.put(endpoint)
+        model = tx.models.get(endpoint.model).name
         tx.events.add(
             Event(
                 id=stores.ids(),
                 project=stores.project,
-                at_us=now_us,
+                at_us=stores.clock.now_us(),
                 actor=stores.actor,
                 kind="endpoint.declared",
                 subject=node("endpoint", endpoint.id),
-                facts={"name": name, "model": model, "alias": alias},
+                facts={"name": name, "model": model, "alias": endpoint.alias},
             )
         )
     return endpoint
+
+
+def _logs(tx: Transaction, stores: Stores, endpoint: Endpoint) -> dict[str, str]:
+    """The logs of a new endpoint, by their kind; those of its name that are there are taken up."""
+    ids = {"predictions": endpoint.predictions, "shadows": endpoint.shadows, "labels": endpoint.labels}
+    for kind, id in ids.items():  # noqa: A001
+        log = Dataset(
+            id=id,
+            project=stores.project,
+            name=f"{endpoint.name}.{kind}",
+            kind=DatasetKind.LOG,
+            created_us=endpoint.created_us,
+            description=f"{kind} of the endpoint {endpoint.name}",
+        )
+        existing = tx.datasets.find(stores.project, log.name)
+        if existing is None:
+            tx.datasets.add(log)
+        elif existing.kind is not DatasetKind.LOG:
+            raise Conflict(f"dataset {log.name!r} is no log", hint="serve under another --name")
+        ids[kind] = (existing or log).id
+    return ids
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise Invalid(
+            f"{name!r} cannot be the name of an endpoint",
+            hint="use letters, digits, '_', '-' and '.', at most 100, not beginning with '-' or '.'",
+        )
 
 
 def find_endpoint(stores: Stores, name: str) -> Endpoint:
@@ -154,15 +199,19 @@ def _versions(
     with stores.ledger.read() as tx:
         numbers = {move.alias: move.version for move in tx.models.aliases(endpoint.model)}
         if endpoint.alias not in numbers:
-            model = tx.models.get(endpoint.model).name
-            raise NotFound(
-                "version",
-                f"{model}@{endpoint.alias}",
-                hint=f"clew model promote {model}@latest {endpoint.alias}",
-            )
+            raise _no_version(tx.models.get(endpoint.model).name, endpoint.alias, sorted(numbers))
         champion = tx.models.version(numbers[endpoint.alias])
         others = dict.fromkeys(numbers[alias] for alias in shadows if alias in numbers)
         return champion, tuple(tx.models.version(id) for id in others if id != champion.id)  # noqa: A001
+
+
+def _no_version(model: str, alias: str, known: list[str]) -> NotFound:
+    if not alias.isidentifier() or alias == "latest":  # an endpoint follows a name
+        return NotFound(
+            "alias", f"{model}@{alias}", hint=f"clew model promote {model}@{alias} NAME, then serve {model}@NAME"
+        )
+    hint = f"clew model promote {model}@latest {alias}"
+    return NotFound("alias", f"{model}@{alias}", near=[f"{model}@{each}" for each in known], hint=hint)
 
 
 def _record_served(stores: Stores, endpoint: Endpoint, slots: Slots) -> None:

@@ -21,7 +21,7 @@ from clew.core.extras import require
 from clew.core.types.endpoint import Endpoint
 from clew.serving.app import EndpointApp
 from clew.serving.compaction import journal_folder
-from clew.serving.endpoint import Load, load_slots, watch
+from clew.serving.endpoint import Load, load_slots, record, watch
 from clew.serving.journal import ReplicaJournal, is_live
 from clew.serving.slots import Slots
 
@@ -41,7 +41,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 def serve(
     stores: Stores,
-    endpoint: Endpoint,
+    designed: Endpoint,
     *,
     host: str,
     port: int,
@@ -54,7 +54,7 @@ def serve(
 
     Args:
         stores: the project.
-        endpoint: what to serve.
+        designed: what to serve, from `clew.serving.endpoint.design`; written down once nothing else can fail.
         host: an address of this machine, loopback only.
         port: 0 takes any free one.
         most_rows: in one request.
@@ -71,8 +71,9 @@ def serve(
     import uvicorn
 
     _refuse_beyond_loopback(host)
-    slots = load_slots(stores, endpoint, shadows=shadows, load=load)
+    slots = load_slots(stores, designed, shadows=shadows, load=load)
     listener = _listen(host, port)
+    endpoint = record(stores, designed)
     journal = _replica(stores, endpoint)
     app = EndpointApp(endpoint.name, slots, journal=journal, clock=stores.clock, ids=stores.ids, most_rows=most_rows)
 

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 __all__ = ["supervise"]
 
 _LOOK_S = 0.2
-_PATIENCE_S = 10.0
+_PATIENCE_S, _IMPATIENCE_S = 10.0, 5.0
 _SHORTEST_LIFE_S = 5.0
 _LONGEST_WAIT_S = 30.0
 
@@ -73,19 +74,18 @@ def supervise(root: Path, endpoints: Sequence[str], *, tell: Callable[[str], Non
                 child.look(tell)
             time.sleep(_LOOK_S)
     finally:
+        _end([child.process for child in children if child.process is not None])
         for number, handler in before.items():
             signal.signal(number, handler)
-        _end([child.process for child in children if child.process is not None])
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-    until = time.monotonic() + _PATIENCE_S
-    for process in processes:
-        try:
-            process.wait(timeout=max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    """Ask all of them to end after what they are at; then at once; then make them."""
+    for number, patience_s in ((signal.SIGTERM, _PATIENCE_S), (signal.SIGTERM, _IMPATIENCE_S), (signal.SIGKILL, None)):
+        left = [process for process in processes if process.poll() is None]
+        for process in left:
+            os.killpg(process.pid, number)
+        until = time.monotonic() + (patience_s or 0.0)
+        for process in left:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=None if patience_s is None else max(0.0, until - time.monotonic()))

@@ -19,7 +19,7 @@ _FORMATS: dict[ModelFormat, Format] = {
 
 
 def choose_format(model: object) -> ModelFormat:
-    """The safest format that can hold a model; pickle is never chosen, only asked for.
+    """The safest format for a model; whether it can hold it shows when it is written. Never pickle.
 
     Raises:
         Invalid: it is neither ONNX nor something with `predict`.

@@ -25,7 +25,8 @@ class PickleFormat:
         try:
             content = pickle.dumps(model, protocol=5)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise Invalid(f"{_name(model)} cannot be pickled: {error}") from error
+            hint = "write functions and classes at the top of a module, and import them from there"
+            raise Invalid(f"{_name(model)} cannot be pickled: {error}", hint=hint) from error
         return Dump(content=content, unsafe=("pickle: reading the model runs the code in it",))
 
     def load(self, content: bytes, trust: Trust) -> object:
@@ -36,7 +37,10 @@ class PickleFormat:
             raise Denied("this model is a pickle, and this project does not allow pickle", hint=_HINT)
         try:
             return pickle.loads(content)  # noqa: S301 (the policy allows it)
-        except (pickle.UnpicklingError, EOFError) as error:
+        except ImportError as error:
+            hint = "types of your own must be importable from the folder of clew.toml, or from PYTHONPATH"
+            raise Invalid(f"this model needs code that cannot be imported: {error}", hint=hint) from error
+        except (pickle.UnpicklingError, EOFError, AttributeError) as error:
             raise Corrupt(f"this model is no readable pickle: {error}") from error
 
 

@@ -39,6 +39,7 @@ class SkopsFormat:
             name = f"{type(model).__module__}.{type(model).__qualname__}"
             hint = "write it as ONNX, or as pickle if the project's policy allows that"
             raise Invalid(f"skops cannot hold {name}: {error}", hint=hint) from error
+        _refuse_nameless(_beyond_skops(content))
         _refuse_unknown(content, trust)
         types = tuple(read_archive(content).types())
         return Dump(content=content, types=types)
@@ -51,23 +52,42 @@ class SkopsFormat:
         check_counts(archive)
         try:
             model: object = skops.loads(content, trusted=found)
-        except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
+        except ImportError as error:
+            hint = "types of your own must be importable from the folder of clew.toml, or from PYTHONPATH"
+            raise Invalid(f"this model needs code that cannot be imported: {error}", hint=hint) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             hint = "was it written with other versions of scikit-learn or skops? `clew model show` lists them"
             raise Corrupt(f"this model cannot be rebuilt: {error}", hint=hint) from error
         check_trees(model)
         return model
 
 
+def _refuse_nameless(types: list[str]) -> None:
+    """What is found by its name must have one that leads to it in another process too."""
+    nameless = sorted(name for name in types if "<" in name or name.startswith("__main__."))
+    if nameless:
+        raise Invalid(
+            f"this model cannot be read again elsewhere: nothing is found by the name {', '.join(nameless)}",
+            hint="write it as a function or class at the top of a module, and import it from there",
+        )
+
+
 def _refuse_unknown(content: bytes, trust: Trust) -> list[str]:
     """The types beyond those that skops trusts, all of them allowed."""
-    skops = require("skops.io")
-    try:
-        found: list[str] = skops.get_untrusted_types(data=content)
-    except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
-        raise Corrupt(f"this model is no readable skops archive: {error}") from error
+    found = _beyond_skops(content)
     denied = sorted(set(found) - BUILT_IN - trust.types)
     if denied:
         names = ", ".join(repr(name) for name in denied)
         hint = f"if you trust the code behind them: trusted_types = [{names}] under [policy] in clew.toml"
         raise Denied(f"this model holds types that are not trusted: {', '.join(denied)}", hint=hint)
+    return found
+
+
+def _beyond_skops(content: bytes) -> list[str]:
+    """The types that skops itself does not trust."""
+    skops = require("skops.io")
+    try:
+        found: list[str] = skops.get_untrusted_types(data=content)
+    except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
+        raise Corrupt(f"this model is no readable skops archive: {error}") from error
     return found

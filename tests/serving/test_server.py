@@ -1,0 +1,80 @@
+"""What keeps an endpoint from starting changes nothing."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from clew.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from clew.serving.endpoint import declare
+from clew.testing.life import Life
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def never(address: object) -> None:
+    pytest.fail(f"it answers at {address}")
+
+
+def state(life: Life) -> object:
+    with life.stores.ledger.read() as tx:
+        project = life.stores.project
+        return tx.endpoints.list(project), tx.datasets.list(project), tx.events.list(project).items
+
+
+@pytest.mark.parametrize("name", ["late", "fresh"])
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"host": "0.0.0.0"}, Denied, "is not loopback"),
+        ({"port": "taken"}, Unavailable, "Address already in use"),
+        ({"alias": "chmpion"}, NotFound, r"delay@champion"),
+        ({"alias": "2"}, NotFound, "clew model promote delay@2 NAME"),
+        ({"alias": "latest"}, NotFound, "clew model promote delay@latest NAME"),
+        ({"model": "dleay"}, NotFound, "delay"),
+    ],
+)
+def test_an_endpoint_that_cannot_start_is_not_declared(
+    life: Life, taken: int, name: str, changes: dict[str, str], error: type[Exception], words: str
+) -> None:
+    before = state(life)
+    with pytest.raises(error, match=words):
+        life.workspace.serve(
+            name,
+            model=changes.get("model", "delay"),
+            alias=changes.get("alias", "champion"),
+            host=changes.get("host", "127.0.0.1"),
+            port=taken if "port" in changes else 0,
+            ready=never,
+        )
+    assert state(life) == before
+
+
+def test_names_that_no_endpoint_can_have(life: Life) -> None:
+    for name in ("", "a/b", "a@b", "x" * 101):
+        with pytest.raises(Invalid, match="cannot be the name of an endpoint"):
+            declare(life.stores, name, model="delay", alias="champion")
+
+
+def test_an_endpoint_follows_another_alias_and_keeps_its_logs(life: Life) -> None:
+    life.workspace.promote("delay@2", "trial")
+    moved = declare(life.stores, "late", model="delay", alias="trial")
+    assert (moved.id, moved.alias) == (life.endpoint.id, "trial")
+    assert (moved.predictions, moved.labels) == (life.endpoint.predictions, life.endpoint.labels)
+    assert declare(life.stores, "late", model="delay", alias="trial") == moved
+
+
+def test_a_name_that_other_data_has_is_a_conflict(life: Life) -> None:
+    import polars as pl
+
+    life.workspace.data.add("other.labels", pl.DataFrame({"a": [1]}))
+    with pytest.raises(Conflict, match="other.labels"):
+        declare(life.stores, "other", model="delay", alias="champion")
