@@ -76,5 +76,5 @@ def test_a_name_that_other_data_has_is_a_conflict(life: Life) -> None:
     import polars as pl
 
     life.workspace.data.add("other.labels", pl.DataFrame({"a": [1]}))
-    with pytest.raises(Conflict, match="other.labels"):
+    with pytest.raises(Conflict, match=r"other\.labels"):
         declare(life.stores, "other", model="delay", alias="champion")
