@@ -116,7 +116,7 @@ class LedgerAliases:
             model = find_model(tx, self._stores.project, name)
             held = holder(tx, model, checked_alias(alias))
             if held is None:
-                raise NotFound("alias", f"{name}@{alias}", hint=f"clew model show {name}")
+                raise NotFound("alias", f"{name}@{alias}", hint=f"clew model list {name}")
             _check_expected(model, alias, held, expected)
             before = _before(tx.models.moves(model.id, alias))
             if before is None:
@@ -229,7 +229,7 @@ def _check_expected(model: Model, alias: str, held: Alias | None, expected: int 
     number = held.number if held else 0
     if expected is not None and expected != number:
         actual = f"is version {number}" if number else "is nobody's"
-        hint = f"see who moved it: clew model show {model.name}"
+        hint = "see who moved it: clew events --kind alias"
         raise Conflict(f"{model.name}@{alias} {actual}, not version {expected}", hint=hint)
 
 

@@ -113,11 +113,12 @@ def holder(tx: Transaction, model: Model, alias: str) -> Alias | None:
 def _unknown(tx: Transaction, model: Model, reference: ModelReference) -> NotFound:
     names = [f"{model.name}@{move.alias}" for move in tx.models.aliases(model.id)]
     newest = tx.models.newest(model.id)
-    near = get_close_matches(str(reference), names, n=3)
+    number = _is_number(reference.selector)
+    near = [] if number else get_close_matches(str(reference), names, n=3)
     if not near and newest is not None:
         near = [newest.reference]
-    kind = "version" if _is_number(reference.selector) or reference.selector == "latest" else "alias"
-    return NotFound(kind, str(reference), near=near, hint=f"clew model show {model.name}")
+    kind = "version" if number or reference.selector == "latest" else "alias"
+    return NotFound(kind, str(reference), near=near, hint=f"clew model list {model.name}")
 
 
 def _is_number(text: str) -> bool:
