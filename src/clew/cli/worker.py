@@ -58,7 +58,7 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
         running = Worker(workspace.stores, f"{socket.gethostname()}/{os.getpid()}", handlers_of(workspace))
         if once:
             schedule.look(now=True)
-            done = running.drain()
+            done = running.drain(stop)
             output.text(f"{done} jobs done", {"jobs": done}, as_json=as_json)
             return
         if as_json:

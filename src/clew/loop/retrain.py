@@ -7,6 +7,7 @@ The pipeline is the user's code: it runs apart from the worker, so that neither 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -102,16 +103,21 @@ def _run(settings: RetrainSettings, root: Path) -> _Answer:
     ]
     command = [sys.executable, "-m", "clew", "run", "--kind", "retrain", "--json", settings.pipeline, *words]
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as answered:
-        code = subprocess.run(  # noqa: S603 - our own program, with the project's own settings
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(  # noqa: S603 - our own program, with the project's own settings
             command,
             cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=answered,
             stderr=printed,
-            check=False,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        ).returncode
+            env=environment,
+        ) as process:
+            try:
+                code = process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
         if code != 0:
             raise Failed(f"{settings.pipeline} ended with exit code {code}:\n{_tail(printed)}")
         answered.seek(0)

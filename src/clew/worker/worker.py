@@ -71,14 +71,22 @@ class Worker:
         """
         nap_s = _SHORTEST_NAP_S
         while not stop.is_set():
-            before()
-            nap_s = _SHORTEST_NAP_S if self.step() else min(nap_s * 1.5, _LONGEST_NAP_S)
+            try:
+                before()
+                nap_s = _SHORTEST_NAP_S if self.step() else min(nap_s * 1.5, _LONGEST_NAP_S)
+            except ClewError as error:  # a ledger that is busy, a disk that is full: not for ever
+                _log.warning("the worker waits: %s", error.what)
+                nap_s = _LONGEST_NAP_S
             stop.wait(nap_s)
 
-    def drain(self) -> int:
-        """Run what is due now; returns how many jobs that were."""
+    def drain(self, stop: threading.Event | None = None) -> int:
+        """Run what is due now; returns how many jobs that were.
+
+        Args:
+            stop: ends the work after the job at hand.
+        """
         done = 0
-        while self.step():
+        while not (stop is not None and stop.is_set()) and self.step():
             done += 1
         return done
 
