@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,7 @@ CHALLENGER = "challenger"
 """The name of a version on trial."""
 
 _SHOWN_LINES, _SHOWN_BYTES = 15, 16_384
+_NAP_S = 0.5
 
 
 class Retrained(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,9 +116,10 @@ def _run(settings: RetrainSettings, root: Path) -> _Answer:
             env=environment,
         ) as process:
             try:
-                code = process.wait()
+                code = _wait(process)
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
                 raise
         if code != 0:
             raise Failed(f"{settings.pipeline} ended with exit code {code}:\n{_tail(printed)}")
@@ -126,6 +129,13 @@ def _run(settings: RetrainSettings, root: Path) -> _Answer:
         return msgspec.json.decode(content, type=_Answer)
     except msgspec.DecodeError as error:
         raise Invalid(f"{settings.pipeline} ended well, and its answer cannot be read: {error}") from error
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait in short sleeps: polars takes SIGINT over, and lets a single long one go on."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=_NAP_S)
 
 
 def _tail(printed: IO[bytes]) -> str:
