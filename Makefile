@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
+MLFLOW := .venv-mlflow
 UV := uv==0.13.8
 
 # pip keeps whatever index, proxy and certificate settings the machine has; only what would break a
@@ -26,7 +27,7 @@ help: ## List the targets
 demo: $(RUN) ## Run the flights example end to end (FRESH=1 starts over)
 	@$(BIN)/clew demo $(if $(FRESH),--fresh)
 
-test: $(DEV) ## Run the tests (ARGS="tests/cli -k help" narrows them)
+test: $(DEV) $(MLFLOW)/.installed ## Run the tests (ARGS="tests/cli -k help" narrows them)
 	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 $(ARGS)
 
 lint: lint-ruff lint-format lint-mypy lint-imports ## Check style, format, types and layers
@@ -56,7 +57,7 @@ lock: $(BIN)/python ## Write locks/ anew from pyproject.toml (UPGRADE=1 takes th
 	@BIN=$(BIN) bash locks/lock.sh $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove everything that these targets made, .venv too
-	@rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(MLFLOW) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -72,4 +73,12 @@ $(RUN): locks/build.txt locks/run.txt pyproject.toml | $(BIN)/python
 $(DEV): locks/dev.txt $(RUN)
 	@echo "Installing the tools for tests, checks and docs into $(VENV)" >&2
 	@$(INSTALL) -r locks/dev.txt
+	@touch $@
+
+# An environment of its own: what MLflow needs must not hide what clew lacks.
+$(MLFLOW)/.installed: locks/mlflow.txt
+	@echo "Installing MLflow, whose clients the tests run, into $(MLFLOW)" >&2
+	@bash locks/venv.sh $(MLFLOW) $(PYTHON)
+	@$(subst $(BIN),$(MLFLOW)/bin,$(INSTALL)) -r locks/build.txt
+	@$(subst $(BIN),$(MLFLOW)/bin,$(INSTALL)) -r locks/mlflow.txt
 	@touch $@

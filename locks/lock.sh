@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Write the lock files: build.txt is what builds packages, run.txt adds what the program and its demo need, dev.txt
-# adds tests, checks and docs.
+# adds tests, checks and docs; mlflow.txt is an environment of its own, for tests with the real client and server.
 # They hold versions and hashes for every platform, and no addresses: whoever installs uses their own index.
 # Why so: docs/decisions/0002-lock-files.md. Arguments go to the resolver (--upgrade).
 set -euo pipefail
@@ -18,3 +18,4 @@ cp locks/dev.txt locks/run.txt
 compile locks/run.txt pyproject.toml --all-extras --group build
 cp locks/dev.txt locks/build.txt
 compile locks/build.txt --group build
+compile locks/mlflow.txt --group mlflow "$@"
