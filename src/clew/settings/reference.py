@@ -87,7 +87,8 @@ and the key. `DATASET`, `MODEL` and `ENDPOINT` stand for names.
 
 _ENVIRONMENT = """\
 These variables stand above the file; an empty one sets nothing. `CLEW_ACTOR` says who acts, as events and approvals
-name it; by default that is the name of the user."""
+name it; by default that is the name of the user. `CLEW_SIGNING_KEY` names the file of the key that certificates are
+signed with; by default it is `clew/keys/signing.pem` below the user's configuration, made when it is first needed."""
 
 _WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 
