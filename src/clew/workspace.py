@@ -14,17 +14,17 @@ import getpass
 import os
 import shutil
 import sys
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from clew.core.clock import Clock, SystemClock
-from clew.core.contracts.ledger import Ledger
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Exists, Invalid, NotFound, Unavailable
 from clew.core.ids import Ids
-from clew.core.types.event import Event
+from clew.core.types.edge import node
 from clew.core.types.project import Project
 from clew.settings import SETTINGS_FILE, Settings, read_settings
 from clew.store.ledger.sqlite import SqliteLedger
@@ -79,17 +79,16 @@ class Workspace:
         self.settings: Settings = read_settings(root / SETTINGS_FILE, os.environ)
         clock = clock or SystemClock()
         ids = Ids(clock)
-        ledger = SqliteLedger(self.folder / "ledger.db")
-        project = _the_project(ledger, name=self.settings.project.name, id=ids(), now_us=clock.now_us())
-        self.stores = Stores(
-            ledger=ledger,
+        stores = Stores(
+            ledger=SqliteLedger(self.folder / "ledger.db"),
             objects=LocalObjects(self.folder / "objects", clock=clock),
             clock=clock,
             ids=ids,
-            project=project.id,
+            project=ids(),
             actor=actor(),
             folder=self.folder,
         )
+        self.stores = replace(stores, project=_the_project(stores, name=self.settings.project.name).id)
 
     def close(self) -> None:
         """Let go of files and connections."""
@@ -289,25 +288,16 @@ def open_workspace(start: Path | None = None) -> Workspace:
     return Workspace(root)
 
 
-def _the_project(ledger: Ledger, *, name: str, id: str, now_us: int) -> Project:
+def _the_project(stores: Stores, *, name: str) -> Project:
     """An embedded ledger holds one project; renaming it in `clew.toml` does not start another one."""
-    with ledger.read() as tx:
+    with stores.ledger.read() as tx:
         found = tx.projects.list()
     if found:
         return found[0]
-    with ledger.write() as tx:
+    with stores.ledger.write() as tx:
         if found := tx.projects.list():
             return found[0]
-        project = Project(id=id, name=name, created_us=now_us)
+        project = Project(id=stores.project, name=name, created_us=stores.clock.now_us())
         tx.projects.add(project)
-        event = Event(
-            id=id,
-            project=id,
-            at_us=now_us,
-            actor=actor(),
-            kind="project.added",
-            subject=f"project:{id}",
-            facts={"name": name},
-        )
-        tx.events.add(event)
+        stores.tell(tx, "project.added", node("project", project.id), {"name": name})
     return project

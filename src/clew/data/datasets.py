@@ -12,7 +12,6 @@ from clew.core.errors import Invalid
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
 from clew.core.types.edge import Edge, Node, Role, node
-from clew.core.types.event import Event
 from clew.data.reference import checked_name, resolve, unknown_dataset
 
 __all__ = ["LedgerDatasets"]
@@ -41,7 +40,7 @@ class LedgerDatasets:
             added = msgspec.structs.replace(version, dataset=dataset.id)
             tx.datasets.add_version(added)
             self._link(tx, added, added.run, parents)
-            self._tell(tx, "version.added", added)
+            self._tell(tx, added)
         return added
 
     def resolve(self, reference: str) -> DatasetVersion:
@@ -86,21 +85,12 @@ class LedgerDatasets:
         if edges:
             tx.edges.add(edges)
 
-    def _tell(self, tx: Transaction, kind: str, version: DatasetVersion) -> None:
-        tx.events.add(
-            Event(
-                id=self._stores.ids(),
-                project=self._stores.project,
-                at_us=self._stores.clock.now_us(),
-                actor=self._stores.actor,
-                kind=kind,
-                subject=node("data", version.id),
-                facts={
-                    "reference": version.reference,
-                    "digest": version.digest,
-                    "rows": version.rows,
-                    "size_bytes": version.size_bytes,
-                    "message": version.message,
-                },
-            )
-        )
+    def _tell(self, tx: Transaction, version: DatasetVersion) -> None:
+        facts = {
+            "reference": version.reference,
+            "digest": version.digest,
+            "rows": version.rows,
+            "size_bytes": version.size_bytes,
+            "message": version.message,
+        }
+        self._stores.tell(tx, "version.added", node("data", version.id), facts)

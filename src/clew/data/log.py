@@ -16,7 +16,6 @@ from clew.core.errors import Invalid, NotFound
 from clew.core.extras import require
 from clew.core.types.dataset import Dataset, DatasetKind, LogBatch
 from clew.core.types.edge import node
-from clew.core.types.event import Event
 from clew.data.reference import checked_name, unknown_dataset
 from clew.data.table import encode_part, scan_parts
 
@@ -53,17 +52,8 @@ def make_log(stores: Stores, name: str, *, description: str = "", columns: LogCo
                 description=description,
             )
             tx.datasets.add(found)
-            tx.events.add(
-                Event(
-                    id=stores.ids(),
-                    project=stores.project,
-                    at_us=now_us,
-                    actor=stores.actor,
-                    kind="dataset.added",
-                    subject=node("dataset", found.id),
-                    facts={"name": name, "kind": found.kind.value},
-                )
-            )
+            facts = {"name": name, "kind": found.kind.value}
+            stores.tell(tx, "dataset.added", node("dataset", found.id), facts)
     return Log(stores, found, columns=columns)
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import GateRefused
 from clew.core.types.edge import node
 from clew.core.types.endpoint import Endpoint, Trial, TrialState, Window
-from clew.core.types.event import Event
 from clew.core.types.interval import Interval
 from clew.loop.monitor import DAY_US, EARLY_LABEL_US, LENGTH_US, Monitor, window_start
 from clew.monitoring.logged import with_truth
@@ -75,7 +75,7 @@ def begin_trial(stores: Stores, endpoint: Endpoint, *, champion: str, challenger
             if other.state is TrialState.RUNNING:
                 tx.trials.put(msgspec.structs.replace(other, state=TrialState.SUPERSEDED, ended_us=at_us))
         tx.trials.put(trial)
-        tx.events.add(_event(stores, trial, "trial.began", {"at_us": at_us}))
+        _tell(stores, tx, trial, "trial.began", {"at_us": at_us})
     return trial
 
 
@@ -206,17 +206,10 @@ def _store(stores: Stores, trial: Trial, *, event: str = "") -> Trial:
     with stores.ledger.write() as tx:
         tx.trials.put(trial)
         if event:
-            tx.events.add(_event(stores, trial, event, {"reason": trial.reason, "at_us": trial.ended_us}))
+            _tell(stores, tx, trial, event, {"reason": trial.reason, "at_us": trial.ended_us})
     return trial
 
 
-def _event(stores: Stores, trial: Trial, kind: str, facts: dict[str, object]) -> Event:
-    return Event(
-        id=stores.ids(),
-        project=stores.project,
-        at_us=stores.clock.now_us(),
-        actor=stores.actor,
-        kind=kind,
-        subject=node("model", trial.challenger),
-        facts={"endpoint": trial.endpoint, "champion": trial.champion, **facts},
-    )
+def _tell(stores: Stores, tx: Transaction, trial: Trial, kind: str, facts: dict[str, object]) -> None:
+    facts = {"endpoint": trial.endpoint, "champion": trial.champion, **facts}
+    stores.tell(tx, kind, node("model", trial.challenger), facts)

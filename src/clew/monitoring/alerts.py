@@ -17,7 +17,6 @@ from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.types.edge import node
 from clew.core.types.endpoint import Alert, Endpoint, Severity
-from clew.core.types.event import Event
 
 __all__ = ["Finding", "add_alerts", "tell"]
 
@@ -62,17 +61,8 @@ def add_alerts(tx: Transaction, stores: Stores, endpoint: Endpoint, findings: It
         if not tx.alerts.raise_(alert):
             continue
         raised.append(alert)
-        tx.events.add(
-            Event(
-                id=stores.ids(),
-                project=stores.project,
-                at_us=now_us,
-                actor=stores.actor,
-                kind="alert.raised",
-                subject=node("endpoint", endpoint.id),
-                facts={"key": alert.key, "text": alert.text, "severity": alert.severity.value},
-            )
-        )
+        facts = {"key": alert.key, "text": alert.text, "severity": alert.severity.value}
+        stores.tell(tx, "alert.raised", node("endpoint", endpoint.id), facts)
     return raised
 
 

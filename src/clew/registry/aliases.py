@@ -17,15 +17,16 @@ from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Corrupt, GateRefused, NotFound
 from clew.core.ids import Digest
+from clew.core.types.edge import node
 from clew.core.types.gate import Approval, GateReport
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.registry.evidence import Findings, gather
 from clew.registry.models import approvals_of
-from clew.registry.record import MOVED, REFUSED, record
 from clew.registry.reference import checked_alias, find_model, holder, resolve
 
-__all__ = ["LedgerAliases"]
+__all__ = ["MOVED", "REFUSED", "LedgerAliases"]
 
+MOVED, REFUSED = "alias.moved", "alias.refused"
 _SHOWN = 3
 NO_REPORT = Digest("")
 
@@ -176,7 +177,7 @@ class LedgerAliases:
             "checks": [f"{check.name}: {check.verdict.value}" for check in report.against],
         }
         with self._stores.ledger.write() as tx:
-            record(self._stores, tx, REFUSED, scene.candidate, facts)
+            self._stores.tell(tx, REFUSED, node("model", scene.candidate.id), facts)
         shown = "; ".join(f"{check.name}: {check.reason}" for check in report.against[:_SHOWN])
         raise GateRefused(
             f"{scene.candidate.reference} may not become {alias} ({report.verdict.value}): {shown}",
@@ -210,7 +211,7 @@ class LedgerAliases:
         tx.models.move_alias(move)
         facts = _facts(scene, alias, reason=reason, report=report)
         facts |= {"position": move.position, "rollback": returns}
-        record(self._stores, tx, MOVED, scene.candidate, facts)
+        self._stores.tell(tx, MOVED, node("model", scene.candidate.id), facts)
         return move
 
 

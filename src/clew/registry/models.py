@@ -16,11 +16,11 @@ from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.package import Package
 from clew.registry.formats.format import Trust
 from clew.registry.package import load_package
-from clew.registry.record import ADDED, APPROVED, record
 from clew.registry.reference import checked_name, find_model, resolve
 
 __all__ = ["LedgerModels", "approvals_of"]
 
+ADDED, APPROVED = "version.added", "version.approved"
 _MOST_APPROVALS = 1000
 
 
@@ -73,7 +73,8 @@ class LedgerModels:
             tx.models.add_version(version)
             tx.edges.add(_edges(version, manifest))
             facts: dict[str, object] = {"reference": version.reference, "package": package, "run": manifest.run}
-            record(self._stores, tx, ADDED, version, {**facts, "unsafe": version.unsafe, "message": message})
+            facts |= {"unsafe": version.unsafe, "message": message}
+            self._stores.tell(tx, ADDED, node("model", version.id), facts)
         return version
 
     def approve(self, reference: str, *, note: str = "") -> Approval:
@@ -87,7 +88,7 @@ class LedgerModels:
             at_us = self._stores.clock.now_us()
             approval = Approval(actor=self._stores.actor, package=version.package, at_us=at_us, note=note)
             facts: dict[str, object] = {"reference": version.reference, "package": version.package, "note": note}
-            record(self._stores, tx, APPROVED, version, facts)
+            self._stores.tell(tx, APPROVED, node("model", version.id), facts)
         return approval
 
     def find(self, name: str) -> Model | None:

@@ -10,9 +10,8 @@ from clew.core.types.edge import node
 from clew.core.types.gate import Approval, GateReport
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import Package
-from clew.registry.aliases import LedgerAliases
+from clew.registry.aliases import MOVED, REFUSED, LedgerAliases
 from clew.registry.models import LedgerModels, approvals_of
-from clew.registry.record import MOVED, REFUSED
 from clew.registry.reference import find_model
 
 __all__ = [

@@ -19,7 +19,6 @@ from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.types.dataset import Dataset, DatasetKind
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.endpoint import Endpoint
-from clew.core.types.event import Event
 from clew.core.types.model import ModelVersion
 from clew.serving.slots import Served, Slots
 
@@ -89,17 +88,8 @@ def record(stores: Stores, designed: Endpoint) -> Endpoint:
             endpoint = msgspec.structs.replace(endpoint, **_logs(tx, stores, designed))
         tx.endpoints.put(endpoint)
         model = tx.models.get(endpoint.model).name
-        tx.events.add(
-            Event(
-                id=stores.ids(),
-                project=stores.project,
-                at_us=stores.clock.now_us(),
-                actor=stores.actor,
-                kind="endpoint.declared",
-                subject=node("endpoint", endpoint.id),
-                facts={"name": name, "model": model, "alias": endpoint.alias},
-            )
-        )
+        facts = {"name": name, "model": model, "alias": endpoint.alias}
+        stores.tell(tx, "endpoint.declared", node("endpoint", endpoint.id), facts)
     return endpoint
 
 
@@ -223,17 +213,8 @@ def _record_served(stores: Stores, endpoint: Endpoint, slots: Slots) -> None:
             Edge(source=node("model", version), target=subject, role=Role.SERVED, at_us=now_us)
             for version in slots.versions
         )
-        tx.events.add(
-            Event(
-                id=stores.ids(),
-                project=stores.project,
-                at_us=now_us,
-                actor=stores.actor,
-                kind="endpoint.serves",
-                subject=subject,
-                facts={
-                    "champion": slots.champion.version.reference,
-                    "shadows": [served.version.reference for served in slots.shadows],
-                },
-            )
-        )
+        facts = {
+            "champion": slots.champion.version.reference,
+            "shadows": [served.version.reference for served in slots.shadows],
+        }
+        stores.tell(tx, "endpoint.serves", subject, facts)

@@ -12,7 +12,6 @@ from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.ids import Digest, is_id
 from clew.core.paging import Page
 from clew.core.types.edge import Edge, Node, Role, node
-from clew.core.types.event import Event
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Series, SeriesBlock
 
@@ -166,18 +165,7 @@ class LedgerRuns:
         return found
 
     def _event(self, tx: Transaction, run: str, kind: str, facts: dict[str, object]) -> None:
-        stores = self._stores
-        tx.events.add(
-            Event(
-                id=stores.ids(),
-                project=stores.project,
-                at_us=stores.clock.now_us(),
-                actor=stores.actor,
-                kind=kind,
-                subject=node("run", run),
-                facts=facts,
-            )
-        )
+        self._stores.tell(tx, kind, node("run", run), facts)
 
 
 def _find(tx: Transaction, id: str) -> Run | None:

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 from clew.core.clock import Clock
 from clew.core.contracts.objects import Objects
 from clew.core.ids import IdSource
+from clew.core.types.edge import Node
+from clew.core.types.event import Event
 
 if TYPE_CHECKING:
-    from clew.core.contracts.ledger import Ledger
+    from collections.abc import Mapping
+
+    from clew.core.contracts.ledger import Ledger, Transaction
 
 __all__ = ["Stores"]
 
@@ -31,3 +35,24 @@ class Stores:
     project: str
     actor: str
     folder: Path
+
+    def tell(self, tx: Transaction, kind: str, subject: Node, facts: Mapping[str, object]) -> None:
+        """Add an event to the transaction that makes the change.
+
+        Args:
+            tx: the transaction.
+            kind: `noun.verb`, as docs/reference/events.md has it.
+            subject: the node that changed.
+            facts: JSON values.
+        """
+        tx.events.add(
+            Event(
+                id=self.ids(),
+                project=self.project,
+                at_us=self.clock.now_us(),
+                actor=self.actor,
+                kind=kind,
+                subject=subject,
+                facts=dict(facts),
+            )
+        )

@@ -7,7 +7,6 @@ import msgspec
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.types.edge import Edge, Role, node
-from clew.core.types.event import Event
 from clew.core.types.run import Artifact, Experiment, Run, RunKind
 from clew.loop.reproduce.recorded import Recorded
 from clew.loop.reproduce.reproduction import Reproduction
@@ -60,9 +59,10 @@ def bring_home(stores: Stores, original: Run, now: Recorded, found: Reproduction
         )
         tx.edges.add(_edges(run, now))
         facts: dict[str, object] = {"repeated": run.id, "verdict": found.verdict, "report": digest}
-        _tell(tx, stores, "run.created", run.id, {"name": run.name, "experiment": EXPERIMENT})
-        _tell(tx, stores, "run.ended", run.id, {"status": run.status, "reason": ""})
-        _tell(tx, stores, "run.reproduced", original.id, facts)
+        mine = node("run", run.id)
+        stores.tell(tx, "run.created", mine, {"name": run.name, "experiment": EXPERIMENT})
+        stores.tell(tx, "run.ended", mine, {"status": run.status, "reason": ""})
+        stores.tell(tx, "run.reproduced", node("run", original.id), facts)
 
 
 def _experiment(tx: Transaction, stores: Stores) -> Experiment:
@@ -79,17 +79,3 @@ def _edges(run: Run, now: Recorded) -> list[Edge]:
     sources = [(node("data", version.id), Role.INPUT) for version in now.inputs]
     sources += [(node(kind, run.capture[aspect]), role) for aspect, kind, role in _LINEAGE if aspect in run.capture]
     return [Edge(source=source, target=mine, role=role, run=run.id, at_us=run.created_us) for source, role in sources]
-
-
-def _tell(tx: Transaction, stores: Stores, kind: str, run: str, facts: dict[str, object]) -> None:
-    tx.events.add(
-        Event(
-            id=stores.ids(),
-            project=stores.project,
-            at_us=stores.clock.now_us(),
-            actor=stores.actor,
-            kind=kind,
-            subject=node("run", run),
-            facts=facts,
-        )
-    )
