@@ -15,11 +15,35 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from clew.testing.life import Life
+    from clew.testing.postgres import PostgresServer
 
 # A deadline measures how busy the machine is. A build must not fail on an example that its change has nothing to do
 # with; new examples are found where people work.
 settings.register_profile("clew", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("clew")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A server that all processes of this test session share."""
+    from clew.testing.postgres import PostgresServer
+
+    base = tmp_path_factory.getbasetemp()
+    server = PostgresServer((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "postgres")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _postgres_database(postgres: PostgresServer) -> str:
+    return postgres.make()
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer, _postgres_database: str) -> Iterator[str]:
+    """The address of a database with an empty ledger in it, one's own while the test runs."""
+    yield _postgres_database
+    postgres.empty(_postgres_database)
 
 
 @pytest.fixture(scope="session")

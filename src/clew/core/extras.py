@@ -14,6 +14,7 @@ _EXTRA_OF = {
     "onnx": "serve",
     "onnxruntime": "serve",
     "polars": "data",
+    "psycopg": "postgres",
     "skl2onnx": "serve",
     "sklearn": "sklearn",
     "skops": "sklearn",

@@ -9,6 +9,7 @@ import pytest
 
 from clew.core.contracts.ledger import Ledger
 from clew.store.ledger.memory import MemoryLedger
+from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.testing.ledger import LedgerContract
 
@@ -25,5 +26,13 @@ class TestSqlite(LedgerContract):
     @pytest.fixture
     def ledger(self, tmp_path: Path) -> Iterator[Ledger]:
         ledger = SqliteLedger(tmp_path / "ledger.db")
+        yield ledger
+        ledger.close()
+
+
+class TestPostgres(LedgerContract):
+    @pytest.fixture
+    def ledger(self, postgres_url: str) -> Iterator[Ledger]:
+        ledger = PostgresLedger(postgres_url)
         yield ledger
         ledger.close()

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from typing import Generic, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -58,6 +59,11 @@ class Tables:
         """A copy whose dictionaries can change apart from these."""
         return Tables(**{each.name: dict(getattr(self, each.name)) for each in fields(self)})
 
+    def view(self) -> Tables:
+        """The same rows, where setting one is a `TypeError`."""
+        views: dict[str, Any] = {each.name: MappingProxyType(getattr(self, each.name)) for each in fields(self)}
+        return Tables(**views)
+
 
 class _Named(Protocol):
     @property
@@ -68,8 +74,18 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
+A = TypeVar("A")
+K = TypeVar("K")
 T = TypeVar("T", bound=_Named)
 V = TypeVar("V", DatasetVersion, ModelVersion)
+
+
+def _add(rows: dict[K, A], key: K, row: A) -> bool:
+    """Add a row unless its key is there."""
+    if key in rows:
+        return False
+    rows[key] = row
+    return True
 
 
 class NamedRows(Generic[T]):
@@ -259,7 +275,7 @@ class MemorySeriesBlocks:
     def append(self, blocks: Sequence[SeriesBlock]) -> int:
         before = len(self._rows)
         for block in blocks:
-            self._rows.setdefault((block.run, block.key, block.source), block)
+            _add(self._rows, (block.run, block.key, block.source), block)
         return len(self._rows) - before
 
     def blocks(self, run: str, key: str) -> list[SeriesBlock]:
@@ -320,14 +336,15 @@ class MemorySteps:
 
     def put(self, entries: Sequence[StepEntry]) -> None:
         for entry in entries:
-            self._entries.setdefault((entry.project, entry.key), entry)
+            _add(self._entries, (entry.project, entry.key), entry)
 
     def newest(self, project: str, step: str, *, limit: int = 10) -> list[StepEntry]:
         found = [entry for entry in self._entries.values() if (entry.project, entry.step) == (project, step)]
         return sorted(found, key=lambda entry: (-entry.created_us, entry.key))[:limit]
 
     def record(self, steps: Sequence[StepRun]) -> None:
-        self._steps.update({(step.run, step.position): step for step in steps})
+        for step in steps:
+            self._steps[step.run, step.position] = step
 
     def of_run(self, run: str) -> list[StepRun]:
         return sorted((step for step in self._steps.values() if step.run == run), key=lambda step: step.position)
@@ -428,7 +445,7 @@ class MemoryAlerts:
         self._rows = tables.alerts
 
     def raise_(self, alert: Alert) -> bool:
-        return self._rows.setdefault((alert.endpoint, alert.key), alert) is alert
+        return _add(self._rows, (alert.endpoint, alert.key), alert)
 
     def list(self, endpoint: str, *, low_us: int = 0, limit: int = 100) -> list[Alert]:
         found = [alert for alert in self._rows.values() if alert.endpoint == endpoint and alert.at_us >= low_us]
@@ -530,7 +547,7 @@ class MemoryEdges:
 
     def add(self, edges: Iterable[Edge]) -> None:
         for edge in edges:
-            self._rows.setdefault((edge.source, edge.target, edge.role, edge.run), edge)
+            _add(self._rows, (edge.source, edge.target, edge.role, edge.run), edge)
 
     def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
         return self._walk(start, depth, near="target", far="source")
@@ -581,10 +598,15 @@ class MemoryLedger:
 
     @contextmanager
     def read(self) -> Iterator[MemoryTransaction]:
-        yield MemoryTransaction(self._tables)
+        yield MemoryTransaction(self._tables.view())
 
     @contextmanager
-    def write(self, durability: Durability = Durability.POWER) -> Iterator[MemoryTransaction]:  # noqa: ARG002
+    def write(
+        self,
+        durability: Durability = Durability.POWER,  # noqa: ARG002
+        *,
+        within: Node = "",  # noqa: ARG002
+    ) -> Iterator[MemoryTransaction]:
         with self._writer:
             working = self._tables.copy()
             yield MemoryTransaction(working)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from clew.core.contracts.ledger import Durability
 from clew.core.errors import ClewError, Corrupt, Unavailable
-from clew.store.ledger.sql.connection import Row
+from clew.core.types.edge import Node
+from clew.store.ledger.sql.connection import Reading, Row
 from clew.store.ledger.sql.migrate import pending
 from clew.store.ledger.sql.transaction import SqlTransaction
 
@@ -40,9 +41,6 @@ class SqliteConnection:
 
     def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:
         self.raw.executemany(sql, params)
-
-    def serialize(self, what: str) -> None:
-        """Writers of SQLite are alone already."""
 
     def begin(self, durability: Durability | None) -> None:
         """Start a transaction: a reading one without a durability."""
@@ -81,7 +79,12 @@ class SqliteLedger:
             yield transaction
 
     @contextmanager
-    def write(self, durability: Durability = Durability.POWER) -> Iterator[SqlTransaction]:
+    def write(
+        self,
+        durability: Durability = Durability.POWER,
+        *,
+        within: Node = "",  # noqa: ARG002 - all writers of the file queue
+    ) -> Iterator[SqlTransaction]:
         with self._block(durability) as transaction:
             yield transaction
 
@@ -98,7 +101,7 @@ class SqliteLedger:
             connection = self._connection()
             connection.begin(durability)
             try:
-                yield SqlTransaction(connection)
+                yield SqlTransaction(Reading(connection) if durability is None else connection)
                 connection.raw.execute("COMMIT")
             except BaseException:
                 if connection.raw.in_transaction:

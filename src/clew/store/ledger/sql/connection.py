@@ -1,4 +1,8 @@
-"""The seam between the repositories and a database: a few calls, in the SQL that SQLite and PostgreSQL share."""
+"""The seam between the repositories and a database: a few calls, in the SQL that SQLite and PostgreSQL share.
+
+Text is compared and ordered by code point everywhere, so that names and ids have one order. Writers that touch the same
+things queue (`Ledger.write`), so that a repository reads and then writes without locks of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-__all__ = ["Connection", "Document", "Row"]
+__all__ = ["Connection", "Document", "Reading", "Row"]
 
 Row = Sequence[Any]
 T = TypeVar("T")
@@ -28,9 +32,21 @@ class Connection(Protocol):
         """Run a statement once for each tuple."""
         ...
 
-    def serialize(self, what: str) -> None:
-        """From here to the end of the transaction, no other transaction passes the same `what`."""
-        ...
+
+class Reading:
+    """A connection within a reading transaction: what would change something is a defect of the caller."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
+        return self._connection.rows(sql, params)
+
+    def change(self, sql: str, params: Sequence[object] = ()) -> int:  # noqa: ARG002
+        raise TypeError(f"a reading transaction cannot change anything: {sql}")
+
+    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:  # noqa: ARG002
+        raise TypeError(f"a reading transaction cannot change anything: {sql}")
 
 
 class Document(Generic[T]):

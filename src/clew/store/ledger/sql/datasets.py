@@ -77,7 +77,6 @@ class SqlLogs:
     def append(self, batches: Sequence[LogBatch]) -> int:
         added = 0
         for dataset in sorted({batch.dataset for batch in batches}):
-            self._c.serialize(f"log/{dataset}")
             start = position = self.position(dataset)
             for batch in batches:
                 if batch.dataset == dataset:

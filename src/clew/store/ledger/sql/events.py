@@ -30,7 +30,7 @@ class SqlEvents:
         if subject:
             limits.append((" AND subject = ?", [subject]))
         if kind:
-            limits.append((" AND (kind = ? OR kind LIKE ?)", [kind, f"{kind}.%"]))
+            limits.append((" AND (kind = ? OR (kind >= ? AND kind < ?))", [kind, f"{kind}.", f"{kind}/"]))
         if after:
             limits.append((" AND id < ?", [after]))
         where = "".join(clause for clause, _ in limits)

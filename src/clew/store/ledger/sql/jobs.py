@@ -40,7 +40,6 @@ class SqlJobs:
         )
 
     def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
-        self._c.serialize(f"jobs/{project}")
         due = self._due(project, now_us)
         if due is None:
             return None

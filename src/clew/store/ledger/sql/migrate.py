@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 
 from clew.core.errors import Invalid
@@ -17,8 +18,15 @@ def migrations() -> dict[int, str]:
     return {number: found[number].read_text(encoding="utf-8") for number in sorted(found)}
 
 
-def pending(version: int, read: Callable[[], dict[int, str]] = migrations) -> dict[int, list[str]]:
+def pending(
+    version: int, *, spelled: Mapping[str, str] | None = None, read: Callable[[], dict[int, str]] = migrations
+) -> dict[int, list[str]]:
     """The statements of each migration behind `version`.
+
+    Args:
+        version: of the ledger; 0 when it is empty.
+        spelled: how this database spells types, where it differs from SQLite.
+        read: where migrations come from.
 
     Raises:
         Invalid: the ledger is newer than this clew.
@@ -30,9 +38,11 @@ def pending(version: int, read: Callable[[], dict[int, str]] = migrations) -> di
             f"this ledger has version {version}; this clew knows versions up to {newest}",
             hint="upgrade clew: pip install --upgrade clew",
         )
-    return {number: _statements(text) for number, text in known.items() if number > version}
+    return {number: _statements(text, spelled or {}) for number, text in known.items() if number > version}
 
 
-def _statements(text: str) -> list[str]:
+def _statements(text: str, spelled: Mapping[str, str]) -> list[str]:
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
+    for ours, theirs in spelled.items():
+        lines = [re.sub(rf"\b{ours}\b", theirs, line) for line in lines]
     return [statement.strip() for statement in "\n".join(lines).split(";") if statement.strip()]

@@ -24,8 +24,6 @@ class SqlSeriesBlocks:
         self._c = connection
 
     def append(self, blocks: Sequence[SeriesBlock]) -> int:
-        for run in sorted({block.run for block in blocks}):
-            self._c.serialize(f"series/{run}")
         return sum(self._append(block) for block in blocks)
 
     def _append(self, block: SeriesBlock) -> int:
