@@ -1,10 +1,10 @@
 # The developer manual: `make` or `make help` lists what there is. Everything is built into .venv.
-# Needed beforehand: Python 3.11 or later, git and make. Settings: PYTHON=python3.12, FRESH=1, UPGRADE=1, ARGS="...".
+# Needed beforehand: Python 3.11 or later, git and make. Settings: PYTHON=python3.12, FRESH=1, UPGRADE=1, ARGS="...", VS=peer.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-ruff lint-format lint-mypy lint-imports bench docs lock clean
+.PHONY: help demo test lint lint-ruff lint-format lint-mypy lint-imports bench bench-tracking docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +22,7 @@ export PIP_ROOT_USER_ACTION := ignore
 INSTALL = $(BIN)/python -m pip install --no-deps --no-build-isolation --prefer-binary $$([ -t 1 ] || echo -qq)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUN) ## Run the flights example end to end (FRESH=1 starts over)
 	@$(BIN)/clew demo $(if $(FRESH),--fresh)
@@ -45,8 +45,12 @@ lint-mypy: $(DEV)
 lint-imports: $(DEV)
 	@$(BIN)/lint-imports --no-cache
 
-bench: $(DEV) ## Run the benchmarks, one JSON line per figure (ARGS="benchmarks/bench_run.py" for one)
-	@for file in $(or $(ARGS),$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$file; done
+bench: $(DEV) ## Run the benchmarks and write their page (ARGS="steps --small" narrows, VS=mlflow,dvc compares)
+	@CLEW_BENCH_COMMAND='make $@$(if $(VS), VS=$(VS))$(if $(ARGS), ARGS="$(ARGS)")' \
+	  $(BIN)/python benchmarks/run.py $(ARGS) $(if $(VS),--vs $(VS))
+
+bench-tracking: ## Run the benchmarks of logging and of search over runs
+	@$(MAKE) --no-print-directory bench ARGS="logging search $(ARGS)"
 
 docs: $(DEV) ## Build the site into site/, with its generated reference pages
 	@$(BIN)/python docs/generate.py

@@ -1,58 +1,38 @@
 """What a step costs that does next to nothing: the first time, and from the cache; each phase in a process of its own.
 
-Prints one JSON line per figure: calibration of the machine, the physical limit (a key and a value in one SQLite row),
-start-up, steps that follow each other and steps that do not. Results are durable at the level *kill* when a step
-returns, and recorded. `--vs joblib` measures `joblib.Memory` beside it. `--steps` makes it small.
+The physical limit is a key and a value in one SQLite row, one transaction each. Results of clew are durable at the
+level *kill* when a step returns, and recorded. Steps that follow each other (chain) and that do not (wide).
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 import os
 import sqlite3
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from clew.core.hashing import hash_bytes
+from harness import CLEW, Bench, Numbers, at_most, run, spread
 
-Run = Callable[[Path, int, str], tuple[list[int], int]]
-
-
-def show(figure: str, **numbers: object) -> None:
-    """One line of JSON."""
-    sys.stdout.write(json.dumps({"benchmark": "steps", "figure": figure, **numbers}) + "\n")
-    sys.stdout.flush()
+Step = Callable[[int], int]
 
 
-def calibrate(folder: Path) -> None:
-    """How fast this machine is right now."""
-    data = os.urandom(1 << 20) * 64
-    began = time.perf_counter()
-    hash_bytes(data)
-    show("calibration: BLAKE3", mb_per_s=round(64 / (time.perf_counter() - began)))
-    began = time.perf_counter()
-    with (folder / "copy").open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    show("calibration: write with fsync", mb_per_s=round(64 / (time.perf_counter() - began)))
-    (folder / "copy").unlink()
-    began = time.perf_counter()
-    total = 0
-    for number in range(1_000_000):
-        total += number
-    show("calibration: a loop of additions", ns_each=round((time.perf_counter() - began) * 1e3, 1))
+def took_by(step: Step, steps: int, shape: str) -> list[int]:
+    """Nanoseconds of each call."""
+    took, x, clock = [], 0, time.perf_counter_ns
+    for at in range(steps):
+        began = clock()
+        x = step(x if shape == "chain" else at)
+        took.append(clock() - began)
+    assert x == steps
+    return took
 
 
-def run_clew(folder: Path, steps: int, shape: str) -> tuple[list[int], int]:
-    """Nanoseconds of each step, and what came out last."""
+def of_clew(folder: Path, steps: int, shape: str) -> list[int]:
     from clew.pipelines import session, step
     from clew.testing.project import open_stores
 
@@ -60,107 +40,138 @@ def run_clew(folder: Path, steps: int, shape: str) -> tuple[list[int], int]:
     def increase(x: int) -> int:
         return x + 1
 
-    stores, took, x = open_stores(folder / ".clew"), [], 0
+    stores = open_stores(folder / ".clew")
     with session(stores, stores.ids()):
-        for at in range(steps):
-            began = time.perf_counter_ns()
-            x = increase(x if shape == "chain" else at)
-            took.append(time.perf_counter_ns() - began)
-    return took, x
+        return took_by(increase, steps, shape)
 
 
-def run_sqlite(folder: Path, steps: int, shape: str) -> tuple[list[int], int]:
-    """The physical limit: a look-up and a row, one transaction each."""
+def of_sqlite(folder: Path, steps: int, shape: str) -> list[int]:
     connection = sqlite3.connect(folder / "memo.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("CREATE TABLE IF NOT EXISTS memo (key BLOB PRIMARY KEY, value INTEGER) WITHOUT ROWID")
-    took, x = [], 0
-    for at in range(steps):
-        began = time.perf_counter_ns()
-        given = x if shape == "chain" else at
-        key = hashlib.sha256(b"increase:%d" % given).digest()
+
+    def increase(x: int) -> int:
+        key = hashlib.sha256(b"increase:%d" % x).digest()
         row = connection.execute("SELECT value FROM memo WHERE key = ?", (key,)).fetchone()
         if row is None:
-            connection.execute("INSERT INTO memo VALUES (?, ?)", (key, given + 1))
-        x = row[0] if row else given + 1
-        took.append(time.perf_counter_ns() - began)
-    return took, x
+            connection.execute("INSERT INTO memo VALUES (?, ?)", (key, x + 1))
+        return row[0] if row else x + 1
+
+    return took_by(increase, steps, shape)
 
 
-def run_joblib(folder: Path, steps: int, shape: str) -> tuple[list[int], int]:
-    """`joblib.Memory`: no record of what ran, keys without helpers and libraries."""
+def of_joblib(folder: Path, steps: int, shape: str) -> list[int]:
+    """No record of what ran; keys without helpers and libraries."""
     import joblib
 
     @joblib.Memory(str(folder / "joblib"), verbose=0).cache
     def increase(x: int) -> int:
         return x + 1
 
-    took, x = [], 0
-    for at in range(steps):
-        began = time.perf_counter_ns()
-        x = increase(x if shape == "chain" else at)
-        took.append(time.perf_counter_ns() - began)
-    return took, x
+    return took_by(increase, steps, shape)
 
 
-RUNS: dict[str, Run] = {"clew": run_clew, "sqlite": run_sqlite, "joblib": run_joblib}
+def of_prefect(folder: Path, steps: int, shape: str) -> list[int]:
+    """A flow of tasks, cached by their inputs, on a server that Prefect starts by itself for the process."""
+    os.environ |= {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    from prefect import flow, task
+    from prefect.cache_policies import INPUTS
+
+    @task(cache_policy=INPUTS, persist_result=True)
+    def increase(x: int) -> int:
+        return x + 1
+
+    @flow
+    def whole() -> list[int]:
+        return took_by(increase, steps, shape)
+
+    return whole()
 
 
-def phase(who: str, folder: Path, steps: int, shape: str) -> None:
-    """One phase, in a process of its own: prints what it took."""
-    began = float(os.environ["BEGAN"])
+def of_hamilton(folder: Path, steps: int, shape: str) -> list[int]:
+    """A graph of functions made beforehand, executed at once: only its mean is known."""
+    from types import ModuleType
+
+    from hamilton import driver
+
+    module = ModuleType("made")
+    sys.modules["made"] = module
+    source = "def s0(x: int) -> int:\n    return x + 1\n"
+    for at in range(1, steps):
+        before = f"s{at - 1}" if shape == "chain" else "x"
+        source += f"def s{at}({before}: int) -> int:\n    return {before} + 1\n"
+    path = folder / "made.py"
+    path.write_text(source, encoding="utf-8")
+    exec(compile(source, str(path), "exec"), module.__dict__)
+    import linecache
+
+    linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
+    whole = driver.Builder().with_modules(module).with_cache(path=str(folder / "cache")).build()
+    began = time.perf_counter_ns()
+    whole.execute([f"s{at}" for at in range(steps)], inputs={"x": 0})
+    return [(time.perf_counter_ns() - began) // steps] * steps
+
+
+def phase(who: str, folder: str, steps: int, shape: str) -> Numbers:
+    """One phase over a folder; `loop_s` is what the steps took together."""
+    measure: Any = globals()[f"of_{who}"]
     cpu = time.process_time()
-    took, last = RUNS[who](folder, steps, shape)
-    spent = time.process_time() - cpu
-    assert last == steps
-    print(json.dumps({"took": took, "cpu_s": spent, "start_s": time.time() - began - sum(took) / 1e9}))
+    took = [one / 1e6 for one in measure(Path(folder), steps, shape)]
+    cpu = time.process_time() - cpu
+    return {
+        "ms_per_step": statistics.fmean(took),
+        **spread(took, "ms"),
+        "cpu_ms_per_step": cpu / steps * 1e3,
+        "loop_s": sum(took) / 1e3,
+    }
 
 
-def measure(who: str, steps: int, shape: str) -> None:
-    """The first phase and the cached one, over one folder."""
-    with tempfile.TemporaryDirectory() as name:
-        for when in ("first", "cached"):
-            words = [sys.executable, __file__, "--phase", who, "--folder", name, "--steps", str(steps)]
-            told = subprocess.run(
-                [*words, "--shape", shape],
-                env={**os.environ, "BEGAN": str(time.time())},
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            found = json.loads(told.stdout)
-            took = sorted(each / 1e6 for each in found["took"])
-            show(
-                f"{who}, {shape}, {when}",
-                steps=steps,
-                ms_per_step=round(statistics.fmean(took), 4),
-                p50_ms=round(took[len(took) // 2], 4),
-                p99_ms=round(took[int(len(took) * 0.99)], 4),
-                max_ms=round(took[-1], 3),
-                cpu_ms_per_step=round(found["cpu_s"] / steps * 1e3, 4),
-                start_s=round(found["start_s"], 3),
-            )
+def both(bench: Bench, who: str, folder: Path, steps: int, shape: str) -> Numbers:
+    """The first phase and the cached one over the same folder, side by side."""
+    found: Numbers = {}
+    for when in ("first", "cached"):
+        told = bench.child("phase", who, folder=folder, steps=steps, shape=shape)
+        told["start_s"] = told["wall_s"] - told.pop("loop_s")
+        found |= {f"{when} {key}": value for key, value in told.items()}
+    return found
 
 
-def main() -> None:
-    """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--vs", choices=["joblib"], action="append", default=[])
-    parser.add_argument("--phase", choices=list(RUNS), help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--shape", choices=["chain", "wide"], help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.phase:
-        phase(asked.phase, asked.folder, asked.steps, asked.shape)
-        return
-    with tempfile.TemporaryDirectory() as name:
-        calibrate(Path(name))
-    for who in ("sqlite", "clew", *asked.vs):
-        for shape in ("chain", "wide"):
-            measure(who, asked.steps, shape)
+def part(medians: dict[str, Numbers], when: str) -> dict[str, Numbers]:
+    return {
+        who: {key.partition(" ")[2]: value for key, value in found.items() if key.startswith(when)}
+        for who, found in medians.items()
+    }
+
+
+def main(bench: Bench) -> None:
+    limits = {"first": at_most(1), "cached": at_most(0.2)}
+    for shape in ("chain", "wide"):
+        for steps in bench.sizes((100, 1000), small=(20,)):
+            medians = bench.compare(lambda who, folder: both(bench, who, folder, steps, shape), "sqlite")  # noqa: B023
+            for when, limit in limits.items():
+                targets = {"ms_per_step": limit, "start_s": at_most(0.2)}
+                bench.show_all(
+                    f"{shape} of {steps:,}, {when}",
+                    part(medians, when),
+                    targets=targets,
+                    compared=("p50_ms", "cpu_s"),
+                    durability="kill",
+                    process_start="in start_s",
+                )
+    if not bench.small:
+        for steps in (10_000, 100_000):
+            found = both(bench, CLEW, bench.fresh(), steps, "chain")
+            for when, limit in limits.items():
+                numbers = part({CLEW: found}, when)
+                bench.show(
+                    f"chain of {steps:,}, {when}",
+                    **numbers[CLEW],
+                    targets={"ms_per_step": limit},
+                    shown=["p50_ms", "cpu_ms_per_step"],
+                )
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "steps", ("joblib", "hamilton", "prefect"))
