@@ -26,6 +26,7 @@ from clew.registry.formats.format import Trust
 from clew.registry.models import LedgerModels
 from clew.registry.package import Draft, build_package
 from clew.registry.signature import infer_signature
+from clew.store.account import row_digest
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.objects.memory import MemoryObjects
 from clew.testing.project import open_stores
@@ -116,6 +117,7 @@ def test_a_version_that_passes_gets_the_name(stores: Stores, models: LedgerModel
             "report": move.report,
             "position": 1,
             "rollback": False,
+            "row": row_digest(move),
         }
     ]
 
@@ -237,6 +239,7 @@ def test_a_rollback_returns_to_what_passed_before(stores: Stores, models: Ledger
         "report": "",
         "position": 3,
         "rollback": True,
+        "row": row_digest(back),
     }
     with pytest.raises(Conflict, match="no version held delay@champion before 1"):
         aliases.rollback("delay", "champion")

@@ -13,6 +13,7 @@ from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
 from clew.core.types.edge import Edge, Node, Role, node
 from clew.data.reference import checked_name, resolve, unknown_dataset
+from clew.store.account import row_digest
 
 __all__ = ["LedgerDatasets"]
 
@@ -92,5 +93,6 @@ class LedgerDatasets:
             "rows": version.rows,
             "size_bytes": version.size_bytes,
             "message": version.message,
+            "row": row_digest(version),
         }
         self._stores.tell(tx, "version.added", node("data", version.id), facts)

@@ -18,6 +18,7 @@ from clew.core.types.dataset import Dataset, DatasetKind, LogBatch
 from clew.core.types.edge import node
 from clew.data.reference import checked_name, unknown_dataset
 from clew.data.table import encode_part, scan_parts
+from clew.store.account import append_batches
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,7 +101,7 @@ class Log:
         """
         rows = [self._batch(frame, source) for frame, source in batches]
         with self._stores.ledger.write() as tx:
-            return tx.logs.append(rows)
+            return len(append_batches(self._stores, tx, rows))
 
     def read(self, low_us: int, high_us: int) -> pl.LazyFrame:
         """The rows with `low_us ≤ time < high_us`; batches of different columns are put below each other.

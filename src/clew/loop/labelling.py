@@ -20,6 +20,7 @@ from clew.monitoring.logged import labels_in
 
 if TYPE_CHECKING:
     import polars as pl
+from clew.store.account import append_batches
 
 __all__ = ["add_labels", "read_label_file"]
 
@@ -120,7 +121,7 @@ def add_labels(
         source=f"file/{essence}@0",
     )
     with stores.ledger.write() as tx:
-        return frame.height if tx.logs.append([batch]) else 0
+        return frame.height if append_batches(stores, tx, [batch]) else 0
 
 
 def _refuse_odd(stores: Stores, endpoint: Endpoint, texts: pl.Series) -> None:

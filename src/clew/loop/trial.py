@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from clew.loop.promotion import Promote
     from clew.settings import PromotionSettings
+from clew.store.account import row_digest
 
 __all__ = ["TrialTest", "begin_trial", "continue_trial", "running_trial"]
 
@@ -206,7 +207,7 @@ def _store(stores: Stores, trial: Trial, *, event: str = "") -> Trial:
     with stores.ledger.write() as tx:
         tx.trials.put(trial)
         if event:
-            _tell(stores, tx, trial, event, {"reason": trial.reason, "at_us": trial.ended_us})
+            _tell(stores, tx, trial, event, {"reason": trial.reason, "at_us": trial.ended_us, "row": row_digest(trial)})
     return trial
 
 

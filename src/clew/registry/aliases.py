@@ -23,6 +23,7 @@ from clew.core.types.model import Alias, Model, ModelVersion
 from clew.registry.evidence import Findings, gather
 from clew.registry.models import approvals_of
 from clew.registry.reference import checked_alias, find_model, holder, resolve
+from clew.store.account import row_digest
 
 __all__ = ["MOVED", "REFUSED", "LedgerAliases"]
 
@@ -210,7 +211,7 @@ class LedgerAliases:
         )
         tx.models.move_alias(move)
         facts = _facts(scene, alias, reason=reason, report=report)
-        facts |= {"position": move.position, "rollback": returns}
+        facts |= {"position": move.position, "rollback": returns, "row": row_digest(move)}
         self._stores.tell(tx, MOVED, node("model", scene.candidate.id), facts)
         return move
 

@@ -17,6 +17,7 @@ from clew.core.types.package import Package
 from clew.registry.formats.format import Trust
 from clew.registry.package import load_package
 from clew.registry.reference import checked_name, find_model, resolve
+from clew.store.account import row_digest
 
 __all__ = ["LedgerModels", "approvals_of"]
 
@@ -73,7 +74,7 @@ class LedgerModels:
             tx.models.add_version(version)
             tx.edges.add(_edges(version, manifest))
             facts: dict[str, object] = {"reference": version.reference, "package": package, "run": manifest.run}
-            facts |= {"unsafe": version.unsafe, "message": message}
+            facts |= {"unsafe": version.unsafe, "message": message, "row": row_digest(version)}
             self._stores.tell(tx, ADDED, node("model", version.id), facts)
         return version
 

@@ -28,6 +28,7 @@ from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowReco
 
 if TYPE_CHECKING:
     import polars as pl
+from clew.store.account import append_batches
 
 __all__ = ["Compacted", "ProfileOf", "SignatureOf", "compact", "journal_folder"]
 
@@ -174,7 +175,7 @@ def _move(
         logs = (endpoint.predictions, endpoint.shadows, endpoint.labels)
         if max(HEADER, *(tx.logs.drained(log, journal) for log in logs)) != some.start:
             return
-        tx.logs.append(batches)
+        append_batches(stores, tx, batches)
         tx.edges.add(
             Edge(
                 source=node("model", version),

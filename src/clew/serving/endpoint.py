@@ -21,6 +21,7 @@ from clew.core.types.edge import Edge, Role, node
 from clew.core.types.endpoint import Endpoint
 from clew.core.types.model import ModelVersion
 from clew.serving.slots import Served, Slots
+from clew.store.account import row_digest
 
 __all__ = ["Load", "declare", "design", "find_endpoint", "load_slots", "record", "watch"]
 
@@ -88,7 +89,7 @@ def record(stores: Stores, designed: Endpoint) -> Endpoint:
             endpoint = msgspec.structs.replace(endpoint, **_logs(tx, stores, designed))
         tx.endpoints.put(endpoint)
         model = tx.models.get(endpoint.model).name
-        facts = {"name": name, "model": model, "alias": endpoint.alias}
+        facts = {"name": name, "model": model, "alias": endpoint.alias, "row": row_digest(endpoint)}
         stores.tell(tx, "endpoint.declared", node("endpoint", endpoint.id), facts)
     return endpoint
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import threading
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import pytest
 
 from clew.core.contracts.ledger import Durability, Ledger
-from clew.core.errors import Conflict, Exists, Invalid, NotFound
+from clew.core.errors import Conflict, Exists, Invalid, NotFound, Unavailable
 from clew.core.ids import Digest
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion, LogBatch
 from clew.core.types.edge import Edge, Role
 from clew.core.types.endpoint import Alert, Endpoint, Severity, Trial, TrialState, Window
-from clew.core.types.event import Event
+from clew.core.types.event import START, ChainTail, Event, chain_hash
 from clew.core.types.job import Job, JobState
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.project import Project
@@ -307,14 +308,15 @@ class LedgerContract:
         ]
         with ledger.write() as tx:
             assert tx.logs.position("log") == 0
-            assert tx.logs.append(batches) == 3
-            assert tx.logs.append(batches[1:]) == 0
+            assert [batch.position for batch in tx.logs.append(batches)] == [1, 2, 3]
+            assert tx.logs.append(batches[1:]) == []
+            assert [batch.position for batch in tx.logs.append([*batches, a_batch("j/4", low=30, high=30)])] == [4]
             assert [batch.source for batch in tx.logs.between("log", 9, 20)] == ["j/1", "j/2"]
             assert [batch.source for batch in tx.logs.between("log", 20, 21)] == ["j/3"]
             assert [batch.source for batch in tx.logs.holding("log", "c")] == ["j/1", "j/2"]
             assert tx.logs.holding("log", "z") == []
             assert [batch.position for batch in tx.logs.list("log", after=1, until=2)] == [2]
-            assert (tx.logs.position("log"), tx.logs.rows("log"), tx.logs.rows("other")) == (3, 6, 0)
+            assert (tx.logs.position("log"), tx.logs.rows("log"), tx.logs.rows("other")) == (4, 8, 0)
 
     def test_a_log_knows_how_far_a_journal_is_drained(self, ledger: Ledger) -> None:
         with ledger.write() as tx:
@@ -374,6 +376,8 @@ class LedgerContract:
             assert (loss.first, loss.last, loss.last_step) == (2.0, 7.0, 5)
             assert [block.points for block in tx.series.blocks("r", "loss")] == [b"j/1", b"j/2", b"j/3", b"j/4"]
             assert math.isnan(tx.series.blocks("r", "loss")[1].last)
+            assert [block.points for block in tx.series.blocks("r", "loss", after=1, limit=2)] == [b"j/2", b"j/3"]
+            assert tx.series.blocks("r", "loss", after=4) == []
 
     def test_steps(self, ledger: Ledger) -> None:
         with ledger.write() as tx:
@@ -505,6 +509,73 @@ class LedgerContract:
             page = tx.events.list("p", limit=2)
             assert [event.id for event in tx.events.list("p", limit=2, after=page.next).items] == ["1"]
             assert tx.events.count("p") == 3
+
+    def test_events_are_sealed_in_the_order_in_which_they_arrived(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            assert (tx.events.tail("p"), tx.events.seal("p")) == (ChainTail(), 0)
+            for name in "312":
+                tx.events.add(an_event(name))
+            tx.events.add(msgspec.structs.replace(an_event("other"), project="q"))
+            assert [event.id for event in tx.events.waiting("p")] == ["3", "1", "2"]
+        with ledger.write() as tx:
+            assert [tx.events.seal("p", limit=2), tx.events.seal("p"), tx.events.seal("p")] == [2, 1, 0]
+        with ledger.write() as tx:
+            tx.events.add(an_event("0"))
+            assert tx.events.seal("p") == 1
+            assert tx.events.seal("q") == 1
+        with ledger.read() as tx:
+            chain = tx.events.sealed("p")
+            assert [(event.position, event.id) for event in chain] == [(1, "3"), (2, "1"), (3, "2"), (4, "0")]
+            assert [event.position for event in tx.events.sealed("p", after=1, limit=2)] == [2, 3]
+            assert tx.events.positions(["0", "1", "nothing"]) == {"0": 4, "1": 2}
+            assert tx.events.waiting("p") == []
+            assert (tx.events.tail("p").position, tx.events.tail("q").position) == (4, 1)
+
+    def test_a_hash_covers_the_place_the_hash_before_and_the_event(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            for name in "12":
+                tx.events.add(an_event(name))
+            tx.events.seal("p")
+        with ledger.read() as tx:
+            first, second = tx.events.sealed("p")
+            assert (first.kind, first.subject, first.project) == ("alias.moved", "model:m", "p")
+            assert msgspec.json.decode(first.document, type=Event) == an_event("1")
+            assert first.hash == chain_hash(1, START, first.document)
+            assert second.hash == chain_hash(2, first.hash, second.document)
+            assert tx.events.tail("p") == ChainTail(2, second.hash)
+
+    def test_what_is_rolled_back_is_not_sealed(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.events.add(an_event("1"))
+        with pytest.raises(RuntimeError), ledger.write() as tx:  # noqa: PT012
+            tx.events.seal("p")
+            raise RuntimeError
+        with ledger.read() as tx:
+            assert (tx.events.tail("p"), len(tx.events.waiting("p"))) == (ChainTail(), 1)
+
+    def test_sealers_do_not_fork_the_chain(self, ledger: Ledger) -> None:
+        def live(name: str) -> None:
+            for i in range(20):
+                with ledger.write(Durability.KILL) as tx:
+                    tx.events.add(an_event(f"{name}{i}"))
+                with suppress(Conflict, Unavailable), ledger.write(Durability.KILL) as tx:
+                    tx.events.seal("p", limit=3)
+
+        threads = [threading.Thread(target=live, args=(name,)) for name in "abc"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with ledger.write() as tx:
+            tx.events.seal("p")
+        with ledger.read() as tx:
+            chain = tx.events.sealed("p")
+            assert [event.position for event in chain] == list(range(1, 61))
+            assert len({event.id for event in chain}) == 60
+            previous = START
+            for event in chain:
+                assert event.hash == chain_hash(event.position, previous, event.document)
+                previous = event.hash
 
     def test_lineage_goes_both_ways_and_ends_in_circles(self, ledger: Ledger) -> None:
         edges = [

@@ -14,6 +14,7 @@ from clew.core.paging import Page
 from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Series, SeriesBlock
+from clew.store.account import account_of_run, series_digests
 
 __all__ = ["LedgerRuns"]
 
@@ -59,7 +60,8 @@ class LedgerRuns:
             runs = [tx.runs.get(run) for run in sorted({block.run for block in blocks})]
         over = any(run.status is not RunStatus.RUNNING for run in runs)
         with self._stores.ledger.write(Durability.POWER if over else Durability.KILL) as tx:
-            tx.series.append(blocks)
+            if tx.series.append(blocks) and over:
+                self._account_late(tx, blocks, [run.id for run in runs if run.status is not RunStatus.RUNNING])
 
     def describe(
         self,
@@ -120,7 +122,8 @@ class LedgerRuns:
             _check_running(before)
             after = msgspec.structs.replace(before, status=status, ended_us=ended_us, reason=reason)
             tx.runs.put(after)
-            self._event(tx, run, "run.ended", {"status": status, "reason": reason[-500:]})
+            facts = {"status": status, "reason": reason[-500:], **account_of_run(tx, after)}
+            self._event(tx, run, "run.ended", facts)
         return after
 
     def summaries(self, runs: Sequence[str]) -> list[Series]:
@@ -148,6 +151,13 @@ class LedgerRuns:
         with self._stores.ledger.read() as tx:
             only = self._known(tx, experiment).id if experiment else ""
             return tx.runs.list(self._stores.project, experiment=only, limit=limit, after=after)
+
+    def _account_late(self, tx: Transaction, blocks: Sequence[SeriesBlock], ended: Sequence[str]) -> None:
+        """Say anew what the series of runs that have ended hold: these blocks came behind their last event."""
+        for run in ended:
+            keys = {block.key for block in blocks if block.run == run}
+            now = {key: digest for key, digest in series_digests(tx, run).items() if key in keys}
+            self._event(tx, run, "run.points_added", {"series": now})
 
     def _experiment(self, tx: Transaction, name: str) -> Experiment:
         found = tx.experiments.find(self._stores.project, name)

@@ -19,7 +19,7 @@ from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
 from clew.core.types.edge import Edge, Node
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
-from clew.core.types.event import Event
+from clew.core.types.event import ChainTail, Event, SealedEvent
 from clew.core.types.job import Job, JobState
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.project import Project
@@ -94,10 +94,10 @@ class Datasets(Protocol):
 class Logs(Protocol):
     """Batches of datasets of kind log."""
 
-    def append(self, batches: Sequence[LogBatch]) -> int:
+    def append(self, batches: Sequence[LogBatch]) -> list[LogBatch]:
         """Add batches, giving them the next positions; those whose source is there already are skipped.
 
-        `position` of what is handed in is ignored. Returns how many were added.
+        `position` of what is handed in is ignored. Returns those that were added, with their positions.
         """
         ...
 
@@ -175,8 +175,8 @@ class SeriesBlocks(Protocol):
         """The summaries of all series of these runs, by run and key."""
         ...
 
-    def blocks(self, run: str, key: str) -> list[SeriesBlock]:
-        """The blocks of one series, in order of arrival."""
+    def blocks(self, run: str, key: str, *, after: int = 0, limit: int | None = None) -> list[SeriesBlock]:
+        """The blocks of one series in order of arrival: up to `limit` behind the first `after`."""
         ...
 
 
@@ -322,13 +322,36 @@ class Events(Protocol):
     """The record of everything that changed."""
 
     def add(self, event: Event) -> None: ...
+    def count(self, project: str) -> int: ...
+    def seal(self, project: str, *, limit: int = 1000) -> int:
+        """Put up to `limit` events that wait into the chain, in the order in which they arrived.
+
+        Returns how many that were. Sealers queue, so that the chain never forks. An event that becomes visible late
+        is sealed late and never left out. `Corrupt` when there are events behind the tail.
+        """
+        ...
+
+    def tail(self, project: str) -> ChainTail:
+        """The end of the chain."""
+        ...
+
+    def sealed(self, project: str, *, after: int = 0, limit: int = 1000) -> list[SealedEvent]:
+        """Events of the chain behind the position `after`, in order."""
+        ...
+
+    def waiting(self, project: str, *, limit: int = 1000) -> list[Event]:
+        """Events that are not in the chain yet, in the order in which they arrived."""
+        ...
+
+    def positions(self, ids: Sequence[str]) -> dict[str, int]:
+        """The sequence numbers of events, by id; those that wait are left out."""
+        ...
+
     def list(
         self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""
     ) -> Page[Event]:
         """Newest first; `kind` is a whole kind or its noun."""
         ...
-
-    def count(self, project: str) -> int: ...
 
 
 class Edges(Protocol):

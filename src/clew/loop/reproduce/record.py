@@ -10,6 +10,7 @@ from clew.core.types.edge import Edge, Role, node
 from clew.core.types.run import Artifact, Experiment, Run, RunKind
 from clew.loop.reproduce.recorded import Recorded
 from clew.loop.reproduce.reproduction import Reproduction
+from clew.store.account import account_of_run
 
 __all__ = ["EXPERIMENT", "REPORT", "bring_home"]
 
@@ -61,7 +62,7 @@ def bring_home(stores: Stores, original: Run, now: Recorded, found: Reproduction
         facts: dict[str, object] = {"repeated": run.id, "verdict": found.verdict, "report": digest}
         mine = node("run", run.id)
         stores.tell(tx, "run.created", mine, {"name": run.name, "experiment": EXPERIMENT})
-        stores.tell(tx, "run.ended", mine, {"status": run.status, "reason": ""})
+        stores.tell(tx, "run.ended", mine, {"status": run.status, "reason": "", **account_of_run(tx, run)})
         stores.tell(tx, "run.reproduced", node("run", original.id), facts)
 
 

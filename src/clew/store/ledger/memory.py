@@ -19,7 +19,7 @@ from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
 from clew.core.types.edge import Edge, Node
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
-from clew.core.types.event import Event
+from clew.core.types.event import ChainTail, Event, SealedEvent, chain_hash
 from clew.core.types.job import Job, JobState
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.project import Project
@@ -53,6 +53,8 @@ class Tables:
     alerts: dict[tuple[str, str], Alert] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
+    waiting: dict[str, Event] = field(default_factory=dict)
+    chain: dict[tuple[str, int], SealedEvent] = field(default_factory=dict)
     edges: dict[tuple[Node, Node, str, str], Edge] = field(default_factory=dict)
 
     def copy(self) -> Tables:
@@ -184,14 +186,14 @@ class MemoryLogs:
     def __init__(self, tables: Tables) -> None:
         self._rows = tables.batches
 
-    def append(self, batches: Sequence[LogBatch]) -> int:
-        added = 0
+    def append(self, batches: Sequence[LogBatch]) -> list[LogBatch]:
+        added = []
         for batch in batches:
             if any(each.source == batch.source for each in self.list(batch.dataset)):
                 continue
-            position = self.position(batch.dataset) + 1
-            self._rows[batch.dataset, position] = msgspec.structs.replace(batch, position=position)
-            added += 1
+            placed = msgspec.structs.replace(batch, position=self.position(batch.dataset) + 1)
+            self._rows[placed.dataset, placed.position] = placed
+            added.append(placed)
         return added
 
     def between(self, dataset: str, low_us: int, high_us: int) -> list[LogBatch]:
@@ -278,8 +280,9 @@ class MemorySeriesBlocks:
             _add(self._rows, (block.run, block.key, block.source), block)
         return len(self._rows) - before
 
-    def blocks(self, run: str, key: str) -> list[SeriesBlock]:
-        return [block for block in self._rows.values() if (block.run, block.key) == (run, key)]
+    def blocks(self, run: str, key: str, *, after: int = 0, limit: int | None = None) -> list[SeriesBlock]:
+        found = [block for block in self._rows.values() if (block.run, block.key) == (run, key)]
+        return found[after:] if limit is None else found[after : after + limit]
 
     def summaries(self, runs: Sequence[str]) -> list[Series]:
         keys = sorted({(block.run, block.key) for block in self._rows.values() if block.run in runs})
@@ -517,10 +520,44 @@ class MemoryEvents:
     """`clew.core.contracts.ledger.Events`."""
 
     def __init__(self, tables: Tables) -> None:
-        self._rows = tables.events
+        self._rows, self._waiting, self._chain = tables.events, tables.waiting, tables.chain
 
     def add(self, event: Event) -> None:
-        self._rows[event.id] = event
+        self._rows[event.id] = self._waiting[event.id] = event
+
+    def count(self, project: str) -> int:
+        return sum(event.project == project for event in self._rows.values())
+
+    def seal(self, project: str, *, limit: int = 1000) -> int:
+        found = self.waiting(project, limit=limit)
+        for event in found:
+            before, document = self.tail(project), msgspec.json.encode(event).decode()
+            position = before.position + 1
+            self._chain[project, position] = SealedEvent(
+                position=position,
+                hash=chain_hash(position, before.hash, document),
+                id=event.id,
+                project=project,
+                kind=event.kind,
+                subject=event.subject,
+                document=document,
+            )
+            del self._waiting[event.id]
+        return len(found)
+
+    def tail(self, project: str) -> ChainTail:
+        last = max((position for owner, position in self._chain if owner == project), default=0)
+        return ChainTail(last, self._chain[project, last].hash) if last else ChainTail()
+
+    def sealed(self, project: str, *, after: int = 0, limit: int = 1000) -> list[SealedEvent]:
+        found = [event for event in self._chain.values() if event.project == project and event.position > after]
+        return sorted(found, key=lambda event: event.position)[:limit]
+
+    def waiting(self, project: str, *, limit: int = 1000) -> list[Event]:
+        return [event for event in self._waiting.values() if event.project == project][:limit]
+
+    def positions(self, ids: Sequence[str]) -> dict[str, int]:
+        return {event.id: event.position for event in self._chain.values() if event.id in ids}
 
     def list(
         self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""
@@ -534,9 +571,6 @@ class MemoryEvents:
             and (not after or event.id < after)
         ]
         return Page(items=found[:limit], next=found[limit - 1].id if len(found) > limit else "")
-
-    def count(self, project: str) -> int:
-        return sum(event.project == project for event in self._rows.values())
 
 
 class MemoryEdges:

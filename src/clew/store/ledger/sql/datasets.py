@@ -74,14 +74,15 @@ class SqlLogs:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
 
-    def append(self, batches: Sequence[LogBatch]) -> int:
-        added = 0
+    def append(self, batches: Sequence[LogBatch]) -> list[LogBatch]:
+        added: list[LogBatch] = []
         for dataset in sorted({batch.dataset for batch in batches}):
-            start = position = self.position(dataset)
+            position = self.position(dataset)
             for batch in batches:
-                if batch.dataset == dataset:
-                    position += self._insert(msgspec.structs.replace(batch, position=position + 1))
-            added += position - start
+                placed = msgspec.structs.replace(batch, position=position + 1)
+                if batch.dataset == dataset and self._insert(placed):
+                    position += 1
+                    added.append(placed)
         return added
 
     def _insert(self, batch: LogBatch) -> int:

@@ -54,9 +54,10 @@ class SqlSeriesBlocks:
             found += [_summary(row) for row in rows]
         return found
 
-    def blocks(self, run: str, key: str) -> list[SeriesBlock]:
-        sql = f"SELECT {_BLOCK} FROM series_blocks WHERE run = ? AND key = ? ORDER BY position"
-        return [_block(row) for row in self._c.rows(sql, (run, key))]
+    def blocks(self, run: str, key: str, *, after: int = 0, limit: int | None = None) -> list[SeriesBlock]:
+        most = "" if limit is None else f" LIMIT {int(limit)}"
+        sql = f"SELECT {_BLOCK} FROM series_blocks WHERE run = ? AND key = ? AND position > ? ORDER BY position{most}"
+        return [_block(row) for row in self._c.rows(sql, (run, key, after))]
 
 
 def first_of(block: SeriesBlock) -> Series:
