@@ -326,8 +326,9 @@ class Events(Protocol):
     def seal(self, project: str, *, limit: int = 1000) -> int:
         """Put up to `limit` events that wait into the chain, in the order in which they arrived.
 
-        Returns how many that were. Sealers queue, so that the chain never forks. An event that becomes visible late
-        is sealed late and never left out. `Corrupt` when there are events behind the tail.
+        Returns how many that were. Call it in a block `within="chain:PROJECT"`, so that sealers queue and the chain
+        never forks. An event that becomes visible late is sealed late and never left out. `Corrupt` when there are
+        events behind the tail.
         """
         ...
 

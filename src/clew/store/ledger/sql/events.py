@@ -32,7 +32,6 @@ class SqlEvents:
         return int(self._c.rows("SELECT COUNT(*) FROM events WHERE project = ?", (project,))[0][0])
 
     def seal(self, project: str, *, limit: int = 1000) -> int:
-        self._c.serialize(f"events/{project}")
         tail = self.tail(project)
         self._check_end(project, tail)
         waiting = self._waiting(project, limit)
