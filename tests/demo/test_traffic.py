@@ -13,8 +13,8 @@ from clew.core.types.signature import Dtype, Field, Scale, Signature, Task
 from clew.demo.calendar import DAY_US, Day, live_from_us
 from clew.demo.flights import CATEGORIES, INPUTS, KEY, LABEL, LABEL_DELAY_US, NUMBERS
 from clew.demo.traffic import MOST_ROWS, Year
-from clew.serving.protocol_json import read_predict_request
-from clew.serving.request import check_columns
+from clew.serving.protocol_json import PredictReader
+from clew.serving.request import ColumnCheck
 
 MINUTE_US = 60_000_000
 START_US = live_from_us() // DAY_US * DAY_US
@@ -76,8 +76,7 @@ def test_the_endpoint_reads_what_is_sent_with_nulls_as_nulls() -> None:
     inputs = tuple(Field(name=name, dtype=Dtype.STRING) for name in CATEGORIES)
     inputs += tuple(Field(name=name, dtype=Dtype.FLOAT32, nullable=True) for name in NUMBERS)
     signature = Signature(inputs=inputs, outputs=(), task=Task.BINARY, scale=Scale.PROBABILITY, classes=(False, True))
-    request = read_predict_request(ask.body(), signature)
-    check_columns(request.columns, signature)
+    request = PredictReader(signature, ColumnCheck(signature))(ask.body())
     assert (request.keys, request.time_us, request.id) == (ask.keys, ask.time_us, ask.id)
     assert request.columns["temp"].count(None) == sum(row["temp"] is None for row in ask.rows) > 0
 

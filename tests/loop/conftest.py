@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,17 +89,10 @@ class Lived:
     def ask(self, path: str, body: object) -> Any:
         """What the endpoint answers."""
         content = json.dumps(body).encode()
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": content, "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        asyncio.run(self.app({"type": "http", "method": "POST", "path": path, "headers": []}, receive, send))
-        assert sent[0]["status"] == 200, sent
-        return json.loads(sent[1]["body"])
+        answer = self.app.answer("POST", path, content, 0.0)
+        self.app.after(answer, "POST", 0.0)
+        assert answer.status == 200, answer.body
+        return json.loads(answer.body)
 
     def predict(self, rows: list[dict[str, Any]], **more: Any) -> list[str]:
         """The ids of decisions on some rows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -71,32 +70,17 @@ def served(number: int, scorer: Any = None, wrong: Sequence[str] = ()) -> Served
 def app(tmp_path: Path) -> Iterator[EndpointApp]:
     ids = Ids(SystemClock())
     journal = ReplicaJournal(tmp_path, ids)
-    yield EndpointApp("late", Slots(served(7)), journal=journal, clock=SystemClock(), ids=ids, largest_body_bytes=5000)
+    yield EndpointApp("late", Slots(served(7)), journal=journal, clock=SystemClock(), ids=ids)
     journal.close()
 
 
-def call(
-    app: EndpointApp, method: str, path: str, body: object = b"", headers: Sequence[tuple[bytes, bytes]] = ()
-) -> tuple[int, Any]:
+def call(app: EndpointApp, method: str, path: str, body: object = b"") -> tuple[int, Any]:
     """One request; a body that is no bytes goes as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    halves = [content[: len(content) // 2], content[len(content) // 2 :]]
-    incoming = [
-        {"type": "http.request", "body": halves[0], "more_body": True},
-        {"type": "http.request", "body": halves[1], "more_body": False},
-    ]
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return incoming.pop(0)
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    asyncio.run(app({"type": "http", "method": method, "path": path, "headers": list(headers)}, receive, send))
-    answer = sent[1]["body"]
-    kind = dict(sent[0]["headers"])[b"content-type"]
-    return sent[0]["status"], json.loads(answer) if kind == b"application/json" else answer.decode()
+    answer = app.answer(method, path, content, 0.0)
+    app.after(answer, method, 0.0)
+    is_json = answer.content_type == b"application/json"
+    return answer.status, json.loads(answer.body) if is_json else answer.body.decode()
 
 
 def logged(folder: Path) -> list[Any]:
@@ -220,8 +204,23 @@ def test_other_doors_are_closed(app: EndpointApp) -> None:
     assert call(app, "GET", "/nothing")[0] == 404
     assert call(app, "POST", "/v2/models/other/infer", {"inputs": []})[0] == 404
     assert call(app, "POST", "/v2/models/delay/versions/6/infer", {"inputs": []})[0] == 404
-    assert call(app, "POST", "/predict", b"x" * 6000)[0] == 413
-    assert call(app, "POST", "/predict", b"{}", [(b"content-length", b"99999999999")])[0] == 413
+
+
+def test_who_has_no_key_is_denied_but_may_ask_for_health(tmp_path: Path) -> None:
+    forgetful: Any = SimpleNamespace(append=lambda _: None)
+    ids = Ids(SystemClock())
+    allows = {"Bearer right"}.__contains__
+    app = EndpointApp("late", Slots(served(7)), journal=forgetful, clock=SystemClock(), ids=ids, allows=allows)
+    body = json.dumps({"rows": [ROW]}).encode()
+    for path in ("/predict", "/labels", "/v2/models/delay/infer", "/metrics", "/", "/nothing"):
+        answer = app.answer("POST", path, body, 0.0, "Bearer wrong")
+        assert answer.status == 401
+        assert b"clew keys add late" in answer.body
+    assert app.answer("GET", "/health", b"", 0.0).status == 200
+    assert app.answer("POST", "/predict", body, 0.0, "Bearer right").status == 200
+    assert (
+        'clew_denials_total{endpoint="late"} 6' in app.answer("GET", "/metrics", b"", 0.0, "Bearer right").body.decode()
+    )
 
 
 def test_data_checks_refuse(app: EndpointApp, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ _EXTRA_OF = {
     "sklearn": "sklearn",
     "skops": "sklearn",
     "threadpoolctl": "sklearn",
-    "uvicorn": "serve",
+    "httptools": "serve",
 }
 
 

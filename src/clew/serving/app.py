@@ -1,4 +1,4 @@
-"""The endpoint as a bare ASGI application: a framework would cost more than the model.
+"""What an endpoint answers to a request, whoever carries the bytes (`clew.serving.http` does).
 
 A decision is checked, scored, written to the replica's journal and only then answered; versions in shadow score after
 the answer has gone out, and their failures touch nobody. Protocols: `protocol_v2`, `protocol_json`.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
@@ -19,10 +20,11 @@ from clew.core.clock import Clock
 from clew.core.errors import ClewError, Conflict, Denied, Invalid, NotFound, Unavailable
 from clew.core.ids import IdSource
 from clew.serving import protocol_json, protocol_v2
+from clew.serving.answer import Answer, error_answer, json_answer
 from clew.serving.journal import ReplicaJournal
 from clew.serving.metrics import Metrics
 from clew.serving.records import DecisionRecord, ShadowRecord, encode, row_id
-from clew.serving.request import DecisionRequest, check_columns
+from clew.serving.request import DecisionRequest
 from clew.serving.slots import Served, Slots
 
 __all__ = ["STATUS_OF", "Decided", "EndpointApp"]
@@ -36,10 +38,9 @@ STATUS_OF: dict[type[ClewError], HTTPStatus] = {
 }
 """From error to status; the nearest class counts, and what is not here is our defect: 500."""
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-
-_JSON = b"application/json"
+_CODE_OF = {408: "too_slow", 413: "too_large", 431: "too_large", 503: "unavailable"}
+_OPEN_PATHS = frozenset({"/health", "/v2/health/live", "/v2/health/ready"})
+"""What a load balancer asks; everything else needs a key where keys are wanted."""
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 _MODEL_PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/infer|/ready)?")
 _log = logging.getLogger("clew.serving")
@@ -57,17 +58,8 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     decisions: list[Any]
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What goes back, and the decision it is about, if any."""
-
-    body: bytes
-    status: int = 200
-    content_type: bytes = _JSON
-    decided: Decided | None = None
-
-
 class EndpointApp:
-    """The ASGI application of one endpoint.
+    """The application of one endpoint.
 
     Args:
         name: the endpoint's name.
@@ -75,8 +67,8 @@ class EndpointApp:
         journal: where decisions are written before they are answered.
         clock: for the time of receipt.
         ids: for the ids of predictions.
-        largest_body_bytes: larger requests are refused with 413.
         most_rows: requests with more rows are refused with 400.
+        allows: whether an `Authorization` header may ask; everybody may when None.
     """
 
     def __init__(
@@ -87,56 +79,53 @@ class EndpointApp:
         journal: ReplicaJournal,
         clock: Clock,
         ids: IdSource,
-        largest_body_bytes: int = 16 << 20,
         most_rows: int = 10_000,
+        allows: Callable[[str], bool] | None = None,
     ) -> None:
         self.name, self.slots = name, slots
         self.metrics = Metrics(name)
         self._journal, self._clock, self._ids = journal, clock, ids
-        self._largest_body_bytes, self._most_rows = largest_body_bytes, most_rows
+        self._most_rows, self._allows = most_rows, allows
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        started = perf_counter()
-        body = await self._body(scope, receive)
-        answer = self._too_large() if body is None else self.answer(scope["method"], scope["path"], body, started)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": answer.status,
-                "headers": [
-                    (b"content-type", answer.content_type),
-                    (b"content-length", str(len(answer.body)).encode()),
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": answer.body})
-        if scope["method"] == "POST":
-            self.metrics.observe(answer.status, perf_counter() - started)
-        if answer.decided is not None:
-            self._shadow(answer.decided)
-
-    def answer(self, method: str, path: str, body: bytes, started: float) -> Answer:
+    def answer(self, method: str, path: str, body: bytes, started: float, authorization: str = "") -> Answer:
         """Answer one request; every error is an answer too."""
         try:
+            if self._allows is not None and path not in _OPEN_PATHS and not self._allows(authorization):
+                return self._unknown_caller()
             return self._route(method, path, body, started)
         except ClewError as error:
             status = next((STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF), 500)
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("clew could not answer %s %s", method, path)
-            return _error(int(status), error.what, code=error.code, hint=error.hint)
+            return error_answer(int(status), error.what, code=error.code, hint=error.hint)
         except Exception:  # noqa: BLE001 - the door: one request must not end the others
             _log.exception("clew could not answer %s %s", method, path)
-            return _error(500, "this is a defect of clew; its log says more", code="internal")
+            return error_answer(500, "this is a defect of clew; its log says more", code="internal")
+
+    def _unknown_caller(self) -> Answer:
+        self.metrics.denied += 1
+        hint = f"send Authorization: Bearer KEY; clew keys add {self.name} makes one"
+        return error_answer(401, "this endpoint answers those who have a key", code="unauthorized", hint=hint)
+
+    def refuse(self, status: int, text: str, *, hint: str = "") -> Answer:
+        """Answer what never became a whole request."""
+        self.metrics.count(status)
+        return error_answer(status, text, code=_CODE_OF.get(status, "invalid"), hint=hint)
+
+    def after(self, answer: Answer, method: str, started: float) -> None:
+        """The answer is out: count it, and let the shadows score."""
+        if method == "POST":
+            self.metrics.observe(answer.status, perf_counter() - started)
+        if answer.about is not None:
+            self._shadow(answer.about)
 
     def _route(self, method: str, path: str, body: bytes, started: float) -> Answer:
         if path == "/predict":
             return self._only("POST", method) or self._predict(body, started)
         if path == "/labels":
             return self._only("POST", method) or self._labels(body)
-        if found := _MODEL_PATH.fullmatch(path):
-            model, version, verb = found.groups()
+        if found := _model_path(path):
+            model, version, verb = found
             self._know(model, version)
             if verb == "/infer":
                 return self._only("POST", method) or self._infer(body, started)
@@ -154,10 +143,12 @@ class EndpointApp:
             # Not `from clew import __version__`: for the type checker, that package holds the layers above this one.
             from importlib.metadata import version
 
-            return _json({"name": "clew", "version": version("clew"), "extensions": []})
+            return json_answer({"name": "clew", "version": version("clew"), "extensions": []})
         if path == "/":
-            return _json(self._state())
-        return _error(404, f"nothing at {path}", code="not_found", hint="POST /predict, POST /v2/models/NAME/infer")
+            return json_answer(self._state())
+        return error_answer(
+            404, f"nothing at {path}", code="not_found", hint="POST /predict, POST /v2/models/NAME/infer"
+        )
 
     def _know(self, model: str, version: str | None) -> None:
         champion = self.slots.champion.version
@@ -168,7 +159,7 @@ class EndpointApp:
 
     def _predict(self, body: bytes, started: float) -> Answer:
         served = self.slots.champion
-        decided = self._decide(served, protocol_json.read_predict_request(body, served.signature), started)
+        decided = self._decide(served, served.read_predict(body), started)
         answer = protocol_json.predict_response(
             model=served.version.name,
             version=served.version.number,
@@ -177,11 +168,11 @@ class EndpointApp:
             scores=decided.scores,
             decisions=decided.decisions,
         )
-        return Answer(answer, decided=decided)
+        return Answer(answer, about=decided)
 
     def _infer(self, body: bytes, started: float) -> Answer:
         served = self.slots.champion
-        request, wanted = protocol_v2.read_infer_request(body, served.signature)
+        request, wanted = served.read_infer(body)
         for name in wanted:
             if name not in _OUTPUTS:
                 raise Invalid(f"no output named {name!r}", hint=f"there are {', '.join(_OUTPUTS)}")
@@ -194,13 +185,12 @@ class EndpointApp:
         answer = protocol_v2.infer_response(
             model=served.version.name, version=served.version.number, request=request, outputs=outputs, wanted=wanted
         )
-        return Answer(answer, decided=decided)
+        return Answer(answer, about=decided)
 
     def _decide(self, served: Served, request: DecisionRequest, started: float) -> Decided:
         """Check, score and log: when this returns, the decision is in the journal."""
         if not 0 < request.rows <= self._most_rows:
             raise Invalid(f"{request.rows} rows in one request", hint=f"send 1 to {self._most_rows} rows")
-        check_columns(request.columns, served.signature)
         if wrong := served.check(request.columns):
             raise Invalid("; ".join(wrong[:5]), hint="the project's data checks refuse this ([checks] in clew.toml)")
         scores, decisions = served.scorer.decide(request.columns)
@@ -222,7 +212,8 @@ class EndpointApp:
     def _shadow(self, decided: Decided) -> None:
         for shadow in self.slots.shadows:
             try:
-                check_columns(decided.request.columns, shadow.signature)
+                if shadow.signature.inputs != decided.served.signature.inputs:
+                    shadow.check_columns(decided.request.columns)
                 scores, decisions = shadow.scorer.decide(decided.request.columns)
                 record = ShadowRecord(
                     first_id=decided.ids[0],
@@ -244,10 +235,10 @@ class EndpointApp:
         if record.labels:
             self._journal.append(encode(record))
             self.metrics.labels += len(record.labels)
-        return _json({"accepted": len(record.labels)})
+        return json_answer({"accepted": len(record.labels)})
 
     def _ready(self) -> Answer:
-        return _json({"live": True, "ready": True, **self._state()})
+        return json_answer({"live": True, "ready": True, **self._state()})
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -261,35 +252,24 @@ class EndpointApp:
         served = self.slots.champion
         outputs = {"score": "FP64", "decision": _datatype(served), "prediction_id": "BYTES"}
         name, number = served.version.name, served.version.number
-        return _json(protocol_v2.metadata(model=name, versions=[number], signature=served.signature, outputs=outputs))
+        return json_answer(
+            protocol_v2.metadata(model=name, versions=[number], signature=served.signature, outputs=outputs)
+        )
 
     def _only(self, wanted: str, method: str) -> Answer | None:
         if method == wanted or (wanted == "GET" and method == "HEAD"):
             return None
-        return _error(405, f"{method} is not allowed here", code="method_not_allowed", hint=f"use {wanted}")
-
-    def _too_large(self) -> Answer:
-        limit = self._largest_body_bytes
-        return _error(413, f"the body is larger than {limit} bytes", code="too_large", hint="send fewer rows at once")
-
-    async def _body(self, scope: dict[str, Any], receive: Receive) -> bytes | None:
-        """The whole body, or None when it is too large: a large one is refused before it is read."""
-        for name, value in scope["headers"]:
-            if name == b"content-length" and (not value.isdigit() or int(value) > self._largest_body_bytes):
-                return None
-        chunks: list[bytes] = []
-        size, more = 0, True
-        while more:
-            message = await receive()
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            if size > self._largest_body_bytes:
-                return None
-            more = message.get("more_body", False)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return error_answer(405, f"{method} is not allowed here", code="method_not_allowed", hint=f"use {wanted}")
 
 
 _OUTPUTS = ("score", "decision", "prediction_id")
+
+
+@lru_cache(maxsize=64)
+def _model_path(path: str) -> tuple[str, str | None, str | None] | None:
+    """Model, version and verb of a path that names a model."""
+    found = _MODEL_PATH.fullmatch(path)
+    return (found[1], found[2], found[3]) if found else None
 
 
 def _record(decided: Decided, *, latency_us: int) -> DecisionRecord:
@@ -314,12 +294,3 @@ def _datatype(served: Served) -> str:
     """The protocol's type of the decision: that of the classes, a number for a regression."""
     kinds = {type(label) for label in served.signature.classes} or {float}
     return {bool: "BOOL", int: "INT64", float: "FP64"}.get(kinds.pop(), "BYTES") if len(kinds) == 1 else "BYTES"
-
-
-def _json(value: object) -> Answer:
-    return Answer(msgspec.json.encode(value))
-
-
-def _error(status: int, text: str, *, code: str, hint: str = "") -> Answer:
-    """The protocol wants `error` as a text; code and hint stand beside it."""
-    return Answer(msgspec.json.encode({"error": text, "code": code, "hint": hint}), status=status)

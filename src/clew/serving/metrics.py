@@ -24,8 +24,13 @@ class Metrics:
         self.shadow_failures = 0
         self.labels = 0
         self.swaps = 0
+        self.denied = 0
         self._buckets = [0] * (len(BUCKETS_S) + 1)
         self._seconds = 0.0
+
+    def count(self, status: int) -> None:
+        """Count one request that was refused before it was whole."""
+        self.requests[status] = self.requests.get(status, 0) + 1
 
     def observe(self, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -43,6 +48,7 @@ class Metrics:
             ("clew_shadow_predictions_total", self.shadow_rows, "Rows scored by versions in shadow."),
             ("clew_shadow_failures_total", self.shadow_failures, "Requests that a version in shadow could not score."),
             ("clew_labels_total", self.labels, "Labels received."),
+            ("clew_denials_total", self.denied, "Requests without a key that is known."),
             ("clew_swaps_total", self.swaps, "Changes of the served version."),
         ):
             lines += [*_family(name, "counter", text), f"{name}{{{label}}} {value}"]

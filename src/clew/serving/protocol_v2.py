@@ -14,9 +14,9 @@ import msgspec
 
 from clew.core.errors import Invalid
 from clew.core.types.signature import Dtype, Signature
-from clew.serving.request import DecisionRequest, read_time_us
+from clew.serving.request import ColumnCheck, DecisionRequest, read_time_us
 
-__all__ = ["infer_response", "metadata", "read_infer_request"]
+__all__ = ["InferReader", "infer_response", "metadata"]
 
 KEY_TENSOR = "clew.key"
 _DATATYPES = {
@@ -52,70 +52,86 @@ class InferRequest(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(InferRequest)
 
 
-def read_infer_request(body: bytes, signature: Signature) -> tuple[DecisionRequest, list[str]]:
-    """A request, and the names of the outputs that it asks for (empty for all).
+class InferReader:
+    """Reads requests by a signature, with the names of the outputs that are asked for (empty for all).
 
     Raises:
-        Invalid: it is no request of the protocol, or its tensors do not fit the signature's columns.
+        Invalid: it is no request of the protocol, or its tensors do not fit the signature.
     """
-    try:
-        request = _decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise Invalid(f"the body is no inference request: {error}") from error
-    time_us = read_time_us(str(request.parameters.get("time", "")))
-    tensors = {tensor.name: tensor for tensor in request.inputs}
-    if len(tensors) != len(request.inputs):
-        raise Invalid("two input tensors have one name")
-    keys = [str(key) for key in tensors.pop(KEY_TENSOR).data] if KEY_TENSOR in tensors else []
-    columns = _columns(list(tensors.values()), signature)
-    rows = len(next(iter(columns.values()), ()))
-    if keys and len(keys) != rows:
-        raise Invalid(f"{len(keys)} keys for {rows} rows")
-    wanted = [output.name for output in request.outputs]
-    return DecisionRequest(columns=columns, rows=rows, id=request.id, keys=keys, time_us=time_us), wanted
 
+    def __init__(self, signature: Signature, check: ColumnCheck) -> None:
+        self._names, self._check = signature.names, check
+        self._datatypes = {field.name: _DATATYPES[field.dtype] for field in signature.inputs}
+        kinds = {field.dtype for field in signature.inputs}
+        self._shared = _DATATYPES[kinds.pop()] if len(kinds) == 1 else ()
 
-def _columns(tensors: list[InputTensor], signature: Signature) -> dict[str, list[Any]]:
-    names = signature.names
-    if len(tensors) == 1 and len(names) > 1 and tensors[0].name not in names:
-        return _split(tensors[0], signature)
-    columns = {}
-    for tensor in tensors:
-        if len(tensor.shape) == 2 and tensor.shape[1] == 1 and tensor.data and type(tensor.data[0]) is list:
-            columns[tensor.name] = [value for row in tensor.data for value in row]
-        else:
-            columns[tensor.name] = tensor.data
-        if tensor.shape not in ([len(columns[tensor.name])], [len(columns[tensor.name]), 1]):
+    def __call__(self, body: bytes) -> tuple[DecisionRequest, list[str]]:
+        """Read; see the class."""
+        try:
+            request = _decoder.decode(body)
+        except msgspec.DecodeError as error:
+            raise Invalid(f"the body is no inference request: {error}") from error
+        time = request.parameters.get("time", "") if request.parameters else ""
+        tensors = {tensor.name: tensor for tensor in request.inputs}
+        if len(tensors) != len(request.inputs):
+            raise Invalid("two input tensors have one name")
+        keys = [str(key) for key in tensors.pop(KEY_TENSOR).data] if KEY_TENSOR in tensors else []
+        columns = self._columns(list(tensors.values()))
+        self._check(columns)
+        rows = len(columns[self._names[0]])
+        if keys and len(keys) != rows:
+            raise Invalid(f"{len(keys)} keys for {rows} rows")
+        wanted = [output.name for output in request.outputs]
+        time_us = read_time_us(str(time)) if time else 0
+        return DecisionRequest(columns=columns, rows=rows, id=request.id, keys=keys, time_us=time_us), wanted
+
+    def _columns(self, tensors: list[InputTensor]) -> dict[str, list[Any]]:
+        if len(tensors) == 1 and len(self._names) > 1 and tensors[0].name not in self._datatypes:
+            return self._split(tensors[0])
+        columns = {}
+        for tensor in tensors:
+            data = _flat(tensor.data) if len(tensor.shape) == 2 and tensor.shape[1] == 1 else tensor.data
+            columns[tensor.name] = data
+            if tensor.shape not in ([len(data)], [len(data), 1]):
+                raise Invalid(
+                    f"tensor {tensor.name!r} says shape {tensor.shape} and holds {len(data)} values",
+                    hint="one tensor per column, of shape [rows] or [rows, 1]",
+                )
+            if tensor.name in self._datatypes:
+                _check_datatype(tensor, self._datatypes[tensor.name])
+        return columns
+
+    def _split(self, tensor: InputTensor) -> dict[str, list[Any]]:
+        """One matrix as columns."""
+        names, shape = self._names, tensor.shape
+        width = len(names)
+        if not self._shared:
             raise Invalid(
-                f"tensor {tensor.name!r} says shape {tensor.shape} and holds {len(columns[tensor.name])} values",
-                hint="one tensor per column, of shape [rows] or [rows, 1]",
+                f"tensor {tensor.name!r} is no column, and columns of different types do not fit one tensor",
+                hint=f"send one tensor for each of {', '.join(names)}",
             )
-    dtypes = {field.name: field.dtype for field in signature.inputs}
-    for tensor in tensors:
-        if tensor.name in dtypes and tensor.datatype not in _DATATYPES[dtypes[tensor.name]]:
-            wanted = _DATATYPES[dtypes[tensor.name]][0]
-            raise Invalid(f"tensor {tensor.name!r} has datatype {tensor.datatype!r}", hint=f"send {wanted}")
-    return columns
+        _check_datatype(tensor, self._shared)
+        flat = _flat(tensor.data)
+        if len(shape) != 2 or shape[1] != width or shape[0] * width != len(flat):
+            raise Invalid(
+                f"tensor {tensor.name!r} has shape {shape} and {len(flat)} values", hint=f"send [rows, {width}]"
+            )
+        if len(flat) == width:
+            return {name: [value] for name, value in zip(names, flat, strict=True)}
+        return {name: flat[at::width] for at, name in enumerate(names)}
 
 
-def _split(tensor: InputTensor, signature: Signature) -> dict[str, list[Any]]:
-    """One matrix as columns."""
-    width = len(signature.inputs)
-    if len({field.dtype for field in signature.inputs}) > 1:
-        raise Invalid(
-            f"tensor {tensor.name!r} is no column, and columns of different types do not fit one tensor",
-            hint=f"send one tensor for each of {', '.join(signature.names)}",
-        )
-    if tensor.datatype not in _DATATYPES[signature.inputs[0].dtype]:
-        wanted = _DATATYPES[signature.inputs[0].dtype][0]
-        raise Invalid(f"tensor {tensor.name!r} has datatype {tensor.datatype!r}", hint=f"send {wanted}")
-    nested = bool(tensor.data) and type(tensor.data[0]) is list
-    flat = [value for row in tensor.data for value in row] if nested else tensor.data
-    if len(tensor.shape) != 2 or tensor.shape[1] != width or tensor.shape[0] * width != len(flat):
-        raise Invalid(
-            f"tensor {tensor.name!r} has shape {tensor.shape} and {len(flat)} values", hint=f"send [rows, {width}]"
-        )
-    return {field.name: flat[i::width] for i, field in enumerate(signature.inputs)}
+def _flat(data: list[Any]) -> list[Any]:
+    if not data or type(data[0]) is not list:
+        return data
+    if any(type(row) is not list for row in data):
+        raise Invalid("a tensor mixes lists and values", hint="send all rows as lists, or all values in one list")
+    return [value for row in data for value in row]
+
+
+def _check_datatype(tensor: InputTensor, allowed: tuple[str, ...]) -> None:
+    if tensor.datatype not in allowed:
+        raise Invalid(f"tensor {tensor.name!r} has datatype {tensor.datatype!r}", hint=f"send {allowed[0]}")
 
 
 def infer_response(

@@ -6,9 +6,9 @@ accepted where a number is expected, nothing else is converted.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -16,9 +16,17 @@ from clew.core.clock import parse_us
 from clew.core.errors import Invalid
 from clew.core.types.signature import Dtype, Field, Signature
 
-__all__ = ["DecisionRequest", "check_columns", "read_time_us"]
+__all__ = ["ColumnCheck", "DecisionRequest", "read_time_us"]
 
-_INT64 = range(-(2**63), 2**63)
+_LEAST, _MOST = -(2**63), 2**63 - 1
+_KINDS: dict[Dtype, tuple[type, ...]] = {
+    Dtype.BOOL: (bool,),
+    Dtype.INT64: (int,),
+    Dtype.TIME: (int,),
+    Dtype.FLOAT64: (float, int),
+    Dtype.FLOAT32: (float, int),
+    Dtype.STRING: (str,),
+}
 _PLURAL = {
     Dtype.BOOL: "true or false",
     Dtype.INT64: "integers of 64 bits",
@@ -43,23 +51,39 @@ class DecisionRequest(msgspec.Struct, frozen=True, kw_only=True):
     time_us: int = 0
 
 
-def check_columns(columns: dict[str, list[Any]], signature: Signature) -> None:
-    """Check names, lengths, types and nulls.
+class ColumnCheck:
+    """Holds columns to a signature: names, lengths, types and nulls.
 
     Raises:
         Invalid: the first thing that does not fit, with the column, the row and the value.
     """
-    fields = {field.name: field for field in signature.inputs}
-    if columns.keys() != fields.keys():
-        _refuse_names(list(columns), list(fields))
-    rows = len(columns[signature.inputs[0].name])
-    for name, values in columns.items():
-        if len(values) != rows:
-            raise Invalid(f"column {name!r} has {len(values)} rows, the first one has {rows}")
-        check = _CHECKS[fields[name].dtype]
-        for row, value in enumerate(values):
-            if not check(value):
-                _refuse_value(fields[name], row, value)
+
+    def __init__(self, signature: Signature) -> None:
+        self._fields = {field.name: field for field in signature.inputs}
+        self._names = self._fields.keys()
+        self._first = signature.inputs[0].name
+        self._kinds = [
+            (field, frozenset((*_KINDS[field.dtype], *((type(None),) if field.nullable else ()))))
+            for field in signature.inputs
+        ]
+
+    def __call__(self, columns: dict[str, list[Any]]) -> None:
+        """Check; see the class."""
+        if columns.keys() != self._names:
+            _refuse_names(list(columns), list(self._fields))
+        rows = len(columns[self._first])
+        for field, kinds in self._kinds:
+            values = columns[field.name]
+            if len(values) != rows:
+                raise Invalid(f"column {field.name!r} has {len(values)} rows, the first one has {rows}")
+            for row, value in enumerate(values):
+                kind = type(value)
+                if (
+                    kind not in kinds
+                    or (kind is float and not isfinite(value))
+                    or (kind is int and not _LEAST <= value <= _MOST)
+                ):
+                    _refuse_value(field, row, value)
 
 
 def read_time_us(text: str) -> int:
@@ -76,35 +100,7 @@ def read_time_us(text: str) -> int:
         raise Invalid(f"{text!r} is no time", hint="write it like 2013-02-01T05:00:00Z") from error
 
 
-def _is_integer(value: object) -> bool:
-    return type(value) is int and value in _INT64
-
-
-def _is_number(value: object) -> bool:
-    return (type(value) is float and math.isfinite(value)) or (type(value) is int and value in _INT64)
-
-
-def _is_truth(value: object) -> bool:
-    return type(value) is bool
-
-
-def _is_text(value: object) -> bool:
-    return type(value) is str
-
-
-_CHECKS: dict[Dtype, Callable[[object], bool]] = {
-    Dtype.BOOL: _is_truth,
-    Dtype.INT64: _is_integer,
-    Dtype.TIME: _is_integer,
-    Dtype.FLOAT64: _is_number,
-    Dtype.FLOAT32: _is_number,
-    Dtype.STRING: _is_text,
-}
-
-
-def _refuse_value(field: Field, row: int, value: object) -> None:
-    if value is None and field.nullable:
-        return
+def _refuse_value(field: Field, row: int, value: object) -> NoReturn:
     if value is None:
         raise Invalid(
             f"column {field.name!r}, row {row}: null, and the signature allows none",

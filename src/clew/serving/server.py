@@ -1,7 +1,6 @@
 """One replica as a process: a socket, the application, the journal, and the watch over the aliases.
 
-uvicorn with httptools and uvloop carries the bytes: measured at less than half the CPU per request of the
-alternatives (docs/decisions). A replica listens on loopback only, until endpoints have keys.
+`clew.serving.http` carries the bytes. A replica listens on loopback only, until endpoints have keys.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from clew.core.types.endpoint import Endpoint
 from clew.serving.app import EndpointApp
 from clew.serving.compaction import journal_folder
 from clew.serving.endpoint import Load, load_slots, record, watch
+from clew.serving.http import run
 from clew.serving.journal import ReplicaJournal, is_live
 from clew.serving.slots import Slots
 
@@ -67,9 +67,7 @@ def serve(
         Unavailable: the port is taken, or every replica of this endpoint is held.
         NotFound: the endpoint's alias names no version yet.
     """
-    require("uvicorn")
-    import uvicorn
-
+    require("httptools")
     _refuse_beyond_loopback(host)
     slots = load_slots(stores, designed, shadows=shadows, load=load)
     listener = _listen(host, port)
@@ -99,10 +97,7 @@ def serve(
     written = _publish(journal.folder, address)
     try:
         ready(address)
-        config = uvicorn.Config(
-            app, http="httptools", loop="uvloop", lifespan="off", access_log=False, log_level="warning"
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+        run(app, listener)
     finally:
         written.unlink(missing_ok=True)
         stop.set()

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from clew.core.types.model import ModelVersion
 from clew.core.types.signature import Signature
+from clew.serving.protocol_json import PredictReader
+from clew.serving.protocol_v2 import InferReader
+from clew.serving.request import ColumnCheck
 
 __all__ = ["Scorer", "Served", "Slots"]
 
@@ -34,6 +38,21 @@ class Served:
     signature: Signature
     scorer: Scorer
     check: Callable[[dict[str, list[Any]]], Sequence[str]]
+
+    @cached_property
+    def check_columns(self) -> ColumnCheck:
+        """Holds columns to the signature."""
+        return ColumnCheck(self.signature)
+
+    @cached_property
+    def read_predict(self) -> PredictReader:
+        """Reads requests of the plain form."""
+        return PredictReader(self.signature, self.check_columns)
+
+    @cached_property
+    def read_infer(self) -> InferReader:
+        """Reads requests of the Open Inference Protocol."""
+        return InferReader(self.signature, self.check_columns)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,331 @@
+"""HTTP/1.1 for an application that answers at once: bytes in, one call, bytes out, without a task per request.
+
+llhttp (by httptools) reads the messages; this module bounds them, keeps their order, and writes what comes back in one
+piece. Keep-alive, pipelining, chunked bodies, `Expect: 100-continue` and HEAD are understood; trailers and offers to
+upgrade are ignored. Not a general server: no streaming, no TLS. Why not uvicorn: docs/decisions/0012-own-http.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from time import perf_counter
+from typing import Protocol
+from urllib.parse import unquote_to_bytes
+
+from clew.core.extras import require
+from clew.serving.answer import Answer
+
+__all__ = ["Application", "Limits", "run"]
+
+_log = logging.getLogger("clew.serving")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_SWEEP_S = 1.0
+
+
+class Application(Protocol):
+    """What answers. Called from one thread, one request after the other, in the order of arrival."""
+
+    def answer(self, method: str, path: str, body: bytes, started: float, authorization: str) -> Answer:
+        """Answer a whole request. Never raises."""
+        ...
+
+    def refuse(self, status: int, text: str, *, hint: str = "") -> Answer:
+        """Answer what never became a whole request."""
+        ...
+
+    def after(self, answer: Answer, method: str, started: float) -> None:
+        """The answer has been handed to the network. Never raises."""
+        ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of what a client may take up.
+
+    Args:
+        body_bytes: of one body; more is refused with 413.
+        held_bytes: of all bodies that are on their way in, together; more is refused with 503.
+        head_bytes: of a request line with its headers; more is refused with 431.
+        connections: at a time; more are refused with 503.
+        request_s: seconds from the first byte of a request to its last one; slower is refused with 408.
+        idle_s: seconds for which a connection is kept without a request.
+        linger_s: seconds for which we read on, to no effect, so that a client that still sends can read a refusal.
+    """
+
+    body_bytes: int = 16 << 20
+    held_bytes: int = 256 << 20
+    head_bytes: int = 64 << 10
+    connections: int = 1000
+    request_s: float = 30.0
+    idle_s: float = 75.0
+    linger_s: float = 2.0
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, text: str, hint: str = "") -> None:
+        self.status, self.text, self.hint = status, text, hint
+        super().__init__(text)
+
+
+class _Door:
+    """What the connections of one listener share. `now` is `perf_counter`, to the second."""
+
+    def __init__(self, application: Application, limits: Limits) -> None:
+        self.application, self.limits = application, limits
+        self.parser_of = require("httptools").HttpRequestParser
+        self.parser_error: type[Exception] = require("httptools").HttpParserError
+        self.upgrade: type[Exception] = require("httptools").HttpParserUpgrade
+        self.connections: set[_Connection] = set()
+        self.held_bytes = 0
+        self.stopping = False
+        self.heads: dict[tuple[int, bytes], bytes] = {}
+        self.tick()
+
+    def tick(self) -> None:
+        """Move the clock, and with it the date in the headers; end what took too long."""
+        self.now = perf_counter()
+        self.heads.clear()
+        self._date = formatdate(usegmt=True)
+        for connection in list(self.connections):
+            connection.look(self.now)
+
+    def head(self, answer: Answer) -> bytes:
+        """The status line and the headers up to the number of bytes."""
+        found = self.heads.get((answer.status, answer.content_type))
+        if found is None:
+            line = f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}\r\ndate: {self._date}\r\ncontent-type: "
+            found = line.encode() + answer.content_type + b"\r\ncontent-length: "
+            self.heads[answer.status, answer.content_type] = found
+        return found
+
+
+class _Connection(asyncio.Protocol):
+    """One connection. `_since` is when its state began: waiting, receiving, not being read by the client, lingering."""
+
+    def __init__(self, door: _Door) -> None:
+        self._door, self._application = door, door.application
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]  # from `connection_made` on
+        self._parser = door.parser_of(self)
+        self._receiving = self._blocked = self._lingering = False
+        self._since = door.now
+        self._raw = self._size = self._hosts = 0
+        self._clear()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, unless there are too many."""
+        self._transport = transport  # type: ignore[assignment]  # a listener on TCP gives nothing else
+        connections, limit = self._door.connections, self._door.limits.connections
+        connections.add(self)
+        if len(connections) > limit:
+            self._refuse(_Refused(503, f"{limit} connections are open already", "try again later"))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as asyncio calls it
+        """Let go of it."""
+        self._door.connections.discard(self)
+        self._clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; every whole request is answered from within."""
+        if self._lingering:
+            return
+        self._raw += len(data)
+        try:
+            self._parser.feed_data(data)
+            if self._raw > self._door.limits.head_bytes + 8 * self._size:  # what is no body: headers, chunk sizes
+                raise _Refused(431, "the headers are too large")
+        except _Refused as refused:
+            self._refuse(refused)
+        except self._door.upgrade:
+            self._transport.close()
+        except self._door.parser_error as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, _Refused) else _Refused(400, f"this is no HTTP: {error}"))
+
+    def eof_received(self) -> bool:
+        """The client sends no more, and has had all its answers."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: we read no more requests."""
+        self._blocked, self._since = True, self._door.now
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._blocked, self._since = False, self._door.now
+        self._transport.resume_reading()
+
+    def look(self, now: float) -> None:
+        """End this connection if it takes too long."""
+        limits, waited = self._door.limits, now - self._since
+        if self._lingering or self._blocked:
+            if waited > (limits.linger_s if self._lingering else limits.request_s):
+                self._transport.abort()
+        elif self._receiving:
+            if waited > limits.request_s:
+                self._refuse(_Refused(408, f"no whole request within {limits.request_s:g} s"))
+        elif waited > limits.idle_s or self._door.stopping:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._transport.abort()
+
+    # What llhttp calls, in this order.
+
+    def on_message_begin(self) -> None:
+        self._receiving, self._since = True, self._door.now
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        size = len(name)
+        if size == 4 and name.lower() == b"host":
+            self._hosts += 1
+        elif size == 6 and name.lower() == b"expect":
+            self._expect = value
+        elif size == 13 and name.lower() == b"authorization":
+            self._authorization = value.decode("latin-1")
+        elif size == 14 and name.lower() == b"content-length" and not self._chunks:
+            self._check_size(int(value) if value.isdigit() else 0)
+
+    def on_headers_complete(self) -> None:
+        self._raw = 0
+        if self._hosts != 1 and self._parser.get_http_version() == "1.1":
+            raise _Refused(400, "a request needs one Host header")
+        if self._expect:
+            if self._expect.lower() != b"100-continue":
+                raise _Refused(417, "nothing but 100-continue can be expected")
+            self._transport.write(_CONTINUE)
+
+    def on_body(self, chunk: bytes) -> None:
+        self._check_size(self._size + len(chunk))
+        self._raw -= len(chunk)
+        self._size += len(chunk)
+        self._door.held_bytes += len(chunk)
+        if self._door.held_bytes > self._door.limits.held_bytes:
+            raise _Refused(503, "too many bodies are on their way in", "try again later")
+        self._chunks.append(chunk)
+
+    def on_message_complete(self) -> None:
+        if self._transport.is_closing():  # what was sent behind a request that was to be the last
+            return
+        started = perf_counter()
+        chunks, parser = self._chunks, self._parser
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        method, authorization, url = parser.get_method().decode(), self._authorization, self._url
+        keep = parser.should_keep_alive() and not self._door.stopping
+        self._clear()
+        self._receiving, self._since, self._raw = False, self._door.now, 0
+        answer = self._application.answer(method, _path(url), body, started, authorization)
+        self._write(answer, keep=keep, bodiless=method == "HEAD")
+        self._application.after(answer, method, started)
+
+    def _clear(self) -> None:
+        self._door.held_bytes -= self._size
+        self._url, self._authorization, self._expect = b"", "", b""
+        self._hosts = self._size = 0
+        self._chunks: list[bytes] = []
+
+    def _check_size(self, size: int) -> None:
+        limit = self._door.limits.body_bytes
+        if size > limit:
+            raise _Refused(413, f"the body is larger than {limit} bytes", "send fewer rows at once")
+
+    def _write(self, answer: Answer, *, keep: bool, bodiless: bool = False) -> None:
+        body = answer.body
+        if keep and not bodiless and self._parser.get_http_version() == "1.1":
+            self._transport.write(b"%b%d\r\n\r\n%b" % (self._door.head(answer), len(body), body))
+            return
+        more = b"connection: keep-alive\r\n" if keep else b"connection: close\r\n"
+        self._transport.write(
+            b"%b%d\r\n%b\r\n%b" % (self._door.head(answer), len(body), more, b"" if bodiless else body)
+        )
+        if not keep:
+            self._transport.close()
+
+    def _refuse(self, refused: _Refused) -> None:
+        """Answer, and read on for a moment: closed at once, the client could lose the answer while it still sends."""
+        if self._transport.is_closing():
+            return
+        answer = self._application.refuse(refused.status, refused.text, hint=refused.hint)
+        self._clear()
+        body = answer.body
+        self._transport.write(b"%b%d\r\nconnection: close\r\n\r\n%b" % (self._door.head(answer), len(body), body))
+        self._transport.write_eof()
+        self._lingering, self._since = True, self._door.now
+
+
+def run(application: Application, listener: socket.socket, *, limits: Limits | None = None) -> signal.Signals | None:
+    """Answer until the process is told to stop by SIGINT or SIGTERM, and what has been received by then too.
+
+    Args:
+        application: what answers.
+        listener: bound, listening and non-blocking; closed at the end.
+        limits: what clients may take up.
+
+    Returns:
+        The signal; only the main thread can wait for one.
+
+    Raises:
+        MissingExtra: httptools is not installed.
+    """
+    return asyncio.run(_run(_Door(application, limits or Limits()), listener))
+
+
+async def _run(door: _Door, listener: socket.socket) -> signal.Signals | None:
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[signal.Signals] = loop.create_future()
+
+    def tell(number: signal.Signals) -> None:
+        if not told.done():
+            told.set_result(number)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, tell, number)
+    server = await loop.create_server(lambda: _Connection(door), sock=listener, backlog=512)
+    sweeper = loop.create_task(_sweep(door))
+    try:
+        return await told
+    finally:
+        sweeper.cancel()
+        server.close()
+        await _finish(door)
+
+
+async def _sweep(door: _Door) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        door.tick()
+
+
+async def _finish(door: _Door) -> None:
+    """Answer what is on its way, and close what waits."""
+    await asyncio.sleep(0.05)  # what has arrived and was not read yet
+    door.stopping = True
+    until = perf_counter() + door.limits.linger_s
+    while door.connections and perf_counter() < until:
+        door.tick()
+        await asyncio.sleep(0.02)
+    for connection in list(door.connections):
+        connection.abort()
+
+
+def _path(url: bytes) -> str:
+    """The path of a target: without the query, and of an absolute one without scheme and host."""
+    path = url.partition(b"?")[0]
+    if not path.startswith(b"/"):
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    if b"%" in path:
+        path = unquote_to_bytes(path)
+    return path.decode("utf-8", "replace")

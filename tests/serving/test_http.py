@@ -1,0 +1,306 @@
+"""The HTTP server over a real socket, byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from clew.serving.answer import Answer, error_answer
+from clew.serving.http import Limits, _Connection, _Door
+
+LIMITS = Limits(body_bytes=1000, held_bytes=1500, head_bytes=2000, connections=4, request_s=0.3, linger_s=0.2)
+HOST = b"Host: a\r\n"
+
+
+class Echo:
+    """Answers with what it was asked."""
+
+    def __init__(self) -> None:
+        self.after_calls = 0
+
+    def answer(self, method: str, path: str, body: bytes, started: float, authorization: str) -> Answer:
+        big = "x" * 3_000_000 if path == "/big" else ""
+        asked = {"method": method, "path": path, "body": body.decode(), "key": authorization, "big": big}
+        return Answer(json.dumps(asked).encode())
+
+    def refuse(self, status: int, text: str, *, hint: str = "") -> Answer:
+        return error_answer(status, text, code="refused", hint=hint)
+
+    def after(self, answer: Answer, method: str, started: float) -> None:
+        self.after_calls += 1
+
+
+class Served:
+    """A door that listens, with a fast sweep."""
+
+    def __init__(self) -> None:
+        self.echo = Echo()
+        self.door = _Door(self.echo, LIMITS)
+        self._loop = asyncio.new_event_loop()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self._listener.getsockname()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self._end = asyncio.Event()
+            server = await self._loop.create_server(lambda: _Connection(self.door), sock=self._listener)
+            while not self._end.is_set():
+                await asyncio.sleep(0.05)
+                self.door.tick()
+            server.close()
+            for connection in list(self.door.connections):
+                connection.abort()
+            await asyncio.sleep(0)
+
+        self._loop.run_until_complete(main())
+        self._loop.close()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=5)
+
+    def say(self, *pieces: bytes, pause_s: float = 0.0) -> bytes:
+        """Everything that comes back for some bytes on a connection of their own."""
+        with self.connect() as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(pause_s)
+            connection.shutdown(socket.SHUT_WR)
+            return everything(connection)
+
+
+def everything(connection: socket.socket) -> bytes:
+    got = b""
+    try:
+        while piece := connection.recv(1 << 16):
+            got += piece
+    except ConnectionResetError:
+        pass
+    return got
+
+
+def bodies(raw: bytes) -> list[Any]:
+    """The JSON bodies of some answers in a row."""
+    found = []
+    while raw:
+        head, _, rest = raw.partition(b"\r\n\r\n")
+        size = int(re.search(rb"content-length: (\d+)", head)[1])  # type: ignore[index]
+        found.append(json.loads(rest[:size]))
+        raw = rest[size:]
+    return found
+
+
+def statuses(raw: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", raw)]
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    found = Served()
+    yield found
+    found.close()
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_requests_in_one_go_are_answered_in_their_order(served: Served) -> None:
+    one = b"POST /a%20b?c=d HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: 2\r\n\r\nhi"
+    raw = served.say(one + b"GET /second HTTP/1.1\r\n" + HOST + b"\r\n" + one)
+    assert statuses(raw) == [200] * 3
+    first, second, third = bodies(raw)
+    assert first == third == {"method": "POST", "path": "/a b", "body": "hi", "key": "Bearer k", "big": ""}
+    assert (second["path"], second["body"], second["key"]) == ("/second", "", "")
+    assert served.echo.after_calls == 3
+
+
+def test_a_request_in_single_bytes(served: Served) -> None:
+    raw = (
+        b"POST /p HTTP/1.1\r\n"
+        + HOST
+        + b"Transfer-Encoding: chunked\r\n\r\n2;x=y\r\nhi\r\n4\r\n you\r\n0\r\nT: v\r\n\r\n"
+    )
+    [answer] = bodies(served.say(*(raw[i : i + 1] for i in range(len(raw)))))
+    assert (answer["path"], answer["body"]) == ("/p", "hi you")
+
+
+@pytest.mark.parametrize(
+    ("request_", "kept", "says"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", True, b""),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", False, b"connection: close"),
+        (b"GET / HTTP/1.0\r\n\r\n", False, b"connection: close"),
+        (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", True, b"connection: keep-alive"),
+    ],
+)
+def test_connections_are_kept_when_both_sides_say_so(served: Served, request_: bytes, kept: bool, says: bytes) -> None:
+    with served.connect() as connection:
+        connection.sendall(request_)
+        raw = connection.recv(4096)
+        assert statuses(raw) == [200]
+        assert says in raw
+        connection.settimeout(0.15)
+        if kept:
+            connection.sendall(request_)
+            assert statuses(connection.recv(4096)) == [200]
+        else:
+            assert everything(connection) == b""
+
+
+def test_head_has_no_body_and_the_length_that_get_has(served: Served) -> None:
+    raw = served.say(b"HEAD /x HTTP/1.1\r\n" + HOST + b"\r\nGET /y HTTP/1.1\r\n" + HOST + b"\r\n")
+    head, _, rest = raw.partition(b"\r\n\r\n")
+    assert b"content-length: " in head
+    assert rest.startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_waits_for_continue_gets_it(served: Served) -> None:
+    with served.connect() as connection:
+        connection.sendall(b"POST /p HTTP/1.1\r\n" + HOST + b"Expect: 100-Continue\r\nContent-Length: 2\r\n\r\n")
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"hi")
+        assert bodies(connection.recv(4096))[0]["body"] == "hi"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi!", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: -2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhi\r\n", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Expect: miracles\r\nContent-Length: 2\r\n\r\n", 417),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1001\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 99999999999999999999999\r\n\r\n", 400),
+        (
+            b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1f4\r\n%b\r\n" % (b"x" * 500) * 3,
+            413,
+        ),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000, 431),
+        (b"GET /" + b"y" * 70_000, 431),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nT: " + b"y" * 700_000, 431),
+    ],
+)
+def test_what_is_no_request_is_refused_and_the_connection_ends(served: Served, request_: bytes, status: int) -> None:
+    raw = served.say(request_)
+    assert statuses(raw) == [status]
+    assert b"connection: close" in raw
+    assert served.echo.after_calls == 0
+    eventually(lambda: not served.door.connections)
+    assert served.door.held_bytes == 0
+
+
+def test_a_refusal_can_be_read_by_a_client_that_still_sends(served: Served) -> None:
+    with served.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 90000\r\n\r\n")
+        for _ in range(9):
+            connection.sendall(b"x" * 10_000)
+            time.sleep(0.005)
+        assert statuses(everything(connection)) == [413]
+
+
+def test_an_offer_to_upgrade_is_answered_and_not_taken(served: Served) -> None:
+    raw = served.say(b"GET /x HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    assert statuses(raw) == [200]
+
+
+def test_nothing_is_read_behind_the_last_request(served: Served) -> None:
+    one = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert statuses(served.say(one + one)) == [200]
+    assert served.echo.after_calls == 1
+
+
+@pytest.mark.parametrize("sent", [b"POST / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc"])
+def test_a_slow_client_is_sent_away(served: Served, sent: bytes) -> None:
+    with served.connect() as connection:
+        connection.sendall(sent)
+        assert statuses(everything(connection)) == [408]
+    assert served.door.held_bytes == 0
+
+
+def test_a_client_that_sends_a_byte_now_and_then_is_sent_away(served: Served) -> None:
+    with served.connect() as connection:
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < 3:
+                connection.sendall(b"P" if time.monotonic() - began < 0.01 else b"")
+                time.sleep(0.02)
+                connection.settimeout(0.01)
+                try:
+                    if answer := connection.recv(4096):
+                        assert statuses(answer) == [408]
+                        return
+                except TimeoutError:
+                    continue
+        except ConnectionError:
+            return
+    pytest.fail("it was kept")
+
+
+def test_too_many_connections_are_refused(served: Served) -> None:
+    kept = [served.connect() for _ in range(LIMITS.connections)]
+    for connection in kept:
+        connection.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert statuses(connection.recv(4096)) == [200]
+    with served.connect() as extra:
+        assert statuses(everything(extra)) == [503]
+    for connection in kept:
+        connection.close()
+    eventually(lambda: not served.door.connections)
+    assert statuses(served.say(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")) == [200]
+
+
+def test_bodies_on_their_way_are_bounded_together(served: Served) -> None:
+    half = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\n" + b"x" * 900
+    with served.connect() as first, served.connect() as second:
+        first.sendall(half)
+        eventually(lambda: served.door.held_bytes == 900)
+        second.sendall(half)
+        assert statuses(everything(second)) == [503]
+        first.sendall(b"x" * 100)
+        assert statuses(first.recv(4096)) == [200]
+    assert served.door.held_bytes == 0
+
+
+def test_a_client_that_does_not_read_stops_being_read(served: Served) -> None:
+    ask = b"GET /big HTTP/1.1\r\n" + HOST + b"\r\n"
+    with served.connect() as connection:
+        with suppress(ConnectionError):  # it is sent away while we ask on
+            for _ in range(8):
+                connection.sendall(ask)
+                time.sleep(0.02)
+        eventually(lambda: not served.door.connections)
+        assert served.echo.after_calls < 8
+
+
+def test_a_stop_closes_what_waits_and_answers_what_comes(served: Served) -> None:
+    with served.connect() as waiting, served.connect() as sending:
+        sending.sendall(b"GET / HTTP/1.1\r\n")
+        eventually(lambda: len(served.door.connections) == 2)
+        served.door.stopping = True
+        assert everything(waiting) == b""
+        sending.sendall(HOST + b"\r\n")
+        raw = everything(sending)
+        assert statuses(raw) == [200]
+        assert b"connection: close" in raw
