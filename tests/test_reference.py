@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clew.core.types.endpoint import TrialState
-from clew.serving import app
+from clew.serving import app, http
 from clew.serving.metrics import BUCKETS_S, Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -74,7 +74,8 @@ def test_every_metric_is_documented() -> None:
 
 
 def test_every_status_is_documented() -> None:
-    statuses = {int(status) for status in app.STATUS_OF.values()} | {405, 413, 500}
+    refused = re.findall(r"_Refused\((\d{3}),", Path(http.__file__).read_text(encoding="utf-8"))
+    statuses = {int(status) for status in (*app.STATUS_OF.values(), *refused)} | {401, 405, 500}
     told = {int(status) for status in re.findall(r"^\| (\d{3}) \| `", page("http"), re.MULTILINE)}
     never = {403, 409}  # nothing on the request path raises Denied or Conflict
     assert told == statuses - never

