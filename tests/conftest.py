@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from clew.core.hashing import hash_bytes
 
 if TYPE_CHECKING:
     from clew.testing.life import Life
@@ -29,7 +32,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     from clew.testing.postgres import PostgresServer
 
     base = tmp_path_factory.getbasetemp()
-    server = PostgresServer((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "postgres")
+    session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    # not below `session`: pytest closes that to other users, and root has to run the server as one
+    folder = f"clew-postgres-{hash_bytes(str(session).encode())[:12]}"
+    server = PostgresServer(Path(tempfile.gettempdir()) / folder)
     yield server
     server.stop()
 

@@ -11,7 +11,7 @@ from clew.workspace import Workspace, init_project, open_workspace
 
 
 def test_a_project_that_could_not_be_made_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Workspace, root: Path) -> None:
+    def full(self: Workspace, root: Path, *, environ: object = None) -> None:
         (root / ".clew" / "ledger.db").write_bytes(b"half")
         raise Unavailable("no room")
 

@@ -3,7 +3,8 @@
 A project is a folder with a `.clew` folder in it, found upwards from any folder below, like `.git`:
 
     clew.toml             what must hold (value, gates, checks, endpoints), kept by people
-    .clew/ledger.db       rows
+    .clew/ledger.db       rows, unless `[storage] ledger` names a PostgreSQL database that several projects share
+    .clew/project.json    which of them this is
     .clew/objects/        bytes
     .clew/…               journals, caches
 """
@@ -20,13 +21,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from clew.core.clock import Clock, SystemClock
+from clew.core.contracts.ledger import Ledger, Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Exists, Invalid, NotFound, Unavailable
 from clew.core.ids import Ids
 from clew.core.types.edge import node
 from clew.core.types.project import Project
-from clew.settings import SETTINGS_FILE, Settings, read_settings
+from clew.settings import SETTINGS_FILE, SQLITE, Settings, read_settings
+from clew.store.claim import Claim, claim, find_claim, settle
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.disk import Draft, sync_folder
 from clew.store.objects.local import LocalObjects
@@ -67,28 +72,34 @@ class Workspace:
     Args:
         root: the folder that holds `.clew` and `clew.toml`.
         clock: where time comes from.
+        environ: stands above `clew.toml`; that of this process when None.
 
     Raises:
-        Invalid: `clew.toml` cannot be used, or the ledger was made by a newer clew.
-        Unavailable: the folder cannot be written.
+        Invalid: `clew.toml` cannot be used, or the ledger was made by a newer clew, or is not the one of this folder.
+        Unavailable: the folder cannot be written, or the ledger cannot be reached.
     """
 
-    def __init__(self, root: Path, *, clock: Clock | None = None) -> None:
+    def __init__(self, root: Path, *, clock: Clock | None = None, environ: Mapping[str, str] | None = None) -> None:
         self.root = root
         self.folder = root / FOLDER
-        self.settings: Settings = read_settings(root / SETTINGS_FILE, os.environ)
+        self.settings: Settings = read_settings(root / SETTINGS_FILE, os.environ if environ is None else environ)
         clock = clock or SystemClock()
         ids = Ids(clock)
+        ledger, claimed = _open_ledger(self.folder, self.settings.storage.ledger, id=ids())
         stores = Stores(
-            ledger=SqliteLedger(self.folder / "ledger.db"),
+            ledger=ledger,
             objects=LocalObjects(self.folder / "objects", clock=clock),
             clock=clock,
             ids=ids,
-            project=ids(),
+            project=claimed.project,
             actor=actor(),
             folder=self.folder,
         )
-        self.stores = replace(stores, project=_the_project(stores, name=self.settings.project.name).id)
+        try:
+            self.stores = _within_project(stores, claimed, name=self.settings.project.name)
+        except BaseException:
+            ledger.close()
+            raise
 
     def close(self) -> None:
         """Let go of files and connections."""
@@ -227,8 +238,13 @@ def find_project(start: Path) -> Path | None:
     return next((folder for folder in (start, *start.parents) if (folder / FOLDER).is_dir()), None)
 
 
-def init_project(folder: Path, *, name: str = "") -> Path:
+def init_project(folder: Path, *, name: str = "", environ: Mapping[str, str] | None = None) -> Path:
     """Make a project in a folder. A `clew.toml` that is there is kept.
+
+    Args:
+        folder: made when it is missing.
+        name: of the project; that of the folder when it is empty.
+        environ: as `Workspace` takes it.
 
     Returns:
         The folder.
@@ -258,15 +274,15 @@ def init_project(folder: Path, *, name: str = "") -> Path:
         if isinstance(error, FileExistsError) and (folder / FOLDER).is_dir():  # somebody else was faster
             raise Exists("project", str(folder), hint="it is ready to use: clew --help") from error
         raise Unavailable(f"no project can be made in {folder}: {error.strerror}") from error
-    _furnish(folder)
+    _furnish(folder, environ)
     return folder
 
 
-def _furnish(folder: Path) -> None:
+def _furnish(folder: Path, environ: Mapping[str, str] | None) -> None:
     """Fill the new `.clew` of a folder; when that fails, leave nothing that looks like a project."""
     try:
         (folder / FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
-        with Workspace(folder):
+        with Workspace(folder, environ=environ):
             pass
     except BaseException as error:
         shutil.rmtree(folder / FOLDER, ignore_errors=True)
@@ -288,16 +304,60 @@ def open_workspace(start: Path | None = None) -> Workspace:
     return Workspace(root)
 
 
-def _the_project(stores: Stores, *, name: str) -> Project:
-    """An embedded ledger holds one project; renaming it in `clew.toml` does not start another one."""
+def _open_ledger(folder: Path, place: str, *, id: str) -> tuple[Ledger, Claim]:
+    """The ledger that the settings name, and the folder's claim to a project in it; `id` is for a new one.
+
+    Raises:
+        Invalid: the folder keeps its rows elsewhere.
+    """
+    file, found = folder / "ledger.db", find_claim(folder)
+    if place == SQLITE:
+        if found is not None:
+            hint = "set CLEW_LEDGER, or [storage] ledger in clew.toml"
+            raise Invalid(f"the project in {folder.parent} keeps its ledger in {found.ledger}", hint=hint)
+        return SqliteLedger(file), Claim(project=id, ledger=SQLITE)
+    if file.exists():
+        hint = f"set CLEW_LEDGER={SQLITE}, or make a project elsewhere: clew init FOLDER"
+        raise Invalid(f"the project in {folder.parent} keeps its ledger in {file}, not in PostgreSQL", hint=hint)
+    from clew.store.ledger.postgres import Address, PostgresLedger
+
+    claimed = claim(folder, Claim(project=id, ledger=str(Address(place))))
+    return PostgresLedger(place, project=claimed.project), claimed
+
+
+def _within_project(stores: Stores, claimed: Claim, *, name: str) -> Stores:
+    """The stores of the folder's project, which is made when there is none; renaming in `clew.toml` makes no new one.
+
+    Raises:
+        Exists: the shared ledger has another project of this name.
+        Invalid: the ledger does not hold the project of this folder.
+    """
+    alone = claimed.ledger == SQLITE
     with stores.ledger.read() as tx:
-        found = tx.projects.list()
-    if found:
-        return found[0]
-    with stores.ledger.write() as tx:
-        if found := tx.projects.list():
-            return found[0]
-        project = Project(id=stores.project, name=name, created_us=stores.clock.now_us())
-        tx.projects.add(project)
-        stores.tell(tx, "project.added", node("project", project.id), {"name": name})
+        found = _found(tx, stores.project, alone=alone)
+    if found is None and claimed.added:
+        raise Invalid(
+            f"the ledger does not hold the project of {stores.folder}, which was made in {claimed.ledger}",
+            hint="look at CLEW_LEDGER, and at [storage] ledger in clew.toml",
+        )
+    if found is None:
+        with stores.ledger.write() as tx:
+            found = _found(tx, stores.project, alone=alone) or _new_project(tx, stores, name)
+    if not (alone or claimed.added):
+        settle(stores.folder, msgspec.structs.replace(claimed, added=True))
+    return replace(stores, project=found.id)
+
+
+def _found(tx: Transaction, id: str, *, alone: bool) -> Project | None:
+    """The project of an id, or the only one where a ledger has one."""
+    return next((each for each in tx.projects.list() if alone or each.id == id), None)
+
+
+def _new_project(tx: Transaction, stores: Stores, name: str) -> Project:
+    if tx.projects.find(name) is not None:
+        hint = "set another [project] name in clew.toml or CLEW_PROJECT; bytes are in the folder where it was made"
+        raise Exists("project", name, hint=hint)
+    project = Project(id=stores.project, name=name, created_us=stores.clock.now_us())
+    tx.projects.add(project)
+    stores.tell(tx, "project.added", node("project", project.id), {"name": name})
     return project

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,13 +73,15 @@ def reproduce(*, run: str, keep: Path | None, tolerance: float, as_json: bool) -
 @contextmanager
 def _room(folder: Path, objects: Path) -> Iterator[Stores]:
     """A project of its own, with the objects of the real one."""
+    from clew.loop.reproduce import ROOM_VARIABLES
     from clew.workspace import FOLDER, Workspace, init_project
 
-    init_project(folder)
+    around = {**os.environ, **ROOM_VARIABLES}
+    init_project(folder, environ=around)
     own = folder / FOLDER / "objects"
     shutil.rmtree(own, ignore_errors=True)
     own.symlink_to(objects, target_is_directory=True)
-    with Workspace(folder) as room:
+    with Workspace(folder, environ=around) as room:
         yield room.stores
 
 

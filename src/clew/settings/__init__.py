@@ -3,6 +3,7 @@
 from clew.settings.edit import append_tables
 from clew.settings.read import SETTINGS_FILE, read_settings, settings_of
 from clew.settings.sections import (
+    SQLITE,
     EndpointSettings,
     GateSettings,
     HarvestSettings,
@@ -11,6 +12,7 @@ from clew.settings.sections import (
     ProjectSettings,
     PromotionSettings,
     RetrainSettings,
+    StorageSettings,
     Trigger,
     Window,
 )
@@ -18,6 +20,7 @@ from clew.settings.settings import Settings
 
 __all__ = [
     "SETTINGS_FILE",
+    "SQLITE",
     "EndpointSettings",
     "GateSettings",
     "HarvestSettings",
@@ -27,6 +30,7 @@ __all__ = [
     "PromotionSettings",
     "RetrainSettings",
     "Settings",
+    "StorageSettings",
     "Trigger",
     "Window",
     "append_tables",

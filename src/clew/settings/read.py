@@ -60,6 +60,9 @@ def settings_of(text: str, *, where: str = SETTINGS_FILE, environ: Mapping[str, 
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"{where} is no TOML: {error}") from None
     settings = decode_table(tables, Settings, where=where)
+    if settings.storage.has_password:
+        hint = "put the address into CLEW_LEDGER, or the password into PGPASSWORD or ~/.pgpass"
+        raise Invalid(f"{where}: [storage] ledger holds a password, and this file is copied with every run", hint=hint)
     for dataset, checks in settings.checks.items():
         _refuse_nonsense(f"{where}: [checks.{dataset}]", checks)
     for name, endpoint in settings.endpoints.items():

@@ -29,12 +29,14 @@ from clew.settings.sections import (
     ProjectSettings,
     PromotionSettings,
     RetrainSettings,
+    StorageSettings,
 )
 
 __all__ = ["TABLES", "render_reference"]
 
 TABLES: list[tuple[str, type[msgspec.Struct], str]] = [
     ("[project]", ProjectSettings, ""),
+    ("[storage]", StorageSettings, "See [how to use PostgreSQL](../how-to/postgresql.md)."),
     ("[policy]", PolicySettings, ""),
     ("[checks.DATASET]", Checks, "See [data checks](../design/checks.md) for their exact meaning."),
     (

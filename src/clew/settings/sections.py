@@ -10,6 +10,7 @@ import math
 import re
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -25,9 +26,14 @@ __all__ = [
     "ProjectSettings",
     "PromotionSettings",
     "RetrainSettings",
+    "SQLITE",
+    "StorageSettings",
     "Trigger",
     "Window",
 ]
+
+SQLITE = "sqlite"
+POSTGRESQL = "for example: postgresql://USER@HOST/DATABASE"
 
 _says = msgspec.Meta
 _ENTRY = re.compile(r"[^:]+:[A-Za-z_][A-Za-z0-9_]*")
@@ -51,6 +57,28 @@ class ProjectSettings(Section, frozen=True, kw_only=True):
     """Which project this folder is."""
 
     name: Annotated[str, _says(description="Name of the project. Default: the name of the folder.")] = ""
+
+
+class StorageSettings(Section, frozen=True, kw_only=True):
+    """Where rows are kept."""
+
+    ledger: Annotated[
+        str,
+        _says(
+            description="`sqlite`: a file in `.clew`. Or a PostgreSQL database that projects share, as "
+            "`postgresql://USER@HOST/DATABASE`; never with a password in it: see CLEW_LEDGER."
+        ),
+    ] = SQLITE
+
+    def __post_init__(self) -> None:
+        if self.ledger != SQLITE and not self.ledger.startswith(("postgresql://", "postgres://")):
+            raise Invalid("ledger is neither sqlite nor the address of a PostgreSQL database", hint=POSTGRESQL)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the address holds one."""
+        address = urlsplit(self.ledger)
+        return bool(address.password) or "password" in parse_qs(address.query)
 
 
 class PolicySettings(Section, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from clew.settings.sections import (
     PolicySettings,
     ProjectSettings,
     RetrainSettings,
+    StorageSettings,
 )
 
 __all__ = ["NOT_DECLARED", "Settings"]
@@ -28,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     """Everything that is declared. What is not declared has its default: use the `…_of` methods."""
 
     project: Annotated[ProjectSettings, _says(description="Which project this folder is.")] = ProjectSettings()
+    storage: Annotated[StorageSettings, _says(description="Where rows are kept.")] = StorageSettings()
     policy: Annotated[PolicySettings, _says(description="What this project allows.")] = PolicySettings()
     checks: Annotated[dict[str, Checks], _says(description="What must hold for the rows of a dataset.")] = {}
     value: Annotated[

@@ -9,10 +9,14 @@ from pathlib import Path, PurePosixPath
 from clew.core.ids import Digest
 from clew.loop.reproduce.recorded import Capture
 from clew.loop.reproduce.scene import Scene
+from clew.settings import SQLITE
 from clew.tracking.capture.command import KEPT_VARIABLES
 from clew.tracking.start import RUN_VARIABLE, SEEDS_VARIABLE
 
-__all__ = ["pinned_variables", "source_paths"]
+__all__ = ["ROOM_VARIABLES", "pinned_variables", "source_paths"]
+
+ROOM_VARIABLES = {"CLEW_LEDGER": SQLITE}
+"""The clean room has a ledger of its own, wherever that of the project is."""
 
 _COUNTED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
@@ -37,7 +41,7 @@ def pinned_variables(
     if capture.seeds is not None and capture.seeds.hash_seed:
         recorded["PYTHONHASHSEED"] = capture.seeds.hash_seed
     kept = {name: value for name, value in around.items() if name not in KEPT_VARIABLES and name != RUN_VARIABLE}
-    found = {**kept, **_threads(capture, cpus), **recorded}
+    found = {**kept, **_threads(capture, cpus), **recorded, **ROOM_VARIABLES}
     if paths:
         found["PYTHONPATH"] = ":".join(paths)
     if seeds:
