@@ -343,7 +343,7 @@ def test_variables_are_pinned_to_what_was_recorded() -> None:
         "PYTHONHASHSEED": "17",
         "PYTHONPATH": "/clean/src",
         "CLEW_LEDGER": "sqlite",
-            "CLEW_SEEDS": "s",
+        "CLEW_SEEDS": "s",
     }
     same = pinned_variables({}, capture, seeds=None, cpus=8, paths=[])
     assert "MKL_NUM_THREADS" not in same
