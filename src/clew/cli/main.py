@@ -83,6 +83,7 @@ COMMANDS: dict[str, Row] = {
     "worker": Row("clew.cli.worker:worker", "Serving and watching", "Run queued and scheduled jobs"),
     "init": Row("clew.cli.project:init", "Project", "Make a project in a folder"),
     "up": Row("clew.cli.project:up", "Project", "Start the worker and the endpoints of this project"),
+    "server": Row("clew.cli.server:server", "Project", "Answer for this project, and others in its ledger, over HTTP"),
     "events": Row("clew.cli.project:events", "Project", "List what changed, newest first"),
     "why": Row("clew.cli.why:why", "The thread", "Show everything behind one decision, and score it again"),
     "impact": Row(

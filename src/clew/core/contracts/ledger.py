@@ -16,6 +16,7 @@ from typing import Protocol
 
 from clew.core.ids import Digest
 from clew.core.paging import Page
+from clew.core.types.account import Member, Token, User
 from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
 from clew.core.types.edge import Edge, Node
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
@@ -28,6 +29,7 @@ from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 
 __all__ = [
+    "Accounts",
     "Alerts",
     "Artifacts",
     "Datasets",
@@ -55,6 +57,40 @@ class Durability(StrEnum):
 
     KILL = "kill"
     POWER = "power"
+
+
+class Accounts(Protocol):
+    """Users, their tokens, and their roles in projects."""
+
+    def add_user(self, user: User) -> None: ...
+    def put_user(self, user: User) -> None:
+        """Replace the user of the same id; its name stays."""
+        ...
+
+    def find_user(self, name: str) -> User | None: ...
+    def get_user(self, id: str) -> User: ...
+    def users(self) -> list[User]:
+        """All of them, by name."""
+        ...
+
+    def put_token(self, token: Token) -> None: ...
+    def find_token(self, hash: str) -> Token | None:
+        """The token whose secret has this digest, also one that is revoked or over."""
+        ...
+
+    def tokens(self, user: str) -> list[Token]:
+        """All of a user, oldest first."""
+        ...
+
+    def put_member(self, member: Member) -> None: ...
+    def remove_member(self, project: str, user: str) -> bool:
+        """False when there was none."""
+        ...
+
+    def find_member(self, project: str, user: str) -> Member | None: ...
+    def members(self, project: str) -> list[Member]:
+        """All of a project, by user."""
+        ...
 
 
 class Projects(Protocol):
@@ -146,6 +182,10 @@ class Runs(Protocol):
     def get(self, id: str) -> Run: ...
     def find(self, project: str, prefix: str) -> list[Run]:
         """Up to ten runs whose id starts with `prefix`, or whose name is `prefix`, newest first."""
+        ...
+
+    def among(self, project: str, runs: Sequence[str]) -> set[str]:
+        """Those of these runs that are the project's."""
         ...
 
     def list(
@@ -374,6 +414,8 @@ class Edges(Protocol):
 class Transaction(Protocol):
     """One repository per aggregate, all in one transaction."""
 
+    @property
+    def accounts(self) -> Accounts: ...
     @property
     def projects(self) -> Projects: ...
     @property

@@ -16,6 +16,7 @@ from clew.core.contracts.ledger import Durability
 from clew.core.errors import Conflict, Exists, Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.paging import Page
+from clew.core.types.account import Member, Token, User
 from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
 from clew.core.types.edge import Edge, Node
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
@@ -26,6 +27,7 @@ from clew.core.types.project import Project
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus
 from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
+from clew.store.ledger.memory_accounts import MemoryAccounts
 
 __all__ = ["MemoryLedger"]
 
@@ -34,6 +36,9 @@ __all__ = ["MemoryLedger"]
 class Tables:
     """Everything that is stored; a transaction works on a copy of the dictionaries."""
 
+    users: dict[str, User] = field(default_factory=dict)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    members: dict[tuple[str, str], Member] = field(default_factory=dict)
     projects: dict[str, Project] = field(default_factory=dict)
     datasets: dict[str, Dataset] = field(default_factory=dict)
     dataset_versions: dict[tuple[str, int], DatasetVersion] = field(default_factory=dict)
@@ -243,6 +248,9 @@ class MemoryRuns:
 
     def find(self, project: str, prefix: str) -> list[Run]:
         return [run for run in self._newest_first(project) if run.id.startswith(prefix) or run.name == prefix][:10]
+
+    def among(self, project: str, runs: Sequence[str]) -> set[str]:
+        return {run for run in runs if run in self._rows and self._rows[run].project == project}
 
     def list(
         self,
@@ -605,6 +613,7 @@ class MemoryTransaction:
     """`clew.core.contracts.ledger.Transaction`."""
 
     def __init__(self, tables: Tables) -> None:
+        self.accounts = MemoryAccounts(tables.users, tables.tokens, tables.members)
         self.projects = MemoryProjects(tables)
         self.datasets = MemoryDatasets(tables)
         self.logs = MemoryLogs(tables)

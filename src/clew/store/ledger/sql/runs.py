@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clew.core.errors import Exists, NotFound
 from clew.core.paging import Page
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus
@@ -57,6 +59,15 @@ class SqlRuns:
             "UNION SELECT document, id FROM runs WHERE project = ? AND name = ? ORDER BY id DESC LIMIT 10"
         )
         return _run.all(self._c.rows(sql, (project, prefix, prefix + "g", project, prefix)))
+
+    def among(self, project: str, runs: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for start in range(0, len(runs), 500):
+            some = runs[start : start + 500]
+            marks = ", ".join("?" * len(some))
+            rows = self._c.rows(f"SELECT id FROM runs WHERE project = ? AND id IN ({marks})", (project, *some))
+            found.update(row[0] for row in rows)
+        return found
 
     def list(
         self,

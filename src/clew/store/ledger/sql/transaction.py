@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from clew.store.ledger.sql.accounts import SqlAccounts
 from clew.store.ledger.sql.connection import Connection
 from clew.store.ledger.sql.datasets import SqlDatasets, SqlLogs
 from clew.store.ledger.sql.edges import SqlEdges
@@ -24,6 +25,10 @@ class SqlTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._c = connection
+
+    @cached_property
+    def accounts(self) -> SqlAccounts:
+        return SqlAccounts(self._c)
 
     @cached_property
     def projects(self) -> SqlProjects:

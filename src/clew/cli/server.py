@@ -1,0 +1,55 @@
+"""`clew server`: the HTTP door for a team."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+
+__all__ = ["server"]
+
+
+@command(
+    "server",
+    examples=[
+        ("clew server", "serve this project on 127.0.0.1:8430; the first start shows a token for its admin, once"),
+        ("clew server --open", "ask nobody for a token; this machine only"),
+        ("clew server --host 0.0.0.0 --workers 4", "for a team; put TLS before it"),
+    ],
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8430, show_default=True, help="Port to listen on.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that answer.")
+@click.option("--open", "open_", is_flag=True, help="Ask callers for no token; on loopback only.")
+def server(*, host: str, port: int, workers: int, open_: bool, as_json: bool) -> None:
+    """Answer for this project, and others in its ledger, over HTTP.
+
+    Callers prove who they are with a token. The first start makes the user admin and shows its token, once.
+    """
+    from clew.core.extras import require
+    from clew.server.start import ADMIN, first_admin, run_server
+    from clew.workspace import open_workspace
+
+    require("litestar")
+    from clew.server.factory import FOLDER_VARIABLE, OPEN_VARIABLE, host_of
+
+    with open_workspace() as workspace:
+        secret = "" if open_ else first_admin(host_of(workspace))
+        os.environ[FOLDER_VARIABLE] = str(workspace.root)
+        with workspace.stores.ledger.read() as tx:
+            projects = [project.name for project in tx.projects.list()]
+    os.environ[OPEN_VARIABLE] = "1" if open_ else ""
+    url = f"http://{host}:{port}"
+
+    def ready() -> None:
+        if as_json:
+            output.json_line({"url": url, "projects": projects, "pid": os.getpid(), "token": secret})
+            return
+        output.note(f"{', '.join(projects)} at {url}  (Ctrl-C stops)")
+        if secret:
+            output.note(f"token of {ADMIN}, shown this once: {secret}")
+
+    run_server("clew.server.factory:make", address=host, port=port, workers=workers, open=open_, ready=ready)

@@ -1,0 +1,175 @@
+"""A connection to a server: one per thread, kept open, and errors as the server meant them."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from clew.core.errors import ClewError, Denied, Invalid, NotFound, Unavailable
+from clew.core.problem import Problem, error_of
+
+__all__ = ["Connection"]
+
+T = TypeVar("T")
+Body = bytes | Iterable[bytes] | None
+
+_JSON, _PACKED = "application/json", "application/vnd.msgpack"
+_TIMEOUT_S = 60.0
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    error: Problem
+
+
+class Connection:
+    """Requests to one project of a server. Threads and forked processes may share it.
+
+    Args:
+        url: of the server, such as `https://clew.example.org`.
+        project: its name there.
+        token: proves who asks; empty where the server asks nobody.
+    """
+
+    def __init__(self, url: str, project: str, token: str = "") -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Invalid(f"{url!r} is no address of a server", hint="for example https://clew.example.org")
+        self.url, self.project = url.rstrip("/"), project
+        self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
+        self._root = f"{parts.path.rstrip('/')}/api/v1/projects/{quote(project, safe='')}"
+        self._token = token
+        self._open: dict[tuple[int, int], http.client.HTTPConnection] = {}
+        self._lock = threading.Lock()
+
+    def get(self, path: str, kind: type[T], **query: object) -> T:
+        """Read something."""
+        return self._decoded(*self.request("GET", path, query=query), kind)
+
+    def send(self, method: str, path: str, value: object, kind: type[T] | None = None) -> T:
+        """Send a value as JSON, and read what comes back; `kind` of None expects nothing."""
+        answer = self.request(method, path, msgspec.json.encode(value), {"content-type": _JSON})
+        return self._decoded(*answer, kind) if kind is not None else None  # type: ignore[return-value]
+
+    def pack(self, path: str, value: object, kind: type[T] | None = None) -> T:
+        """Send a value as MessagePack."""
+        answer = self.request("POST", path, msgspec.msgpack.encode(value), {"content-type": _PACKED})
+        return self._decoded(*answer, kind) if kind is not None else None  # type: ignore[return-value]
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Body = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, object] | None = None,
+    ) -> tuple[bytes, str]:
+        """One request; its body and the type of it.
+
+        Raises:
+            ClewError: what the server says, as the error that it is.
+            Unavailable: the server cannot be reached.
+        """
+        response = self.open(method, path, body, headers, query=query)
+        try:
+            data = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._drop()
+            raise self._gone(error) from error
+        return data, response.headers.get_content_type()
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        body: Body = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, object] | None = None,
+    ) -> http.client.HTTPResponse:
+        """One request whose answer is read by the caller, to its end."""
+        asked = urlencode({key: value for key, value in (query or {}).items() if value not in ("", None)})
+        target = f"{self._root}{path}" + (f"?{asked}" if asked else "")
+        for again in (True, False):
+            connection, fresh = self._connection()
+            try:
+                if connection.sock is None:
+                    connection.connect()
+                    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.request(method, target, body, {**self._headers(), **(headers or {})})
+                response = connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                self._drop()
+                # A server closes connections that were idle; every call is idempotent.
+                if again and not fresh and (body is None or isinstance(body, bytes)):
+                    continue
+                raise self._gone(error) from error
+            break
+        if response.status >= 400:
+            raise self._refused(response, method, path)
+        return response
+
+    def close(self) -> None:
+        """Let go of every connection of this process."""
+        with self._lock:
+            mine = {owner: each for owner, each in self._open.items() if owner[0] == os.getpid()}
+            self._open = {}
+        for connection in mine.values():
+            connection.close()
+
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._token}"} if self._token else {}
+
+    def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
+        """This thread's connection, and whether it is new; one that was made before a fork is left alone."""
+        owner = (os.getpid(), threading.get_ident())
+        found = self._open.get(owner)
+        if found is not None:
+            return found, False
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        made = kind(self._host, self._port, timeout=_TIMEOUT_S)
+        with self._lock:
+            alive = {(owner[0], thread.ident) for thread in threading.enumerate()}
+            for gone in [key for key in self._open if key[0] == owner[0] and key not in alive]:
+                self._open.pop(gone).close()
+            self._open[owner] = made
+        return made, True
+
+    def _drop(self) -> None:
+        with self._lock:
+            found = self._open.pop((os.getpid(), threading.get_ident()), None)
+        if found is not None:
+            found.close()
+
+    def _gone(self, error: Exception) -> Unavailable:
+        said = str(error) or type(error).__name__
+        return Unavailable(f"the server {self.url} cannot be reached: {said}", hint="clew server starts one")
+
+    def _refused(self, response: http.client.HTTPResponse, method: str, path: str) -> ClewError:
+        data = response.read() if method != "HEAD" else b""
+        if response.will_close:
+            self._drop()
+        if response.status == 401:
+            return Denied(f"the server {self.url} does not know this token", hint="set CLEW_TOKEN to a token of yours")
+        try:
+            return error_of(msgspec.json.decode(data, type=_Answer).error)
+        except msgspec.DecodeError:
+            if response.status == 404 and method == "HEAD":  # which has no body to say more
+                return NotFound("object", path.rpartition("/")[2])
+            return Unavailable(f"the server {self.url} answers {response.status} {response.reason}")
+
+    def _decoded(self, data: bytes, media_type: str, kind: type[T]) -> T:
+        try:
+            if media_type == _PACKED:
+                return msgspec.msgpack.decode(data, type=kind)
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.DecodeError as error:
+            what = f"the server {self.url} answers something else: {error}"
+            raise Unavailable(what, hint="is it a clew server of this version?") from error

@@ -1,0 +1,168 @@
+"""Objects on a server: bytes travel streamed, and every read is verified here again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from clew.client.connection import Connection
+from clew.core.errors import Corrupt, NotFound
+from clew.core.hashing import Hasher, hash_bytes
+from clew.core.ids import Digest
+from clew.core.paging import Page
+from clew.store.objects.disk import Draft, disk_errors
+from clew.store.objects.names import checked
+from clew.store.objects.source import open_source
+
+__all__ = ["HttpObjects"]
+
+_PIECE = 1 << 20
+_BATCH_BYTES, _BATCH_ITEMS = 16 << 20, 10_000
+_ASKED = 5_000
+_BYTES = {"content-type": "application/octet-stream"}
+
+
+class _Digests(msgspec.Struct, frozen=True, kw_only=True):
+    digests: list[Digest]
+
+
+class HttpObjects:
+    """`clew.core.contracts.objects.Objects` over HTTP."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def put(self, data: bytes) -> Digest:
+        digest = hash_bytes(data)
+        if self.missing([digest]):
+            self._c.request("PUT", _path(digest), bytes(data), _BYTES)
+        return digest
+
+    def put_file(self, path: Path) -> Digest:
+        with open_source(path) as source:
+            hasher = Hasher()
+            for chunk in source.chunks():
+                hasher.update(chunk)
+        digest = Digest(hasher.hexdigest())
+        if self.missing([digest]):
+            with open_source(path) as source:
+                length = {"content-length": str(source.size_bytes)}
+                self._c.request("PUT", _path(digest), source.chunks(), {**_BYTES, **length})
+        return digest
+
+    @contextmanager
+    def batch(self) -> Iterator[_Batch]:
+        batch = _Batch()
+        yield batch
+        held = batch.close()
+        there = self.missing(held)
+        some: list[bytes] = []
+        size = 0
+        for digest in there:
+            some.append(held[digest])
+            size += len(held[digest])
+            if size >= _BATCH_BYTES or len(some) >= _BATCH_ITEMS:
+                self._c.pack("/objects", some)
+                some, size = [], 0
+        if some:
+            self._c.pack("/objects", some)
+
+    def get(self, digest: Digest) -> bytes:
+        data, _ = self._c.request("GET", _path(checked(digest)))
+        if hash_bytes(data) != digest:
+            raise _damaged(digest)
+        return data
+
+    def open(self, digest: Digest) -> BinaryIO:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - handed to the caller, who closes it
+        try:
+            self._download(digest, file)
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return file
+
+    def save(self, digest: Digest, path: Path) -> None:
+        target = os.fspath(path)
+        with disk_errors(f"write {target}"):
+            try:
+                draft = Draft(path.parent, mode=0o666)
+            except FileNotFoundError as error:
+                raise NotFound("folder", str(path.parent)) from error
+            with draft:
+                self._download(digest, draft)
+                draft.publish(target)
+
+    def size(self, digest: Digest) -> int:
+        response = self._c.open("HEAD", _path(checked(digest)))
+        response.read()
+        return int(response.headers["content-length"])
+
+    def find_path(self, digest: Digest) -> Path | None:
+        self.size(digest)
+        return None
+
+    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+        wanted = list({checked(digest) for digest in digests})
+        found: set[Digest] = set()
+        for at in range(0, len(wanted), _ASKED):
+            found.update(
+                self._c.send("POST", "/objects/missing", {"digests": wanted[at : at + _ASKED]}, _Digests).digests
+            )
+        return found
+
+    def list(self) -> Iterator[Digest]:
+        after = ""
+        while True:
+            page = self._c.get("/objects", Page[Digest], after=after)
+            yield from page.items
+            after = page.next
+            if not after:
+                return
+
+    def delete(self, digests: Iterable[Digest]) -> None:
+        self._c.send("POST", "/objects/delete", {"digests": [checked(digest) for digest in digests]})
+
+    def _download(self, digest: Digest, target: BinaryIO | Draft) -> None:
+        response = self._c.open("GET", _path(checked(digest)))
+        hasher = Hasher()
+        while piece := response.read(_PIECE):
+            hasher.update(piece)
+            target.write(piece)
+        if hasher.hexdigest() != digest:
+            raise _damaged(digest)
+
+
+class _Batch:
+    """`clew.core.contracts.objects.ObjectBatch`: held in memory, as the objects are small."""
+
+    def __init__(self) -> None:
+        self._held: dict[Digest, bytes] = {}
+        self._lock = threading.Lock()
+
+    def put(self, data: bytes) -> Digest:
+        digest = hash_bytes(data)
+        with self._lock:
+            self._held[digest] = bytes(data)
+        return digest
+
+    def close(self) -> dict[Digest, bytes]:
+        """What was put."""
+        with self._lock:
+            return dict(self._held)
+
+
+def _path(digest: Digest) -> str:
+    return f"/objects/{digest}"
+
+
+def _damaged(digest: Digest) -> Corrupt:
+    return Corrupt(f"object {digest} came damaged from the server", hint="repeat the command")

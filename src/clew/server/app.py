@@ -1,0 +1,78 @@
+"""The application: every route under its prefix, one guard, and one form of errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio.to_thread
+from litestar import Litestar, Router, get
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from clew import __version__
+from clew.core.errors import ClewError
+from clew.server.accounts import accounts_router
+from clew.server.caller import guard
+from clew.server.errors import answer_defect, answer_error, answer_http
+from clew.server.host import Host
+from clew.server.objects import objects_router
+from clew.server.projects import projects_router
+from clew.server.runs import runs_router
+
+__all__ = ["make_app"]
+
+_PREFIX = "/api/v1"
+_THREADS = 16
+_MOST_BODY_BYTES = 10 << 20
+
+
+@get("/health", sync_to_thread=False, media_type="text/plain", tags=["server"])
+def health() -> str:
+    """Whether the process answers."""
+    return "OK"
+
+
+@get("/version", sync_to_thread=False, media_type="text/plain", tags=["server"])
+def version() -> str:
+    """The version of clew that runs here."""
+    return __version__
+
+
+async def _limit_threads(_: Litestar) -> None:
+    """Each thread holds a connection to the ledger of its own."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+
+
+def make_app(host: Host) -> Litestar:
+    """The ASGI application of a server.
+
+    Args:
+        host: the projects that it serves.
+    """
+    in_project = Router("/projects/{project:str}", route_handlers=[runs_router, objects_router])
+    native = Router(_PREFIX, route_handlers=[projects_router, accounts_router, in_project], guards=[guard])
+    handlers: dict[Any, Any] = {
+        ClewError: answer_error,
+        HTTPException: answer_http,
+        Exception: answer_defect,
+    }
+    return Litestar(
+        route_handlers=[health, version, native],
+        state=State({"host": host}),
+        exception_handlers=handlers,
+        on_startup=[_limit_threads],
+        compression_config=CompressionConfig(backend="gzip", minimum_size=1024),
+        openapi_config=OpenAPIConfig(
+            title="clew",
+            version=__version__,
+            path="/api",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            use_handler_docstrings=True,
+        ),
+        logging_config=None,
+        request_max_body_size=_MOST_BODY_BYTES,
+        debug=False,
+    )

@@ -1,0 +1,132 @@
+"""Who calls: the token of a request, looked up, and what its user may do. Deny by default.
+
+A handler says in `opt={"action": …}` what it does; one that says nothing needs an admin of the server. A token comes
+as `Authorization: Bearer TOKEN`, or as the password of `Basic`, which is how clients of other trackers send one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from typing import Any
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.exceptions import NotAuthorizedException
+from litestar.handlers.base import BaseRouteHandler
+
+from clew.core.errors import Denied, NotFound
+from clew.core.hashing import hash_bytes
+from clew.core.types.account import ProjectRole, Token, User
+from clew.core.types.event import Event
+from clew.core.types.project import Project
+from clew.policy.access import Action, may
+from clew.server.host import Host
+
+__all__ = ["PREFIX", "Caller", "authenticate", "guard", "new_token"]
+
+PREFIX = "clew_"
+_Connection = ASGIConnection[Any, Any, Any, Any]
+_ANYBODY = User(id="", name="anybody", created_us=0, admin=True)
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The user behind a request, and the project that its path names."""
+
+    user: User
+    project: Project | None = None
+
+
+def new_token(host: Host, user: User, *, name: str, expires_us: int = 0) -> tuple[str, Token]:
+    """A secret to hand out once, and what is kept of it."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    token = Token(
+        id=host.ids(),
+        user=user.id,
+        name=name,
+        hash=hash_bytes(secret.encode()),
+        created_us=host.clock.now_us(),
+        expires_us=expires_us,
+    )
+    return secret, token
+
+
+def authenticate(host: Host, authorization: str) -> User:
+    """The user whose token this is.
+
+    Raises:
+        NotAuthorizedException: there is no token, or it is unknown, revoked, over, or of a disabled user.
+    """
+    if host.open:
+        return _ANYBODY
+    secret = _secret_of(authorization)
+    if not secret:
+        raise _unknown("a token is needed: Authorization: Bearer TOKEN")
+    with host.ledger.read() as tx:
+        token = tx.accounts.find_token(hash_bytes(secret.encode()))
+        if token is None or token.revoked_us or 0 < token.expires_us <= host.clock.now_us():
+            raise _unknown("this token is unknown, revoked or over")
+        user = tx.accounts.get_user(token.user)
+    if user.disabled_us:
+        raise _unknown("this user is disabled")
+    return user
+
+
+def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
+    """Let a request through to its handler, or refuse it; what is refused to a known user is an event."""
+    host: Host = connection.app.state.host
+    user = authenticate(host, connection.headers.get("authorization", ""))
+    action, name = handler.opt.get("action"), connection.path_params.get("project")
+    if action is None or name is None:
+        if not (user.admin or handler.opt.get("anybody")):
+            raise Denied(f"{user.name} does not run this server", hint="ask who does")
+        connection.scope["user"] = Caller(user)
+        return
+    project = _project_for(host, user, name, action)
+    connection.scope["user"] = Caller(user, project)
+
+
+def _project_for(host: Host, user: User, name: str, action: Action) -> Project:
+    with host.ledger.read() as tx:
+        project = tx.projects.find(name)
+        member = tx.accounts.find_member(project.id, user.id) if project is not None else None
+    role = ProjectRole.ADMIN if user.admin else member.role if member is not None else None
+    if project is None or role is None:
+        if project is not None:
+            _deny(host, project, user, action)
+        raise NotFound("project", name)  # whoever has no role does not learn whether it exists
+    if not may(role, action):
+        _deny(host, project, user, action)
+        raise Denied(f"{user.name} is {role} of {name} and may not {action}", hint="ask an admin of the project")
+    return project
+
+
+def _deny(host: Host, project: Project, user: User, action: Action) -> None:
+    event = Event(
+        id=host.ids(),
+        project=project.id,
+        at_us=host.clock.now_us(),
+        actor=user.name,
+        kind="access.denied",
+        subject=f"user:{user.id}",
+        facts={"action": action},
+    )
+    with host.ledger.write() as tx:
+        tx.events.add(event)
+
+
+def _secret_of(authorization: str) -> str:
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(rest.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _unknown(said: str) -> NotAuthorizedException:
+    return NotAuthorizedException(said, headers={"WWW-Authenticate": 'Basic realm="clew"'})

@@ -1,0 +1,48 @@
+"""Makes the application in each worker of a server, from the project folder that it was started in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from litestar import Litestar
+
+from clew.core.contracts.objects import Objects
+from clew.core.types.project import Project
+from clew.server.app import make_app
+from clew.server.host import Host
+from clew.store.objects.local import LocalObjects
+from clew.workspace import Workspace, open_workspace
+
+__all__ = ["FOLDER_VARIABLE", "OPEN_VARIABLE", "host_of", "make"]
+
+FOLDER_VARIABLE = "CLEW_SERVER_FOLDER"
+"""Environment variable between a server and its workers: the project folder."""
+
+OPEN_VARIABLE = "CLEW_SERVER_OPEN"
+"""Environment variable between a server and its workers: `1` where callers need not say who they are."""
+
+
+def host_of(workspace: Workspace, *, open: bool = False) -> Host:
+    """Every project of a workspace's ledger; the bytes of other projects than its own lie in folders beside."""
+    stores = workspace.stores
+
+    def objects_of(project: Project) -> Objects:
+        if project.id == stores.project:
+            return stores.objects
+        return LocalObjects(workspace.folder / "projects" / project.id / "objects", clock=stores.clock)
+
+    return Host(
+        ledger=stores.ledger,
+        objects_of=objects_of,
+        clock=stores.clock,
+        ids=stores.ids,
+        folder=workspace.folder,
+        open=open,
+    )
+
+
+def make() -> Litestar:
+    """The application of one worker."""
+    workspace = open_workspace(Path(os.environ[FOLDER_VARIABLE]))
+    return make_app(host_of(workspace, open=os.environ.get(OPEN_VARIABLE) == "1"))

@@ -1,0 +1,61 @@
+"""The projects of one ledger, each with stores of its own: what every request of a server acts on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clew.core.clock import Clock
+from clew.core.contracts.ledger import Ledger
+from clew.core.contracts.objects import Objects
+from clew.core.contracts.stores import Stores
+from clew.core.ids import IdSource
+from clew.core.types.project import Project
+
+__all__ = ["Host"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """One ledger and where the bytes of each project are.
+
+    Args:
+        ledger: of all projects.
+        objects_of: the objects of one project. Each has a store of its own, so that knowing a digest of another
+            project is of no use.
+        folder: for what is neither rows nor bytes.
+        open: whether callers need not say who they are; on loopback only.
+    """
+
+    ledger: Ledger
+    objects_of: Callable[[Project], Objects]
+    clock: Clock
+    ids: IdSource
+    folder: Path
+    open: bool = False
+    _objects: dict[str, Objects] = field(default_factory=dict)
+
+    def project(self, name: str) -> Project:
+        """A project by name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self.ledger.read() as tx:
+            return tx.projects.get(name)
+
+    def stores(self, project: Project, *, actor: str) -> Stores:
+        """The stores of a project, for what `actor` does."""
+        objects = self._objects.get(project.id)
+        if objects is None:
+            objects = self._objects[project.id] = self.objects_of(project)
+        return Stores(
+            ledger=self.ledger,
+            objects=objects,
+            clock=self.clock,
+            ids=self.ids,
+            project=project.id,
+            actor=actor,
+            folder=self.folder,
+        )

@@ -1,0 +1,162 @@
+"""Runs over HTTP: `clew.core.contracts.services.RunService`, one route to a verb."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import Response, Router, get, patch, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from clew.core.ids import Digest
+from clew.core.paging import Page
+from clew.core.types.edge import Role
+from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
+from clew.core.types.series import SeriesBlock
+from clew.policy.access import Action
+from clew.server.request import MESSAGEPACK, AnyRequest, in_thread, packed, stores_of
+from clew.tracking.runs import LedgerRuns
+
+__all__ = ["runs_router"]
+
+_READ, _WRITE = {"action": Action.READ}, {"action": Action.WRITE}
+_blocks = msgspec.msgpack.Decoder(list[SeriesBlock])
+_MOST_BYTES = 64 << 20
+
+
+class NewRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that starts, and the name of its experiment."""
+
+    run: Run
+    experiment: str
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """What is merged into a run; what is left out stays."""
+
+    params: dict[str, Scalar] | None = None
+    tags: dict[str, str] | None = None
+    capture: dict[str, Digest] | None = None
+    commit: str | None = None
+    name: str | None = None
+    experiment: str | None = None
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A node that flowed into the run, or out of it."""
+
+    node: str
+    role: Role
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How and when a run ended."""
+
+    status: RunStatus
+    ended_us: int
+    reason: str = ""
+
+
+class Which(msgspec.Struct, frozen=True, kw_only=True):
+    """Some runs by id."""
+
+    runs: list[str]
+
+
+def _runs(request: AnyRequest) -> LedgerRuns:
+    return LedgerRuns(stores_of(request))
+
+
+@post("/runs", opt=_WRITE, sync_to_thread=True)
+def create_run(request: AnyRequest, data: JSONBody[NewRun]) -> Run:
+    """Add a run to an experiment, which is made when there is none."""
+    stores = stores_of(request)
+    mine = msgspec.structs.replace(data.run, project=stores.project, created_by=stores.actor)
+    return _runs(request).create(mine, experiment=data.experiment)
+
+
+@get("/runs", opt=_READ, sync_to_thread=True)
+def list_runs(
+    request: AnyRequest, experiment: FromQuery[str] = "", limit: FromQuery[int] = 100, after: FromQuery[str] = ""
+) -> Page[Run]:
+    """Runs, newest first."""
+    return _runs(request).list(experiment=experiment, limit=limit, after=after)
+
+
+@get("/runs/{run:str}", opt=_READ, sync_to_thread=True)
+def get_run(request: AnyRequest, run: FromPath[str]) -> Run:
+    """A run by its id, an unambiguous prefix, or its name."""
+    return _runs(request).get(run)
+
+
+@patch("/runs/{run:str}", opt=_WRITE, sync_to_thread=True)
+def describe_run(request: AnyRequest, run: FromPath[str], data: JSONBody[Description]) -> Run:
+    """Merge parameters, tags and the like into a run."""
+    return _runs(request).describe(run, **msgspec.structs.asdict(data))
+
+
+@post("/runs/{run:str}/end", opt=_WRITE, status_code=200, sync_to_thread=True)
+def finish_run(request: AnyRequest, run: FromPath[str], data: JSONBody[End]) -> Run:
+    """End a run; it survives power loss, with all points that came before, once this answers."""
+    return _runs(request).finish(run, data.status, ended_us=data.ended_us, reason=data.reason)
+
+
+@post("/runs/{run:str}/links", opt=_WRITE, status_code=204, sync_to_thread=True)
+def link_run(request: AnyRequest, run: FromPath[str], data: JSONBody[Link]) -> None:
+    """Say that a node flowed into the run, or out of it."""
+    _runs(request).link(run, data.node, data.role)
+
+
+@post("/runs/{run:str}/artifacts", opt=_WRITE, status_code=204, sync_to_thread=True)
+def add_artifact(request: AnyRequest, run: FromPath[str], data: JSONBody[Artifact]) -> None:
+    """Name an object as a file of the run; the same path replaces."""
+    _runs(request).add_artifact(msgspec.structs.replace(data, run=run))
+
+
+@get("/runs/{run:str}/artifacts", opt=_READ, sync_to_thread=True)
+def list_artifacts(request: AnyRequest, run: FromPath[str]) -> list[Artifact]:
+    """The artifacts of a run, by path."""
+    return _runs(request).artifacts(run)
+
+
+@post("/blocks", opt=_WRITE, status_code=204, request_max_body_size=_MOST_BYTES)
+async def append_blocks(request: AnyRequest) -> None:
+    """Add blocks of points, as MessagePack; a block whose source is there is skipped."""
+    blocks = packed(_blocks, await request.body())
+    await in_thread(_runs(request).append, blocks)
+
+
+@get("/blocks", opt=_READ, sync_to_thread=True)
+def get_blocks(request: AnyRequest, run: FromQuery[str], key: FromQuery[str]) -> Response[bytes]:
+    """The blocks of one series in order of arrival, as MessagePack."""
+    return Response(msgspec.msgpack.encode(_runs(request).blocks(run, key)), media_type=MESSAGEPACK)
+
+
+@post("/summaries", opt=_READ, status_code=200, sync_to_thread=True)
+def get_summaries(request: AnyRequest, data: JSONBody[Which]) -> Response[bytes]:
+    """The summaries of all series of some runs, as MessagePack: values may be infinite or no numbers."""
+    return Response(msgspec.msgpack.encode(_runs(request).summaries(data.runs)), media_type=MESSAGEPACK)
+
+
+@get("/experiments", opt=_READ, sync_to_thread=True)
+def list_experiments(request: AnyRequest) -> list[Experiment]:
+    """All experiments, by name."""
+    return _runs(request).experiments()
+
+
+runs_router = Router(
+    "/",
+    route_handlers=[
+        create_run,
+        list_runs,
+        get_run,
+        describe_run,
+        finish_run,
+        link_run,
+        add_artifact,
+        list_artifacts,
+        append_blocks,
+        get_blocks,
+        get_summaries,
+        list_experiments,
+    ],
+    tags=["runs"],
+)

@@ -1,0 +1,78 @@
+"""Starts a server: the first admin, the rule about loopback, and granian around the application."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+
+from clew.core.errors import Denied
+from clew.core.extras import require
+from clew.core.types.account import User
+from clew.server.caller import new_token
+from clew.server.host import Host
+
+__all__ = ["ADMIN", "first_admin", "is_loopback", "run_server"]
+
+ADMIN = "admin"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine only."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def first_admin(host: Host) -> str:
+    """The secret of a first admin's token where the ledger has no users yet, and "" where it has some."""
+    with host.ledger.write() as tx:
+        if tx.accounts.users():
+            return ""
+        user = User(id=host.ids(), name=ADMIN, created_us=host.clock.now_us(), admin=True)
+        secret, token = new_token(host, user, name="first start")
+        tx.accounts.add_user(user)
+        tx.accounts.put_token(token)
+    return secret
+
+
+def run_server(target: str, *, address: str, port: int, workers: int, open: bool, ready: Callable[[], None]) -> None:
+    """Serve until the process is told to stop.
+
+    Args:
+        target: `module:function` of a factory that makes the application in each worker.
+        address: to listen on.
+        port: to listen on.
+        workers: processes.
+        open: whether callers need not say who they are.
+        ready: called once it listens.
+
+    Raises:
+        Denied: it would answer anybody beyond this machine.
+    """
+    if open and not is_loopback(address):
+        raise Denied(
+            f"{address} can be reached from other machines, and --open asks nobody who they are",
+            hint="leave --open out, or listen on 127.0.0.1",
+        )
+    require("granian")
+    require("litestar")
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    server = Granian(
+        target,
+        address=address,
+        port=port,
+        workers=workers,
+        interface=Interfaces.ASGI,
+        factory=True,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+        websockets=False,
+        working_dir=Path.cwd(),
+    )
+    server.on_startup(ready)
+    server.serve()

@@ -1,0 +1,28 @@
+"""The services and objects over HTTP pass the suites that those in place pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clew.client.objects import HttpObjects
+from clew.client.runs import HttpRuns
+from clew.core.contracts.objects import Objects
+from clew.core.contracts.services import RunService
+from clew.testing.objects import ObjectsContract
+from clew.testing.runs import RunServiceContract
+
+
+class TestRuns(RunServiceContract):
+    @pytest.fixture
+    def service(self, serve: Callable[..., Any]) -> RunService:
+        return HttpRuns(serve(open=True).connection())
+
+
+class TestObjects(ObjectsContract):
+    @pytest.fixture
+    def objects(self, serve: Callable[..., Any], tmp_path: Path) -> Objects:
+        return HttpObjects(serve(open=True).connection())
