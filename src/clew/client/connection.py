@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -102,7 +102,7 @@ class Connection:
             try:
                 if connection.sock is None:
                     connection.connect()
-                    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    cast("socket.socket", connection.sock).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.request(method, target, body, {**self._headers(), **(headers or {})})
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:

@@ -8,11 +8,11 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from clew.core.errors import Denied, Invalid, NotFound
 from clew.core.types.account import Member, ProjectRole, Token, User
-from clew.core.types.event import Event
+from clew.core.types.edge import node
 from clew.policy.access import Action
-from clew.server.caller import Caller, new_token
+from clew.server.caller import new_token
 from clew.server.host import Host
-from clew.server.request import AnyRequest
+from clew.server.request import AnyRequest, stores_of
 
 __all__ = ["accounts_router"]
 
@@ -112,11 +112,9 @@ def revoke_token(request: AnyRequest, id: FromPath[str], user: FromQuery[str] = 
 @get(_MEMBERS, opt={"action": Action.READ}, sync_to_thread=True)
 def list_members(request: AnyRequest) -> dict[str, ProjectRole]:
     """Who is what in a project, by name."""
-    host: Host = request.app.state.host
-    caller: Caller = request.scope["user"]
-    assert caller.project is not None  # the guard has looked it up
-    with host.ledger.read() as tx:
-        members = tx.accounts.members(caller.project.id)
+    stores = stores_of(request)
+    with stores.ledger.read() as tx:
+        members = tx.accounts.members(stores.project)
         return {tx.accounts.get_user(member.user).name: member.role for member in members}
 
 
@@ -133,28 +131,16 @@ def remove_member(request: AnyRequest, user: FromPath[str]) -> None:
 
 
 def _change_member(request: AnyRequest, name: str, role: ProjectRole | None) -> None:
-    host: Host = request.app.state.host
-    caller: Caller = request.scope["user"]
-    assert caller.project is not None  # the guard has looked it up
-    project = caller.project.id
-    with host.ledger.write() as tx:
+    stores = stores_of(request)
+    with stores.ledger.write() as tx:
         user = tx.accounts.find_user(name)
         if user is None:
             raise NotFound("user", name)
         if role is None:
-            tx.accounts.remove_member(project, user.id)
+            tx.accounts.remove_member(stores.project, user.id)
         else:
-            tx.accounts.put_member(Member(project=project, user=user.id, role=role))
-        event = Event(
-            id=host.ids(),
-            project=project,
-            at_us=host.clock.now_us(),
-            actor=caller.user.name,
-            kind="member.changed",
-            subject=f"user:{user.id}",
-            facts={"name": name, "role": role},
-        )
-        tx.events.add(event)
+            tx.accounts.put_member(Member(project=stores.project, user=user.id, role=role))
+        stores.tell(tx, "member.changed", node("user", user.id), {"name": name, "role": role})
 
 
 def _owner(request: AnyRequest, name: str) -> User:

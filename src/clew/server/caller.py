@@ -19,7 +19,7 @@ from litestar.handlers.base import BaseRouteHandler
 from clew.core.errors import Denied, NotFound
 from clew.core.hashing import hash_bytes
 from clew.core.types.account import ProjectRole, Token, User
-from clew.core.types.event import Event
+from clew.core.types.edge import node
 from clew.core.types.project import Project
 from clew.policy.access import Action, may
 from clew.server.host import Host
@@ -103,17 +103,9 @@ def _project_for(host: Host, user: User, name: str, action: Action) -> Project:
 
 
 def _deny(host: Host, project: Project, user: User, action: Action) -> None:
-    event = Event(
-        id=host.ids(),
-        project=project.id,
-        at_us=host.clock.now_us(),
-        actor=user.name,
-        kind="access.denied",
-        subject=f"user:{user.id}",
-        facts={"action": action},
-    )
+    stores = host.stores(project, actor=user.name)
     with host.ledger.write() as tx:
-        tx.events.add(event)
+        stores.tell(tx, "access.denied", node("user", user.id), {"action": action})
 
 
 def _secret_of(authorization: str) -> str:

@@ -8,7 +8,7 @@ from litestar.params import JSONBody
 
 from clew.core.errors import Invalid
 from clew.core.types.account import ProjectRole
-from clew.core.types.event import Event
+from clew.core.types.edge import node
 from clew.core.types.project import Project
 from clew.policy.access import Action
 from clew.server.caller import Caller
@@ -43,20 +43,11 @@ def create_project(request: AnyRequest, data: JSONBody[NewProject]) -> Project:
         raise Invalid(f"{data.name!r} is no name for a project", hint="use letters, digits, spaces and -_.")
     host: Host = request.app.state.host
     caller: Caller = request.scope["user"]
-    fresh, now_us = host.ids(), host.clock.now_us()
-    project = Project(id=fresh, name=name, created_us=now_us)
-    event = Event(
-        id=host.ids(),
-        project=fresh,
-        at_us=now_us,
-        actor=caller.user.name,
-        kind="project.added",
-        subject=f"project:{fresh}",
-        facts={"name": name},
-    )
+    project = Project(id=host.ids(), name=name, created_us=host.clock.now_us())
+    stores = host.stores(project, actor=caller.user.name)
     with host.ledger.write() as tx:
         tx.projects.add(project)
-        tx.events.add(event)
+        stores.tell(tx, "project.added", node("project", project.id), {"name": name})
     return project
 
 
