@@ -236,7 +236,7 @@ def a_command(*words: str, folder: str = "/home/ann/work", **variables: str) -> 
     return Command(words=list(words), folder=folder, interpreter="python", options=[], variables=variables)
 
 
-NOTHING = Capture(source=None, command=None, environment=None, hardware=None, threads=None, seeds=None)
+NOTHING = Capture(source=None, command=None, environment=None, hardware=None, threads=None, kernels=None, seeds=None)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +261,7 @@ def test_runs_that_have_not_finished_or_hide_a_word() -> None:
         environment=None,
         hardware=None,
         threads=None,
+        kernels=None,
         seeds=None,
     )
     with pytest.raises(Invalid, match="secret"):
@@ -328,6 +329,7 @@ def test_variables_are_pinned_to_what_was_recorded() -> None:
         environment=None,
         hardware=Hardware(host="h", cpu="c", features=[], cpus=8, usable_cpus=8, memory_bytes=1, accelerators=[]),
         threads=Threads(asked={"OMP_NUM_THREADS": "3"}, effective={"polars": 5}),
+        kernels=None,
         seeds=Seeds(hash_seed="17", python=None, numpy=None, torch_seed=None),
     )
     around = {"HOME": "/h", "MKL_NUM_THREADS": "1", "CLEW_RUN": "x", "LANG": "C", "PYTHONHASHSEED": "1"}
@@ -357,6 +359,7 @@ def test_code_that_is_installed_in_place_is_imported_from_the_clean_folder(monke
         environment=None,
         hardware=None,
         threads=None,
+        kernels=None,
         seeds=None,
     )
     scene = Scene(root=PurePosixPath("/home/ann/work"), folder=".")

@@ -34,6 +34,8 @@ The reasoning is in docs/decisions/0004-click.md.
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
@@ -169,8 +171,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     from clew.cli.errors import guarded
 
+    if argv is None:
+        _fix_hash_seed(sys.argv[1:])
     words = list(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _invoke(words), words)
+
+
+def _fix_hash_seed(words: Sequence[str]) -> None:
+    """Start this process anew if it is to run a pipeline and Python drew its hash seed.
+
+    A drawn one cannot be read, so no run could be repeated with it. Scripts get theirs from `clew run`.
+    """
+    named = words[:1] == ["run"] and any(re.fullmatch(r".+\.py:\w+", word) for word in words)
+    if named and sys.platform != "win32" and not os.environ.get("PYTHONHASHSEED"):
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command line
 
 
 def _invoke(words: list[str]) -> int:

@@ -18,7 +18,7 @@ from clew.cli.picture import Branch, tree
 if TYPE_CHECKING:
     from clew.core.contracts.stores import Stores
     from clew.loop.reproduce import Reproduction
-    from clew.loop.reproduce.reproduction import Factor, MetricComparison, StepComparison
+    from clew.loop.reproduce.reproduction import Divergence, Factor, MetricComparison, StepComparison
 
 __all__ = ["reproduce"]
 
@@ -30,6 +30,8 @@ _SHOWN = 12
     examples=[
         ("clew reproduce calm-otter-417", "repeat a run, and compare every step with the first time"),
         ("clew reproduce 0193a7 --keep again/ --json", "keep the folder it ran in, and print the whole comparison"),
+        ("clew reproduce 0193a7 --using data:flights=2", "what would have come out with another version of the data"),
+        ("clew reproduce 0193a7 --using threads=4 --using source=.", "with four threads, and the code as it is now"),
     ],
 )
 @click.argument("run", metavar="RUN")
@@ -46,16 +48,35 @@ _SHOWN = 12
     show_default=True,
     help="How far metrics may be off, relative to their value, to be within tolerance.",
 )
-def reproduce(*, run: str, keep: Path | None, tolerance: float, as_json: bool) -> None:
+@click.option(
+    "--environment",
+    type=click.Choice(["auto", "recorded", "present"]),
+    default="auto",
+    show_default=True,
+    help="Packages: as recorded, as they are here, or made anew only where they differ.",
+)
+@click.option(
+    "--using",
+    "changes",
+    multiple=True,
+    metavar="FACTOR=VALUE",
+    help="Change one thing on purpose: source=FOLDER, data:NAME=VERSION, package:NAME=VERSION, parameter:NAME=VALUE, "
+    "threads=N, seed=N, variable:NAME=VALUE; may be repeated.",
+)
+def reproduce(
+    *, run: str, keep: Path | None, tolerance: float, environment: str, changes: tuple[str, ...], as_json: bool
+) -> None:
     """Repeat a run from its record, and compare it with the first time.
 
-    Code, data, seeds and thread counts are as they were; the command runs again in a clean folder with an empty step
-    cache. The verdict is bit-identical, same metrics, within tolerance, or different, which ends with exit code 1.
-    Installed packages, Python and the machine are compared and not re-created.
+    Code, data, packages, seeds, thread counts and kernels are as they were; the command runs again in a clean folder
+    with an empty step cache. The verdict is bit-identical, same metrics, within tolerance, or different, which ends
+    with exit code 1 and names the first step that diverged, with the cause.
     """
+    from clew.loop.reproduce import Choice, Options, parse_using
     from clew.loop.reproduce import reproduce as again
     from clew.workspace import open_workspace
 
+    options = Options(keep=keep, tolerance=tolerance, environment=Choice(environment), using=parse_using(changes))
     with open_workspace() as workspace:
         objects = workspace.folder / "objects"
 
@@ -64,7 +85,7 @@ def reproduce(*, run: str, keep: Path | None, tolerance: float, as_json: bool) -
             with _room(folder, objects) as room:
                 yield room
 
-        found = again(workspace.stores, run, open_room=open_room, keep=keep, tolerance=tolerance, tell=output.note)
+        found = again(workspace.stores, run, open_room=open_room, options=options, tell=output.note)
     output.text(_picture(found), found, as_json=as_json)
     if not found.verdict.proved:
         raise click.exceptions.Exit(1)
@@ -97,15 +118,22 @@ def _picture(found: Reproduction) -> str:
     ]
     under = [part for part in parts if not part.text.startswith("no ")]
     if found.divergence is not None:
-        causes = tuple(Branch(_factor(each)) for each in found.divergence.factors)
-        nothing = (Branch("nothing that was recorded of it has changed: it depends on something else"),)
         said = f"first difference: {found.divergence.what} {found.divergence.name}"
-        under.append(Branch(said, causes or nothing))
+        under.append(Branch(said, _causes(found.divergence)))
     if changed:
         more = [Branch(f"and {len(changed) - _SHOWN} more: --json")] if len(changed) > _SHOWN else []
         under.append(Branch("changed since, whether it matters or not", (*changed[:_SHOWN], *more)))
     under += [Branch(note) for note in found.notes]
-    return tree(Branch(f"{found.verdict}: run {found.name}, repeated as {found.repeated[:12]}", tuple(under)))
+    using = f" with {', '.join(found.using)}" if found.using else ""
+    return tree(Branch(f"{found.verdict}: run {found.name}{using}, repeated as {found.repeated[:12]}", tuple(under)))
+
+
+def _causes(divergence: Divergence) -> tuple[Branch, ...]:
+    if divergence.causes:
+        return tuple(Branch(f"because of {_factor(each)}") for each in divergence.causes[:_SHOWN])
+    if divergence.suspects:
+        return tuple(Branch(f"perhaps because of {_factor(each)}") for each in divergence.suspects[:_SHOWN])
+    return (Branch("nothing that was recorded has changed: it depends on something else"),)
 
 
 def _steps(steps: list[StepComparison]) -> Branch:

@@ -17,7 +17,7 @@ from clew.core.errors import NotFound
 from clew.core.ids import Digest
 from clew.core.types.edge import Role
 from clew.core.types.run import Run, Scalar
-from clew.tracking.capture import Command, Environment, Hardware, Seeds, Source, Threads, read_aspect
+from clew.tracking.capture import Command, Environment, Hardware, Kernels, Seeds, Source, Threads, read_aspect
 from clew.tracking.overview import Overview
 
 __all__ = ["CodeChange", "Comparison", "Difference", "compare"]
@@ -108,6 +108,10 @@ def _machine(objects: Objects, run: Run, environment: Environment | None) -> dic
     threads = _aspect(objects, run, "threads", Threads)
     if threads is not None:
         found |= {**threads.asked, **{f"threads of {name}": count for name, count in threads.effective.items()}}
+    kernels = _aspect(objects, run, "kernels", Kernels)
+    if kernels is not None:
+        found |= {f"kernels of {each.name}": each.architecture for each in kernels.libraries if each.architecture}
+        found |= {"kernels of numpy": ", ".join(kernels.numpy) or None}
     seeds = _aspect(objects, run, "seeds", Seeds)
     if seeds is not None:
         found |= {"PYTHONHASHSEED": seeds.hash_seed or None}

@@ -1,7 +1,19 @@
 """`clew reproduce`: repeat a run from its record, and compare. One part of the work to a file."""
 
+from clew.loop.reproduce.environment import Choice
 from clew.loop.reproduce.pin import ROOM_VARIABLES
-from clew.loop.reproduce.reproduce import TOLERANCE, reproduce
+from clew.loop.reproduce.reproduce import TOLERANCE, Options, reproduce
 from clew.loop.reproduce.reproduction import Reproduction, ReproductionVerdict
+from clew.loop.reproduce.using import Using, parse_using
 
-__all__ = ["ROOM_VARIABLES", "TOLERANCE", "Reproduction", "ReproductionVerdict", "reproduce"]
+__all__ = [
+    "ROOM_VARIABLES",
+    "TOLERANCE",
+    "Choice",
+    "Options",
+    "Reproduction",
+    "ReproductionVerdict",
+    "Using",
+    "parse_using",
+    "reproduce",
+]

@@ -16,7 +16,7 @@ from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus
 from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepRun
-from clew.tracking.capture import Command, Environment, Hardware, Seeds, Source, Threads, read_aspect
+from clew.tracking.capture import Command, Environment, Hardware, Kernels, Seeds, Source, Threads, read_aspect
 
 __all__ = ["Capture", "Recorded", "capture_of", "check_repeatable", "ingredients_of", "recorded_of"]
 
@@ -34,6 +34,7 @@ class Capture:
     environment: Environment | None
     hardware: Hardware | None
     threads: Threads | None
+    kernels: Kernels | None
     seeds: Seeds | None
 
 
@@ -91,6 +92,7 @@ def capture_of(stores: Stores, run: Run) -> Capture:
         environment=_aspect(stores, run, "environment", Environment),
         hardware=_aspect(stores, run, "hardware", Hardware),
         threads=_aspect(stores, run, "threads", Threads),
+        kernels=_aspect(stores, run, "kernels", Kernels),
         seeds=_aspect(stores, run, "seeds", Seeds),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import posixpath
 import subprocess
 import sys
@@ -16,12 +17,14 @@ from clew.core.errors import Failed
 from clew.core.types.run import Run, RunStatus, Scalar
 from clew.loop.reproduce.scene import Scene
 
-__all__ = ["command_of", "repeat"]
+__all__ = ["command_of", "numpy_features", "repeat"]
 
 _STDERR = 2
 
 
-def repeat(room: Stores, run: Run, scene: Scene, folder: Path, *, variables: Mapping[str, str]) -> Run:
+def repeat(
+    room: Stores, run: Run, scene: Scene, folder: Path, *, variables: Mapping[str, str], python: Path | None = None
+) -> Run:
     """Run the command of a run again, and return the run of the room that corresponds to it.
 
     What the command prints goes to stderr; what clew itself says of the room is of no use outside of it.
@@ -31,12 +34,13 @@ def repeat(room: Stores, run: Run, scene: Scene, folder: Path, *, variables: Map
         run: the run that is repeated.
         scene: what it was.
         folder: where its files lie now.
-        variables: the environment.
+        variables: of its environment.
+        python: the one to start; that of this process when None.
 
     Raises:
         Failed: the command failed, or made no run.
     """
-    command, ours = command_of(run, scene), scene.pipeline or scene.wrapped
+    command, ours = command_of(run, scene, python), scene.pipeline or scene.wrapped
     code = subprocess.run(  # noqa: S603 - the user's own command, as it was recorded
         command,
         cwd=folder / scene.folder,
@@ -58,17 +62,28 @@ def repeat(room: Stores, run: Run, scene: Scene, folder: Path, *, variables: Map
     return found
 
 
-def command_of(run: Run, scene: Scene) -> list[str]:
+def command_of(run: Run, scene: Scene, python: Path | None = None) -> list[str]:
     """The command line of a scene."""
-    python = [sys.executable, "-m", "clew", "run", "--json"]
+    program = str(python or sys.executable)
+    ours = [program, "-m", "clew", "run", "--json"]
     if scene.pipeline:
         file, _, function = scene.pipeline.rpartition(":")
         name = posixpath.relpath(file, scene.folder)
         params = [f"{key}={msgspec.json.encode(value).decode()}" for key, value in _nested(run.params).items()]
-        return [*python, f"{name}:{function}", *params]
+        return [*ours, f"{name}:{function}", *params]
     if scene.wrapped:
-        return [*python, *scene.words]
-    return [sys.executable, *scene.words]
+        return [*ours, *scene.words]
+    return [program, *scene.words]
+
+
+def numpy_features(python: Path) -> list[str]:
+    """The optional instructions that NumPy uses in an environment, unless it is told otherwise."""
+    words = "import numpy; from clew.tracking.capture.kernels import take_kernels; print(*take_kernels().numpy)"
+    around = {name: value for name, value in os.environ.items() if name != "NPY_DISABLE_CPU_FEATURES"}
+    done = subprocess.run(  # noqa: S603 - a Python, and fixed words
+        [str(python), "-c", words], capture_output=True, text=True, check=False, env=around, stdin=subprocess.DEVNULL
+    )
+    return done.stdout.split()
 
 
 def _nested(params: Mapping[str, Scalar]) -> dict[str, object]:

@@ -1,41 +1,64 @@
 """Repeats a run from what was recorded of it, and says how like the first time it was.
 
-Code comes from the snapshot, data from the versions of the lineage, seeds and thread counts from the record; the
-command runs again as a process of its own, in a clean folder and in a project of its own whose step cache is empty.
-What cannot be re-created here (packages, Python, the machine) is compared, and named where it differs. Reasoning:
-docs/explanation/reproduction.md.
+Code comes from the snapshot, data from the versions of the lineage, packages from the recorded versions, seeds, thread
+counts and kernels from the record; the command runs again as a process of its own, in a clean folder and in a project
+of its own whose step cache is empty. What cannot be re-created here (the machine, a Python that is not installed) is
+compared, and named where it differs. Reasoning: docs/explanation/reproduction.md.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Exists
+from clew.core.errors import Exists, Invalid
+from clew.core.types.run import Run
+from clew.data.reference import resolve
 from clew.loop.reproduce.compare import compare_metrics, compare_outputs, compare_steps, verdict_of
+from clew.loop.reproduce.environment import Choice, Place, environments_folder, open_environment
 from clew.loop.reproduce.factors import changed_factors, divergence_of
-from clew.loop.reproduce.pin import pinned_variables, source_paths
+from clew.loop.reproduce.pin import kernel_variables, pinned_variables, source_paths, variables_of_place
 from clew.loop.reproduce.record import bring_home
 from clew.loop.reproduce.recorded import Capture, Recorded, capture_of, check_repeatable, recorded_of
-from clew.loop.reproduce.repeat import repeat
+from clew.loop.reproduce.repeat import numpy_features, repeat
 from clew.loop.reproduce.reproduction import Reproduction
 from clew.loop.reproduce.restore import lay_out
 from clew.loop.reproduce.room import OpenRoom, furnish, place_of_room
-from clew.loop.reproduce.scene import scene_of
+from clew.loop.reproduce.scene import Scene, scene_of
+from clew.loop.reproduce.using import Using, overlay
+from clew.tracking.capture import Source
 from clew.tracking.capture.hardware import take_hardware
 from clew.tracking.runs import LedgerRuns
 
-__all__ = ["TOLERANCE", "reproduce"]
+__all__ = ["TOLERANCE", "Options", "reproduce"]
 
 TOLERANCE = 1e-6
 """How far a metric may be off, relative to its value, to count as within tolerance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a run is to be repeated.
+
+    `keep` is an empty or new folder to lay code and data out in, which stays; a temporary one when None. `tolerance` is
+    the relative difference of metrics that counts as none. `environment` says which packages, `using` what is changed
+    on purpose. Environments are kept in `cache`; packages are also looked for in `packages`, unpacked or as wheels.
+    """
+
+    keep: Path | None = None
+    tolerance: float = TOLERANCE
+    environment: Choice = Choice.AUTO
+    using: Using = field(default_factory=Using)
+    cache: Path = field(default_factory=environments_folder)
+    packages: Sequence[Path] = ()
 
 
 def reproduce(
@@ -43,8 +66,7 @@ def reproduce(
     run: str,
     *,
     open_room: OpenRoom,
-    keep: Path | None = None,
-    tolerance: float = TOLERANCE,
+    options: Options | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Reproduction:
     """Repeat a run and compare.
@@ -53,8 +75,7 @@ def reproduce(
         stores: the project.
         run: id, its beginning, or name.
         open_room: makes the project in which the run is repeated.
-        keep: an empty or new folder to lay code and data out in, which stays; a temporary one when None.
-        tolerance: relative difference of metrics that counts as none.
+        options: how; as it was when None.
         tell: hears what is going on.
 
     Raises:
@@ -62,38 +83,82 @@ def reproduce(
         Invalid: it did not record enough, or is of a kind that cannot be repeated.
         Conflict: it has not finished.
         Exists: the folder to keep holds something.
+        Unavailable: a package of its environment cannot be had.
         Failed: the command failed this time.
     """
+    options = options or Options()
     original = LedgerRuns(stores).get(run)
     was = capture_of(stores, original)
     source, command = check_repeatable(original, was)
     scene = scene_of(original, source, command)
     recorded = recorded_of(stores, original)
+    instead = _instead(stores, recorded, options.using)
+    changed = _changed(original, scene, options.using)
+    place = open_environment(
+        options.using.environment(was.environment),
+        options.environment,
+        cache=options.cache,
+        folders=options.packages,
+        tell=tell,
+    )
     started_us = stores.clock.now_us()
-    with _folder(keep) as folder:
+    with _folder(options.keep) as folder:
         tell(f"laying out {len(source.files)} source files and {_named(recorded)} in {folder}")
-        notes = lay_out(stores.objects, source, scene, recorded, folder)
+        notes = [*place.notes, *_lay_out(stores, source, scene, recorded, options.using, folder)]
         top = place_of_room(folder, Path(scene.root), stores.folder.parent)
         with open_room(top) as room:
-            furnish(room, stores, until_us=_until_us(recorded))
-            paths = source_paths(was, scene, folder)
-            seeds, cpus = original.capture.get("seeds"), take_hardware().usable_cpus
-            variables = pinned_variables(os.environ, was, seeds=seeds, cpus=cpus, paths=paths)
+            furnish(room, stores, until_us=_until_us(recorded), instead=instead)
+            variables, said = _variables(original, was, scene, folder, place)
+            variables |= options.using.variables
             tell(f"running {scene.pipeline or ' '.join(scene.words)} again")
-            repeated = repeat(room, original, scene, folder, variables=variables)
+            repeated = repeat(room, changed, scene, folder, variables=variables, python=place.python)
             now = recorded_of(room, repeated)
             tell("comparing")
             sides = _Sides(recorded, was, now, capture_of(room, repeated), places=(str(scene.root), str(folder)))
-            found = _compared(stores, sides, tolerance=tolerance)
+            found = _compared(stores, sides, tolerance=options.tolerance)
     found = msgspec.structs.replace(
         found,
-        notes=notes,
+        notes=[*notes, *said],
         started_us=started_us,
         ended_us=stores.clock.now_us(),
-        folder=str(keep) if keep is not None else "",
+        folder=str(options.keep) if options.keep is not None else "",
+        using=list(options.using.words),
+        environment="present" if place.prefix is None else "recorded",
     )
     bring_home(stores, original, now, found)
     return found
+
+
+def _instead(stores: Stores, recorded: Recorded, using: Using) -> dict[str, Any]:
+    with stores.ledger.read() as tx:
+        references = {name: text if "@" in text else f"{name}@{text}" for name, text in using.data.items()}
+        resolved = {name: resolve(tx, stores.project, text) for name, text in references.items()}
+    return using.instead(recorded.inputs, resolved)
+
+
+def _changed(run: Run, scene: Scene, using: Using) -> Run:
+    """The run with the parameters that were asked for."""
+    if not using.parameters:
+        return run
+    if not scene.pipeline:
+        raise Invalid(f"run {run.name} is no pipeline: its parameters are words of a command", hint="clew run SCRIPT")
+    return msgspec.structs.replace(run, params={**run.params, **using.parameters})
+
+
+def _lay_out(stores: Stores, source: Source, scene: Scene, recorded: Recorded, using: Using, folder: Path) -> list[str]:
+    notes = lay_out(stores.objects, source, scene, recorded, folder)
+    if using.source is not None:
+        overlay(using.source, source, folder)
+    return notes
+
+
+def _variables(run: Run, was: Capture, scene: Scene, folder: Path, place: Place) -> tuple[dict[str, str], list[str]]:
+    """The environment variables to repeat a run with, and what cannot be pinned."""
+    hardware = take_hardware()
+    paths, seeds = source_paths(was, scene, folder), run.capture.get("seeds")
+    pinned = pinned_variables(os.environ, was, seeds=seeds, cpus=hardware.usable_cpus, paths=paths)
+    kernels, why = kernel_variables(was, hardware, numpy_now=lambda: numpy_features(place.python))
+    return {**pinned, **kernels, **variables_of_place(place, pinned)}, [why] if why else []
 
 
 @dataclass(frozen=True)
@@ -112,7 +177,10 @@ def _compared(stores: Stores, sides: _Sides, *, tolerance: float) -> Reproductio
     steps = compare_steps(recorded.steps, now.steps)
     outputs = compare_outputs(stores.objects, recorded, now)
     metrics = compare_metrics(stores.objects, recorded, now)
-    divergence = divergence_of(steps, outputs, metrics, recorded=recorded, now=now, places=sides.places)
+    factors = changed_factors(recorded, sides.was, now, sides.again)
+    divergence = divergence_of(
+        steps, outputs, metrics, recorded=recorded, now=now, places=sides.places, changed=factors
+    )
     return Reproduction(
         run=recorded.run.id,
         name=recorded.run.name,
@@ -123,7 +191,7 @@ def _compared(stores: Stores, sides: _Sides, *, tolerance: float) -> Reproductio
         outputs=outputs,
         metrics=metrics,
         divergence=divergence,
-        factors=changed_factors(recorded, sides.was, now, sides.again),
+        factors=factors,
         notes=[],
         started_us=0,
         ended_us=0,

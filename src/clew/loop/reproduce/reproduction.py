@@ -99,6 +99,7 @@ class FactorKind(StrEnum):
     SYSTEM = "system"
     HARDWARE = "hardware"
     THREADS = "threads"
+    KERNEL = "kernel"
     SEED = "seed"
     CODE = "code"
     DATA = "data"
@@ -117,16 +118,24 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Divergence(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the two runs part: the first step, output or metric that is not the same, and what may be behind it.
+    """Where the two runs part: the first step, output or metric that is not the same, and what is behind it.
 
-    `factors` are those that the step's key saw change. Without any, the same code with the same inputs gave another
-    result: it depends on something that is not in its key, such as threads, the processor, or the time.
+    `factors` are the causes that the step's key saw change, data before the arguments that it flowed into. Without any,
+    the same code with the same inputs gave another result, and `suspects` are the recorded factors outside of every key
+    that have changed: a single one is the cause. Where both are empty it depends on something that no run records, such
+    as the time.
     """
 
     what: str
     name: str
     position: int
     factors: list[Factor]
+    suspects: list[Factor] = []
+
+    @property
+    def causes(self) -> list[Factor]:
+        """What is known to be behind it: nothing where several things may be."""
+        return self.factors or (self.suspects if len(self.suspects) == 1 else [])
 
 
 class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +143,8 @@ class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
 
     `run` is the one that was to be reproduced, `repeated` the id of the new run, of kind `reproduction`. `factors` are
     all recorded things that are not what they were, whether they mattered or not. `folder` is where code and data were
-    laid out, when that was kept.
+    laid out, when that was kept. `using` holds what was changed on purpose: then it is no reproduction, but an answer
+    to what would have been. `environment` is the one that it ran in: `present` or `recorded`.
     """
 
     run: str
@@ -151,3 +161,5 @@ class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
     started_us: int
     ended_us: int
     folder: str = ""
+    using: list[str] = []
+    environment: str = "present"

@@ -6,7 +6,7 @@ empty, so that everything is computed; and what the run registers stays in the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -33,26 +33,49 @@ def place_of_room(folder: Path, root: Path, project: Path) -> Path:
     return folder / project.relative_to(root) if project.is_relative_to(root) else folder
 
 
-def furnish(room: Stores, real: Stores, *, until_us: int) -> None:
+def furnish(room: Stores, real: Stores, *, until_us: int, instead: Mapping[str, DatasetVersion] | None = None) -> None:
     """Bring datasets, models and names into the room, as they were at a time.
 
     Args:
         room: the new project.
         real: the project that the run belongs to.
         until_us: nothing younger is brought.
+        instead: by id of a version, one whose content takes its place.
     """
     with real.ledger.read() as there, room.ledger.write() as here:
-        _bring_datasets(there, here, real.project, room.project, until_us)
+        _bring_datasets(there, here, real.project, room.project, until_us, instead or {})
         _bring_models(there, here, real.project, room.project, until_us)
 
 
-def _bring_datasets(there: Transaction, here: Transaction, real: str, room: str, until_us: int) -> None:
+def _bring_datasets(
+    there: Transaction,
+    here: Transaction,
+    real: str,
+    room: str,
+    until_us: int,
+    instead: Mapping[str, DatasetVersion],
+) -> None:
     for dataset in there.datasets.list(real):
         if dataset.created_us > until_us or dataset.kind is DatasetKind.LOG:
             continue
         here.datasets.add(msgspec.structs.replace(dataset, project=room))
         for version in _until(partial(there.datasets.versions, dataset.id), until_us):
-            here.datasets.add_version(version)
+            here.datasets.add_version(_swapped(version, instead.get(version.id)))
+
+
+def _swapped(version: DatasetVersion, other: DatasetVersion | None) -> DatasetVersion:
+    """A version with the content of another one, under its own number."""
+    if other is None:
+        return version
+    return msgspec.structs.replace(
+        version,
+        digest=other.digest,
+        manifest=other.manifest,
+        rows=other.rows,
+        size_bytes=other.size_bytes,
+        schema=other.schema,
+        key=other.key,
+    )
 
 
 def _bring_models(there: Transaction, here: Transaction, real: str, room: str, until_us: int) -> None:

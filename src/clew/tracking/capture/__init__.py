@@ -3,6 +3,7 @@
 from clew.tracking.capture.command import Command
 from clew.tracking.capture.environment import Environment
 from clew.tracking.capture.hardware import Hardware
+from clew.tracking.capture.kernels import Kernels, NumericLibrary
 from clew.tracking.capture.seeds import Seeds, restore_seeds
 from clew.tracking.capture.snapshot import Snapshot, read_aspect, take_snapshot
 from clew.tracking.capture.source import LeftOut, Source, SourceFile, restore_source
@@ -12,7 +13,9 @@ __all__ = [
     "Command",
     "Environment",
     "Hardware",
+    "Kernels",
     "LeftOut",
+    "NumericLibrary",
     "Seeds",
     "Snapshot",
     "Source",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from clew.tracking.capture.kernels import KERNEL_VARIABLES
 from clew.tracking.capture.secrets import mask_words, strip_userinfo
 from clew.tracking.capture.threads import VARIABLES
 
@@ -17,13 +18,13 @@ __all__ = ["KEPT_VARIABLES", "Command", "entry_of_process", "take_command"]
 KEPT_VARIABLES = frozenset(
     {
         *VARIABLES,
+        *KERNEL_VARIABLES,
         "CUBLAS_WORKSPACE_CONFIG",
         "CUDA_VISIBLE_DEVICES",
         "LANG",
         "LC_ALL",
         "LOCAL_RANK",
         "NVIDIA_TF32_OVERRIDE",
-        "OPENBLAS_CORETYPE",
         "PYTHONHASHSEED",
         "PYTHONPATH",
         "PYTORCH_CUDA_ALLOC_CONF",

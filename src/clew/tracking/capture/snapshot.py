@@ -15,6 +15,7 @@ from clew.core.types.run import Run
 from clew.tracking.capture.command import take_command
 from clew.tracking.capture.environment import take_environment
 from clew.tracking.capture.hardware import take_hardware
+from clew.tracking.capture.kernels import take_kernels
 from clew.tracking.capture.seeds import take_seeds
 from clew.tracking.capture.seen import Seen
 from clew.tracking.capture.source import LeftOut, root_of, take_source
@@ -43,7 +44,7 @@ def take_snapshot(
     words: list[str] | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> Snapshot:
-    """Store source, environment, hardware, threads, seeds and command of a process.
+    """Store source, environment, hardware, threads, kernels, seeds and command of a process.
 
     Args:
         objects: where to.
@@ -62,6 +63,7 @@ def take_snapshot(
         "environment": take_environment(),
         "hardware": take_hardware(),
         "threads": take_threads(variables),
+        "kernels": take_kernels(variables),
         "seeds": seeds,
         "command": command,
     }
@@ -76,7 +78,7 @@ def take_snapshot(
 
 def take_process(objects: Objects) -> dict[str, Digest]:
     """Store what only the process that trains can know, when another one has recorded the rest."""
-    return _store(objects, {"threads": take_threads(), "seeds": take_seeds()})
+    return _store(objects, {"threads": take_threads(), "kernels": take_kernels(), "seeds": take_seeds()})
 
 
 def _store(objects: Objects, aspects: dict[str, msgspec.Struct]) -> dict[str, Digest]:

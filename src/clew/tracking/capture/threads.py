@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-__all__ = ["Threads", "take_threads"]
+__all__ = ["VARIABLES", "Threads", "take_threads"]
 
 VARIABLES = (
     "OMP_NUM_THREADS",
