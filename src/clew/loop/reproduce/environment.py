@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-import clew
 from clew.core.canonical import digest_of
 from clew.core.errors import Unavailable
 from clew.loop.reproduce.fetch import fetch
@@ -88,10 +87,17 @@ def open_environment(
     if recorded is None or choice is Choice.PRESENT or (choice is Choice.AUTO and is_present(recorded)):
         return Place(python=Path(sys.executable))
     found = find_interpreter(recorded.implementation, recorded.python)
-    root = Path(clew.__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[3]
     key = digest_of(
         "clew.environment/0",
-        [_others(recorded), list(recorded.in_place), found.version, str(found.path), str(root), clew.__version__],
+        [
+            _others(recorded),
+            list(recorded.in_place),
+            found.version,
+            str(found.path),
+            str(root),
+            take_environment().packages.get(_SELF, ""),
+        ],
     )
     prefix = cache / key[:32]
     try:
