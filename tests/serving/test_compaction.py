@@ -314,3 +314,17 @@ def test_large_journals_become_batches_of_bounded_size(life: Life, monkeypatch: 
     with life.stores.ledger.read() as tx:
         assert [batch.rows for batch in tx.logs.list(life.endpoint.predictions)] == [20, 20, 20, 20, 16]
     assert keys(life) == asked
+
+
+def test_half_a_record_at_the_end_is_set_aside_and_told(life: Life) -> None:
+    asked = life.decide(0, 24)
+    life.end_replica()
+    [path] = segments(folder(life))
+    with path.open("ab") as file:
+        file.write(b"\x50\x00\x00\x00half")
+    moved = compact_endpoint(life.monitor)
+    assert list(moved.torn.values()) == [8]
+    assert keys(life) == asked
+    assert not path.exists()
+    assert path.with_suffix(".torn").exists()
+    assert compact_endpoint(life.monitor).torn == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from clew.core.clock import SystemClock
 from clew.core.errors import Corrupt, Unavailable
 from clew.core.ids import Ids
-from clew.serving.journal import HEADER, ReplicaJournal, is_live, read_frames, segments
+from clew.serving.journal import HEADER, ReplicaJournal, is_live, is_written, read_frames, segments, torn_bytes
+from clew.testing.disk import Fault, FaultyDisk
 
 IDS = Ids(SystemClock())
 
@@ -37,7 +39,7 @@ def everything(folder: Path) -> list[bytes]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(payloads=st.lists(st.binary(max_size=200), max_size=30), size=st.integers(1, 2000))
+@given(payloads=st.lists(st.binary(min_size=1, max_size=200), max_size=30), size=st.integers(1, 2000))
 def test_frames_come_back_in_order(tmp_path_factory: pytest.TempPathFactory, payloads: list[bytes], size: int) -> None:
     folder = tmp_path_factory.mktemp("replica")
     journal = ReplicaJournal(folder, IDS, segment_bytes=size)
@@ -122,3 +124,83 @@ def test_what_was_appended_survives_a_kill(tmp_path: Path) -> None:
     assert len(found) >= count
     assert found == [str(i).encode() * 7 for i in range(len(found))]
     assert not is_live(tmp_path)
+
+
+def frames_in(folder: Path) -> list[bytes]:
+    return [payload for path in segments(folder) for payload, _ in read_frames(path)]
+
+
+def test_a_sync_that_failed_is_never_believed_again(tmp_path: Path) -> None:
+    """The kernel takes pages that it could not write for written: only another file helps."""
+    home = tmp_path / "disk" / "replica"
+    home.parent.mkdir()
+    with FaultyDisk(home.parent) as disk:
+        journal = ReplicaJournal(home, IDS, sync_s=3600)
+        journal.append(b"one" * 3000)
+        disk.at, disk.fault = disk.count + 1, Fault.BROKEN
+        journal.sync()
+        assert disk.done[disk.at - 1].startswith("fsync")
+        for seed in range(20):
+            left = disk.after_power_loss(tmp_path / f"left {seed}", random.Random(seed))
+            assert frames_in(left / "replica") == [b"one" * 3000]
+        journal.append(b"two")
+        assert frames_in(home) == [b"one" * 3000, b"two"]
+        assert is_written(segments(home)[0])
+        journal.close()
+
+
+def test_nothing_is_acknowledged_while_a_disk_refuses_what_was(tmp_path: Path) -> None:
+    home = tmp_path / "disk" / "replica"
+    home.parent.mkdir()
+    with FaultyDisk(home.parent) as disk:
+        journal = ReplicaJournal(home, IDS, sync_s=3600)
+        journal.append(b"one")
+        disk.at, disk.fault = disk.count + 1, Fault.READ_ONLY
+        with pytest.raises(OSError, match="Read-only"):
+            journal.sync()
+        with pytest.raises(Unavailable, match="Read-only"):
+            journal.append(b"two")
+        disk.at = 0
+        journal.append(b"three")
+        assert frames_in(disk.after_power_loss(tmp_path / "left", random.Random(1)) / "replica")[:1] == [b"one"]
+        assert frames_in(home) == [b"one", b"three"]
+        journal.close()
+
+
+def test_what_a_broken_disk_kept_of_a_refused_frame_is_not_in_the_way(tmp_path: Path) -> None:
+    """A write was cut, and the disk would not take it back either."""
+    home = tmp_path / "disk" / "replica"
+    home.parent.mkdir()
+    with FaultyDisk(home.parent) as disk:
+        journal = ReplicaJournal(home, IDS, sync_s=3600)
+        journal.append(b"one")
+        disk.at, disk.fault = disk.count + 1, Fault.SHORT
+        truncate, os.ftruncate = os.ftruncate, refuse
+        with pytest.raises(Unavailable, match="No space"):
+            journal.append(b"two" * 100)
+        os.ftruncate = truncate
+        disk.at = 0
+        journal.append(b"three")
+        assert frames_in(home) == [b"one", b"three"]
+        journal.close()
+
+
+def refuse(fd: int, length: int) -> None:
+    raise OSError(5, "Input/output error")
+
+
+def test_zeros_at_the_end_are_frames_that_a_machine_lost(tmp_path: Path) -> None:
+    journal = ReplicaJournal(tmp_path, IDS)
+    journal.append(b"one")
+    journal.close()
+    [path] = segments(tmp_path)
+    whole = path.stat().st_size
+    os.truncate(path, whole + 5000)
+    assert frames_in(tmp_path) == [b"one"]
+    assert torn_bytes(path, whole) == 0
+    with path.open("r+b") as file:
+        file.seek(whole + 4000)
+        file.write(b"x")
+    assert torn_bytes(path, whole) == 5000
+    with pytest.raises(Corrupt, match="frame of 0 bytes"):
+        frames_in(tmp_path)

@@ -13,7 +13,7 @@ import msgspec
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.data.scan import Found, FoundFolder
-from clew.store.objects.disk import Draft
+from clew.store.objects.disk import Draft, disk_errors
 
 __all__ = ["FolderState", "StatCache", "filesystem_now_ns", "load", "looks", "real", "save", "signature"]
 
@@ -86,17 +86,19 @@ def save(folder: Path, cache: StatCache) -> None:
     """Keep a cache, replacing the one of the same working folder. It need not survive a loss of power."""
     body = _encoder.encode(cache)
     path = _path(folder, cache.root)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Draft(path.parent, mode=0o600) as draft:
-        draft.write(hash_bytes(body).encode() + body)
-        draft.publish(path)
+    with disk_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with Draft(path.parent, mode=0o600) as draft:
+            draft.write(hash_bytes(body).encode() + body)
+            draft.publish(path)
 
 
 def filesystem_now_ns(folder: Path) -> int:
     """The time that the file system would give a file that is written now."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with Draft(folder, mode=0o600) as draft:
-        return os.fstat(draft.fd).st_mtime_ns
+    with disk_errors(f"write in {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with Draft(folder, mode=0o600) as draft:
+            return os.fstat(draft.fd).st_mtime_ns
 
 
 def real(root: Path) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clew.core.errors import Corrupt, Invalid, NotFound
+from clew.core.errors import Corrupt, Invalid, NotFound, Unavailable
 from clew.core.hashing import hash_bytes, hash_file
 from clew.core.ids import Digest
 from clew.data.folder import Entry
@@ -17,6 +18,8 @@ from clew.data.stat_cache import StatCache, filesystem_now_ns, load, real, save
 from clew.data.tree import ReadFolder, reader
 
 __all__ = ["HashOnly", "known_state", "read_working", "remember", "with_new"]
+
+_log = logging.getLogger("clew.data")
 
 
 class HashOnly:
@@ -70,10 +73,17 @@ def read_working(
 
 
 def remember(site: Site, root: Path, cache: StatCache | None, taken: Snapshot, reference: str) -> None:
-    """Keep how a working folder looks now that its content is a version's."""
+    """Keep how a working folder looks now that its content is a version's.
+
+    The version is there already: a disk that has no room for this costs the next look time, and nothing else.
+    """
     new = StatCache(root=real(root), references=[reference], digest=taken.digest, folders=taken.folders)
-    if new != cache:
+    if new == cache:
+        return
+    try:
         save(site.folder, new)
+    except Unavailable as error:
+        _log.warning("the next look at %s will read all of it: %s", root, error.what)
 
 
 def with_new(read: ReadFolder, taken: Snapshot) -> ReadFolder:

@@ -108,7 +108,7 @@ def _keep(monitor: Monitor, judged: list[Judged], findings: list[Finding]) -> in
 
 
 def _damages(moved: Compacted, now_us: int) -> Iterator[Finding]:
-    """One alert for each damaged segment of a journal."""
+    """One alert for each segment of a journal that is damaged, or ends with half a record."""
     for journal, what in moved.damaged.items():
         yield Finding(
             key=f"journal/{journal}",
@@ -116,6 +116,17 @@ def _damages(moved: Compacted, now_us: int) -> Iterator[Finding]:
             at_us=now_us,
             text=f"acknowledged decisions cannot be read: {what}",
             facts={"journal": journal},
+        )
+    for journal, size_bytes in moved.torn.items():
+        yield Finding(
+            key=f"journal/{journal}",
+            severity=Severity.NOTE,
+            at_us=now_us,
+            text=(
+                f"{size_bytes} bytes behind the last whole record of {journal} were set aside as .torn: a request that "
+                "was being written when its process or machine died"
+            ),
+            facts={"journal": journal, "size_bytes": size_bytes},
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from clew.core.types.dataset import LogBatch
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.endpoint import Endpoint
 from clew.core.types.signature import Dtype, Signature
-from clew.serving.journal import HEADER, is_written, read_frames, segments
+from clew.serving.journal import HEADER, is_written, read_frames, segments, torn_bytes
 from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowRecord, decode, row_id
 
 if TYPE_CHECKING:
@@ -44,13 +45,15 @@ _MOST_ROWS = 100_000
 @dataclass
 class Compacted:
     """What one call moved into the logs. `damaged` says of each damaged segment, by its name, what is wrong: what stood
-    before the damage was moved, what stands behind it waits for a person."""
+    before the damage was moved, what stands behind it waits for a person. `torn` says of segments how many bytes behind
+    their last whole record were set aside: a record whose writer died, or damage."""
 
     predictions: int = 0
     shadows: int = 0
     labels: int = 0
     batches: int = 0
     damaged: dict[str, str] = field(default_factory=dict)
+    torn: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -103,8 +106,18 @@ def compact(
             except FileNotFoundError:  # another process drained and removed it
                 continue
             if closed and _drained(stores, endpoint, journal) >= end:
-                path.unlink(missing_ok=True)
+                _remove(path, end, journal, moved)
     return moved
+
+
+def _remove(path: Path, end: int, journal: str, moved: Compacted) -> None:
+    """Remove a segment that is in the logs; one with something behind its last whole record is kept aside."""
+    with suppress(FileNotFoundError):  # another process was first
+        if torn := torn_bytes(path, end):
+            path.rename(path.with_suffix(".torn"))
+            moved.torn[journal] = torn
+        else:
+            path.unlink()
 
 
 def _drained(stores: Stores, endpoint: Endpoint, journal: str) -> int:

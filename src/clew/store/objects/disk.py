@@ -138,10 +138,10 @@ class Draft:
         self._close_fd()
 
     def close(self) -> None:
-        """Remove the draft, unless it was published."""
+        """Remove the draft, unless it was published. One that a broken disk keeps is swept later."""
         self._close_fd()
         if not self._published:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 os.unlink(self.path)  # noqa: PTH108 - once a file: hot
             self._published = True
 
