@@ -70,10 +70,10 @@ class FaultyLedger:
             yield tx
 
     @contextmanager
-    def write(self, durability: Durability = Durability.POWER) -> Iterator[Transaction]:
+    def write(self, durability: Durability = Durability.POWER, *, within: str = "") -> Iterator[Transaction]:
         """The block runs in both cases: what fails is its commit."""
         fails = self._plan.next()
-        with self._inner.write(durability) as tx:
+        with self._inner.write(durability, within=within) as tx:
             yield tx
             if fails is When.BEFORE:
                 raise Unavailable("a test lets a commit fail")
