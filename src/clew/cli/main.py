@@ -80,6 +80,7 @@ COMMANDS: dict[str, Row] = {
         "clew.cli.model:model", "Models", "List and show models, and move names such as champion over their versions"
     ),
     "serve": Row("clew.cli.serve:serve", "Serving and watching", "Serve a model version over HTTP"),
+    "keys": Row("clew.cli.keys:keys", "Serving and watching", "Make, list and remove keys of endpoints"),
     "watch": Row("clew.cli.watch:watch", "Serving and watching", "Look at an endpoint: drift, value, trials, alerts"),
     "labels": Row("clew.cli.labels:labels", "Serving and watching", "Add labels of decisions"),
     "worker": Row("clew.cli.worker:worker", "Serving and watching", "Run queued and scheduled jobs"),

@@ -22,13 +22,13 @@ __all__ = ["serve"]
 @click.argument("reference", metavar="MODEL@ALIAS", required=False, default="")
 @click.option("--name", default="", help="Name of the endpoint; the model's by default.")
 @click.option("--endpoint", default="", help="An endpoint that clew.toml declares, instead of MODEL@ALIAS.")
-@click.option("--host", default=None, help="Address to listen on; loopback only.")
+@click.option("--host", default=None, help="Address to listen on; beyond loopback only once the endpoint has keys.")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port; 0 takes any free one.")
 def serve(*, reference: str, name: str, endpoint: str, host: str | None, port: int | None, as_json: bool) -> None:
     """Serve a model version over HTTP.
 
     Answers POST /predict with rows as JSON, and the Open Inference Protocol at /v2. Every decision is logged before it
-    is answered.
+    is answered. Once the endpoint has keys (clew keys add), it answers only those who send one.
     """
     from clew.serving.server import Address
     from clew.workspace import open_workspace

@@ -1,6 +1,6 @@
 """One replica as a process: a socket, the application, the journal, and the watch over the aliases.
 
-`clew.serving.http` carries the bytes. A replica listens on loopback only, until endpoints have keys.
+`clew.serving.http` carries the bytes. Beyond loopback it listens only once it has keys.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from clew.serving.app import EndpointApp
 from clew.serving.compaction import journal_folder
 from clew.serving.endpoint import Load, load_slots, record, watch
 from clew.serving.journal import ReplicaJournal, is_live
+from clew.serving.keys import KeyRing, list_keys
 from clew.serving.listen import run
 from clew.serving.slots import Slots
 
@@ -55,7 +56,7 @@ def serve(
     Args:
         stores: the project.
         designed: what to serve, from `clew.serving.endpoint.design`; written down once nothing else can fail.
-        host: an address of this machine, loopback only.
+        host: an address of this machine; beyond loopback only when the endpoint has keys.
         port: 0 takes any free one.
         most_rows: in one request.
         shadows: aliases whose versions score in shadow.
@@ -63,17 +64,25 @@ def serve(
         ready: called once the replica accepts connections.
 
     Raises:
-        Denied: the host is not loopback.
+        Denied: the host is not loopback, and the endpoint has no keys.
         Unavailable: the port is taken, or every replica of this endpoint is held.
         NotFound: the endpoint's alias names no version yet.
     """
     require("httptools")
-    _refuse_beyond_loopback(host)
+    ring = _key_ring(stores, designed.name, host)
     slots = load_slots(stores, designed, shadows=shadows, load=load)
     listener = _listen(host, port)
     endpoint = record(stores, designed)
     journal = _replica(stores, endpoint)
-    app = EndpointApp(endpoint.name, slots, journal=journal, clock=stores.clock, ids=stores.ids, most_rows=most_rows)
+    app = EndpointApp(
+        endpoint.name,
+        slots,
+        journal=journal,
+        clock=stores.clock,
+        ids=stores.ids,
+        most_rows=most_rows,
+        allows=ring.allows,
+    )
 
     def swap(fresh: Slots) -> None:
         app.slots = fresh
@@ -151,13 +160,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _refuse_beyond_loopback(host: str) -> None:
+def _key_ring(stores: Stores, endpoint: str, host: str) -> KeyRing:
+    """Beyond loopback a key is asked for, whether or not there is one."""
     try:
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         local = False
-    if not local:
+    if not local and not list_keys(stores.folder, endpoint):
         raise Denied(
-            f"{host} is not loopback, and an endpoint does not ask who calls it yet",
-            hint="listen on 127.0.0.1 behind a proxy that does",
+            f"{host} is not loopback, and endpoint {endpoint!r} has no keys by which to know who calls",
+            hint=f"clew keys add {endpoint}, or listen on 127.0.0.1",
         )
+    return KeyRing(stores.folder, endpoint, required=not local)

@@ -162,7 +162,9 @@ class EndpointSettings(Section, frozen=True, kw_only=True):
     shadow: Annotated[
         tuple[str, ...], _says(description="Names whose versions are scored beside it and never answer.")
     ] = ("challenger",)
-    host: Annotated[str, _says(description="Address to listen on.")] = "127.0.0.1"
+    host: Annotated[
+        str, _says(description="Address to listen on; beyond loopback only once the endpoint has keys.")
+    ] = "127.0.0.1"
     port: Annotated[int, _says(description="Port to listen on; 0 takes any free one.")] = 8470
     checks: Annotated[
         str,
