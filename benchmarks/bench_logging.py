@@ -55,11 +55,12 @@ def noisy_values(count: int) -> Given:
 @contextmanager
 def of_clew(folder: Path, count: int) -> Iterator[Log]:
     from clew.testing.project import open_stores
+    from clew.tracking.recorder import Recorder
     from clew.tracking.runs import LedgerRuns
     from clew.tracking.start import start
 
     stores = open_stores(folder / "project")
-    with start(stores, capture=False) as run:
+    with start(Recorder.of(stores), capture=False) as run:
         log = run.log
         yield lambda loss, acc, step: log(loss=loss, acc=acc, step=step)
     kept = {series.key: series.count for series in LedgerRuns(stores).summaries([run.id])}

@@ -156,7 +156,7 @@ def run(
         capture: record source, environment, hardware, seeds, command and console.
     """
     started = start(
-        workspace().stores,
+        workspace().recorder,
         name,
         params=params,
         experiment=experiment,

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from clew.registry.formats.format import Trust
     from clew.registry.models import LedgerModels
     from clew.serving.server import Address
+    from clew.tracking.recorder import Recorder
     from clew.tracking.runs import LedgerRuns
 
 __all__ = ["FOLDER", "Workspace", "find_project", "init_project", "open_workspace"]
@@ -199,6 +200,13 @@ class Workspace:
             load=load,
             ready=ready,
         )
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """What runs are recorded through."""
+        from clew.tracking.recorder import Recorder
+
+        return Recorder.of(self.stores)
 
     @cached_property
     def site(self) -> Site:

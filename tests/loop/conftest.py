@@ -43,6 +43,7 @@ from clew.serving.endpoint import declare, load_slots
 from clew.serving.journal import ReplicaJournal
 from clew.serving.loading import loader
 from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
 from clew.tracking.start import start
 
 HOUR = "2013-02-01T05:00:00Z"
@@ -146,7 +147,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     (folder / "train.py").write_text("# the script\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)  # not a snapshot of the checkout that the tests lie in
-        started = start(stores, "baseline", kind=RunKind.SCRIPT, params={"C": 0.5}, say=lambda _: None)
+        started = start(Recorder.of(stores), "baseline", kind=RunKind.SCRIPT, params={"C": 0.5}, say=lambda _: None)
     with started as run:
         run.input(second)
         reference = DataReference(version=second.id, reference=second.reference, digest=second.digest)

@@ -24,6 +24,7 @@ from clew.monitoring.profile import decode_profile
 from clew.registry.columns import columns_of
 from clew.registry.signature import infer_signature
 from clew.testing.life import INPUTS, Life, flights
+from clew.tracking.recorder import Recorder
 from clew.tracking.start import start
 
 
@@ -35,7 +36,7 @@ def fitted(strength: float = 1.0, **changes: Any) -> Model:
 
 
 def register(life: Life, model: Model) -> tuple[ModelVersion, str]:
-    with start(life.stores, capture=False, say=lambda _: None) as run:
+    with start(Recorder.of(life.stores), capture=False, say=lambda _: None) as run:
         return life.workspace.register(model, run.id), run.id
 
 

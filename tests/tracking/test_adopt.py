@@ -181,10 +181,11 @@ TRAINING = """
 import mmap, sys
 from pathlib import Path
 from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
 from clew.tracking.start import start
 with open(sys.argv[2], "r+b") as file:
     seen = mmap.mmap(file.fileno(), 8)
-run = start(open_stores(Path(sys.argv[1])), "loop", capture=False)
+run = start(Recorder.of(open_stores(Path(sys.argv[1]))), "loop", capture=False)
 step = 0
 while True:
     run.log(loss=step / 7, acc=-step, step=step)

@@ -17,6 +17,7 @@ from clew.core.errors import NotFound
 from clew.core.types.run import RunStatus
 from clew.tracking.capture import Command, Seeds, Source, read_aspect
 from clew.tracking.launch import Launched, launch
+from clew.tracking.recorder import Recorder
 from clew.tracking.runs import LedgerRuns
 
 
@@ -33,7 +34,7 @@ def script(tmp_path: Path, text: str) -> str:
 
 def launched(stores: Stores, *words: str, **options: object) -> tuple[Launched, str]:
     out = Out()
-    done = launch(stores, words, out=out, **options)  # type: ignore[arg-type]
+    done = launch(Recorder.of(stores), words, out=out, **options)  # type: ignore[arg-type]
     return done, out.getvalue().decode()
 
 
@@ -90,8 +91,9 @@ def test_points_of_the_script_are_in_its_run(stores: Stores, tmp_path: Path) -> 
 import os
 from pathlib import Path
 from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
 from clew.tracking.start import start
-run = start(open_stores(Path({str(stores.folder)!r})), params={{"lr": 0.1}})
+run = start(Recorder.of(open_stores(Path({str(stores.folder)!r}))), params={{"lr": 0.1}})
 run.log(loss=0.5, step=1)
 os._exit(0)
 """
@@ -119,7 +121,7 @@ def test_modules_and_other_programs_run_too(stores: Stores, tmp_path: Path, monk
 
 def test_bytes_that_are_no_text_pass_through(stores: Stores, tmp_path: Path) -> None:
     out = Out()
-    launch(stores, [script(tmp_path, r"import sys; sys.stdout.buffer.write(b'\xff\x00\xc3')")], out=out)
+    launch(Recorder.of(stores), [script(tmp_path, r"import sys; sys.stdout.buffer.write(b'\xff\x00\xc3')")], out=out)
     assert out.getvalue() == b"\xff\x00\xc3"
 
 
@@ -134,7 +136,7 @@ def test_on_a_terminal_the_script_has_one_and_line_ends_stay(stores: Stores, tmp
 
         reader = threading.Thread(target=read)
         reader.start()
-        launch(stores, [script(tmp_path, "import sys; print(sys.stdout.isatty())")], out=out)
+        launch(Recorder.of(stores), [script(tmp_path, "import sys; print(sys.stdout.isatty())")], out=out)
         reader.join()
     os.close(ours)
     assert b"".join(shown) == b"True\r\n"
@@ -148,7 +150,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_script(stores: Stores, tmp_pa
         def write(self, data: object) -> int:
             raise BrokenPipeError
 
-    done = launch(stores, [script(tmp_path, "print('x' * 100_000)")], out=Gone())
+    done = launch(Recorder.of(stores), [script(tmp_path, "print('x' * 100_000)")], out=Gone())
     assert done.run.status is RunStatus.FINISHED
 
 
@@ -163,7 +165,7 @@ def test_a_reader_that_is_slow_gets_everything(stores: Stores, tmp_path: Path, m
 
     out = Slow()
     threading.Timer(0.5, more.set).start()
-    launch(stores, [script(tmp_path, "print('x' * 1000)")], out=out)
+    launch(Recorder.of(stores), [script(tmp_path, "print('x' * 1000)")], out=out)
     assert out.getvalue() == b"x" * 1000 + b"\n"
 
 
@@ -183,8 +185,9 @@ def test_a_request_to_end_is_handed_on(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
 from clew.tracking.launch import launch
-done = launch(open_stores(Path({str(tmp_path / ".clew")!r})), [{path!r}])
+done = launch(Recorder.of(open_stores(Path({str(tmp_path / ".clew")!r}))), [{path!r}])
 print(done.exit_code, done.run.status, done.run.reason)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

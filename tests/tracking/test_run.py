@@ -23,6 +23,7 @@ from clew.testing.runs import a_run
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.capture import Command, Environment, Seeds, Source, read_aspect
 from clew.tracking.capture.console import Console
+from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun, current_run
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
@@ -31,7 +32,7 @@ from clew.tracking.start import RUN_VARIABLE, start
 
 @pytest.fixture
 def run(stores: Stores) -> Iterator[ActiveRun]:
-    run = start(stores, "baseline", capture=False)
+    run = start(Recorder.of(stores), "baseline", capture=False)
     yield run
     run.finish()
 
@@ -42,7 +43,7 @@ def artifact(stores: Stores, run: ActiveRun, path: str) -> bytes:
 
 
 def test_the_whole_of_a_run(stores: Stores) -> None:
-    with start(stores, params={"lr": 0.1}, experiment="late", tags={"team": "risk"}, capture=False) as run:
+    with start(Recorder.of(stores), params={"lr": 0.1}, experiment="late", tags={"team": "risk"}, capture=False) as run:
         assert current_run() is run
         run.log(loss=0.5, step=1)
         run.log({"val/loss": 0.25}, step=1)
@@ -60,7 +61,7 @@ def test_the_whole_of_a_run(stores: Stores) -> None:
 
 
 def test_an_exception_fails_the_run_with_its_traceback(stores: Stores) -> None:
-    with pytest.raises(ZeroDivisionError), start(stores, capture=False) as run:
+    with pytest.raises(ZeroDivisionError), start(Recorder.of(stores), capture=False) as run:
         raise ZeroDivisionError("the reason")
     kept = LedgerRuns(stores).get(run.id)
     assert kept.status is RunStatus.FAILED
@@ -78,7 +79,7 @@ def test_an_exception_fails_the_run_with_its_traceback(stores: Stores) -> None:
     ],
 )
 def test_other_ends(stores: Stores, error: BaseException, status: RunStatus) -> None:
-    with pytest.raises(type(error)), start(stores, capture=False) as run:
+    with pytest.raises(type(error)), start(Recorder.of(stores), capture=False) as run:
         raise error
     assert LedgerRuns(stores).get(run.id).status is status
 
@@ -207,12 +208,12 @@ def test_inputs_and_outputs_are_lineage(stores: Stores, run: ActiveRun) -> None:
 
 
 def test_runs_nest_by_their_blocks(stores: Stores) -> None:
-    with start(stores, "outer", capture=False) as outer:
-        with start(stores, "inner", capture=False) as inner:
+    with start(Recorder.of(stores), "outer", capture=False) as outer:
+        with start(Recorder.of(stores), "inner", capture=False) as inner:
             pass
-        with start(stores, "alone", parent="", capture=False) as alone:
+        with start(Recorder.of(stores), "alone", parent="", capture=False) as alone:
             pass
-    with start(stores, "next", capture=False) as after:
+    with start(Recorder.of(stores), "next", capture=False) as after:
         pass
     assert inner.info.parent == outer.id
     assert alone.info.parent == after.info.parent == ""
@@ -224,7 +225,7 @@ def test_a_start_that_fails_leaves_no_journal(stores: Stores) -> None:
     (stores.folder / "ledger.db").unlink()
     (stores.folder / "ledger.db").mkdir()
     with pytest.raises(Unavailable):
-        start(stores, capture=False)
+        start(Recorder.of(stores), capture=False)
     assert not list(journals_folder(stores.folder).rglob("*.journal"))
 
 
@@ -232,7 +233,7 @@ def test_a_ledger_that_is_gone_at_the_end_is_said_and_the_end_comes_later(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    with start(stores, capture=False, say=said.append) as run, monkeypatch.context() as patch:
+    with start(Recorder.of(stores), capture=False, say=said.append) as run, monkeypatch.context() as patch:
         run.log(loss=1, step=1)
 
         def gone(*_: object, **__: object) -> None:
@@ -250,7 +251,7 @@ def test_a_ledger_that_is_gone_at_the_end_is_said_and_the_end_comes_later(
 
 def test_a_console_that_is_gone_does_not_keep_a_run_from_ending(stores: Stores, tmp_path: Path) -> None:
     said: list[str] = []
-    run = start(stores, capture=False, say=said.append)
+    run = start(Recorder.of(stores), capture=False, say=said.append)
     console = Console(tmp_path / "console.txt")
     run._console = console
     console.path.unlink()
@@ -260,7 +261,7 @@ def test_a_console_that_is_gone_does_not_keep_a_run_from_ending(stores: Stores, 
 
 
 def test_a_forked_worker_logs_into_the_run(stores: Stores) -> None:
-    with start(stores, capture=False) as run:
+    with start(Recorder.of(stores), capture=False) as run:
         run.log(loss=1, step=1)
         pid = os.fork()
         if pid == 0:
@@ -290,7 +291,7 @@ def test_capture_says_what_ran(
 ) -> None:
     made = commit(tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")
-    with capsys.disabled(), start(stores) as run, start(stores) as inner:
+    with capsys.disabled(), start(Recorder.of(stores)) as run, start(Recorder.of(stores)) as inner:
         pass
     info = run.info
     assert set(info.capture) == {"source", "environment", "hardware", "threads", "seeds", "command"}
@@ -310,8 +311,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
 from clew.tracking.start import start
-run = start(open_stores(Path(sys.argv[1])), "script")
+run = start(Recorder.of(open_stores(Path(sys.argv[1]))), "script")
 print("one line")
 print("to stderr", file=sys.stderr)
 for step in range(3):
@@ -365,11 +367,12 @@ def test_the_first_start_joins_the_run_of_the_process_and_later_ones_hang_below_
 import os, sys
 from pathlib import Path
 from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
 from clew.tracking.start import start
 stores = open_stores(Path(sys.argv[1]))
-with start(stores, "mine", params={"a": 1}, experiment="mine", capture=False) as run:
+with start(Recorder.of(stores), "mine", params={"a": 1}, experiment="mine", capture=False) as run:
     run.log(loss=1)
-with start(stores, "second", capture=False) as second:
+with start(Recorder.of(stores), "second", capture=False) as second:
     pass
 assert "CLEW_RUN" not in os.environ
 """

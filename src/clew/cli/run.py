@@ -77,7 +77,7 @@ def run(
 
     with open_workspace() as workspace:
         launched = launch(
-            workspace.stores,
+            workspace.recorder,
             ["-m", *words] if module else list(words),
             name=name,
             experiment=experiment,

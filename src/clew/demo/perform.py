@@ -104,7 +104,7 @@ def _live(workspace: Workspace, year: Year, days: Sequence[Day], standing: Stand
     first = name_first(workspace)
     standing.phase = "starting the endpoint and the worker"
     service = Service(workspace, tell=standing.tell)
-    run = start(stores, EXPERIMENT, experiment=EXPERIMENT, entry="clew demo", capture=False)
+    run = start(workspace.recorder, EXPERIMENT, experiment=EXPERIMENT, entry="clew demo", capture=False)
     try:
         with run:
             service.start()

@@ -21,6 +21,7 @@ from clew.data.site import Site
 from clew.loop.fitted import Model
 from clew.pipelines.pipeline import Pipeline
 from clew.pipelines.session import session
+from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
 from clew.tracking.start import start
 
@@ -79,7 +80,7 @@ def run_pipeline(
     given = {key: value.reference if isinstance(value, DatasetHandle) else value for key, value in params.items()}
     logged = {**_defaults(pipeline), **given}
     with start(
-        stores,
+        Recorder.of(stores),
         about.name or pipeline.name,
         params=logged,
         experiment=about.experiment,

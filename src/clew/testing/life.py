@@ -92,7 +92,7 @@ def grow(folder: Path) -> None:
             blurred = train.with_columns(wind=strength * pl.col("wind") + (1 - abs(strength)) * pl.lit(noise))
             model = logistic().fit(blurred.select(INPUTS), blurred["late"].to_numpy())
             fitted = Model(MODEL, model, train=train, test=test, label="late", features=INPUTS)
-            with start(workspace.stores, capture=False, say=lambda _: None) as run:
+            with start(workspace.recorder, capture=False, say=lambda _: None) as run:
                 run.output(workspace.register(fitted, run.id))
         workspace.promote(f"{MODEL}@1", "champion")
         declare(workspace.stores, ENDPOINT, model=MODEL, alias="champion")

@@ -19,14 +19,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from clew.core.contracts.stores import Stores
 from clew.core.errors import NotFound
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.tracking.adopt import CONSOLE
 from clew.tracking.capture.console import Console, Tidy
 from clew.tracking.names import name_of
+from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
-from clew.tracking.runs import LedgerRuns
 from clew.tracking.start import RUN_VARIABLE, link_capture, open_journal, record_start, say_on_stderr
 
 __all__ = ["Launched", "launch"]
@@ -45,7 +44,7 @@ class Launched(NamedTuple):
 
 
 def launch(
-    stores: Stores,
+    recorder: Recorder,
     words: Sequence[str],
     *,
     name: str = "",
@@ -57,7 +56,7 @@ def launch(
     """Run a script or module to its end, under a run that captures everything.
 
     Args:
-        stores: the project's.
+        recorder: the project's.
         words: a Python file, or `-m` and a module, or another program; then its arguments.
         name: of the run.
         experiment: of the run.
@@ -69,25 +68,25 @@ def launch(
         NotFound: there is no such script.
     """
     command, entry = _command(words)
-    runs, run_id = LedgerRuns(stores), stores.ids()
+    runs, run_id = recorder.runs, recorder.ids()
     # One hash seed for all runs: a drawn one could be repeated, but would be one more difference between any two.
     variables = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **os.environ}
-    journal = open_journal(stores.folder, run_id, say, main=True)
+    journal = open_journal(recorder.folder, run_id, say, main=True)
     try:
         run = Run(
             id=run_id,
-            project=stores.project,
+            project=recorder.project,
             experiment="",
             name=name or name_of(run_id),
             kind=RunKind.SCRIPT,
             status=RunStatus.RUNNING,
-            created_us=stores.clock.now_us(),
-            created_by=stores.actor,
+            created_us=recorder.clock.now_us(),
+            created_by=recorder.actor,
             tags=dict(tags or {}),
             entry=entry.name if entry is not None else " ".join(words[:2]),
         )
         run = runs.create(
-            record_start(stores, run, entry=entry, say=say, words=list(words), variables=variables),
+            record_start(recorder, run, entry=entry, say=say, words=list(words), variables=variables),
             experiment=experiment or "default",
         )
         link_capture(runs, run)
@@ -96,7 +95,7 @@ def launch(
         raise
     console = Console(journal.folder / CONSOLE)
     active = ActiveRun(
-        run, runs=runs, objects=stores.objects, clock=stores.clock, journal=journal, say=say, console=console
+        run, runs=runs, objects=recorder.objects, clock=recorder.clock, journal=journal, say=say, console=console
     )
     with active:
         code, tail = _execute(command, {**variables, RUN_VARIABLE: run_id}, console, out or sys.stdout.buffer)

@@ -1,4 +1,4 @@
-"""The run that user code holds: `with start(stores, "baseline") as run: run.log(loss=0.3, step=1)`.
+"""The run that user code holds: `with start(recorder, "baseline") as run: run.log(loss=0.3, step=1)`.
 
 Metrics go to the journal and never wait; everything else goes to the services at once. Not the services (`runs`), not
 what is recorded about the machine (`capture`). Promises: docs/design/journal.md.

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from clew.core.contracts.services import RunService
-from clew.core.contracts.stores import Stores
 from clew.core.ids import Digest
 from clew.core.types.edge import Role, node
 from clew.core.types.run import Run, RunKind, RunStatus
@@ -22,8 +21,8 @@ from clew.tracking.capture.snapshot import take_process, take_snapshot
 from clew.tracking.journal import Journal
 from clew.tracking.names import name_of
 from clew.tracking.params import flat_params
+from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun, current_run, in_notebook
-from clew.tracking.runs import LedgerRuns
 
 __all__ = ["RUN_VARIABLE", "SEEDS_VARIABLE", "link_capture", "open_journal", "record_start", "say_on_stderr", "start"]
 
@@ -43,7 +42,7 @@ def say_on_stderr(text: str) -> None:
 
 
 def start(
-    stores: Stores,
+    recorder: Recorder,
     name: str = "",
     *,
     params: Mapping[str, object] | None = None,
@@ -61,7 +60,7 @@ def start(
     In a process that `clew run` started, the first call joins that run, and later ones start runs below it.
 
     Args:
-        stores: the project's.
+        recorder: the project's.
         name: without one, the run gets one that a person can say.
         params: recorded at once; nested mappings become dotted names.
         experiment: name of the group, made when there is none; `default` when empty.
@@ -77,42 +76,44 @@ def start(
     Raises:
         ClewError: the project cannot be written to.
     """
-    _go_on_from_seeds(stores)
-    runs = LedgerRuns(stores)
+    _go_on_from_seeds(recorder)
+    runs = recorder.runs
     flat, words = flat_params(params or {}), {key: str(value) for key, value in (tags or {}).items()}
     joined = _claim()
     if joined:
-        journal = open_journal(stores.folder, joined, say, main=False)
+        journal = open_journal(recorder.folder, joined, say, main=False)
         run = runs.describe(
             joined,
             params=flat,
             tags=words,
             name=name or None,
             experiment=experiment or None,
-            capture=take_process(stores.objects) if capture else None,
+            capture=take_process(recorder.objects) if capture else None,
         )
-        return made(run, runs=runs, objects=stores.objects, clock=stores.clock, journal=journal, say=say, ends=False)
-    run_id, outer = stores.ids(), current_run()
+        return made(
+            run, runs=runs, objects=recorder.objects, clock=recorder.clock, journal=journal, say=say, ends=False
+        )
+    run_id, outer = recorder.ids(), current_run()
     run = Run(
         id=run_id,
-        project=stores.project,
+        project=recorder.project,
         experiment="",
         name=name or name_of(run_id),
         kind=kind or (RunKind.NOTEBOOK if in_notebook() else RunKind.SCRIPT),
         status=RunStatus.RUNNING,
-        created_us=stores.clock.now_us(),
-        created_by=stores.actor,
+        created_us=recorder.clock.now_us(),
+        created_by=recorder.actor,
         parent=parent if parent is not None else outer.id if outer is not None else _joined,
         params=flat,
         tags=words,
         entry=entry,
     )
-    journal = open_journal(stores.folder, run_id, say, main=True)
+    journal = open_journal(recorder.folder, run_id, say, main=True)
     try:
         if capture and outer is not None:
             run = _inherit(run, outer.info)
         elif capture:
-            run = record_start(stores, run, entry=entry_of_process(), say=say)
+            run = record_start(recorder, run, entry=entry_of_process(), say=say)
         run = runs.create(run, experiment=experiment or "default")
         link_capture(runs, run)
     except BaseException:
@@ -122,8 +123,8 @@ def start(
     return made(
         run,
         runs=runs,
-        objects=stores.objects,
-        clock=stores.clock,
+        objects=recorder.objects,
+        clock=recorder.clock,
         journal=journal,
         say=say,
         console=console,
@@ -132,7 +133,7 @@ def start(
 
 
 def record_start(
-    stores: Stores,
+    recorder: Recorder,
     run: Run,
     *,
     entry: Path | None,
@@ -143,15 +144,15 @@ def record_start(
     """The run with what is recorded about its source, machine and command.
 
     Args:
-        stores: where the records go.
+        recorder: where the records go.
         run: not created yet.
         entry: the script that runs, if there is one.
         say: told which secrets were left out.
         words: script and arguments; those of this process when None.
         variables: environment of the process that will run; None when it is this one.
     """
-    cache = stores.folder / "cache"
-    snapshot = take_snapshot(stores.objects, entry=entry, cache=cache, words=words, variables=variables)
+    cache = recorder.folder / "cache"
+    snapshot = take_snapshot(recorder.objects, entry=entry, cache=cache, words=words, variables=variables)
     for left in snapshot.secrets:
         say(f"{left.path} is not in the snapshot of the source: {left.reason.removeprefix('secret: ')}")
     return msgspec.structs.replace(
@@ -170,10 +171,10 @@ def link_capture(runs: RunService, run: Run) -> None:
             runs.link(run.id, node(kind, run.capture[aspect]), role)
 
 
-def _go_on_from_seeds(stores: Stores) -> None:
+def _go_on_from_seeds(recorder: Recorder) -> None:
     asked = os.environ.pop(SEEDS_VARIABLE, "")
     if asked:
-        restore_seeds(msgspec.json.decode(stores.objects.get(Digest(asked)), type=Seeds))
+        restore_seeds(msgspec.json.decode(recorder.objects.get(Digest(asked)), type=Seeds))
 
 
 def _claim() -> str:

@@ -1,0 +1,44 @@
+"""What runs are recorded through: a project's runs and objects, wherever they are, and a local folder for journals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clew.core.clock import Clock
+from clew.core.contracts.objects import Objects
+from clew.core.contracts.services import RunService
+from clew.core.contracts.stores import Stores
+from clew.core.ids import IdSource
+from clew.tracking.runs import LedgerRuns
+
+__all__ = ["Recorder"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorder:
+    """Runs, objects, and where time, ids and names come from.
+
+    `runs` and `objects` may be in place or at the other end of HTTP. `folder` is local: journals and caches lie in it.
+    """
+
+    runs: RunService
+    objects: Objects
+    clock: Clock
+    ids: IdSource
+    project: str
+    actor: str
+    folder: Path
+
+    @classmethod
+    def of(cls, stores: Stores) -> Recorder:
+        """The recorder of a project whose stores are in reach."""
+        return cls(
+            runs=LedgerRuns(stores),
+            objects=stores.objects,
+            clock=stores.clock,
+            ids=stores.ids,
+            project=stores.project,
+            actor=stores.actor,
+            folder=stores.folder,
+        )
