@@ -88,6 +88,7 @@ COMMANDS: dict[str, Row] = {
     "up": Row("clew.cli.project:up", "Project", "Start the worker and the endpoints of this project"),
     "server": Row("clew.cli.server:server", "Project", "Answer for this project, and others in its ledger, over HTTP"),
     "events": Row("clew.cli.project:events", "Project", "List what changed, newest first"),
+    "audit": Row("clew.cli.audit:audit", "The thread", "Show that nobody has edited what was recorded"),
     "why": Row("clew.cli.why:why", "The thread", "Show everything behind one decision, and score it again"),
     "impact": Row(
         "clew.cli.impact:impact",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from clew.cli import output
 from clew.cli.command import command
+from clew.cli.output import Column
+
+if TYPE_CHECKING:
+    from clew.core.types.event import Event
 
 __all__ = ["events", "init", "up"]
 
@@ -44,12 +49,22 @@ def init(*, folder: Path, name: str, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @click.option("--after", default="", help="Go on behind this page.")
 def events(*, kind: str, subject: str, limit: int, after: str, as_json: bool) -> None:
-    """List what changed, newest first."""
+    """List what changed, newest first.
+
+    An event that is not sealed yet has no number.
+    """
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace, workspace.stores.ledger.read() as tx:
         page = tx.events.list(workspace.stores.project, kind=kind, subject=subject, limit=limit, after=after)
-    output.table(page.items, ["at_us", "kind", "actor", "subject", "facts"], as_json=as_json, after=page.next)
+        numbers = tx.events.positions([event.id for event in page.items])
+    rows = [{"position": numbers.get(event.id), **_fields(event)} for event in page.items]
+    columns: list[Column | str] = [Column("position", "#"), "at_us", "kind", "actor", "subject", "facts"]
+    output.table(rows, columns, as_json=as_json, after=page.next)
+
+
+def _fields(event: Event) -> dict[str, object]:
+    return {name: getattr(event, name) for name in event.__struct_fields__}
 
 
 @command(

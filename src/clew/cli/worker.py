@@ -36,10 +36,11 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
     """Run queued and scheduled jobs.
 
     Moves decisions from the replicas' journals into the logs, judges windows, raises alerts, trains again and promotes,
-    as clew.toml says. Several workers share the work.
+    as clew.toml says; seals events within a second. Several workers share the work.
     """
     from clew.worker.handlers import handlers_of
     from clew.worker.schedule import Schedule
+    from clew.worker.sealing import sealing
     from clew.worker.worker import Worker
     from clew.workspace import open_workspace
 
@@ -57,12 +58,14 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
         schedule = Schedule(workspace, every_s=every_s)
         running = Worker(workspace.stores, f"{socket.gethostname()}/{os.getpid()}", handlers_of(workspace))
         if once:
-            schedule.look(now=True)
-            done = running.drain(stop)
+            with sealing(workspace.stores):
+                schedule.look(now=True)
+                done = running.drain(stop)
             output.text(f"{done} jobs done", {"jobs": done}, as_json=as_json)
             return
         if as_json:
             output.json_line({"worker": "running"})
         else:
             output.note("the worker runs; Ctrl-C stops it after the job at hand, Ctrl-C again at once")
-        running.run(stop, before=schedule.look)
+        with sealing(workspace.stores):
+            running.run(stop, before=schedule.look)

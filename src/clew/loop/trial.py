@@ -212,5 +212,5 @@ def _store(stores: Stores, trial: Trial, *, event: str = "") -> Trial:
 
 
 def _tell(stores: Stores, tx: Transaction, trial: Trial, kind: str, facts: dict[str, object]) -> None:
-    facts = {"endpoint": trial.endpoint, "champion": trial.champion, **facts}
+    facts = {"trial": trial.id, "endpoint": trial.endpoint, "champion": trial.champion, **facts}
     stores.tell(tx, kind, node("model", trial.challenger), facts)

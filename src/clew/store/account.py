@@ -21,7 +21,7 @@ from clew.core.types.edge import node
 from clew.core.types.run import Run
 from clew.core.types.series import Series, SeriesBlock
 
-__all__ = ["account_of_run", "append_batches", "artifacts_digest", "row_digest", "series_digests"]
+__all__ = ["account_of_run", "append_batches", "artifacts_digest", "row_digest", "series_digest", "series_digests"]
 
 _BLOCKS_AT_ONCE = 64
 _FLOATS = frozenset(("low", "high", "total", "first", "last", "last_step", "step_low", "step_high"))
@@ -80,10 +80,11 @@ def artifacts_digest(tx: Transaction, run: str) -> Digest:
 
 def series_digests(tx: Transaction, run: str) -> dict[str, Digest]:
     """The digest of each series of a run, by key: its summary, and every byte of its blocks in their order."""
-    return {series.key: _series_digest(tx, series) for series in tx.series.summaries([run])}
+    return {series.key: series_digest(tx, series) for series in tx.series.summaries([run])}
 
 
-def _series_digest(tx: Transaction, series: Series) -> Digest:
+def series_digest(tx: Transaction, series: Series) -> Digest:
+    """The digest of one series."""
     hasher = Hasher(b"clew.series/1\0" + canonical(_numbers(series)))
     start = 0
     while blocks := tx.series.blocks(series.run, series.key, after=start, limit=_BLOCKS_AT_ONCE):

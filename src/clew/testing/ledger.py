@@ -451,6 +451,9 @@ class LedgerContract:
                 tx.models.move_alias(a_move(2, 1))
             assert [(move.alias, move.number) for move in tx.models.aliases("m")] == [("baseline", 1), ("champion", 2)]
             assert [move.number for move in tx.models.moves("m", "champion")] == [1, 2]
+            assert tx.models.move("m", "champion", 2) == a_move(2, 2)
+            with pytest.raises(NotFound):
+                tx.models.move("m", "champion", 3)
 
     def test_endpoints_and_windows(self, ledger: Ledger) -> None:
         endpoint = Endpoint(

@@ -277,6 +277,10 @@ class Models(Protocol):
         """The move that holds for each alias, by alias."""
         ...
 
+    def move(self, model: str, alias: str, position: int) -> Alias:
+        """One move of an alias."""
+        ...
+
     def moves(self, model: str, alias: str) -> list[Alias]:
         """Every move of one alias, oldest first."""
         ...

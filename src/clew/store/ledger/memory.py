@@ -402,6 +402,11 @@ class MemoryModels(NamedRows[Model]):
         names = sorted({move.alias for move in self._moves.values() if move.model == model})
         return [self.moves(model, name)[-1] for name in names]
 
+    def move(self, model: str, alias: str, position: int) -> Alias:
+        if (model, alias, position) not in self._moves:
+            raise NotFound("move", f"{alias}/{position}")
+        return self._moves[model, alias, position]
+
     def moves(self, model: str, alias: str) -> list[Alias]:
         found = [move for move in self._moves.values() if (move.model, move.alias) == (model, alias)]
         return sorted(found, key=lambda move: move.position)

@@ -75,13 +75,13 @@ class SqlEvents:
         )
         return [
             SealedEvent(
-                position=int(row[0]),
-                hash=Digest(row[1]),
+                position=_whole(row[0], row[2]),
+                hash=Digest(str(row[1])),
                 id=row[2],
                 project=project,
                 kind=row[3],
                 subject=row[4],
-                document=row[5],
+                document=str(row[5]),
             )
             for row in self._c.rows(sql, (project, after))
         ]
@@ -120,3 +120,10 @@ class SqlEvents:
         sql = f"SELECT document FROM events WHERE project = ?{where} ORDER BY id DESC LIMIT {int(limit) + 1}"
         events = _event.all(self._c.rows(sql, [project, *params]))
         return Page(items=events[:limit], next=events[limit - 1].id if len(events) > limit else "")
+
+
+def _whole(position: object, event: str) -> int:
+    """SQLite keeps whatever is written into a column."""
+    if not isinstance(position, int):
+        raise Corrupt(f"the position of event {event} is {position!r}", hint="somebody has edited the ledger")
+    return position

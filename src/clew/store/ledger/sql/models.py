@@ -79,6 +79,13 @@ class SqlModels(Named[Model]):
         )
         return _move.all(self._c.rows(sql, (model,)))
 
+    def move(self, model: str, alias: str, position: int) -> Alias:
+        sql = "SELECT document FROM alias_moves WHERE model = ? AND alias = ? AND position = ?"
+        found = _move.one(self._c.rows(sql, (model, alias, position)))
+        if found is None:
+            raise NotFound("move", f"{alias}/{position}")
+        return found
+
     def moves(self, model: str, alias: str) -> list[Alias]:
         sql = "SELECT document FROM alias_moves WHERE model = ? AND alias = ? ORDER BY position"
         return _move.all(self._c.rows(sql, (model, alias)))

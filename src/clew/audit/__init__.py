@@ -1,0 +1,1 @@
+"""What makes the record of events hold: sealing, verification, checkpoints, export."""

@@ -1,0 +1,83 @@
+"""Looks at the whole record once: the chain, what events claim of rows, and checkpoints. Nothing is written.
+
+Everything is of one moment: one reading transaction, gone through in pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from clew.audit.chain import ChainWalk
+from clew.audit.claims import Claims
+from clew.audit.place import explain
+from clew.audit.problem import Problems, Verification
+from clew.core.contracts.ledger import Transaction
+from clew.core.contracts.stores import Stores
+
+__all__ = ["Look", "verify"]
+
+Look = Callable[[int, int], None]
+"""Is told how many events were looked at, of how many."""
+
+_AT_ONCE = 1000
+_MOST_WAITING = 1_000_000
+_BEFORE_ALL = -(2**62)
+
+
+def verify(stores: Stores, *, look: Look | None = None) -> Verification:
+    """Recompute the chain of a project, and compare the state with what its events say.
+
+    Args:
+        stores: the project.
+        look: told of progress.
+    """
+    with stores.ledger.read() as tx:
+        problems, project = Problems(), stores.project
+        walk, claims = ChainWalk(tx.events.tail(project), problems), Claims(tx, project)
+        _walk(tx, project, walk, claims, look)
+        unknown = explain(walk)
+        waiting = _see_waiting(tx, project, claims)
+        claims.end(problems)
+    size = walk.tail.position
+    return Verification(
+        size=size,
+        root=walk.tail.hash,
+        events=walk.events,
+        rows=claims.rows,
+        waiting=waiting,
+        checkpoints=0,
+        problem_count=problems.count,
+        problems=sorted(problems.first, key=lambda problem: (not problem.position, problem.position)),
+        unknown=[*unknown, *_unknown(claims, waiting)],
+    )
+
+
+def _walk(tx: Transaction, project: str, walk: ChainWalk, claims: Claims, look: Look | None) -> None:
+    after = _BEFORE_ALL
+    while rows := tx.events.sealed(project, after=after, limit=_AT_ONCE):
+        for row in rows:
+            event = walk.see(row)
+            if event is not None:
+                claims.see(event, row.position)
+        after = rows[-1].position
+        if look is not None:
+            look(walk.events, walk.tail.position)
+    walk.end()
+
+
+def _see_waiting(tx: Transaction, project: str, claims: Claims) -> int:
+    """What waits tells of rows as well."""
+    waiting = tx.events.waiting(project, limit=_MOST_WAITING)
+    for event in waiting:
+        claims.see(event, 0)
+    return len(waiting)
+
+
+def _unknown(claims: Claims, waiting: int) -> Sequence[str]:
+    said = []
+    if waiting:
+        said.append(f"{waiting} events are not sealed yet: until then nothing shows an edit of them")
+    if claims.older:
+        said.append(f"{claims.older} rows were made before events said what rows hold: nothing shows an edit of them")
+    said.append("without a checkpoint nobody can tell whether the end was cut off, or everything was hashed anew")
+    return said
