@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clew.cli import output
-from clew.cli.command import command
+from clew.cli.command import FilePath, command
 from clew.cli.picture import Branch, tree
 from clew.core.errors import Invalid
 
@@ -40,7 +40,7 @@ _SHOWN = 12
 @click.argument("run", metavar="RUN", default="")
 @click.option(
     "--keep",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     metavar="FOLDER",
     help="Lay code and data out in this empty or new folder, and leave them there.",
 )
