@@ -10,9 +10,9 @@ import numpy as np
 from clew.core.errors import Invalid
 from clew.stats.arrays import Floats
 from clew.stats.sequential.sequence import check_alpha
-from clew.stats.sequential.student import critical_t
+from clew.stats.sequential.student import MOST_ALIKE, critical_t
 
-__all__ = ["power_by_unit", "units_needed"]
+__all__ = ["lower_bounds", "power_by_unit", "units_needed"]
 
 
 def power_by_unit(
@@ -42,15 +42,36 @@ def power_by_unit(
     """
     if horizon < 2 or paths < 1 or not np.isfinite(effect):
         raise Invalid(f"horizon = {horizon!r}, paths = {paths!r}, effect = {effect!r} cannot be simulated")
-    n = np.arange(1, horizon + 1)
-    values = rng.normal(effect, 1.0, (paths, horizon))
-    mean = np.cumsum(values, axis=1) / n
-    squares = np.maximum(np.cumsum(values**2, axis=1) - n * mean**2, 0.0)
-    reach = np.array([critical_t(int(k), check_alpha(alpha), aim) for k in n])
-    with np.errstate(invalid="ignore"):
-        crossed = mean[:, 1:] >= reach[1:] * np.sqrt(squares[:, 1:] / (n[1:] * (n[1:] - 1)))
-    found = np.logical_or.accumulate(crossed, axis=1).mean(axis=0)
-    return np.concatenate([[0.0], found])
+    bounds = lower_bounds(rng.normal(effect, 1.0, (paths, horizon)), alpha=alpha, aim=aim)
+    return np.asarray(np.logical_or.accumulate(bounds > 0.0, axis=1).mean(axis=0))
+
+
+def lower_bounds(values: Floats, *, alpha: float = 0.05, aim: float = 1.0 / 3.0) -> Floats:
+    """What `StudentSequence.lower(alpha)` says after each unit of many trials at once.
+
+    Args:
+        values: shape (paths, units), at least two units.
+        alpha: as asked of the sequence.
+        aim: of the sequence.
+
+    Returns:
+        Shape (paths, units); -∞ while there are too few.
+    """
+    n = np.arange(1, values.shape[1] + 1)
+    t = np.array([critical_t(int(k), check_alpha(alpha), aim) for k in n])
+    x = values - values[:, :1]
+    mean, square, cube = (np.cumsum(x**power, axis=1) / n for power in (1, 2, 3))
+    squares = np.maximum(n * (square - mean**2), 0.0)
+    cubes = n * (cube - 3.0 * mean * square + 2.0 * mean**3)
+    products = np.cumsum(x * np.concatenate([x[:, :1], x[:, :-1]], axis=1), axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        alike = (products + mean * x - (n + 1) * mean**2) / squares
+        alike = np.clip(alike + (1.0 + 3.0 * alike) / n, 0.0, MOST_ALIKE)
+        error = np.sqrt(squares / (n * (n - 1)) * (1.0 + alike) / (1.0 - alike))
+        skewness = cubes * n * np.sqrt(n - 1) / ((n - 2) * squares**1.5)
+        lean = np.maximum(-skewness, 0.0) / (6.0 * np.sqrt(n))
+        bounds = values[:, :1] + mean - (t + lean * (1.0 + 2.0 * t * t)) * error
+    return np.where(np.isfinite(t), bounds, -np.inf)
 
 
 def units_needed(
