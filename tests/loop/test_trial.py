@@ -190,8 +190,8 @@ def test_a_refusal_of_the_gate_ends_the_trial(life: Life) -> None:
     declare(life, "\n[policy]\napprovals = 1\n")
     life.workspace.__dict__.pop("aliases", None)
     try_out(life, 2)
-    live(life, range(25), 2)
-    done = life.watch(26)
+    live(life, range(32), 2)
+    done = life.watch(33)
     assert done.trial is not None
     assert done.trial.state is TrialState.REJECTED
     assert "the gate refused it" in done.trial.reason

@@ -31,19 +31,26 @@ def normal(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     return rng.normal(0.0, 1.0, shape)
 
 
-def like_flights(*, skewness: float, alike: float) -> Draw:
-    """Days with mean 0 and deviation 1: gamma costs, linked by a normal autoregression of the first order."""
+GRID = np.linspace(-6.0, 6.0, 2001)
+
+
+def linked(costs: np.ndarray, alike: float) -> Draw:
+    """Days whose costs are a function of a normal autoregression of the first order, given on the grid."""
 
     def draw(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
         z = rng.normal(0.0, 1.0, shape)
         for day in range(1, shape[1]):
             z[:, day] = alike * z[:, day - 1] + math.sqrt(1.0 - alike**2) * z[:, day]
-        shape_of = (2.0 / skewness) ** 2
-        grid = np.linspace(-6.0, 6.0, 2001)
-        costs = (stats.gamma.ppf(stats.norm.cdf(grid), shape_of) - shape_of) / math.sqrt(shape_of)
-        return math.copysign(1.0, skewness) * np.interp(z, grid, costs)
+        return np.interp(z, GRID, costs)
 
     return draw
+
+
+def like_flights(*, skewness: float, alike: float) -> Draw:
+    """Gamma costs with mean 0 and deviation 1."""
+    shape = (2.0 / skewness) ** 2
+    costs = (stats.gamma.ppf(stats.norm.cdf(GRID), shape) - shape) / math.sqrt(shape)
+    return linked(math.copysign(1.0, skewness) * costs, alike)
 
 
 DRAWS: dict[str, Draw] = {
@@ -55,7 +62,8 @@ DRAWS: dict[str, Draw] = {
     "flights": like_flights(skewness=1.0, alike=0.1),
     "flights, bad days lose": like_flights(skewness=-1.6, alike=0.25),
     "flights, bad days gain": like_flights(skewness=1.6, alike=0.25),
-    "days alike": like_flights(skewness=-0.01, alike=0.3),
+    "days alike": linked(GRID, 0.3),
+    "days alike with heavy tails": linked(stats.t.ppf(stats.norm.cdf(GRID), 3), 0.3),
 }
 
 
@@ -136,7 +144,8 @@ def test_plans_agree_with_trials() -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [{"horizon": 1}, {"horizon": 5, "paths": 0}, {"horizon": 5, "effect": math.inf}, {"horizon": 5, "alpha": 0.7}]
+    "ask",
+    [{"horizon": 1}, {"horizon": 5, "paths": 0}, {"horizon": 5, "effect": math.inf}, {"horizon": 5, "alpha": 0.7}],
 )
 def test_nonsense_is_refused(ask: dict[str, float]) -> None:
     with pytest.raises(Invalid):

@@ -10,7 +10,7 @@ import numpy as np
 from clew.core.errors import Invalid
 from clew.stats.arrays import Floats
 from clew.stats.sequential.sequence import check_alpha
-from clew.stats.sequential.student import MOST_ALIKE, critical_t
+from clew.stats.sequential.student import HELPFUL, MOST_ALIKE, critical_t
 
 __all__ = ["lower_bounds", "power_by_unit", "units_needed"]
 
@@ -69,8 +69,9 @@ def lower_bounds(values: Floats, *, alpha: float = 0.05, aim: float = 1.0 / 3.0)
         alike = np.clip(alike + (1.0 + 3.0 * alike) / n, 0.0, MOST_ALIKE)
         error = np.sqrt(squares / (n * (n - 1)) * (1.0 + alike) / (1.0 - alike))
         skewness = cubes * n * np.sqrt(n - 1) / ((n - 2) * squares**1.5)
-        lean = np.maximum(-skewness, 0.0) / (6.0 * np.sqrt(n))
-        bounds = values[:, :1] + mean - (t + lean * (1.0 + 2.0 * t * t)) * error
+        lean = -skewness / (6.0 * np.sqrt(n))
+        lean = np.where(lean > 0.0, lean, HELPFUL * lean)
+        bounds = values[:, :1] + mean - np.maximum(0.5 * t, t + lean * (1.0 + 2.0 * t * t)) * error
     return np.where(np.isfinite(t), bounds, -np.inf)
 
 
