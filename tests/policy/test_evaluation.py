@@ -19,7 +19,7 @@ NUMBER = RegressionValue(over_cost=1, under_cost=3)
 
 
 def judge(rows: JudgedRows, contract: ValueContract = BINARY, *, threshold: float | None = 0.5) -> Evaluation:
-    return evaluate(rows, contract, created_us=1, rng=np.random.default_rng(0), threshold=threshold)
+    return evaluate(rows, contract, created_us=1, threshold=threshold)
 
 
 def test_a_small_case_by_hand() -> None:

@@ -53,7 +53,7 @@ def evaluation(skill: float, *, rows: int = ROWS, seed: int = 0, hurt: str = "")
         slices={"origin": group},
         classes=[False, True],
     )
-    return evaluate(rows_judged, CONTRACT, created_us=1, rng=np.random.default_rng(0), threshold=0.45)
+    return evaluate(rows_judged, CONTRACT, created_us=1, threshold=0.45)
 
 
 GOOD, BETTER, NOISE = evaluation(0.4), evaluation(0.45), evaluation(0.0)

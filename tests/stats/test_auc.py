@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from clew.core.errors import Invalid
@@ -63,13 +66,37 @@ def test_delong_is_the_variance_of_all_pairs() -> None:
     assert logits[1] - logits[0] == pytest.approx(2 * 1.959964 * sd / (single.value * (1 - single.value)), rel=1e-6)
 
 
+REPETITIONS = 2000
+WITHIN = 3 * math.sqrt(0.95 * 0.05 / REPETITIONS)
+"""Three standard errors of a share of 95 % over so many repetitions."""
+
+
 def test_delong_covers() -> None:
     rng = np.random.default_rng(2)
-    held = 0
-    for _ in range(400):
-        labels = np.arange(80) < 30
-        held += delong(rng.normal(labels * 1.0, 1.0), labels).holds(0.7602499)
-    assert 0.92 <= held / 400 <= 0.98
+    labels = np.arange(80) < 30
+    scores = rng.normal(labels * 1.0, 1.0, (REPETITIONS, 80))
+    held = sum(delong(row, labels).holds(0.7602499) for row in scores)
+    assert held / REPETITIONS == pytest.approx(0.95, abs=WITHIN)
+
+
+@pytest.mark.parametrize(("units", "uneven"), [(15, False), (40, False), (40, True)])
+def test_by_unit_covers(units: int, uneven: bool) -> None:
+    """Units move the scores of their rows; each is as good a ranking as any other, so that the truth is known."""
+    rng = np.random.default_rng(units)
+    held = by_row = 0
+    for _ in range(REPETITIONS):
+        sizes = 1 + rng.geometric(1 / 30, units) if uneven else np.full(units, 30)
+        codes = np.repeat(np.arange(units), sizes)
+        labels = rng.random(len(codes)) < 0.3
+        scores = labels * math.sqrt(2.0) + rng.normal(0.0, 1.0, units)[codes] + rng.normal(size=len(codes))
+        held += auc_by_unit(scores, labels, codes).holds(TRUTH_BY_UNIT)
+        by_row += delong(scores, labels).holds(TRUTH_BY_UNIT)
+    assert held / REPETITIONS == pytest.approx(0.95, abs=0.01 + WITHIN)
+    assert by_row <= held
+
+
+TRUTH_BY_UNIT = 0.7602499
+"""Φ(√2/√(2 · 2)): a positive and a negative of two units differ by √2, with a deviation of 2."""
 
 
 def test_a_perfect_ranking_is_not_certain() -> None:
@@ -81,14 +108,36 @@ def test_a_perfect_ranking_is_not_certain() -> None:
 def test_units_widen_the_interval() -> None:
     rng = np.random.default_rng(3)
     units = np.repeat(np.arange(20), 40)
-    labels = rng.random(800) < 0.3
+    labels = rng.random(800) < np.where(units < 10, 0.1, 0.5)
     scores = labels * 1.0 + rng.normal(0, 2, 20)[units] + rng.normal(size=800)
-    by_unit = auc_by_unit(scores, labels, units, rng=np.random.default_rng(0), replicates=300)
+    by_unit = auc_by_unit(scores, labels, units)
     assert by_unit.value == auc(scores, labels)
+    assert (by_unit.units, by_unit.method) == (20, "DeLong by unit")
     assert by_unit.holds(by_unit.value)
-    assert by_unit.width > 1.15 * delong(scores, labels).width
-    alone = auc_by_unit(scores, labels, np.arange(800), rng=np.random.default_rng(0), replicates=300)
-    assert alone.width == pytest.approx(delong(scores, labels).width, rel=0.15)
+    assert by_unit.width > 1.5 * delong(scores, labels).width
+    alone = auc_by_unit(scores, labels, np.arange(800))
+    assert alone.width == pytest.approx(delong(scores, labels).width, rel=0.01)
+
+
+def test_by_unit_is_obuchowskis_variance() -> None:
+    """With units of one make-up the corrections of leverage are all U/(U - 1)."""
+    rng = np.random.default_rng(4)
+    units, labels = np.repeat(np.arange(12), 10), np.tile(np.arange(10) < 4, 12)
+    scores = labels + rng.normal(0, 1, 12)[units] + rng.normal(size=120)
+    a, b = placements(scores, labels)
+    value = a.mean()
+    pulls = np.bincount(units[labels], a - value) / len(a) + np.bincount(units[~labels], b - value) / len(b)
+    half = stats.t.isf(0.025, 11) * math.sqrt(12 / 11 * (pulls**2).sum()) / (value * (1 - value))
+    ours = auc_by_unit(scores, labels, units)
+    assert ours.low == pytest.approx(1 / (1 + math.exp(half - math.log(value / (1 - value)))), rel=1e-9)
+
+
+def test_without_spread_units_are_trials() -> None:
+    perfect = auc_by_unit([0.1, 0.9, 0.2, 0.8, 0.3, 0.7], [0, 1, 0, 1, 0, 1], ["a", "a", "b", "b", "c", "c"])
+    assert (perfect.value, perfect.high) == (1.0, 1.0)
+    assert perfect.low < 0.3
+    equal = auc_by_unit([0.5] * 6, [0, 1, 0, 1, 0, 1], ["a", "a", "b", "b", "c", "c"])
+    assert equal.low < 0.2 < equal.value == 0.5 < 0.8 < equal.high
 
 
 @pytest.mark.parametrize(
@@ -101,7 +150,7 @@ def test_units_widen_the_interval() -> None:
         lambda: delong([1.0, 2.0, 3.0], [0, 1, 1]),
         lambda: auc_from_histograms([1, 2], [0, 0]),
         lambda: auc_from_histograms([1, 2], [1]),
-        lambda: auc_by_unit([1.0, 2.0], [0, 1], ["d", "d"], rng=np.random.default_rng(0)),
+        lambda: auc_by_unit([1.0, 2.0, 1.5, 2.5], [0, 1, 0, 1], ["d"] * 4),
     ],
 )
 def test_nonsense_is_refused(ask) -> None:

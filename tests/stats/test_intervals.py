@@ -55,17 +55,62 @@ def test_rows_as_units_give_students_interval_too() -> None:
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
 
 
-def test_correlated_units_of_unequal_size_are_covered() -> None:
-    """Rows alone would claim 95 % and hold about 30 %; 15 uneven units hold what they say."""
+REPETITIONS = 2000
+WITHIN = 3 * math.sqrt(0.95 * 0.05 / REPETITIONS)
+"""Three standard errors of a share of 95 % over so many repetitions."""
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("trials", [50, 1000])
+def test_wilson_covers(share: float, trials: int) -> None:
+    """Exactly, by the binomial distribution: on average over nearby shares, since a single one hops up and down."""
+    nearby = share * np.linspace(0.8, 1.2, 41)
+    counts = np.arange(trials + 1)
+    limits = [wilson(int(k), trials) for k in counts]
+    low, high = np.array([limit.low for limit in limits]), np.array([limit.high for limit in limits])
+    covers = (low <= nearby[:, None]) & (nearby[:, None] <= high)
+    held = (stats.binom.pmf(counts, trials, nearby[:, None]) * covers).sum(axis=1)
+    assert held.mean() == pytest.approx(0.95, abs=0.012)
+
+
+def test_rows_are_covered() -> None:
+    """Costs as skewed as those of decisions: nothing in most rows, 10 or 50 in some; 300 rows."""
+    rng = np.random.default_rng(1)
+    costs = rng.choice([0.0, 10.0, 50.0], (REPETITIONS, 300), p=[0.7, 0.2, 0.1])
+    held = sum(mean_by_unit(row, np.ones(300)).holds(7.0) for row in costs)
+    assert held / REPETITIONS == pytest.approx(0.95, abs=WITHIN)
+
+
+@pytest.mark.parametrize("units", [15, 60])
+def test_correlated_units_of_unequal_size_are_covered(units: int) -> None:
+    """Rows alone would claim 95 % and hold less than half; uneven days hold what they say, or a little more."""
     rng = np.random.default_rng(2)
-    held = held_by_rows = 0
-    for _ in range(600):
-        sizes = rng.integers(20, 200, 15)
-        sums = sizes * rng.normal(0.0, 0.5, 15) + rng.normal(0.0, np.sqrt(sizes))
-        held += mean_by_unit(sums, sizes).holds(0.0)
-        held_by_rows += abs(sums.sum() / sizes.sum()) < 1.96 * math.sqrt(1.25 / sizes.sum())
-    assert 0.94 <= held / 600 <= 0.98
-    assert held_by_rows / 600 < 0.5
+    sizes = rng.integers(20, 200, (REPETITIONS, units))
+    sums = sizes * rng.normal(0.0, 0.5, sizes.shape) + rng.normal(0.0, np.sqrt(sizes))
+    held = sum(mean_by_unit(*each).holds(0.0) for each in zip(sums, sizes, strict=True))
+    assert 0.95 - WITHIN <= held / REPETITIONS <= 0.97 + WITHIN
+    by_rows = np.abs(sums.sum(axis=1) / sizes.sum(axis=1)) < 1.96 * np.sqrt(1.25 / sizes.sum(axis=1))
+    assert by_rows.mean() < 0.5
+
+
+def test_customers_of_very_unequal_size_are_covered() -> None:
+    """Most have a handful of rows, a few have hundreds (geometric, squared)."""
+    rng = np.random.default_rng(3)
+    sizes = rng.geometric(0.2, (REPETITIONS, 100)) ** 2
+    sums = sizes * rng.normal(0.0, 0.5, sizes.shape) + rng.normal(0.0, np.sqrt(sizes))
+    held = sum(mean_by_unit(*each).holds(0.0) for each in zip(sums, sizes, strict=True))
+    assert held / REPETITIONS == pytest.approx(0.95, abs=0.01 + WITHIN)
+
+
+def test_paired_days_are_covered() -> None:
+    """Two models on the same 30 days, whose luck they share."""
+    rng = np.random.default_rng(4)
+    sizes = rng.integers(20, 200, (REPETITIONS, 30))
+    luck = rng.normal(0.0, 2.0, sizes.shape)
+    ours, theirs = (sizes * (luck + rng.normal(mean, 0.5, sizes.shape)) for mean in (1.0, 0.7))
+    each = zip(ours, theirs, sizes, strict=True)
+    held = sum(paired_by_unit((a, n), (b, n)).holds(0.3) for a, b, n in each)
+    assert held / REPETITIONS == pytest.approx(0.95, abs=0.01 + WITHIN)
 
 
 def test_pairing_equals_the_mean_of_row_differences() -> None:

@@ -129,7 +129,6 @@ def evaluation_on(
     Raises:
         Invalid: the test rows lack a column, or hold labels that are no classes.
     """
-    import numpy as np
 
     test = _polars(model.test)
     if model.label not in test.columns:
@@ -144,7 +143,7 @@ def evaluation_on(
         data=(data[0].reference, data[0].version) if data else ("", ""),
     )
     threshold = decision.threshold if isinstance(contract, BinaryValue) else None
-    return evaluate(rows, contract, created_us=at_us, rng=np.random.default_rng(0), threshold=threshold)
+    return evaluate(rows, contract, created_us=at_us, threshold=threshold)
 
 
 def _profile(

@@ -59,7 +59,6 @@ def evaluate(
     contract: ValueContract,
     *,
     created_us: int,
-    rng: np.random.Generator,
     threshold: float | None = None,
     level: float = 0.95,
 ) -> Evaluation:
@@ -69,7 +68,6 @@ def evaluate(
         rows: the rows; none of them may have been used to fit the model or to choose the threshold.
         contract: what decisions are worth.
         created_us: the time now.
-        rng: the random source of bootstrap intervals.
         threshold: from which score a binary decision is yes.
         level: coverage of the intervals.
 
@@ -103,7 +101,7 @@ def evaluate(
         rows_digest=digest_of("clew.evaluated/0", [truths.tolist(), names]),
         units=UnitTotals(names=units.names, rows=units.counts(), cost=units.sums(cost)),
         trivial={name: units.sums(each) for name, each in trivial.items()},
-        metrics={"cost": units.mean(cost, level), **scored.metrics(level, rng)},
+        metrics={"cost": units.mean(cost, level), **scored.metrics(level)},
         classes=list(classes),
         confusion=scored.confusion(len(classes)),
         threshold=threshold,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Scored"]
 
 _BINS = 32
-_REPLICATES = 300
 
 
 class Scored:
@@ -37,7 +36,7 @@ class Scored:
         self.contract, self.truths, self.decisions = contract, truths, decisions
         self.scores, self.units = scores, units
 
-    def metrics(self, level: float, rng: np.random.Generator) -> dict[str, Interval]:
+    def metrics(self, level: float) -> dict[str, Interval]:
         """Metrics by name, with intervals by unit."""
         import numpy as np
 
@@ -54,17 +53,17 @@ class Scored:
             if scores.min() >= 0 and scores.max() <= 1:
                 found["brier"] = mean((scores - self.truths) ** 2)
             if 0 < int(self.truths.sum()) < len(self.truths):
-                found["auc"] = self._auc(level, rng)
+                found["auc"] = self._auc(level)
         return found
 
-    def _auc(self, level: float, rng: np.random.Generator) -> Interval:
+    def _auc(self, level: float) -> Interval:
         from clew.stats.auc import auc, auc_by_unit, delong
 
         try:
             if self.units.distinct == len(self.truths):
                 return delong(self.scores, self.truths, level=level)
             codes = self.units.codes
-            return auc_by_unit(self.scores, self.truths, codes, rng=rng, level=level, replicates=_REPLICATES)
+            return auc_by_unit(self.scores, self.truths, codes, level=level)
         except Invalid:  # too few units or rows of a class for an interval; the value itself is sound
             return unbounded(auc(self.scores, self.truths), level=level, units=len(self.units.names))
 

@@ -1,4 +1,4 @@
-"""The area under the ROC curve: exact, with ties, with intervals by row (DeLong) and by unit (bootstrap).
+"""The area under the ROC curve: exact, with ties, with intervals by row (DeLong) and by unit (Obuchowski).
 
 The AUC is the probability that a random positive scores above a random negative, ties counting half (Bamber, 1975). It
 ranks; it knows neither costs nor calibration: see `clew.stats.value` and `clew.stats.calibration`.
@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from clew.core.errors import Invalid
 from clew.stats.arrays import Codes, Flags, Floats, counts_of, floats_of, labels_of, level_of, same_length
-from clew.stats.intervals import Interval, percentile_interval, unit_codes, wilson_limits
-from clew.stats.special import normal_quantile
+from clew.stats.intervals import Interval, unit_codes, unit_difference, wilson_limits
+from clew.stats.special import normal_quantile, student_t_quantile
 
 __all__ = ["auc", "auc_by_unit", "auc_from_histograms", "delong", "delong_difference"]
 
@@ -40,9 +40,9 @@ def delong(scores: ArrayLike, labels: ArrayLike, *, level: float = 0.95) -> Inte
     """The interval of the AUC for independent rows.
 
     DeLong's variance of the placement values (Biometrics 44, 1988) by midranks in O(n log n) (Sun and Xu, IEEE Signal
-    Processing Letters 21, 2014), on the logit scale, so that it stays inside (0, 1). At an AUC of exactly 0 or 1 that
-    variance is 0; there the score interval with as many trials as the smaller class has rows is given, which bounds the
-    variance of any AUC from above (Birnbaum and Klose, 1957).
+    Processing Letters 21, 2014), on the logit scale, so that it stays inside (0, 1). At an AUC of exactly 0 or 1, or of
+    equal scores, that variance is 0; there the score interval with as many trials as the smaller class has rows is
+    given, which bounds the variance of any AUC from above (Birnbaum and Klose, 1957).
 
     Args:
         scores: shape (rows,); higher means more likely positive.
@@ -57,11 +57,7 @@ def delong(scores: ArrayLike, labels: ArrayLike, *, level: float = 0.95) -> Inte
     of_positives, of_negatives = _placements(array, truth)
     value = float(of_positives.mean())
     variance = of_positives.var(ddof=1) / len(of_positives) + of_negatives.var(ddof=1) / len(of_negatives)
-    if variance <= 0.0 or not 0.0 < value < 1.0:
-        low, high = wilson_limits(value, min(len(of_positives), len(of_negatives)), z)
-    else:
-        logit, half = math.log(value / (1.0 - value)), z * math.sqrt(variance) / (value * (1.0 - value))
-        low, high = 1.0 / (1.0 + math.exp(half - logit)), 1.0 / (1.0 + math.exp(-half - logit))
+    low, high = _limits(value, variance, z, trials=min(len(of_positives), len(of_negatives)))
     return Interval(value=value, low=low, high=high, level=level, units=len(array), method="DeLong")
 
 
@@ -87,39 +83,34 @@ def delong_difference(first: ArrayLike, second: ArrayLike, labels: ArrayLike, *,
     return Interval(value=value, low=value - half, high=value + half, level=level, units=len(one), method=method)
 
 
-def auc_by_unit(
-    scores: ArrayLike,
-    labels: ArrayLike,
-    units: ArrayLike,
-    *,
-    rng: np.random.Generator,
-    level: float = 0.95,
-    replicates: int = 500,
-) -> Interval:
-    """The interval of the AUC over rows that are correlated inside units: the cluster bootstrap.
+def auc_by_unit(scores: ArrayLike, labels: ArrayLike, units: ArrayLike, *, level: float = 0.95) -> Interval:
+    """The interval of the AUC over rows that are correlated inside units.
 
-    As `clew.stats.intervals.cluster_bootstrap`, but sorted once: each draw is a weighted AUC in O(rows).
+    The AUC is the mean placement of the positives and that of the negatives (see `delong`); what a unit does to both is
+    added up before it is squared (Obuchowski, Biometrics 53, 1997), corrected for its leverage and with degrees of
+    freedom as in `clew.stats.intervals.mean_by_unit`, on the logit scale. Assumes independent units. Without any
+    spread the score interval with as many trials as units.
 
     Args:
         scores: shape (rows,); higher means more likely positive.
         labels: shape (rows,); 0 or 1.
         units: shape (rows,); what names the unit of each row.
-        rng: the random source.
         level: coverage, inside (0, 1).
-        replicates: how many draws.
 
     Raises:
-        Invalid: as `auc`, fewer than two units, or over 5 % of the draws lack a class.
+        Invalid: as `delong`, or a class has rows in fewer than two units.
     """
     array, truth = _rows(scores, labels)
     codes, size = unit_codes(units)
     same_length(scores=array, units=codes)
-    if size < 2:
-        raise Invalid(f"{size} unit: no interval without at least two")
-    tie, scores_seen = unit_codes(array)
-    sides = [(codes[side], tie[side]) for side in (truth, ~truth)]
-    draws = np.array([_drawn_auc(sides, scores_seen, rng.integers(size, size=size)) for _ in range(replicates)])
-    return percentile_interval(auc(array, truth), draws, units=size, level=level, method="cluster bootstrap")
+    of_positives, of_negatives = _placements(array, truth)
+    value = float(of_positives.mean())
+    found = unit_difference(
+        _by_unit(of_positives, codes[truth], size), _by_unit(1.0 - of_negatives, codes[~truth], size)
+    )
+    quantile = -student_t_quantile((1.0 - level_of(level)) / 2.0, found.degrees)
+    low, high = _limits(value, found.variance, quantile, trials=found.units)
+    return Interval(value=value, low=low, high=high, level=level, units=found.units, method="DeLong by unit")
 
 
 def auc_from_histograms(positives: ArrayLike, negatives: ArrayLike) -> Interval:
@@ -162,10 +153,18 @@ def _weighted_auc(positives: Floats | Codes, negatives: Floats | Codes) -> float
     return float(positives @ (below + 0.5 * negatives)) / (m * n) if m and n else math.nan
 
 
-def _drawn_auc(sides: list[tuple[Codes, Codes]], size: int, units: Codes) -> float:
-    weight = np.bincount(units, minlength=len(units)).astype(np.float64)
-    positives, negatives = (np.bincount(tie, weight[codes], size) for codes, tie in sides)
-    return _weighted_auc(positives, negatives)
+def _by_unit(placements: Floats, codes: Codes, size: int) -> tuple[Floats, Floats]:
+    return np.bincount(codes, placements, size).astype(np.float64), np.bincount(codes, minlength=size).astype(
+        np.float64
+    )
+
+
+def _limits(value: float, variance: float, quantile: float, *, trials: int) -> tuple[float, float]:
+    """On the logit scale; where the rows show no spread, those of a share of so many trials."""
+    if variance <= 0.0:
+        return wilson_limits(value, trials, quantile)
+    logit, half = math.log(value / (1.0 - value)), quantile * math.sqrt(variance) / (value * (1.0 - value))
+    return 1.0 / (1.0 + math.exp(half - logit)), 1.0 / (1.0 + math.exp(-half - logit))
 
 
 def _placements(scores: Floats, truth: Flags) -> tuple[Floats, Floats]:

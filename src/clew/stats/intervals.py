@@ -28,6 +28,7 @@ __all__ = [
     "percentile_interval",
     "sum_by_unit",
     "unit_codes",
+    "unit_difference",
     "unit_mean",
     "wilson",
     "wilson_limits",
@@ -170,6 +171,11 @@ def paired_by_unit(
     Raises:
         Invalid: sides of different length, or fewer than two units with rows on a side.
     """
+    return unit_difference(first, second).interval(level, "paired by unit")
+
+
+def unit_difference(first: tuple[ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike]) -> UnitMean:
+    """What is behind `paired_by_unit`, whose arguments and errors it shares."""
     totals, sizes = _sides("first", first)
     others, other_sizes = _sides("second", second)
     same_length(first=totals, second=others)
@@ -177,7 +183,7 @@ def paired_by_unit(
     other_ratio, other_pull = _influence(others, other_sizes)
     seen = (sizes > 0) | (other_sizes > 0)
     shares = 0.5 * (sizes / sizes.sum() + other_sizes / other_sizes.sum())[seen]
-    return _unit_mean(ratio - other_ratio, (pull - other_pull)[seen], shares).interval(level, "paired by unit")
+    return _unit_mean(ratio - other_ratio, (pull - other_pull)[seen], shares)
 
 
 def cluster_bootstrap(
