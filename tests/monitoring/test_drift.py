@@ -24,6 +24,51 @@ def profile() -> Profile:
     return learn_profile(table, None, units=[i % 30 for i in range(3000)], unit="day")
 
 
+def fifty(rng: np.random.Generator, days: int, *, drift: str = "") -> pl.DataFrame:
+    """Days of a thousand rows in 50 columns; `drift` says what is different in one of them."""
+    count = days * 1000
+    numbers = {f"n{i}": rng.normal(i, 1 + i, count) for i in range(40)}
+    if drift == "shift":
+        numbers["n7"] += 0.2 * 8
+    for i in range(30, 40):
+        numbers[f"n{i}"][rng.random(count) < (0.05 if drift == "nulls" and i == 33 else 0.01)] = np.nan
+    common = np.array([0.4, 0.3, 0.15, 0.08, 0.04, 0.02, 0.01])
+    swapped = common[[0, 2, 1, 3, 4, 5, 6]]
+    texts = {
+        f"c{i}": rng.choice(list("ABCDEFG"), count, p=swapped if drift == "swap" and i == 3 else common)
+        for i in range(10)
+    }
+    return pl.DataFrame({**numbers, **texts})
+
+
+def learn_fifty(rng: np.random.Generator) -> Profile:
+    return learn_profile(fifty(rng, 30), None, units=np.repeat(np.arange(30), 1000).tolist(), unit="day")
+
+
+def alarms_of(profile: Profile, rng: np.random.Generator, days: int, *, drift: str = "") -> list[str]:
+    """What is alarmed first in some days of looking every day: from rows to counts to looks."""
+    lived: list[Counts] = []
+    for look in range(1, days + 1):
+        lived.append(count_rows(fifty(rng, 1, drift=drift), None, profile))
+        if alarmed := look_at_windows(profile, lived, look, thresholds={}).alarmed:
+            return alarmed
+    return []
+
+
+def test_a_hundred_days_of_fifty_columns_without_drift_raise_nothing() -> None:
+    """The whole way; more runs, on counts: tests/stats/test_alarms.py."""
+    rng = np.random.default_rng(1)
+    assert alarms_of(learn_fifty(rng), rng, 100) == []
+
+
+@pytest.mark.parametrize(("drift", "column"), [("shift", "n7"), ("swap", "c3"), ("nulls", "n33")])
+def test_a_planted_drift_in_one_of_fifty_columns_is_found_within_five_days(drift: str, column: str) -> None:
+    rng = np.random.default_rng(2)
+    profile = learn_fifty(rng)
+    found = [alarms_of(profile, rng, 5, drift=drift) for _ in range(20)]
+    assert sum(alarmed == [column] for alarmed in found) >= 18
+
+
 def windows(profile: Profile, *shifts: float, seed: int = 100) -> list[Counts]:
     return [count_rows(rows(seed + at, shift=shift), None, profile) for at, shift in enumerate(shifts)]
 

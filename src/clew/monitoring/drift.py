@@ -87,10 +87,10 @@ def look_at_windows(
 
     found = {}
     for column in _comparable(profile, windows[-1:]):
-        history = [np.asarray(window[column.name]) for window in windows[-LONGEST_WINDOWS:] if column.name in window]
+        history = np.array([window[column.name] for window in windows[-LONGEST_WINDOWS:] if column.name in window])
         tests = drift_at_scales(column.counts, history, ordered=column.kind is ProfileKind.NUMBER, design=column.design)
         scale, test = min(tests.items(), key=lambda each: (each[1].p_value, each[0]))
-        counts: list[int] = np.sum(history[-scale:], axis=0).tolist()
+        counts: list[int] = history[-scale:].sum(axis=0).tolist()
         finding = _finding(column, counts, effect=test.effect, p_value=test.p_value, windows=scale)
         found[column.name] = (finding, [each.p_value for each in tests.values()])
     verdict = judge_look({name: p_values for name, (_, p_values) in found.items()}, look)

@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clew.core.errors import Invalid
+from clew.stats.arrays import counts_of
 from clew.stats.drift.design import Design
-from clew.stats.drift.homogeneity import Drift, drift_test
+from clew.stats.drift.homogeneity import Drift, drift_tests
 from clew.stats.fdr import benjamini_hochberg
-from clew.stats.histogram import merge
 
 __all__ = ["SCALES", "Look", "alpha_of_look", "drift_at_scales", "judge_look"]
 
@@ -63,7 +63,7 @@ def alpha_of_look(look: int, *, alpha: float = 0.05) -> float:
 
 def drift_at_scales(
     reference: ArrayLike,
-    windows: Sequence[ArrayLike],
+    windows: ArrayLike,
     *,
     ordered: bool,
     design: Design | None = None,
@@ -73,8 +73,8 @@ def drift_at_scales(
 
     Args:
         reference: counts, shape (bins,), the last one of missing values.
-        windows: counts of the closed windows, newest last, one unit (day) each; at least one. Older ones than the
-            greatest scale are not read.
+        windows: counts of the closed windows, shape (windows, bins), newest last, one unit (day) each; at least one.
+            Older ones than the greatest scale are not read.
         ordered: as in `drift_test`.
         design: as in `drift_test`.
         scales: how many of the newest windows to test together.
@@ -85,16 +85,14 @@ def drift_at_scales(
     Raises:
         Invalid: no windows, or shapes differ.
     """
-    if not windows:
-        raise Invalid("no closed window to look at")
-    found = {}
-    for scale in scales:
-        if 1 <= scale <= len(windows):
-            counts = merge(windows[-scale:])
-            if counts.sum() > 0:
-                units = sum(1 for window in windows[-scale:] if np.sum(window) > 0)
-                found[scale] = drift_test(reference, counts, ordered=ordered, design=design, window_units=units)
-    return found
+    counts = counts_of("windows", windows, ndim=2)[::-1]
+    summed, lived = np.cumsum(counts, axis=0), np.cumsum(counts.sum(axis=1) > 0)
+    filled = [scale for scale in scales if 1 <= scale <= len(counts) and lived[scale - 1]]
+    if not filled:
+        return {}
+    at = [scale - 1 for scale in filled]
+    tests = drift_tests(reference, summed[at], ordered=ordered, design=design, window_units=lived[at].tolist())
+    return dict(zip(filled, tests, strict=True))
 
 
 def judge_look(p_values: Mapping[str, Sequence[float]], look: int, *, alpha: float = 0.05) -> Look:

@@ -8,6 +8,7 @@ saddle-point form keeps a relative accuracy of a few per cent at any depth.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from clew.core.errors import Invalid
@@ -82,25 +83,25 @@ def _check(weights: Sequence[float], denominator_df: float) -> None:
 def _saddle_point(x: float, weights: Sequence[float], nu: float) -> float:
     """Lugannani and Rice at the root of the derivative of the cumulant generating function K."""
     top = max(weights)
-    w = [weight / top for weight in weights]
+    w = [(weight / top, count) for weight, count in Counter(weights).items()]  # few differ: equal ones go together
     x /= top
     down = 0.0 if math.isinf(nu) else x / nu  # the denominator is one more weight, -x/ν, ν times
     target = x if math.isinf(nu) else 0.0
 
     def slope(s: float) -> float:
         below = nu * down / (1.0 + 2.0 * s * down) if down else 0.0
-        return sum([a / (1.0 - 2.0 * s * a) for a in w]) - below - target
+        return sum([c * a / (1.0 - 2.0 * s * a) for a, c in w]) - below - target
 
-    s = _saddle(slope, down, len(w) / (2.0 * x))
-    bent = 2.0 * sum([(a / (1.0 - 2.0 * s * a)) ** 2 for a in w])
-    k = -0.5 * sum([math.log1p(-2.0 * s * a) for a in w])
+    s = _saddle(slope, down, len(weights) / (2.0 * x))
+    bent = 2.0 * sum([c * (a / (1.0 - 2.0 * s * a)) ** 2 for a, c in w])
+    k = -0.5 * sum([c * math.log1p(-2.0 * s * a) for a, c in w])
     if down:
         bent += 2.0 * nu * (down / (1.0 + 2.0 * s * down)) ** 2
         k -= 0.5 * nu * math.log1p(2.0 * s * down)
     depth = 2.0 * (s * target - k)
     v = s * math.sqrt(bent)
     if abs(v) < 1e-3:  # the formula is 0/0 at the mean; a sixth of the skewness is its limit
-        third = 8.0 * (sum([a**3 for a in w]) - (nu * down**3 if down else 0.0))
+        third = 8.0 * (sum([c * a**3 for a, c in w]) - (nu * down**3 if down else 0.0))
         return normal_sf(v + third / (6.0 * bent**1.5))
     r = math.copysign(math.sqrt(depth), s)
     return normal_sf(r + math.log(v / r) / r)  # in the form of Barndorff-Nielsen, which stays inside [0, 1]

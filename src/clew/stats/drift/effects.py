@@ -6,8 +6,6 @@ Estimates from n rows lie above 0 even without drift (by about √(bins/n)); whe
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -30,15 +28,14 @@ def jensen_shannon(reference: ArrayLike, window: ArrayLike) -> float:
     Raises:
         Invalid: shapes differ, a count is negative, or one side is empty.
     """
-    return jensen_shannon_of_shares(*_shares(reference, window))
+    return float(jensen_shannon_of_shares(*_shares(reference, window)))
 
 
-def jensen_shannon_of_shares(p: Floats, q: Floats) -> float:
-    """`jensen_shannon` of two vectors of shares that are known to be sound."""
-    both = p + q
-    bits = p @ np.log2(np.where(p > 0, 2.0 * p, 1.0) / np.where(p > 0, both, 1.0))
-    bits += q @ np.log2(np.where(q > 0, 2.0 * q, 1.0) / np.where(q > 0, both, 1.0))
-    return math.sqrt(min(1.0, max(0.0, 0.5 * float(bits))))
+def jensen_shannon_of_shares(p: Floats, q: Floats) -> Floats:
+    """`jensen_shannon` of shares that are known to be sound, shape (..., bins); leading axes are broadcast."""
+    both = np.where(p + q > 0, p + q, 1.0)
+    bits = p * np.log2(np.where(p > 0, 2.0 * p, both) / both) + q * np.log2(np.where(q > 0, 2.0 * q, both) / both)
+    return np.asarray(np.sqrt(np.clip(0.5 * bits.sum(axis=-1), 0.0, 1.0)))
 
 
 def hellinger(reference: ArrayLike, window: ArrayLike) -> float:

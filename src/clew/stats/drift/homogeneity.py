@@ -7,6 +7,7 @@ column; over many columns and looks use `clew.stats.alarms`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ from clew.stats.drift.effects import jensen_shannon_of_shares
 from clew.stats.drift.pool import pool, pooled
 from clew.stats.quadratic import weighted_chi_square_sf
 
-__all__ = ["Drift", "Null", "drift_test", "likelihood_ratio", "null_of"]
+__all__ = ["Drift", "Null", "drift_test", "drift_tests", "likelihood_ratio", "null_of"]
 
 _ENOUGH_EXPECTED = 5.0
 
@@ -69,23 +70,55 @@ def drift_test(
     Raises:
         Invalid: shapes differ, a side is empty, or an argument makes no sense.
     """
-    ours, theirs = counts_of("reference", reference), counts_of("window", window)
-    same_length(reference=ours, window=theirs)
-    m, n = float(ours.sum()), float(theirs.sum())
-    if m == 0.0 or n == 0.0:
-        raise Invalid(f"{m:g} rows in the reference and {n:g} in the window cannot be compared")
-    groups = pool(ours, min(m, n), ordered=ordered)
-    left, right = pooled(ours, groups), pooled(theirs, groups)
-    statistic, directions = likelihood_ratio(left, right)
-    null = null_of(int(directions), m, n, design=design, window_units=window_units)
-    p_value = weighted_chi_square_sf(float(statistic), null.weights, denominator_df=null.denominator_df)
-    return Drift(
-        statistic=float(statistic),
-        directions=int(directions),
-        p_value=p_value if directions else 1.0,
-        effect=jensen_shannon_of_shares(left / m, right / n),
-        rows=int(n),
-    )
+    theirs = counts_of("window", window)
+    [found] = drift_tests(reference, theirs[None, :], ordered=ordered, design=design, window_units=[window_units])
+    return found
+
+
+def drift_tests(
+    reference: ArrayLike,
+    windows: ArrayLike,
+    *,
+    ordered: bool,
+    design: Design | None = None,
+    window_units: Sequence[int],
+) -> list[Drift]:
+    """`drift_test` of several windows against one reference, in one pass over those whose bins are pooled alike.
+
+    Args:
+        reference: as in `drift_test`.
+        windows: counts, shape (windows, bins).
+        ordered: as in `drift_test`.
+        design: as in `drift_test`.
+        window_units: of each window.
+
+    Raises:
+        Invalid: as `drift_test`.
+    """
+    ours, theirs = counts_of("reference", reference), counts_of("windows", windows, ndim=2)
+    same_length(reference=ours, windows=theirs.T)
+    m, rows = float(ours.sum()), theirs.sum(axis=1)
+    if m == 0.0 or (rows == 0.0).any():
+        raise Invalid(f"{m:g} rows in the reference and {rows.min():g} in the window cannot be compared")
+    groupings = [pool(ours, min(m, n), ordered=ordered) for n in rows.tolist()]
+    found: dict[int, Drift] = {}
+    for grouping in {groups.tobytes(): groups for groups in groupings}.values():
+        alike = [i for i, groups in enumerate(groupings) if np.array_equal(groups, grouping)]
+        left, right = pooled(ours, grouping), pooled(theirs[alike], grouping)
+        statistics, directions = likelihood_ratio(left, right)
+        effects = jensen_shannon_of_shares(left / m, right / rows[alike, None])
+        measured = zip(alike, statistics.tolist(), directions.tolist(), effects.tolist(), strict=True)
+        for i, statistic, free, effect in measured:
+            null = null_of(free, m, float(rows[i]), design=design, window_units=window_units[i])
+            p_value = weighted_chi_square_sf(statistic, null.weights, denominator_df=null.denominator_df)
+            found[i] = Drift(
+                statistic=statistic,
+                directions=free,
+                p_value=p_value if free else 1.0,
+                effect=effect,
+                rows=int(rows[i]),
+            )
+    return [found[i] for i in range(len(groupings))]
 
 
 def likelihood_ratio(reference: Floats, window: Floats) -> tuple[Floats, Floats]:
