@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-ruff lint-format lint-mypy lint-imports bench bench-tracking docs lock clean
+.PHONY: help demo test coverage mutate lint lint-ruff lint-format lint-mypy lint-imports bench bench-tracking docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,13 @@ demo: $(RUN) ## Run the flights example end to end (FRESH=1 starts over)
 
 test: $(DEV) $(MLFLOW)/.installed ## Run the tests (ARGS="tests/cli -k help" narrows them)
 	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 $(ARGS)
+
+coverage: $(DEV) ## Test core, stats and store; refuse less than 95 % of their branches, each by itself
+	@$(BIN)/python -m coverage run -m pytest -q tests/core tests/stats tests/store $(ARGS)
+	@for part in core stats store; do $(BIN)/python -m coverage report --include="src/clew/$$part/*"; done
+
+mutate: $(DEV) ## Break conditions of core, stats and store; a test must notice (ARGS="--seed 2 --count 20")
+	@$(BIN)/python tests/mutate.py $(ARGS)
 
 lint: lint-ruff lint-format lint-mypy lint-imports ## Check style, format, types and layers
 

@@ -1,6 +1,6 @@
 """Breaks conditions on purpose, to see whether a test notices. `make mutate` runs it.
 
-Some conditions of `core`, `stats` and `store` (comparisons, their constants, `and`, `or`, `not`, and what `if` asks) are
+Some conditions of `core`, `stats` and `store` (comparisons, their constants, `and`, `or`, `not`, what `if` asks) are
 drawn by a seed. Each is broken in a copy of the tree, and the tests that mirror its file run against the copy; if they
 pass, those of its package do. One JSON line per mutant, and exit code 1 when one survives.
 
@@ -64,7 +64,7 @@ def sites_of(text: str) -> list[Spot]:
 
 
 def conditions_of(tree: ast.AST) -> Iterator[ast.expr]:
-    """Every comparison, boolean operator, `not` and test; none inside f-strings, whose places Python 3.11 misreports."""
+    """Every comparison, boolean operator, `not` and test; none in f-strings, whose places Python 3.11 misreports."""
     if isinstance(tree, ast.JoinedStr):
         return
     if isinstance(tree, ast.Compare | ast.BoolOp) or (isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)):

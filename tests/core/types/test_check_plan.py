@@ -7,9 +7,9 @@ import math
 import pytest
 
 from clew.core.errors import Invalid
-from clew.core.types.check_plan import plan_checks
+from clew.core.types.check_plan import plan_checks, unknown_column
 from clew.core.types.check_report import CheckKind, CheckReport, CheckResult, Scope, shown
-from clew.core.types.checks import Checks, CheckSeverity, ColumnCheck, ColumnType, RuleCheck
+from clew.core.types.checks import Checks, CheckSeverity, ColumnCheck, ColumnType, RuleCheck, Unknown
 
 
 def plan_of(**asked: object) -> object:
@@ -118,3 +118,60 @@ def test_a_report_passes_with_warnings_only() -> None:
 def test_values_are_shown_shortened() -> None:
     assert shown("x" * 200) == "'" + "x" * 78 + "…"
     assert shown({"a": 1, "b": None}) == "a=1, b=None"
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "says"),
+    [
+        ({"type": "integer", "min": 1}, CheckKind.RANGE, "at least 1"),
+        ({"type": "integer", "max": 5}, CheckKind.RANGE, "at most 5"),
+        ({"type": "integer", "min": 1, "max": 5}, CheckKind.RANGE, "1 to 5"),
+        ({"type": "integer", "min": 3, "max": 3}, CheckKind.RANGE, "3 to 3"),
+        ({"type": "string", "min_length": 2}, CheckKind.LENGTH, "has at least 2 characters"),
+        ({"type": "string", "max_length": 2}, CheckKind.LENGTH, "has at most 2 characters"),
+        ({"type": "string", "min_length": 1, "max_length": 1}, CheckKind.LENGTH, "has 1 to 1 characters"),
+        ({"type": "integer", "values": [1, 2, 3, 4, 5]}, CheckKind.VALUES, "one of 1, 2, 3, 4, 5"),
+        ({"type": "integer", "values": [1, 2, 3, 4, 5, 6]}, CheckKind.VALUES, "one of 1, 2, 3, 4, 5 and 1 more"),
+        ({"nulls": 0}, CheckKind.NULLS, "is not missing"),
+        ({"nulls": 0.25}, CheckKind.NULLS, "at most 0.25 of the values are missing"),
+        ({"type": "time", "max_age_hours": 2}, CheckKind.FRESH, "at most 2 h old"),
+    ],
+)
+def test_a_check_says_what_it_asks(asked: dict[str, object], kind: CheckKind, says: str) -> None:
+    if "type" in asked:
+        asked = {**asked, "type": ColumnType(str(asked["type"]))}
+    check = plan_of(**asked).checks[kind]
+    assert (check.says, check.text, check.name) == (says, f"c: {says}", f"c.{kind}")
+
+
+def test_what_is_not_asked_is_not_checked() -> None:
+    asked = plan_of(required=False, nulls=1)
+    assert asked.checks == {}
+    assert CheckKind.LENGTH not in plan_of(type=ColumnType.STRING, min_length=0).checks
+    assert CheckKind.LENGTH in plan_of(type=ColumnType.STRING, max_length=0).checks
+
+
+def test_values_keep_their_type() -> None:
+    assert plan_of(type=ColumnType.NUMBER, values=[1, 2.5]).values == [1.0, 2.5]
+    assert plan_of(type=ColumnType.STRING, values=["a"]).values == ["a"]
+    for giant in (2**63, -(2**63) - 1):
+        with pytest.raises(Invalid, match="beyond 64 bits"):
+            plan_of(type=ColumnType.INTEGER, values=[giant])
+    for edge in (2**63 - 1, -(2**63)):
+        assert plan_of(type=ColumnType.INTEGER, values=[edge]).values == [edge]
+        assert plan_of(type=ColumnType.INTEGER, min=edge).low == edge
+    with pytest.raises(Invalid, match="no number"):
+        plan_of(type=ColumnType.NUMBER, values=[math.nan])
+
+
+@pytest.mark.parametrize("rows", [-1, 2**63])
+def test_impossible_numbers_of_rows_are_refused(rows: int) -> None:
+    with pytest.raises(Invalid, match="no number of rows"):
+        plan_checks(Checks(min_rows=rows))
+    assert plan_checks(Checks(min_rows=2**63 - 1)).min_rows == 2**63 - 1
+
+
+def test_columns_without_a_check_are_errors_or_warnings() -> None:
+    for unknown, severity in ((Unknown.ERROR, CheckSeverity.ERROR), (Unknown.WARN, CheckSeverity.WARN)):
+        check = unknown_column("x", unknown)
+        assert (check.name, check.severity, check.scope) == ("x.unknown", severity, Scope.ROW)
