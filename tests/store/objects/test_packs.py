@@ -1,0 +1,144 @@
+"""A folder of packs: what is listed, what is set aside, and what the filter lets through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clew.core.errors import Corrupt
+from clew.core.hashing import Hasher
+from clew.store.objects.packs import Packs, Seen
+
+
+@pytest.fixture
+def packs(tmp_path: Path) -> Packs:
+    (tmp_path / "packs").mkdir()
+    return Packs(tmp_path / "packs", tmp_path)
+
+
+def digest_of(data: bytes) -> bytes:
+    return Hasher(data).digest()
+
+
+def publish(packs: Packs, *objects: bytes) -> str:
+    pack = packs.new()
+    for data in objects:
+        pack.add(digest_of(data), data, len(data))
+    name = pack.seal()
+    packs.publish([(pack, name)])
+    return f"{packs.folder}/{name}"
+
+
+def test_packs_are_listed_when_first_asked_for_and_then_at_a_refresh(packs: Packs) -> None:
+    publish(packs, b"one")
+    assert [len(pack) for pack in packs.all()] == [1]
+    publish(packs, b"two", b"three")
+    assert [len(pack) for pack in packs.all()] == [1]
+    assert packs.refresh()
+    assert sorted(len(pack) for pack in packs.all()) == [1, 2]
+    assert not packs.refresh()
+
+
+def test_no_folder_has_no_packs(tmp_path: Path) -> None:
+    packs = Packs(tmp_path / "missing", tmp_path)
+    assert packs.all() == []
+    assert not packs.holds(digest_of(b"one"))
+    assert not packs.refresh()
+
+
+def test_what_is_no_pack_is_set_aside_until_it_is_one(packs: Packs) -> None:
+    path = Path(publish(packs, b"one"))
+    sound = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(b"short")
+    (path.parent / "notes.txt").write_text("no pack")
+    packs.refresh()
+    assert (list(packs.broken), packs.all()) == ([str(path)], [])
+    path.write_bytes(sound)
+    assert packs.refresh()
+    assert packs.broken == {}
+    assert packs.holds(digest_of(b"one"))
+
+
+def test_every_copy_is_found_and_a_damaged_one_does_not_count(packs: Packs) -> None:
+    first, second = Path(publish(packs, b"one")), Path(publish(packs, b"one", b"two"))
+    digest = digest_of(b"one")
+    packs.refresh()
+    assert len(list(packs.find(digest))) == 2
+    for path in (first, second):
+        assert packs.holds(digest)
+        [at] = [copy.entry.offset for copy in packs.find(digest) if copy.pack.path == str(path)]
+        path.chmod(0o644)
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1
+        path.write_bytes(data)
+    assert not packs.holds(digest)
+    assert packs.listed(digest, None)
+
+
+def test_a_pack_that_lost_its_name_holds_nothing(packs: Packs) -> None:
+    path = Path(publish(packs, b"one"))
+    assert packs.holds(digest_of(b"one"))
+    path.unlink()
+    assert not packs.holds(digest_of(b"one"))
+
+
+def test_a_damaged_index_is_told_after_the_sound_copies(packs: Packs) -> None:
+    path = Path(publish(packs, b"one"))
+    publish(packs, b"one", b"two")
+    packs.refresh()
+    digest = digest_of(b"one")
+    [bad] = [pack for pack in packs.all() if pack.path == str(path)]
+    data = bytearray(path.read_bytes())
+    data[bad._table + 3] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    found = packs.find(digest)
+    assert next(found).read() == b"one"
+    with pytest.raises(Corrupt):
+        list(found)
+    assert packs.listed(digest, None)
+    assert packs.listed(digest, packs.seen())
+    packs._packs = {bad.path: bad}
+    assert not packs.listed(digest, None)
+    assert not packs.holds(digest)
+
+
+def test_the_filter_never_misses_and_seldom_lets_through(packs: Packs) -> None:
+    objects = [b"%d" % i for i in range(5000)]
+    publish(packs, *objects)
+    packs.refresh()
+    seen = packs.seen()
+    assert all(seen.may_hold(digest_of(data)) for data in objects)
+    through = sum(seen.may_hold(digest_of(b"other %d" % i)) for i in range(5000)) / 5000
+    assert through <= 0.08
+    assert not packs.listed(digest_of(b"other"), Seen([]))
+    assert not Seen([]).may_hold(digest_of(b"one"))
+
+
+def test_objects_are_taken_out_and_packs_without_any_are_gone(packs: Packs) -> None:
+    alone, mixed, other = publish(packs, b"one"), publish(packs, b"one", b"two"), publish(packs, b"three")
+    packs.remove({digest_of(b"one")})
+    assert not Path(alone).exists()
+    assert not Path(mixed).exists()
+    assert Path(other).exists()
+    assert not packs.holds(digest_of(b"one"))
+    for data in (b"two", b"three"):
+        [copy] = packs.find(digest_of(data))
+        assert copy.read() == data
+        assert (copy.size, copy.path) == (len(data), None)
+
+
+def test_a_damaged_neighbour_stops_a_removal_with_its_pack_as_it_was(packs: Packs) -> None:
+    path = Path(publish(packs, b"one", b"two"))
+    packs.refresh()
+    [two] = packs.find(digest_of(b"two"))
+    data = bytearray(path.read_bytes())
+    data[two.entry.offset] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    with pytest.raises(Corrupt):
+        packs.remove({digest_of(b"one")})
+    assert path.read_bytes() == data
+    assert packs.holds(digest_of(b"one"))
