@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from clew.core.hashing import hash_bytes
+from clew.settings import SQLITE
 
 if TYPE_CHECKING:
     from clew.testing.life import Life
@@ -60,21 +61,63 @@ def postgres_url(postgres: PostgresServer, _postgres_database: str) -> Iterator[
     postgres.empty(_postgres_database)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests on each database that their module names in `DATABASES`, or on what `CLEW_TEST_DATABASE` names."""
+    if "database" in metafunc.fixturenames:
+        asked = os.environ.get("CLEW_TEST_DATABASE", "")
+        databases = [asked] if asked else getattr(metafunc.module, "DATABASES", [SQLITE])
+        if databases != [SQLITE]:
+            metafunc.parametrize("database", databases, indirect=True)
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where projects of this test keep their rows, in this process and in those that it starts."""
+    name: str = getattr(request, "param", SQLITE)
+    monkeypatch.setenv("CLEW_LEDGER", SQLITE if name == SQLITE else request.getfixturevalue("postgres_url"))
+    return name
+
+
 @pytest.fixture(scope="session")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a project that `clew.testing.life.grow` made: to be copied, never used."""
+    return _grown(tmp_path_factory, SQLITE)
+
+
+@pytest.fixture(scope="session")
+def grown_in_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> tuple[Path, str]:
+    """The same, with its rows in a database: its folder, and the address."""
+    url = postgres.make()
+    return _grown(tmp_path_factory, url), url
+
+
+def _grown(tmp_path_factory: pytest.TempPathFactory, ledger: str) -> Path:
     from clew.testing.life import grow
 
     folder = tmp_path_factory.mktemp("grown") / "flights"
-    grow(folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CLEW_LEDGER", ledger)
+        grow(folder)
     return folder
 
 
 @pytest.fixture
-def life(grown: Path, tmp_path: Path) -> Iterator[Life]:
+def life(
+    request: pytest.FixtureRequest, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Life]:
     """A project of one's own."""
     from clew.testing.life import Life
 
-    found = Life(Path(shutil.copytree(grown, tmp_path / "flights")))
+    copy = ""
+    if database == SQLITE:
+        folder: Path = request.getfixturevalue("grown")
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        folder, url = request.getfixturevalue("grown_in_postgres")
+        copy = postgres.make(template=url)
+        monkeypatch.setenv("CLEW_LEDGER", copy)
+    found = Life(Path(shutil.copytree(folder, tmp_path / "flights")))
     yield found
     found.close()
+    if copy:
+        postgres.drop(copy)

@@ -90,7 +90,7 @@ class Project:
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Stores]:
+def stores(tmp_path: Path, database: str) -> Iterator[Stores]:
     stores = open_stores(tmp_path / "home" / ".clew")
     yield stores
     stores.ledger.close()

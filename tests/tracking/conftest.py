@@ -12,7 +12,7 @@ from clew.testing.project import open_stores
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Stores]:
+def stores(tmp_path: Path, database: str) -> Iterator[Stores]:
     stores = open_stores(tmp_path / ".clew")
     yield stores
     stores.ledger.close()

@@ -16,6 +16,8 @@ from clew.store.ledger.sql.runs import SqlArtifacts
 from clew.testing.runs import ONE, RunServiceContract, a_run
 from clew.tracking.runs import LedgerRuns
 
+DATABASES = ["sqlite", "postgresql"]
+
 
 class TestLedgerRuns(RunServiceContract):
     @pytest.fixture
@@ -55,9 +57,9 @@ def test_an_artifact_survives_a_loss_of_power_and_costs_the_same_however_many_th
     service.create(a_run(), experiment="e")
     real, asked = stores.ledger.write, list[Durability]()
 
-    def write(durability: Durability = Durability.POWER) -> AbstractContextManager[Transaction]:
+    def write(durability: Durability = Durability.POWER, *, within: str = "") -> AbstractContextManager[Transaction]:
         asked.append(durability)
-        return real(durability)
+        return real(durability, within=within)
 
     def read_all(*_: object) -> None:
         raise AssertionError("all artifacts of the run were read")

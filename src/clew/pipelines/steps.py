@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from clew.core.contracts.ledger import Durability
 from clew.core.contracts.stores import Stores
 from clew.core.ids import Digest
+from clew.core.types.edge import node
 from clew.core.types.step import StepEntry, StepRun
 
 __all__ = ["LedgerSteps"]
@@ -26,7 +27,9 @@ class LedgerSteps:
             return tx.steps.find(self._project, key)
 
     def put(self, entries: Sequence[StepEntry], steps: Sequence[StepRun]) -> None:
-        with self._ledger.write(Durability.KILL) as tx:
+        runs = {entry.run for entry in entries} | {step.run for step in steps}
+        within = node("run", runs.pop()) if len(runs) == 1 else ""
+        with self._ledger.write(Durability.KILL, within=within) as tx:
             tx.steps.put(entries)
             tx.steps.record(steps)
 

@@ -45,18 +45,23 @@ class PostgresServer:
         """The address of a database."""
         return str(self._server.get_uri(database=database))
 
-    def make(self, *, template: str = "", name: str = "") -> str:
-        """A new database with an empty ledger, or a copy of another one; returns its address."""
-        name = name or f"t{os.getpid()}_{next(self._count)}"
+    def make(self, *, template: str = "", bare: bool = False) -> str:
+        """A new database with an empty ledger, or a copy of the one at an address; returns its address.
+
+        Args:
+            template: the address of what is copied.
+            bare: without anything in it.
+        """
+        name = f"t{os.getpid()}_{next(self._count)}"
         with self._admin() as admin:
-            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or self._template(admin)}"')
+            of = "template0" if bare else _name(template) if template else self._template(admin)
+            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{of}"')
         return self.url(name)
 
     def drop(self, url: str) -> None:
         """Remove a database, whoever is connected to it."""
-        name = require("psycopg").conninfo.conninfo_to_dict(url)["dbname"]
         with self._admin() as admin:
-            admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            admin.execute(f'DROP DATABASE IF EXISTS "{_name(url)}" WITH (FORCE)')
 
     def empty(self, url: str) -> None:
         """Remove the rows of a database, whoever is connected to it: a hundred times faster than a new one."""
@@ -86,3 +91,7 @@ class PostgresServer:
 
     def _admin(self) -> Any:
         return require("psycopg").connect(self.url("postgres"), autocommit=True)
+
+
+def _name(url: str) -> str:
+    return str(require("psycopg").conninfo.conninfo_to_dict(url)["dbname"])

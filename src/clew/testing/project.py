@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from clew.core.clock import Clock, SystemClock
+from clew.core.contracts.ledger import Ledger
 from clew.core.contracts.stores import Stores
 from clew.core.ids import Ids
+from clew.settings import SQLITE
+from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.local import LocalObjects
 
@@ -14,7 +18,7 @@ __all__ = ["open_stores"]
 
 
 def open_stores(folder: Path, *, clock: Clock | None = None, actor: str = "ann") -> Stores:
-    """Stores in a folder, as an embedded project has them: a SQLite ledger and local objects.
+    """Stores in a folder, as an embedded project has them: local objects, and the ledger that `CLEW_LEDGER` names.
 
     Args:
         folder: made when it is missing.
@@ -24,7 +28,7 @@ def open_stores(folder: Path, *, clock: Clock | None = None, actor: str = "ann")
     folder.mkdir(parents=True, exist_ok=True)
     clock = clock or SystemClock()
     return Stores(
-        ledger=SqliteLedger(folder / "ledger.db"),
+        ledger=_open_ledger(folder / "ledger.db", os.environ.get("CLEW_LEDGER") or SQLITE),
         objects=LocalObjects(folder / "objects"),
         clock=clock,
         ids=Ids(clock),
@@ -32,3 +36,7 @@ def open_stores(folder: Path, *, clock: Clock | None = None, actor: str = "ann")
         actor=actor,
         folder=folder,
     )
+
+
+def _open_ledger(file: Path, place: str) -> Ledger:
+    return SqliteLedger(file) if place == SQLITE else PostgresLedger(place, project="p")

@@ -59,7 +59,8 @@ class LedgerRuns:
         with self._stores.ledger.read() as tx:
             runs = [self._mine(tx, run) for run in sorted({block.run for block in blocks})]
         over = any(run.status is not RunStatus.RUNNING for run in runs)
-        with self._stores.ledger.write(Durability.POWER if over else Durability.KILL) as tx:
+        within = node("run", runs[0].id) if len(runs) == 1 else ""
+        with self._stores.ledger.write(Durability.POWER if over else Durability.KILL, within=within) as tx:
             if tx.series.append(blocks) and over:
                 self._account_late(tx, blocks, [run.id for run in runs if run.status is not RunStatus.RUNNING])
 
@@ -75,7 +76,8 @@ class LedgerRuns:
         experiment: str | None = None,
     ) -> Run:
         """Merge into a run. `Conflict` when a parameter has another value already."""
-        with self._stores.ledger.write(Durability.KILL) as tx:
+        within = node("run", run) if experiment is None else ""
+        with self._stores.ledger.write(Durability.KILL, within=within) as tx:
             before = self._mine(tx, run)
             after = msgspec.structs.replace(
                 before,
@@ -94,7 +96,7 @@ class LedgerRuns:
 
     def add_artifact(self, artifact: Artifact) -> None:
         """Name an object as a file of the run; the same path replaces. Survives *power*."""
-        with self._stores.ledger.write() as tx:
+        with self._stores.ledger.write(within=node("run", artifact.run)) as tx:
             run = self._mine(tx, artifact.run)
             if _digest_at(tx, artifact.run, artifact.path) == artifact.digest:
                 return
@@ -106,7 +108,7 @@ class LedgerRuns:
     def link(self, run: str, node: Node, role: Role) -> None:
         """Say that a node flowed into the run (`Role.OUTPUT`: out of it)."""
         edge = _edge(run, node, role, self._stores.clock.now_us())
-        with self._stores.ledger.write(Durability.KILL) as tx:
+        with self._stores.ledger.write(Durability.KILL, within=f"run:{run}") as tx:
             active = self._mine(tx, run)
             near = tx.edges.down(edge.source, depth=1) if role is Role.OUTPUT else tx.edges.up(edge.target, depth=1)
             if any((e.source, e.target, e.role) == (edge.source, edge.target, role) for e in near):
@@ -117,7 +119,7 @@ class LedgerRuns:
 
     def finish(self, run: str, status: RunStatus, *, ended_us: int, reason: str = "") -> Run:
         """End a run; survives *power* together with all points appended before."""
-        with self._stores.ledger.write(Durability.POWER) as tx:
+        with self._stores.ledger.write(within=node("run", run)) as tx:
             before = self._mine(tx, run)
             if before.status is status:
                 return before

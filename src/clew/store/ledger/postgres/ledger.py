@@ -76,7 +76,9 @@ class PostgresLedger:
 
     @contextmanager
     def write(self, durability: Durability = Durability.POWER, *, within: Node = "") -> Iterator[SqlTransaction]:
-        queues = [*self._queues, *([_key(f"{SCHEMA}/within/{within}")] if within else [])]
+        # without a project nobody knows whose queue a block within something would have to let pass
+        inner = [_key(f"{SCHEMA}/within/{within}")] if within and len(self._queues) > 1 else []
+        queues = [*self._queues, *inner]
         commit = f"COMMIT; {_SYNC}" if durability is Durability.POWER else "COMMIT"
         with self._block(self._begin(queues), commit) as connection:
             yield SqlTransaction(connection)

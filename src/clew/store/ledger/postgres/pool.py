@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -56,14 +57,13 @@ class Pool:
     def close(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""
         self._generation += 1
-        if self._pid == os.getpid():
-            while (connection := self._take()) is not None:
-                connection.close()
+        _end(self._pid, self._idle)
 
     def _begin(self) -> None:
         """Start anew. What a parent process made is kept, untouched, so that nobody ends it."""
         self._before_fork += self._idle
         self._pid, self._idle, self._generation = os.getpid(), [], 0
+        weakref.finalize(self, _end, self._pid, self._idle)
         self._places = threading.Semaphore(self._most)
 
     def _take(self) -> PostgresConnection | None:
@@ -71,3 +71,10 @@ class Pool:
             return self._idle.pop()
         except IndexError:
             return None
+
+
+def _end(pid: int, idle: list[PostgresConnection]) -> None:
+    """Close idle connections, unless they are those of a parent process."""
+    if pid == os.getpid():
+        while idle:
+            idle.pop().close()

@@ -28,7 +28,12 @@ class SqlSteps:
         self._c.change_many(
             "INSERT INTO step_entries (project, key, step, created_us, document) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT DO NOTHING",
-            ((entry.project, entry.key, entry.step, entry.created_us, _entry.text(entry)) for entry in entries),
+            (
+                (entry.project, entry.key, entry.step, entry.created_us, _entry.text(entry))
+                for entry in sorted(
+                    entries, key=lambda entry: entry.key
+                )  # two runs that add the same never lock crosswise
+            ),
         )
 
     def newest(self, project: str, step: str, *, limit: int = 10) -> list[StepEntry]:
