@@ -121,8 +121,7 @@ class TestShow:
 
     def test_machines_get_an_overview(self, capsys: Capture) -> None:
         found = clew_json(capsys, "runs", "show", f"{1:032x}")
-        plain = {"run", "experiment", "metrics", "artifacts", "inputs", "outputs", "steps", "children"}
-        assert set(found) == {*plain, "certificates"}
+        assert set(found) == {"run", "experiment", "metrics", "artifacts", "inputs", "outputs", "steps", "children"}
 
     def test_an_unknown_run(self, capsys: Capture) -> None:
         code, _, err = clew(capsys, "runs", "show", "delta")

@@ -6,6 +6,7 @@ event that was moved, one that was put in, one whose predecessor is gone. Reason
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import msgspec
@@ -13,21 +14,33 @@ import msgspec
 from clew.audit.problem import Found, Problems, named
 from clew.core.types.event import START, ChainTail, Event, SealedEvent, chain_hash
 
-__all__ = ["ChainWalk", "Odd", "read_event"]
+__all__ = ["ChainWalk", "Odd", "Shift", "read_event"]
 
 _MOST_ODD = 1000
-_FARTHEST = 8
+_FARTHEST, _BEFORE = 8, 3
 _COLUMNS = ("id", "project", "kind", "subject")
 _decoder = msgspec.json.Decoder(Event)
 
 
 @dataclass(frozen=True)
 class Odd:
-    """A row that does not fit where it stands; `follows` says that its predecessor is not known to be right."""
+    """A row that does not fit where it stands.
+
+    `before` are the hashes of the rows before it; `follows` says that its predecessor is not known to be right.
+    """
 
     row: SealedEvent
-    previous: str
+    before: tuple[str, ...]
     follows: bool
+
+
+@dataclass(frozen=True)
+class Shift:
+    """From `row` on, rows stand `step` places further on than they were sealed: `added` stand before it."""
+
+    row: SealedEvent
+    step: int
+    added: tuple[SealedEvent, ...]
 
 
 @dataclass
@@ -45,13 +58,14 @@ class ChainWalk:
     odd: list[Odd] = field(default_factory=list)
     gaps: list[tuple[int, int]] = field(default_factory=list)
     hashes_wrong: dict[int, SealedEvent] = field(default_factory=dict)
-    shifts: list[tuple[SealedEvent, int]] = field(default_factory=list)
+    shifts: list[Shift] = field(default_factory=list)
     last: SealedEvent | None = None
     _expected: int = 1
     _shift: int = 0
     _stored: str = START
     _computed: str = START
     _sure: bool = True
+    _recent: deque[SealedEvent] = field(default_factory=lambda: deque(maxlen=_FARTHEST + 2))
 
     def see(self, row: SealedEvent) -> Event | None:
         """Look at the next row.
@@ -74,6 +88,7 @@ class ChainWalk:
         self._sure = fits
         self._computed = chain_hash(row.position - self._shift, self._stored, row.document)
         self._stored, self._expected, self.last = row.hash, row.position + 1, row
+        self._recent.append(row)
         return event
 
     def end(self) -> None:
@@ -82,7 +97,7 @@ class ChainWalk:
         if self.tail.position > position:
             self._gap(position + 1, self.tail.position)
         elif self.tail.position < position:
-            text = f"the chain is said to end at {self.tail.position}, and it goes on to {position}"
+            text = f"the end of the chain is said to be {self.tail.position}, and it goes on to {position}"
             self.problems.add(named(Found.TAIL, self.tail.position, None, text))
         elif self.last and self.tail.hash != self.last.hash:
             text = "the end of the chain is said to have another hash than its last event"
@@ -104,7 +119,9 @@ class ChainWalk:
             return False
         for shift in (step for far in range(1, _FARTHEST + 1) for step in (self._shift + far, self._shift - far)):
             if chain_hash(row.position - shift, self._stored, row.document) == row.hash:
-                self.shifts.append((self.odd[-1].row if self.odd else row, shift - self._shift))
+                first, step = (self.odd[-1].row if self.odd else row), shift - self._shift
+                added = tuple(each for each in self._recent if 0 < first.position - each.position <= step)
+                self.shifts.append(Shift(first, step, added))
                 self._shift = shift
                 return True
         return False
@@ -118,7 +135,8 @@ class ChainWalk:
 
     def _keep(self, row: SealedEvent, *, follows: bool) -> None:
         if len(self.odd) < _MOST_ODD:
-            self.odd.append(Odd(row, self._stored, follows))
+            before = tuple(each.hash for each in self._recent)[-_BEFORE:]
+            self.odd.append(Odd(row, before, follows))
         else:
             text = "it does not follow from the event before it"
             self.problems.add(named(Found.CHANGED, row.position, read_event(row.document), text))

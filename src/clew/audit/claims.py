@@ -14,7 +14,7 @@ from clew.audit.problem import Found, Problem, Problems, named
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import NotFound
 from clew.core.types.dataset import DatasetVersion, LogBatch
-from clew.core.types.event import Event
+from clew.core.types.event import Event, SealedEvent
 from clew.core.types.model import Alias, ModelVersion
 from clew.store.account import artifacts_digest, row_digest, series_digest
 
@@ -55,7 +55,12 @@ class Claims:
             "trial.superseded": self._trial,
         }
 
-    def see(self, event: Event, position: int) -> None:
+    def see(self, event: Event | None, row: SealedEvent) -> None:
+        """Look at a row of the chain, with its event if it can be read."""
+        if event is not None:
+            self.claim(event, row.position)
+
+    def claim(self, event: Event, position: int) -> None:
         """Compare what an event claims with what there is; position 0 is an event that is not sealed yet."""
         see = self._see.get(event.kind)
         if see is not None:

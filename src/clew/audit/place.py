@@ -18,12 +18,8 @@ __all__ = ["explain"]
 _MOST_TRIES = 50_000
 
 
-def explain(walk: ChainWalk) -> list[str]:
-    """Add to the walk's problems what its odd rows and gaps mean.
-
-    Returns:
-        What cannot be known of them.
-    """
+def explain(walk: ChainWalk) -> None:
+    """Add to the walk's problems what its odd rows and gaps mean."""
     places, hashes = _places(walk), _hashes(walk)
     tries = iter(range(_MOST_TRIES))
     moved: dict[int, int] = {}
@@ -38,7 +34,8 @@ def explain(walk: ChainWalk) -> list[str]:
             walk.problems.add(of_row(Found.MOVED, odd.row, text, position=place))
     _tell_shifts(walk)
     _tell_gaps(walk, moved)
-    return [unknown for odd in left for unknown in _tell_left(walk, odd)]
+    for odd in left:
+        _tell_left(walk, odd)
 
 
 def of_row(found: Found, row: SealedEvent, text: str, *, position: int | None = None) -> Problem:
@@ -62,15 +59,15 @@ def _places(walk: ChainWalk) -> list[int]:
 
 
 def _hashes(walk: ChainWalk) -> list[str]:
-    near = [value for odd in walk.odd for value in (odd.previous, odd.row.hash)]
+    near = [value for odd in walk.odd for value in (*odd.before, odd.row.hash)]
     return list(dict.fromkeys([START, *near]))
 
 
 def _shifts(walk: ChainWalk) -> list[int]:
     """Every count by which rows stand away from where they were sealed."""
     total, found = 0, [0]
-    for _, step in walk.shifts:
-        total += step
+    for shift in walk.shifts:
+        total += shift.step
         found.append(total)
     return found
 
@@ -88,10 +85,14 @@ def _place_of(row: SealedEvent, places: list[int], hashes: list[str], tries: Ite
 
 
 def _tell_shifts(walk: ChainWalk) -> None:
-    for row, step in walk.shifts:
-        if step < 0:
-            text = f"{-step} events were taken away before this one, and those behind numbered anew"
-            walk.problems.add(of_row(Found.MISSING, row, text))
+    for shift in walk.shifts:
+        if shift.step < 0:
+            text = f"{-shift.step} events were taken away before this one, and those behind numbered anew"
+            walk.problems.add(of_row(Found.MISSING, shift.row, text))
+        for row in shift.added:
+            walk.problems.add(
+                of_row(Found.INSERTED, row, "the chain never held it, and those behind are numbered anew")
+            )
 
 
 def _tell_gaps(walk: ChainWalk, moved: dict[int, int]) -> None:
@@ -114,14 +115,17 @@ def _without(numbers: range, moved: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield start, numbers.stop - 1
 
 
-def _tell_left(walk: ChainWalk, odd: Odd) -> Iterator[str]:
+def _tell_left(walk: ChainWalk, odd: Odd) -> None:
     row = odd.row
-    grown = any(step > 0 and row.position <= first.position <= row.position + step for first, step in walk.shifts)
+    if any(row is each for shift in walk.shifts for each in (shift.row, *shift.added)):
+        return  # told already
     if row.position in walk.hashes_wrong:
         walk.problems.add(of_row(Found.HASH, row, "its hash was changed; the event itself is as it was sealed"))
-    elif grown or not 0 < row.position <= max(walk.tail.position, walk.last.position if walk.last else 0):
+    elif not 0 < row.position <= walk.tail.position:
         walk.problems.add(of_row(Found.INSERTED, row, "the chain never held it"))
-    elif odd.follows or any(first is row for first, _ in walk.shifts):
-        yield f"event {row.position} stands behind one that is gone or changed: whether it was changed is not known"
+    elif odd.follows:
+        text = "it stands behind one that is gone or changed: nothing shows whether it was changed too"
+        walk.problems.add(of_row(Found.DOUBTFUL, row, text))
     else:
-        walk.problems.add(of_row(Found.CHANGED, row, "it is not what was sealed"))
+        before = f" (or event {row.position - 1} was changed and hashed anew)" if row.position > 1 else ""
+        walk.problems.add(of_row(Found.CHANGED, row, f"it is not what was sealed{before}"))

@@ -14,9 +14,10 @@ _MOST = 1000
 
 
 class Found(StrEnum):
-    """What is wrong."""
+    """What is wrong. Doubtful is an event of which nothing shows any more whether it is what was sealed."""
 
     CHANGED = "changed"
+    DOUBTFUL = "doubtful"
     MISSING = "missing"
     INSERTED = "inserted"
     MOVED = "moved"

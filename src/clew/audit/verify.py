@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from clew.audit.chain import ChainWalk
+from clew.audit.checkpoint import Witnesses
 from clew.audit.claims import Claims
 from clew.audit.place import explain
-from clew.audit.problem import Problems, Verification
+from clew.audit.problem import Found, Problem, Problems, Verification
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 
@@ -24,20 +25,26 @@ _MOST_WAITING = 1_000_000
 _BEFORE_ALL = -(2**62)
 
 
-def verify(stores: Stores, *, look: Look | None = None) -> Verification:
+def verify(stores: Stores, *, witnesses: Sequence[Witnesses] = (), look: Look | None = None) -> Verification:
     """Recompute the chain of a project, and compare the state with what its events say.
 
     Args:
         stores: the project.
+        witnesses: checkpoints to hold the chain against, by place.
         look: told of progress.
     """
     with stores.ledger.read() as tx:
         problems, project = Problems(), stores.project
         walk, claims = ChainWalk(tx.events.tail(project), problems), Claims(tx, project)
-        _walk(tx, project, walk, claims, look)
-        unknown = explain(walk)
+        _walk(tx, project, walk, [claims, *witnesses], look)
+        explain(walk)
         waiting = _see_waiting(tx, project, claims)
         claims.end(problems)
+        for row, what in tx.disagreements():
+            problems.add(Problem(found=Found.COLUMN, text=f"{row}: {what}", row=row))
+    for each in witnesses:
+        for problem in each.end(walk.tail):
+            problems.add(problem)
     size = walk.tail.position
     return Verification(
         size=size,
@@ -45,20 +52,22 @@ def verify(stores: Stores, *, look: Look | None = None) -> Verification:
         events=walk.events,
         rows=claims.rows,
         waiting=waiting,
-        checkpoints=0,
+        checkpoints=sum(len(each.lines) for each in witnesses),
         problem_count=problems.count,
         problems=sorted(problems.first, key=lambda problem: (not problem.position, problem.position)),
-        unknown=[*unknown, *_unknown(claims, waiting)],
+        unknown=_unknown(claims, waiting, size, witnesses),
     )
 
 
-def _walk(tx: Transaction, project: str, walk: ChainWalk, claims: Claims, look: Look | None) -> None:
+def _walk(
+    tx: Transaction, project: str, walk: ChainWalk, readers: Sequence[Claims | Witnesses], look: Look | None
+) -> None:
     after = _BEFORE_ALL
     while rows := tx.events.sealed(project, after=after, limit=_AT_ONCE):
         for row in rows:
             event = walk.see(row)
-            if event is not None:
-                claims.see(event, row.position)
+            for reader in readers:
+                reader.see(event, row)
         after = rows[-1].position
         if look is not None:
             look(walk.events, walk.tail.position)
@@ -69,15 +78,18 @@ def _see_waiting(tx: Transaction, project: str, claims: Claims) -> int:
     """What waits tells of rows as well."""
     waiting = tx.events.waiting(project, limit=_MOST_WAITING)
     for event in waiting:
-        claims.see(event, 0)
+        claims.claim(event, 0)
     return len(waiting)
 
 
-def _unknown(claims: Claims, waiting: int) -> Sequence[str]:
+def _unknown(claims: Claims, waiting: int, size: int, witnesses: Sequence[Witnesses]) -> list[str]:
     said = []
     if waiting:
         said.append(f"{waiting} events are not sealed yet: until then nothing shows an edit of them")
     if claims.older:
         said.append(f"{claims.older} rows were made before events said what rows hold: nothing shows an edit of them")
-    said.append("without a checkpoint nobody can tell whether the end was cut off, or everything was hashed anew")
+    if not any(each.lines for each in witnesses):
+        said.append("without a checkpoint nobody can tell whether the end was cut off, or everything was hashed anew")
+    elif behind := max(0, size - max(each.covers for each in witnesses)):
+        said.append(f"{behind} events stand behind the last checkpoint: nothing would show that they were cut off")
     return said

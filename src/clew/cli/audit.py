@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +12,7 @@ from clew.cli import output
 from clew.cli.command import command, group
 
 if TYPE_CHECKING:
+    from clew.audit.destination import Destination
     from clew.audit.problem import Verification
     from clew.workspace import Workspace
 
@@ -25,30 +28,105 @@ def audit() -> None:
     "verify",
     examples=[
         ("clew audit verify", "recompute every hash, and compare rows with what events say of them"),
+        ("clew audit verify --checkpoint /mnt/worm/flights.jsonl", "also see whether the end was cut off"),
+        ("clew audit verify --checkpoint git:../records --key 8c1f…", "believe one key only"),
     ],
 )
-def verify_command(*, as_json: bool) -> None:
+@click.option(
+    "--checkpoint", "places", multiple=True, help="A file of checkpoints, or git:PATH of a repository; may be repeated."
+)
+@click.option("--key", default="", help="Public key or fingerprint that checkpoints must be signed with.")
+def verify_command(*, places: tuple[str, ...], key: str, as_json: bool) -> None:
     """Recompute the chain of events, and name what was changed.
 
-    Ends with exit code 1 when an event or a row was edited, deleted, put in or moved. What waits to be sealed is sealed
-    first. Says what it cannot know.
+    Ends with exit code 1 when an event or a row was edited, deleted, put in or moved, or when a checkpoint does not
+    agree. What waits to be sealed is sealed first. Says what it cannot know.
     """
+    from clew.audit.checkpoint import Witnesses
     from clew.audit.verify import verify
     from clew.cli.progress import progress
+    from clew.core.errors import NotFound
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
         _seal_first(workspace)
+        project, witnesses = workspace.stores.project, []
+        for place in places:
+            lines = _place(workspace, place).lines()
+            if not lines:
+                raise NotFound("checkpoint", place, hint=f"clew audit checkpoint --to {place}")
+            witnesses.append(Witnesses(lines, project, key))
         with progress("verifying", unit="events") as shown:
 
             def look(done: int, total: int) -> None:
                 shown.total = total
                 shown.move_to(done)
 
-            found = verify(workspace.stores, look=look)
+            found = verify(workspace.stores, witnesses=witnesses, look=look)
     _show(found, as_json=as_json)
     if not found.holds:
         raise click.exceptions.Exit(1)
+
+
+@command(
+    "checkpoint",
+    examples=[
+        ("clew audit checkpoint --to /mnt/worm/flights.jsonl", "add one line to a file that only grows"),
+        ("clew audit checkpoint --to git:../records", "commit it to the branch clew-checkpoints of a repository"),
+    ],
+)
+@click.option("--to", "place", required=True, help="A file, or git:PATH of a repository.")
+def checkpoint_command(*, place: str, as_json: bool) -> None:
+    """Sign how long the chain is and what its last hash is, and keep that outside.
+
+    Signs with the key in CLEW_SIGNING_KEY, or in ~/.config/clew/keys, which is made when there is none. Adds nothing
+    when nothing was sealed since the last checkpoint there.
+    """
+    from clew.audit.checkpoint import add_checkpoint
+    from clew.store.signing import open_key
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        key = open_key()
+        added = add_checkpoint(workspace.stores, _place(workspace, place), key)
+    if added is None:
+        output.text("nothing was sealed since the last checkpoint", {"added": None}, as_json=as_json)
+        return
+    words = f"{place}: {added.size} events, {added.root[:16]}…, signed by {key.fingerprint}"
+    output.text(words, {"added": {name: getattr(added, name) for name in added.__struct_fields__}}, as_json=as_json)
+
+
+@command(
+    "export",
+    examples=[
+        ("clew audit export > events.jsonl", "every sealed event, for somebody who checks it without clew"),
+        ("clew audit export --after 1000 --to more.jsonl", "those behind the thousandth"),
+    ],
+)
+@click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), help="A file; stdout by default.")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Start behind this sequence number.")
+def export_command(*, path: Path | None, after: int, as_json: bool) -> None:
+    """Write the chain, one line of JSON for each event.
+
+    Each line holds position, hash and event; the event is the very text that was hashed. What waits is sealed first.
+    """
+    from clew.audit.export import export
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        _seal_first(workspace)
+        if path is None:
+            export(workspace.stores, sys.stdout.buffer.write, after=after)
+            return
+        with path.open("wb") as file:
+            count = export(workspace.stores, file.write, after=after)
+    output.text(f"{count} events in {path}", {"events": count, "path": str(path)}, as_json=as_json)
+
+
+def _place(workspace: Workspace, place: str) -> Destination:
+    from clew.audit.destination import destination_of
+
+    return destination_of(place, base=Path.cwd(), project=workspace.stores.project)
 
 
 def _seal_first(workspace: Workspace) -> None:
@@ -64,21 +142,22 @@ def _seal_first(workspace: Workspace) -> None:
 
 def _show(found: Verification, *, as_json: bool) -> None:
     if as_json:
-        output.record({**_fields(found), "holds": found.holds}, as_json=True)
+        fields = {name: getattr(found, name) for name in found.__struct_fields__}
+        output.record({**fields, "holds": found.holds}, as_json=True)
         return
     if found.problems:
         columns = ["position", "found", "kind", "at_us", "id", "text"]
         output.table(found.problems, columns, as_json=False)
     count = output.amount(found.problem_count, "problem" if found.problem_count == 1 else "problems")
-    verdict = "nothing is wrong" if found.holds else f"{count}"
-    looked = f"{output.amount(found.events)} events and {output.amount(found.rows)} rows were compared"
+    verdict = "nothing is wrong" if found.holds else count
+    looked = f"{output.amount(found.events)} events, {output.amount(found.rows)} rows"
+    if found.checkpoints:
+        looked += f" and {output.amount(found.checkpoints)} checkpoints"
     output.text(f"{verdict}: {looked}; the chain ends at {found.size}, {found.root[:16]}…", as_json=False)
     for unknown in found.unknown:
         output.note(f"not known: {unknown}")
 
 
-def _fields(found: Verification) -> dict[str, object]:
-    return {name: getattr(found, name) for name in found.__struct_fields__}
-
-
 audit.add_command(verify_command)
+audit.add_command(checkpoint_command)
+audit.add_command(export_command)

@@ -163,14 +163,9 @@ def _number(field: str, value: float) -> str:
 
 
 def _time(us: int) -> str:
-    from datetime import UTC, datetime, timedelta
+    from datetime import UTC, datetime
 
-    at = datetime(1970, 1, 1, tzinfo=UTC)
-    try:
-        at = (at + timedelta(microseconds=us)).astimezone()
-    except (OverflowError, ValueError, OSError):  # before the year 1 or behind 9999 where we are
-        return f"{us} µs"
-    return at.strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(us / 1e6, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _size(size_bytes: float) -> str:

@@ -36,11 +36,12 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
     """Run queued and scheduled jobs.
 
     Moves decisions from the replicas' journals into the logs, judges windows, raises alerts, trains again and promotes,
-    as clew.toml says; seals events within a second. Several workers share the work.
+    as clew.toml says; seals events within a second, and adds checkpoints. Several workers share the work.
     """
     from clew.worker.handlers import handlers_of
     from clew.worker.schedule import Schedule
     from clew.worker.sealing import sealing
+    from clew.worker.witness import Witness
     from clew.worker.worker import Worker
     from clew.workspace import open_workspace
 
@@ -55,10 +56,10 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     with open_workspace() as workspace:
-        schedule = Schedule(workspace, every_s=every_s)
+        schedule, witness = Schedule(workspace, every_s=every_s), Witness(workspace)
         running = Worker(workspace.stores, f"{socket.gethostname()}/{os.getpid()}", handlers_of(workspace))
         if once:
-            with sealing(workspace.stores):
+            with sealing(workspace.stores, after=witness.look):
                 schedule.look(now=True)
                 done = running.drain(stop)
             output.text(f"{done} jobs done", {"jobs": done}, as_json=as_json)
@@ -67,5 +68,5 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
             output.json_line({"worker": "running"})
         else:
             output.note("the worker runs; Ctrl-C stops it after the job at hand, Ctrl-C again at once")
-        with sealing(workspace.stores):
+        with sealing(workspace.stores, after=witness.look):
             running.run(stop, before=schedule.look)

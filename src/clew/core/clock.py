@@ -39,8 +39,5 @@ def parse_us(text: str) -> int:
         ValueError: the text is no time.
     """
     at = datetime.fromisoformat(text)
-    try:
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f"{text} lies outside of the years 1 to 9999") from error
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return (at - _EPOCH) // timedelta(microseconds=1)

@@ -21,6 +21,7 @@ from clew.core.types.value import BinaryValue, MulticlassValue, RegressionValue
 from clew.settings.environment import OVERRIDES
 from clew.settings.render import render_value
 from clew.settings.sections import (
+    AuditSettings,
     EndpointSettings,
     GateSettings,
     HarvestSettings,
@@ -38,6 +39,7 @@ TABLES: list[tuple[str, type[msgspec.Struct], str]] = [
     ("[project]", ProjectSettings, ""),
     ("[storage]", StorageSettings, "See [how to use PostgreSQL](../how-to/postgresql.md)."),
     ("[policy]", PolicySettings, ""),
+    ("[audit]", AuditSettings, "See [how to audit](../how-to/audit.md)."),
     ("[checks.DATASET]", Checks, "See [data checks](../design/checks.md) for their exact meaning."),
     (
         "[checks.DATASET.columns]",

@@ -18,6 +18,7 @@ from clew.core.errors import Invalid
 from clew.core.types.run import Scalar
 
 __all__ = [
+    "AuditSettings",
     "EndpointSettings",
     "GateSettings",
     "HarvestSettings",
@@ -45,9 +46,7 @@ def _inside(name: str, value: float, low: float, high: float) -> None:
 
 
 def _at_least(name: str, value: float, low: float) -> None:
-    if not math.isfinite(value):
-        raise Invalid(f"{name} = {value} is no finite number")
-    if value < low:
+    if not (low <= value and math.isfinite(value)):
         raise Invalid(f"{name} = {value} is below {low}")
 
 
@@ -102,6 +101,23 @@ class PolicySettings(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.approvals < 0:
             raise Invalid(f"approvals = {self.approvals} is negative")
+
+
+class AuditSettings(Section, frozen=True, kw_only=True):
+    """Where the worker sends signed checkpoints of the chain of events."""
+
+    checkpoint_to: Annotated[
+        list[str],
+        _says(
+            description="Files, or `git:PATH` of repositories, that checkpoints are added to. Relative paths start at "
+            "`clew.toml`. Keep them where those cannot write who can write the project."
+        ),
+    ] = []
+    every_hours: Annotated[float, _says(description="Hours between two checkpoints of a place.")] = 24.0
+
+    def __post_init__(self) -> None:
+        if not self.every_hours > 0:
+            raise Invalid(f"every_hours = {self.every_hours} is not above 0")
 
 
 class GateSettings(Section, frozen=True, kw_only=True):

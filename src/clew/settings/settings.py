@@ -9,6 +9,7 @@ import msgspec
 from clew.core.types.checks import Checks
 from clew.core.types.value import ValueContract
 from clew.settings.sections import (
+    AuditSettings,
     EndpointSettings,
     GateSettings,
     MonitorSettings,
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     project: Annotated[ProjectSettings, _says(description="Which project this folder is.")] = ProjectSettings()
     storage: Annotated[StorageSettings, _says(description="Where rows are kept.")] = StorageSettings()
     policy: Annotated[PolicySettings, _says(description="What this project allows.")] = PolicySettings()
+    audit: Annotated[AuditSettings, _says(description="Where checkpoints of the chain of events go.")] = AuditSettings()
     checks: Annotated[dict[str, Checks], _says(description="What must hold for the rows of a dataset.")] = {}
     value: Annotated[
         dict[str, ValueContract], _says(description="What right and wrong decisions of a model are worth.")

@@ -452,6 +452,9 @@ class Transaction(Protocol):
     def events(self) -> Events: ...
     @property
     def edges(self) -> Edges: ...
+    def disagreements(self) -> Iterable[tuple[str, str]]:
+        """Rows that say one thing to who looks them up and another to who reads them: their names, and what differs."""
+        ...
 
 
 class Ledger(Protocol):

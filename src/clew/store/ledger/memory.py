@@ -636,6 +636,9 @@ class MemoryTransaction:
         self.events = MemoryEvents(tables)
         self.edges = MemoryEdges(tables)
 
+    def disagreements(self) -> list[tuple[str, str]]:
+        return []  # there is nothing beside what is read
+
 
 class MemoryLedger:
     """`clew.core.contracts.ledger.Ledger` without a file; gone with the process."""

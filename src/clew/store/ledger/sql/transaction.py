@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from clew.store.ledger.sql.accounts import SqlAccounts
+from clew.store.ledger.sql.agreement import disagreements
 from clew.store.ledger.sql.connection import Connection
 from clew.store.ledger.sql.datasets import SqlDatasets, SqlLogs
 from clew.store.ledger.sql.edges import SqlEdges
@@ -93,3 +95,6 @@ class SqlTransaction:
     @cached_property
     def edges(self) -> SqlEdges:
         return SqlEdges(self._c)
+
+    def disagreements(self) -> Iterator[tuple[str, str]]:
+        return disagreements(self._c)
