@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt
-from clew.core.extras import require
 from clew.core.ids import Digest
 from clew.core.types.dataset import LogBatch
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.endpoint import Endpoint
-from clew.core.types.signature import Dtype, Signature
+from clew.core.types.signature import Signature
 from clew.serving.journal import HEADER, is_written, read_frames, segments, torn_bytes
-from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowRecord, decode, row_id
+from clew.serving.log_rows import DecisionRows, label_frame, shadow_frame
+from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowRecord, decode
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,14 +62,17 @@ class _Range:
 
     start: int
     end: int
-    decisions: dict[str, list[DecisionRecord]] = field(default_factory=dict)
+    decisions: dict[str, DecisionRows] = field(default_factory=dict)
     shadows: list[ShadowRecord] = field(default_factory=list)
     labels: list[LabelRecord] = field(default_factory=list)
 
     def add(self, record: Record, end: int) -> None:
         self.end = end
         if isinstance(record, DecisionRecord):
-            self.decisions.setdefault(record.version, []).append(record)
+            rows = self.decisions.get(record.version)
+            if rows is None:
+                rows = self.decisions[record.version] = DecisionRows()
+            rows.add(record)
         elif isinstance(record, ShadowRecord):
             self.shadows.append(record)
         else:
@@ -172,8 +175,8 @@ def _move(
     source = f"{journal}@{some.start}"
     batches: list[LogBatch] = []
     edges: list[tuple[str, LogBatch]] = []
-    for version, records in some.decisions.items():
-        frame = _decisions(records, signature_of(version))
+    for version, rows in some.decisions.items():
+        frame = rows.frame(signature_of(version))
         counts = profile_of(version, frame) if profile_of else None
         profile = stores.objects.put(counts) if counts else Digest("")
         batch = _batch(stores, endpoint.predictions, frame, source=f"{source}/{version}", end=some.end)
@@ -181,9 +184,9 @@ def _move(
         batches.append(batch)
         edges.append((version, batch))
     if some.shadows:
-        batches.append(_batch(stores, endpoint.shadows, _shadows(some.shadows), source=source, end=some.end))
+        batches.append(_batch(stores, endpoint.shadows, shadow_frame(some.shadows), source=source, end=some.end))
     if some.labels:
-        batches.append(_batch(stores, endpoint.labels, _labels(some.labels), source=source, end=some.end))
+        batches.append(_batch(stores, endpoint.labels, label_frame(some.labels), source=source, end=some.end))
     with stores.ledger.write() as tx:
         logs = (endpoint.predictions, endpoint.shadows, endpoint.labels)
         if max(HEADER, *(tx.logs.drained(log, journal) for log in logs)) != some.start:
@@ -199,7 +202,7 @@ def _move(
             for version, batch in edges
         )
     moved.batches += len(batches)
-    moved.predictions += sum(record.rows for records in some.decisions.values() for record in records)
+    moved.predictions += sum(len(rows.ids) for rows in some.decisions.values())
     moved.shadows += sum(len(record.scores) for record in some.shadows)
     moved.labels += sum(len(record.labels) for record in some.labels)
 
@@ -222,86 +225,3 @@ def _batch(stores: Stores, dataset: str, frame: pl.DataFrame, *, source: str, en
         source=source,
         source_end=end,
     )
-
-
-def _decisions(records: list[DecisionRecord], signature: Signature) -> pl.DataFrame:
-    """One row per decision; `inputs` is a struct of the model's columns."""
-    require("polars")
-    import polars as pl
-
-    counts = [record.rows for record in records]
-    inputs = {
-        each.name: pl.Series(
-            each.name, [value for record in records for value in record.columns[each.name]], dtype=_dtype(each.dtype)
-        )
-        for each in signature.inputs
-    }
-    return pl.DataFrame(
-        {
-            "id": [row_id(record.first_id, row) for record in records for row in range(record.rows)],
-            "request": _repeat([record.request or record.first_id for record in records], counts),
-            "row": pl.Series([row for count in counts for row in range(count)], dtype=pl.Int32),
-            "key": [key for record in records for key in (record.keys or [""] * record.rows)],
-            "time_us": _repeat([record.time_us for record in records], counts),
-            "received_us": _repeat([record.received_us for record in records], counts),
-            "latency_us": _repeat([record.latency_us for record in records], counts),
-            "version": _repeat([record.version for record in records], counts),
-            "runtime": _repeat([record.runtime for record in records], counts),
-            "score": pl.Series([score for record in records for score in record.scores], dtype=pl.Float64),
-            "decision": [decision for record in records for decision in record.decisions],
-            "inputs": pl.DataFrame(inputs).to_struct("inputs"),
-        }
-    )
-
-
-def _shadows(records: list[ShadowRecord]) -> pl.DataFrame:
-    require("polars")
-    import polars as pl
-
-    counts = [len(record.scores) for record in records]
-    return pl.DataFrame(
-        {
-            "id": [row_id(record.first_id, row) for record in records for row in range(len(record.scores))],
-            "time_us": _repeat([record.time_us for record in records], counts),
-            "version": _repeat([record.version for record in records], counts),
-            "runtime": _repeat([record.runtime for record in records], counts),
-            "score": pl.Series([score for record in records for score in record.scores], dtype=pl.Float64),
-            "decision": [decision for record in records for decision in record.decisions],
-        }
-    )
-
-
-def _labels(records: list[LabelRecord]) -> pl.DataFrame:
-    """`label` is the JSON text of the value, so that one column holds what any model decides."""
-    require("polars")
-    import polars as pl
-
-    counts = [len(record.labels) for record in records]
-    return pl.DataFrame(
-        {
-            "id": [id for record in records for id in record.ids],  # noqa: A001
-            "key": [key for record in records for key in record.keys],
-            "time_us": _repeat([record.time_us for record in records], counts),
-            "received_us": _repeat([record.received_us for record in records], counts),
-            "label": [msgspec.json.encode(label).decode() for record in records for label in record.labels],
-        }
-    )
-
-
-def _repeat(values: list[Any], counts: list[int]) -> list[Any]:
-    return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
-
-
-def _dtype(dtype: Dtype) -> Any:
-    """The column type in the log. Numbers stay as they came: a model that takes 32 bits narrows them itself."""
-    require("polars")
-    import polars as pl
-
-    return {
-        Dtype.BOOL: pl.Boolean,
-        Dtype.INT64: pl.Int64,
-        Dtype.TIME: pl.Int64,
-        Dtype.FLOAT32: pl.Float64,
-        Dtype.FLOAT64: pl.Float64,
-        Dtype.STRING: pl.String,
-    }[dtype]
