@@ -19,12 +19,13 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from clew.core.errors import Invalid
@@ -149,6 +150,24 @@ def test_the_graph_does_what_the_model_does(name: str) -> None:
     assert original.decide(sample.values)[1] == ours.decide(sample.values)[1] or target.dtype == float
     assert found.compilation.chosen is RuntimeKind.COMPILED
     assert [cost.runtime for cost in found.compilation.costs] == [RuntimeKind.ORIGINAL, RuntimeKind.COMPILED]
+
+
+@pytest.mark.parametrize(
+    ("model", "target"),
+    [
+        (CalibratedClassifierCV(hist(), cv=2), LATE),
+        (CalibratedClassifierCV(hist(), cv=2), PERIOD),
+        (CalibratedClassifierCV(GradientBoostingClassifier(n_estimators=10), cv=2), LATE),
+        (CalibratedClassifierCV(RandomForestClassifier(10, max_depth=6), cv=2), LATE),
+        (VotingClassifier([("a", hist()), ("b", LogisticRegression())], voting="soft"), LATE),
+    ],
+    ids=["calibrated", "calibrated, three classes", "calibrated boosting", "calibrated forest", "soft votes"],
+)
+def test_models_around_models_are_compiled(model: Any, target: Any) -> None:
+    found, original, ours, sample = compiled(pipeline(model, numbers=imputed()).fit(FLIGHTS, target), FLIGHTS)
+    assert found.compilation.parity is not None
+    assert found.compilation.parity.difference <= 1e-5
+    assert original.decide(sample.values)[1] == ours.decide(sample.values)[1]
 
 
 @pytest.mark.parametrize("name", ["hist", "hist with categorical splits", "forest", "logistic", "ridge", "boosted"])
@@ -277,8 +296,8 @@ def test_what_cannot_be_converted_is_served_as_it_is() -> None:
     table = FLIGHTS.select("hour", "distance").to_numpy().astype(float)
     doubled = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()).fit(table, LATE)
     assert "not compiled (float64: " in original_only(doubled, table).reason
-    calibrated = CalibratedClassifierCV(hist(), cv=2).fit(table, LATE)
-    assert "raw scores of a HistGradientBoostingClassifier" in original_only(calibrated, table).reason
+    vectors = SVC().fit(table, LATE)
+    assert "not compiled (float64: " in original_only(vectors, table).reason
     times = FLIGHTS.select(pl.datetime(2013, 1, 1) + pl.duration(hours="hour"), "wind")
     front = ColumnTransformer([("numbers", "passthrough", ["wind"])])
     timed = Pipeline([("front", front), ("model", hist())]).fit(times, LATE)

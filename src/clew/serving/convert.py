@@ -74,12 +74,13 @@ def convert(plan: Plan, signature: Signature, *, exact: bool) -> tuple[bytes, Gr
         Exception: whatever skl2onnx raises about what it cannot convert.
     """
     skl2onnx = require("skl2onnx")
+    model = _plain(plan.model)
     ours = {**tree_converters(), **double_converters()} if exact else {}
     proto = skl2onnx.convert_sklearn(
-        plan.model,
+        model,
         name="model",
         initial_types=[(tensor.name, _type_of(tensor)) for tensor in plan.tensors],
-        options=_options(plan.model, signature.scale),
+        options=_options(model, signature.scale),
         target_opset=dict(_OPSETS),
         custom_conversion_functions={cls: converter for cls, (converter, _) in ours.items()},
         custom_shape_calculators={cls: shapes for cls, (_, shapes) in ours.items()},
@@ -92,6 +93,32 @@ def convert(plan: Plan, signature: Signature, *, exact: bool) -> tuple[bytes, Gr
     given = {value.name for value in proto.graph.input}
     tensors = tuple(tensor for tensor in plan.tensors if tensor.name in given)
     return proto.SerializeToString(deterministic=True), Graph(tensors=tensors, output=output)
+
+
+def _plain(model: Any) -> Any:
+    """The model as skl2onnx takes it.
+
+    How soft votes are laid out by `transform` is refused, and nobody asks for it. Models around models compute in the
+    type that comes in: in double precision, where it is made so before them.
+    """
+    steps = getattr(model, "steps", None)
+    if isinstance(steps, list) and len(steps) > 1:
+        outer = copy.copy(model)
+        name, last = steps[-1]
+        outer.steps = [*steps[:-1], *_as_double(last), (name, _plain(last))]
+        return outer
+    if getattr(model, "flatten_transform", False):
+        model = copy.copy(model)
+        model.flatten_transform = False
+    return model
+
+
+def _as_double(model: Any) -> list[tuple[str, Any]]:
+    if type(model).__name__ not in ("CalibratedClassifierCV", "VotingClassifier"):
+        return []
+    import numpy as np
+
+    return [("clew_double", require("skl2onnx.sklapi").CastTransformer(dtype=np.float64))]
 
 
 def _options(model: Any, scale: Scale) -> dict[int, dict[str, bool]]:

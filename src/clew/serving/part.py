@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from clew.core.errors import Invalid
 from clew.core.extras import require
 
 __all__ = ["Part", "classifier_shapes", "regressor_shapes"]
@@ -23,8 +22,7 @@ class Part:
         self.name: str = operator.inputs[0].full_name
         self._double = require("onnx").TensorProto.DOUBLE
         classifies = hasattr(self.model, "classes_") and not gives_margin
-        if classifies and container.get_options(self.model, {"raw_scores": False})["raw_scores"]:
-            raise Invalid(f"raw scores of a {type(self.model).__name__} inside of another model are not converted")
+        self._raw = classifies and bool(container.get_options(self.model, {"raw_scores": False})["raw_scores"])
 
     def apply(self, op: str, *others: str, out: str = "", **attributes: Any) -> None:
         """Add a node that takes the tensor so far, and others."""
@@ -67,13 +65,19 @@ class Part:
         self.apply("Identity", out=self.operator.outputs[0].full_name)
 
     def give_probabilities(self, scale: float = 1.0) -> None:
-        """The tensor holds raw sums: one of the second of two classes, or one for each class."""
+        """The tensor holds raw sums: one of the second of two classes, or one for each class.
+
+        Inside of a model that wants them raw, as calibration does, they stay what they are.
+        """
+        out = self.operator.outputs[1].full_name
         if len(self.model.classes_) == 2:
             # both classes at once: an even number of values is worked on alike, however many rows there are
-            self.apply("Mul", self.constant([[-scale, scale]]))
-            self.apply("Sigmoid", out=self.operator.outputs[1].full_name)
+            self.apply("Mul", self.constant([[-1.0, 1.0] if self._raw else [-scale, scale]]))
+            self.apply("Identity" if self._raw else "Sigmoid", out=out)
+        elif self._raw:
+            self.apply("Identity", out=out)
         else:
-            self.apply("Softmax", out=self.operator.outputs[1].full_name, axis=1)
+            self.apply("Softmax", out=out, axis=1)
         self._label()
 
     def give_with_complement(self) -> None:
