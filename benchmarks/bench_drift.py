@@ -95,7 +95,7 @@ def rows(who: str, count: int) -> Numbers:
     return checks[who](count)
 
 
-def counts(who: str, windows: int, looks: int) -> Numbers:  # noqa: ARG001 - children are told who they are
+def counts(who: str, windows: int, looks: int) -> Numbers:
     """A comparison of one day of counts, and a look at all windows that a monitor compares."""
     import polars as pl
 
