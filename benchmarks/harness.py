@@ -22,7 +22,9 @@ the page of figures. A number whose name ends in `_per_s` is better when it is g
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
+import importlib.util
 import json
 import os
 import platform
@@ -133,20 +135,23 @@ class Bench:
         the same name that the function returned are kept.
         """
         told = self.fresh() / "told.json"
-        words = [str(peers.python_of(who)), sys.argv[0], "--child", function, "--told", str(told)]
-        words += ["--given", json.dumps({**given, "who": who}, default=str)]
-        with told.with_suffix(".log").open("w+b") as log:
+        words = [peers.python_of(who), sys.argv[0], "--child", function, "--told", told]
+        used = self.command([*words, "--given", json.dumps({**given, "who": who}, default=str)])
+        return {**used, **json.loads(told.read_text(encoding="utf-8"))}
+
+    def command(self, words: Sequence[object], *, cwd: Path | None = None) -> Numbers:
+        """Run a program; of its process: `wall_s`, `cpu_s` (both with its start), `peak_mb`."""
+        with tempfile.TemporaryFile(dir=self.folder) as log:
             began = time.perf_counter()
-            process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)
+            process = subprocess.Popen([str(word) for word in words], cwd=cwd, stdout=log, stderr=log)
             _, status, used = os.wait4(process.pid, 0)
             wall = time.perf_counter() - began
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode:
                 log.seek(0)
                 sys.stderr.write(log.read().decode(errors="replace")[-4000:])
-                raise SystemExit(f"{function} of {who} ended with {process.returncode}")
-        whole = {"wall_s": wall, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}
-        return {**whole, **json.loads(told.read_text(encoding="utf-8"))}
+                raise SystemExit(f"{' '.join(map(str, words))[:300]} ended with {process.returncode}")
+        return {"wall_s": wall, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}
 
     def repeat(self, measure: Callable[[], Numbers]) -> Numbers:
         """The medians of a measurement that is made as often as asked."""
@@ -272,6 +277,14 @@ def _arguments(description: str | None, known_peers: Sequence[str]) -> argparse.
     return parser
 
 
+def _compile() -> None:
+    """Keep the bytecode of clew, as an installed package has it, and let what is started read it."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    found = importlib.util.find_spec(CLEW)
+    for folder in found.submodule_search_locations or () if found else ():
+        compileall.compile_dir(folder, quiet=1)
+
+
 def run(main: Callable[[Bench], None], name: str, known_peers: Sequence[str] = ()) -> None:
     """What the file of a benchmark ends with: read the command line and measure, or be the child that is measured."""
     module: Any = sys.modules["__main__"]
@@ -280,6 +293,7 @@ def run(main: Callable[[Bench], None], name: str, known_peers: Sequence[str] = (
         told = getattr(module, asked.child)(**json.loads(asked.given))
         Path(asked.told).write_text(json.dumps(told), encoding="utf-8")
         return
+    _compile()
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="bench-", ignore_cleanup_errors=True) as folder:
         bench = Bench(name, asked, Path(folder), known_peers)
         bench.describe()

@@ -27,6 +27,14 @@ settings.register_profile("clew", deadline=None, derandomize="CI" in os.environ,
 settings.load_profile("clew")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _signing_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A key of the tests: none of them makes or uses the one of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLEW_SIGNING_KEY", str(tmp_path_factory.mktemp("keys") / "signing.pem"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A server that all processes of this test session share."""

@@ -121,7 +121,8 @@ class TestShow:
 
     def test_machines_get_an_overview(self, capsys: Capture) -> None:
         found = clew_json(capsys, "runs", "show", f"{1:032x}")
-        assert set(found) == {"run", "experiment", "metrics", "artifacts", "inputs", "outputs", "steps", "children"}
+        plain = {"run", "experiment", "metrics", "artifacts", "inputs", "outputs", "steps", "children"}
+        assert set(found) == {*plain, "certificates"}
 
     def test_an_unknown_run(self, capsys: Capture) -> None:
         code, _, err = clew(capsys, "runs", "show", "delta")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from clew.cli.main import main
+from clew.store.signing import open_key
 
 PIPELINE = """
 import clew
@@ -85,10 +86,34 @@ def same_steps(found: Any) -> dict[str, bool]:
     return {each["step"]: each["same"] for each in found["steps"]}
 
 
-def test_nothing_changed(again: Callable[..., Any]) -> None:
-    found = again()
+def test_nothing_changed_and_the_certificate_of_it(
+    again: Callable[..., Any], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "certificate.json"
+    found = again("--certificate", str(path))
     assert (found["verdict"], found["divergence"], found["factors"]) == ("bit-identical", None, [])
     assert found["using"] == []
+
+    assert main(["runs", "show", "train", "--json"]) == 0
+    [kept] = json.loads(capfd.readouterr().out)["certificates"]
+    assert kept["statement"]["verdict"] == "bit-identical"
+    assert kept["fingerprint"] == open_key().fingerprint
+    assert main(["runs", "show", found["run"]]) == 0
+    assert open_key().fingerprint[:12] in capfd.readouterr().out
+
+    assert main(["reproduce", "--verify", str(path)]) == 0
+    out = capfd.readouterr().out
+    assert "the key of this user" in out
+    assert "the same record" in out
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLEW_SIGNING_KEY", str(tmp_path / "another.pem"))
+    assert main(["reproduce", "--verify", str(path)]) == 0
+    out = capfd.readouterr().out
+    assert "got in another way" in out
+    assert "of this project" not in out
+    path.write_bytes(path.read_bytes().replace(b"bit-identical", b"same metrics!"))
+    assert main(["reproduce", "--verify", str(path)]) != 0
+    assert "does not hold" in capfd.readouterr().err
 
 
 def test_one_cell_of_the_data(again: Callable[..., Any]) -> None:
@@ -96,6 +121,7 @@ def test_one_cell_of_the_data(again: Callable[..., Any]) -> None:
     assert (found["verdict"], found["divergence"]["name"]) == ("different", "values")
     assert causes(found)[0].startswith("data rows: rows@1")
     assert found["using"] == ["data:rows=2"]
+    assert found["certificate"] == ""
 
 
 def test_one_line_of_a_helper(again: Callable[..., Any], tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ class Echo:
         self.after_calls = 0
 
     def answer(self, method: str, path: str, body: bytes, started: float, authorization: str) -> Answer:
+        if path == "/other":
+            return Answer(b"{}", status=405, allow=b"POST")
         big = "x" * 3_000_000 if path == "/big" else ""
         asked = {"method": method, "path": path, "body": body.decode(), "key": authorization, "big": big}
         return Answer(json.dumps(asked).encode())
@@ -172,6 +174,12 @@ def test_head_has_no_body_and_the_length_that_get_has(served: Served) -> None:
     assert rest.startswith(b"HTTP/1.1 200")
 
 
+def test_a_refused_method_is_told_with_those_that_are_not(served: Served) -> None:
+    raw = served.say(b"GET /other HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert b"\r\nallow: POST\r\n" in raw
+    assert bodies(raw) == [{}]
+
+
 def test_a_client_that_waits_for_continue_gets_it(served: Served) -> None:
     with served.connect() as connection:
         connection.sendall(b"POST /p HTTP/1.1\r\n" + HOST + b"Expect: 100-Continue\r\nContent-Length: 2\r\n\r\n")
@@ -197,6 +205,13 @@ def test_a_client_that_waits_for_continue_gets_it(served: Served) -> None:
             b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1f4\r\n%b\r\n" % (b"x" * 500) * 3,
             413,
         ),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %b\r\n\r\n" % (b"9" * 5000), 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi", 415),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Type: text/csv\r\nContent-Length: 2\r\n\r\nhi", 415),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Type: application/json; charset=latin-1\r\n\r\n", 415),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Type: \xff\r\n\r\n", 415),
+        (b"\x16\x03\x01\x02\x00", 400),
+        (bytes(4000), 400),
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000, 431),
         (b"GET /" + b"y" * 70_000, 431),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nT: " + b"y" * 700_000, 431),
@@ -209,6 +224,32 @@ def test_what_is_no_request_is_refused_and_the_connection_ends(served: Served, r
     assert served.echo.after_calls == 0
     eventually(lambda: not served.door.connections)
     assert served.door.held_bytes == 0
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Type: Application/JSON; Charset=UTF-8",
+        b"Content-Type: application/cloudevents+json",
+        b"Content-Type: application/x-www-form-urlencoded",
+        b"Content-Type: text/plain",
+        b"Content-Encoding: identity",
+    ],
+)
+def test_what_may_be_json_is_taken(served: Served, header: bytes) -> None:
+    raw = served.say(b"POST / HTTP/1.1\r\n" + HOST + header + b"\r\nContent-Length: 2\r\n\r\nhi")
+    assert [body["body"] for body in bodies(raw)] == ["hi"]
+
+
+def test_half_a_body_is_no_request(served: Served) -> None:
+    assert served.say(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\nhi") == b""
+    assert served.echo.after_calls == 0
+
+
+def test_garbage_behind_a_request_does_not_touch_it(served: Served) -> None:
+    raw = served.say(b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n", b"\x16\x03\x01\r\n\r\n", pause_s=0.05)
+    assert statuses(raw) == [200, 400]
+    assert served.echo.after_calls == 1
 
 
 def test_a_refusal_can_be_read_by_a_client_that_still_sends(served: Served) -> None:

@@ -6,11 +6,12 @@ Not the table of commands (`clew.cli.main`), nor how results are shown (`clew.cl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["Command", "Group", "command", "group", "guess"]
+__all__ = ["Command", "FilePath", "Group", "command", "group", "guess"]
 
 Examples = Sequence[tuple[str, str]]
 """Command lines with what each is for."""
@@ -26,6 +27,18 @@ class Command(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_examples(self.examples, formatter)
         super().format_epilog(ctx, formatter)
+
+
+class FilePath(click.Path):
+    """A path on the command line. An empty one is a variable that was not set, and does not mean this folder."""
+
+    def __init__(self, *, file_okay: bool = True) -> None:
+        super().__init__(file_okay=file_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty; write . for this folder", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Group(click.Group):

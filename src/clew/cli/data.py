@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clew.cli import output
-from clew.cli.command import command, group
+from clew.cli.command import FilePath, command, group
 from clew.core.errors import Invalid
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def data() -> None:
     ],
 )
 @click.argument("name")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=FilePath())
 @click.option("--key", multiple=True, metavar="COLUMN", help="A column that tells rows apart; may be repeated.")
 @click.option("--message", "-m", default="", help="What this version is, for people.")
 @click.option("--files", "kind", flag_value="files", help="Store files as they are.")
@@ -164,7 +164,7 @@ def diff(*, before: str, after: str, examples: int, as_json: bool) -> None:
     ],
 )
 @click.argument("reference")
-@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.argument("target", type=FilePath(), required=False)
 @click.option("--force", is_flag=True, help="Write over files that were changed and are in no version.")
 def checkout(*, reference: str, target: Path | None, force: bool, as_json: bool) -> None:
     """Take a version out: files into a folder, a table into a file."""
@@ -195,7 +195,7 @@ def checkout(*, reference: str, target: Path | None, force: bool, as_json: bool)
         ("clew data status photos/", "how a folder differs from the version that it was added as or taken from"),
     ],
 )
-@click.argument("path", type=click.Path(path_type=Path), default=".")
+@click.argument("path", type=FilePath(), default=".")
 def status(*, path: Path, as_json: bool) -> None:
     """Show what changed in a folder since it was added or taken out."""
     from clew.cli.data_text import files_text

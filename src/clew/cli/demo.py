@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clew.cli import output
-from clew.cli.command import command
+from clew.cli.command import FilePath, command
 
 if TYPE_CHECKING:
     from clew.demo.perform import Performance
@@ -28,7 +28,7 @@ __all__ = ["demo"]
 )
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     default="clew-demo",
     show_default=True,
     help="Folder of the demo's project; made when it is missing.",

@@ -60,6 +60,7 @@ _OF_THE_MACHINE = {
 """What an operating system refuses for reasons of its own or because of a path that was given: no defect of clew."""
 
 _MOST_SHOWN = 200
+_MOST_TOLD = 4000
 
 _PIPE_CLOSED = 141
 """Exit code when the reader of stdout went away (128 + SIGPIPE)."""
@@ -108,6 +109,10 @@ def guarded(call: Callable[[], int], words: Sequence[str]) -> int:
         return exit_code_of(refused)
     except Exception as error:  # noqa: BLE001 (this is the door)
         return _tell_defect(error, words, as_json=as_json)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what a library in Rust raises for a defect of its own
+            raise
+        return _tell_defect(error, words, as_json=as_json)
     return code
 
 
@@ -146,7 +151,7 @@ def _is_here() -> bool:
     return True
 
 
-def _tell_defect(error: Exception, words: Sequence[str], *, as_json: bool) -> int:
+def _tell_defect(error: BaseException, words: Sequence[str], *, as_json: bool) -> int:
     import traceback
 
     trace = "".join(traceback.format_exception(error))
@@ -191,12 +196,19 @@ def _trace_of_user(cause: BaseException) -> str:
 
 
 def _tell(code: str, message: str, hint: str, *, as_json: bool) -> None:
+    message, hint = _short(message), _short(hint)
     if as_json:
         import json
 
         _write(json.dumps({"error": {"code": code, "message": message, "hint": hint}}) + "\n")
     else:
         _write(f"clew: {message}\n" + (f"  → {hint}\n" if hint else ""))
+
+
+def _short(text: str) -> str:
+    """What was given may be a file's worth of text; both ends of it tell enough."""
+    half = _MOST_TOLD // 2
+    return text if len(text) <= _MOST_TOLD else f"{text[:half]} […] {text[-half:]}"
 
 
 def _write(text: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from clew.cli import output
-from clew.cli.command import command, group
+from clew.cli.command import FilePath, command, group
 from clew.core.clock import parse_us
 from clew.core.errors import Invalid
 
@@ -27,7 +27,7 @@ def labels() -> None:
     ],
 )
 @click.argument("endpoint")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @click.option("--label", required=True, help="Column of the truth; an empty value means that it is not known yet.")
 @click.option("--id", "by_id", default="", help="Column of prediction ids.")
 @click.option("--key", "by_key", default="", help="Column of the keys that requests carried.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clew.cli import output
+from clew.cli.certificates import words_of_certificate
 from clew.cli.command import command, group
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def _summary(found: VersionOverview) -> dict[str, object]:
         "runtime": _runtime(package),
         "python": package.environment.python,
         "package": version.package,
+        "reproduced": [words_of_certificate(each) for each in found.certificates],
         "approvals": [f"{approval.actor} {approval.note}".strip() for approval in found.approvals],
     }
 

@@ -163,9 +163,14 @@ def _number(field: str, value: float) -> str:
 
 
 def _time(us: int) -> str:
-    from datetime import UTC, datetime
+    from datetime import UTC, datetime, timedelta
 
-    return datetime.fromtimestamp(us / 1e6, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    at = datetime(1970, 1, 1, tzinfo=UTC)
+    try:
+        at = (at + timedelta(microseconds=us)).astimezone()
+    except (OverflowError, ValueError, OSError):  # before the year 1 or behind 9999 where we are
+        return f"{us} µs"
+    return at.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _size(size_bytes: float) -> str:

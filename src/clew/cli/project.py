@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clew.cli import output
-from clew.cli.command import command
+from clew.cli.command import FilePath, command
 from clew.cli.output import Column
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["events", "init", "up"]
         ("clew init flights --name late-flights", "make a folder, and name the project"),
     ],
 )
-@click.argument("folder", type=click.Path(path_type=Path), default=".", required=False)
+@click.argument("folder", type=FilePath(), default=".", required=False)
 @click.option("--name", default="", help="Name of the project; the folder's by default.")
 def init(*, folder: Path, name: str, as_json: bool) -> None:
     """Make a project in a folder.
@@ -53,14 +53,17 @@ def events(*, kind: str, subject: str, limit: int, after: str, as_json: bool) ->
 
     An event that is not sealed yet has no number.
     """
+    from clew.core.paging import checked_after
     from clew.workspace import open_workspace
 
+    checked_after(after)
     with open_workspace() as workspace, workspace.stores.ledger.read() as tx:
         page = tx.events.list(workspace.stores.project, kind=kind, subject=subject, limit=limit, after=after)
         numbers = tx.events.positions([event.id for event in page.items])
     rows = [{"position": numbers.get(event.id), **_fields(event)} for event in page.items]
     columns: list[Column | str] = [Column("position", "#"), "at_us", "kind", "actor", "subject", "facts"]
-    output.table(rows, columns, as_json=as_json, after=page.next)
+    empty = "no such event" if kind or subject or after else "nothing yet"
+    output.table(rows, columns, as_json=as_json, after=page.next, empty=empty)
 
 
 def _fields(event: Event) -> dict[str, object]:

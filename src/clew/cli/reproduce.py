@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import click
 
 from clew.cli import output
-from clew.cli.command import command
+from clew.cli.command import FilePath, command
 from clew.cli.picture import Branch, tree
+from clew.core.errors import Invalid
 
 if TYPE_CHECKING:
     from clew.core.contracts.stores import Stores
     from clew.loop.reproduce import Reproduction
     from clew.loop.reproduce.reproduction import Divergence, Factor, MetricComparison, StepComparison
+    from clew.tracking.certificate import Certificate
 
 __all__ = ["reproduce"]
 
@@ -30,14 +32,15 @@ _SHOWN = 12
     examples=[
         ("clew reproduce calm-otter-417", "repeat a run, and compare every step with the first time"),
         ("clew reproduce 0193a7 --keep again/ --json", "keep the folder it ran in, and print the whole comparison"),
+        ("clew reproduce --verify certificate.json", "check a certificate that somebody gave you"),
         ("clew reproduce 0193a7 --using data:flights=2", "what would have come out with another version of the data"),
         ("clew reproduce 0193a7 --using threads=4 --using source=.", "with four threads, and the code as it is now"),
     ],
 )
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", default="")
 @click.option(
     "--keep",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     metavar="FOLDER",
     help="Lay code and data out in this empty or new folder, and leave them there.",
 )
@@ -63,15 +66,43 @@ _SHOWN = 12
     help="Change one thing on purpose: source=FOLDER, data:NAME=VERSION, package:NAME=VERSION, parameter:NAME=VALUE, "
     "threads=N, seed=N, variable:NAME=VALUE; may be repeated.",
 )
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the signed certificate here too.",
+)
+@click.option(
+    "--verify",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Repeat nothing: check the signature of a certificate, and show what it says.",
+)
 def reproduce(
-    *, run: str, keep: Path | None, tolerance: float, environment: str, changes: tuple[str, ...], as_json: bool
+    *,
+    run: str,
+    keep: Path | None,
+    tolerance: float,
+    environment: str,
+    changes: tuple[str, ...],
+    certificate: Path | None,
+    verify: Path | None,
+    as_json: bool,
 ) -> None:
     """Repeat a run from its record, and compare it with the first time.
 
     Code, data, packages, seeds, thread counts and kernels are as they were; the command runs again in a clean folder
     with an empty step cache. The verdict is bit-identical, same metrics, within tolerance, or different, which ends
-    with exit code 1 and names the first step that diverged, with the cause.
+    with exit code 1 and names the first step that diverged, with the cause. It is signed with your key, and kept with
+    the run; what was changed with --using is not.
     """
+    if verify is not None:
+        _verify(verify, as_json=as_json)
+        return
+    if not run:
+        raise Invalid("no run was named", hint="clew reproduce RUN, or --verify FILE")
+    if certificate is not None and changes:
+        raise Invalid("--certificate and --using do not go together", hint="what was changed on purpose proves nothing")
     from clew.loop.reproduce import Choice, Options, parse_using
     from clew.loop.reproduce import reproduce as again
     from clew.workspace import open_workspace
@@ -86,9 +117,35 @@ def reproduce(
                 yield room
 
         found = again(workspace.stores, run, open_room=open_room, options=options, tell=output.note)
+        if certificate is not None:
+            workspace.stores.objects.save(found.certificate, certificate)
     output.text(_picture(found), found, as_json=as_json)
     if not found.verdict.proved:
         raise click.exceptions.Exit(1)
+
+
+def _verify(path: Path, *, as_json: bool) -> None:
+    from clew.cli.certificates import picture_of_certificate
+    from clew.store.signing import key_path, open_key
+    from clew.tracking.certificate import read_certificate
+
+    found = read_certificate(path.read_bytes())
+    own = key_path().is_file() and open_key().public == found.key
+    output.text(picture_of_certificate(found, own=own, known=_known(found)), found, as_json=as_json)
+
+
+def _known(certificate: Certificate) -> str:
+    """What the project here says of the run of a certificate; nothing where there is none, or no such run."""
+    from clew.core.errors import NotFound
+    from clew.workspace import open_workspace
+
+    try:
+        with open_workspace() as workspace:
+            run = workspace.runs.get(certificate.statement.run)
+    except NotFound:
+        return ""
+    same = run.capture == certificate.statement.record
+    return f"the run of this project has {'the same' if same else 'ANOTHER'} record of code, packages and machine"
 
 
 @contextmanager
@@ -124,6 +181,7 @@ def _picture(found: Reproduction) -> str:
         more = [Branch(f"and {len(changed) - _SHOWN} more: --json")] if len(changed) > _SHOWN else []
         under.append(Branch("changed since, whether it matters or not", (*changed[:_SHOWN], *more)))
     under += [Branch(note) for note in found.notes]
+    under += [Branch("signed, and kept with the run: clew runs show")] if found.certificate else []
     using = f" with {', '.join(found.using)}" if found.using else ""
     return tree(Branch(f"{found.verdict}: run {found.name}{using}, repeated as {found.repeated[:12]}", tuple(under)))
 

@@ -138,6 +138,8 @@ def parameters(words: tuple[str, ...]) -> dict[str, Any]:
             found[key] = msgspec.json.decode(value)
         except msgspec.DecodeError:
             found[key] = value
+        except RecursionError:
+            raise Invalid(f"the value of {key} is nested too deeply") from None
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clew.cli import output
+from clew.cli.certificates import rows_of_certificates
 from clew.cli.command import command, group
 from clew.core.errors import Invalid
 
@@ -260,6 +261,7 @@ def _show(overview: Overview, curves: dict[str, str]) -> None:
     steps = [{"step": s.step, "outcome": s.outcome, "duration_ms": s.duration_us / 1000} for s in overview.steps]
     _section("steps", steps, ["step", "outcome", "duration_ms"])
     _section("runs below", overview.children, ["name", "status", "created_us"])
+    _section("certificates", rows_of_certificates(overview.certificates), ["verdict", "at_us", "by", "machine", "key"])
     if run.reason:
         output.text(f"\nreason\n{run.reason}", as_json=False)
 

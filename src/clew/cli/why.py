@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clew.cli import output
+from clew.cli.certificates import words_of_certificate
 from clew.cli.command import command
 from clew.cli.output import cell
 from clew.cli.picture import Branch, tree
@@ -143,6 +144,7 @@ def _run(found: Why, run: RunOrigin) -> Branch:
         facts.append(f"hardware {hardware.cpu}, {hardware.usable_cpus} processors")
     if seeds is not None:
         facts.append(f"seeds {seeds.digest[:_DIGITS]}, hash seed {seeds.hash_seed or 'not recorded'}")
+    facts += [f"reproduced: {words_of_certificate(each)}" for each in run.certificates]
     steps = tuple(
         Branch(
             f"step {each.step} {each.outcome}, key {each.key[:_DIGITS]}, output {each.output[:_DIGITS] or 'not kept'}"

@@ -39,5 +39,8 @@ def parse_us(text: str) -> int:
         ValueError: the text is no time.
     """
     at = datetime.fromisoformat(text)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    try:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} lies outside of the years 1 to 9999") from error
     return (at - _EPOCH) // timedelta(microseconds=1)

@@ -6,7 +6,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-__all__ = ["Page"]
+from clew.core.errors import Invalid
+from clew.core.ids import is_id
+
+__all__ = ["Page", "checked_after"]
 
 T = TypeVar("T")
 
@@ -16,3 +19,14 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     items: list[T]
     next: str = ""
+
+
+def checked_after(token: str) -> str:
+    """The token itself, where pages end with an id.
+
+    Raises:
+        Invalid: it is none that a page ended with. Compared with ids it would give some page, and not the next one.
+    """
+    if token and not is_id(token):
+        raise Invalid(f"{token!r} is no page token", hint="leave it out to start at the first page")
+    return token

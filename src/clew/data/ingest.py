@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clew.core.errors import Invalid, NotFound
+from clew.core.errors import Conflict, Invalid, Unavailable
 from clew.core.extras import require
+from clew.data.absent import no_file
 from clew.data.schema import LineOf
 from clew.data.text_lines import (
     blank_csv_records,
@@ -88,7 +89,7 @@ def _load_file(path: Path, before: Mapping[str, pl.DataType]) -> Loaded:
     if not path.is_file():
         if path.exists():
             raise Invalid(f"{path} is no file", hint="a table comes from one file; add a folder under another name")
-        raise NotFound("file", str(path))
+        raise no_file(path)
     if not _is_text(path):
         raise Invalid(f"{str(path)!r} is not UTF-8, and cannot be opened as a table", hint="rename the file")
     suffix = path.suffix.lower()
@@ -120,10 +121,22 @@ def _read(path: Path, read: Callable[[], pl.DataFrame], explain: Callable[[], st
     import polars as pl
 
     try:
-        return read()
-    except (pl.exceptions.PolarsError, OSError, csv.Error, UnicodeDecodeError) as error:
+        seen = _look(path)
+        frame = read()
+        if _look(path) != seen:
+            hint = "run the same command when nothing writes to it"
+            raise Conflict(f"{path} changed while it was read", hint=hint)
+        return frame
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be read: {error.strerror or error}", hint="nothing was added") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, csv.Error, UnicodeDecodeError) as error:
         reason = explain() or str(error).partition("\n")[0]
         raise Invalid(f"{path} cannot be read: {reason}", hint="mend the file; nothing was added") from error
+
+
+def _look(path: Path) -> tuple[int, int, int]:
+    seen = path.stat()
+    return seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
 def _read_csv(path: Path, separator: str, before: Mapping[str, pl.DataType]) -> pl.DataFrame:

@@ -57,7 +57,7 @@ def parse(text: str) -> Reference:
     checked_name(name)
     if not at:
         return Reference(name)
-    if selector != "latest" and not selector.isdecimal():
+    if selector != "latest" and not _is_number(selector):
         _end_of_day_us(text, selector)
     return Reference(name, selector)
 
@@ -92,9 +92,13 @@ def unknown_dataset(tx: Transaction, project: str, name: str) -> NotFound:
 def _select(tx: Transaction, dataset: Dataset, reference: Reference) -> DatasetVersion | None:
     if reference.selector == "latest":
         return tx.datasets.newest(dataset.id)
-    if reference.selector.isdecimal():
+    if _is_number(reference.selector):
         return tx.datasets.find_version(dataset.id, int(reference.selector[:18]))
     return tx.datasets.newest(dataset.id, until_us=_end_of_day_us(str(reference), reference.selector))
+
+
+def _is_number(selector: str) -> bool:
+    return selector.isascii() and selector.isdecimal()
 
 
 def _unknown_version(tx: Transaction, dataset: Dataset, reference: Reference) -> NotFound:

@@ -10,7 +10,8 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from clew.core.errors import Conflict, Invalid, NotFound
+from clew.core.errors import Conflict, Invalid, Unavailable
+from clew.data.absent import no_file
 from clew.data.folder import NEVER_DATA
 from clew.store.objects.disk import DRAFT_NAME
 
@@ -69,19 +70,22 @@ def scan(root: Path) -> Working:
 
     Raises:
         NotFound: there is neither.
-        Invalid: something cannot be read, or is neither a file, a link nor a folder.
+        Invalid: something below cannot be read, or is neither a file, a link nor a folder.
+        Unavailable: it cannot be read itself.
         Conflict: it changes while it is looked at.
     """
     path = os.fsencode(os.path.realpath(root))
     try:
         seen = os.stat(path)  # noqa: PTH116 - the path is bytes
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise no_file(root, kind="file or folder") from error
     except OSError as error:
-        raise NotFound("file or folder", str(root)) from error
+        raise Unavailable(f"{root} cannot be read: {error.strerror}", hint="look at its permissions") from error
     if stat.S_ISREG(seen.st_mode):
         top, _, name = path.rpartition(b"/")
         return Working(top, {b"": FoundFolder([look(name, seen)], [])}, [])
     if not stat.S_ISDIR(seen.st_mode):
-        raise Invalid(f"{root} is neither a file nor a folder")
+        raise Invalid(f"{root} is neither a file nor a folder", hint="copy what comes out of it into a file first")
     drafts: list[bytes] = []
     return Working(path, _scan_below(path, drafts), drafts)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from clew.core.errors import NotFound
+from clew.data.absent import no_file
 from clew.data.diff_files import FileDiff, diff_files
 from clew.data.site import Site
 from clew.data.snapshot import Tell
@@ -37,7 +38,7 @@ def status(site: Site, root: Path, *, tell: Tell | None = None) -> Status:
         NotFound: the folder is not there, or was neither added nor taken out.
     """
     if not root.exists():
-        raise NotFound("file or folder", str(root))
+        raise no_file(root, kind="file or folder")
     raw = load(site.folder, root)
     if raw is None or not raw.references:
         raise NotFound("version of files from", str(root), hint=f"clew data add NAME {root}, or name what was added")

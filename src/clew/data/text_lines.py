@@ -63,6 +63,8 @@ def broken_json_line(path: Path) -> str:
                 value = msgspec.json.decode(text)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 return f"line {line} is no JSON: {error}"
+            except RecursionError:
+                return f"line {line} is nested too deeply"
             if not isinstance(value, dict):
                 return f"line {line} holds {shown(value)}, not an object"
     return ""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Invalid, NotFound
+from clew.core.errors import Invalid
 from clew.core.extras import require
 from clew.core.hashing import hash_bytes
 from clew.core.ids import is_id
 from clew.core.types.dataset import LogBatch
 from clew.core.types.endpoint import Endpoint
+from clew.data.absent import no_file
 from clew.loop.monitor import Deciders
 from clew.monitoring.logged import labels_in
 
@@ -36,10 +37,10 @@ def read_label_file(path: Path) -> pl.DataFrame:
     import polars as pl
 
     if not path.is_file():
-        raise NotFound("file", str(path))
+        raise no_file(path)
     try:
         return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise Invalid(
             f"{path} cannot be read: {str(error).splitlines()[0]}", hint="give a CSV or Parquet file"
         ) from error

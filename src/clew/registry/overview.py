@@ -13,6 +13,7 @@ from clew.core.types.package import Package
 from clew.registry.aliases import MOVED, REFUSED, LedgerAliases
 from clew.registry.models import LedgerModels, approvals_of
 from clew.registry.reference import find_model
+from clew.tracking.certificate import Certificate, certificates_of
 
 __all__ = [
     "Judgement",
@@ -69,6 +70,7 @@ class VersionOverview(msgspec.Struct, frozen=True, kw_only=True):
     aliases: list[str]
     approvals: list[Approval]
     judgements: list[Judgement]
+    certificates: list[Certificate] = []
 
 
 def list_models(stores: Stores) -> list[ModelOverview]:
@@ -141,4 +143,5 @@ def overview_of(stores: Stores, models: LedgerModels, aliases: LedgerAliases, re
         aliases=held,
         approvals=approvals,
         judgements=judgements,
+        certificates=certificates_of(stores, version.run) if version.run else [],
     )

@@ -66,8 +66,10 @@ def parse(text: str) -> ModelReference:
     checked_name(name)
     if not at:
         return ModelReference(name)
-    if selector != "latest" and not _is_number(selector):
-        checked_alias(selector)
+    if selector != "latest" and not _is_number(selector) and not _ALIAS.fullmatch(selector):
+        raise Invalid(
+            f"{text!r} names no version", hint="after the @ comes a number, 'latest', or a name like champion"
+        )
     return ModelReference(name, selector)
 
 

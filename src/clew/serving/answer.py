@@ -9,15 +9,20 @@ import msgspec
 __all__ = ["Answer", "error_answer", "json_answer"]
 
 _JSON = b"application/json"
+_MOST_SHOWN = 1000
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What goes back; `about` is what its maker wants to have again once it has gone out."""
+    """What goes back; `about` is what its maker wants to have again once it has gone out.
+
+    `allow` names the methods that a path takes, when another came.
+    """
 
     body: bytes
     status: int = 200
     content_type: bytes = _JSON
     about: Any = None
+    allow: bytes = b""
 
 
 def json_answer(value: object) -> Answer:
@@ -26,5 +31,10 @@ def json_answer(value: object) -> Answer:
 
 
 def error_answer(status: int, text: str, *, code: str, hint: str = "") -> Answer:
-    """The Open Inference Protocol wants `error` as a text; code and hint stand beside it."""
-    return Answer(msgspec.json.encode({"error": text, "code": code, "hint": hint}), status=status)
+    """The Open Inference Protocol wants `error` as a text; code and hint stand beside it.
+
+    A text repeats what came, up to a length, and with escapes where that was no text.
+    """
+    shown = [part if len(part) <= _MOST_SHOWN else f"{part[:_MOST_SHOWN]}…" for part in (text, hint)]
+    said, advice = (part.encode(errors="backslashreplace").decode() for part in shown)
+    return Answer(msgspec.json.encode({"error": said, "code": code, "hint": advice}), status=status)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
+from math import isfinite
 from time import perf_counter
 from typing import Any
 
@@ -38,9 +39,10 @@ STATUS_OF: dict[type[ClewError], HTTPStatus] = {
 }
 """From error to status; the nearest class counts, and what is not here is our defect: 500."""
 
-_CODE_OF = {408: "too_slow", 413: "too_large", 431: "too_large", 503: "unavailable"}
+_CODE_OF = {408: "too_slow", 413: "too_large", 415: "unsupported", 431: "too_large", 503: "unavailable"}
 _OPEN_PATHS = frozenset({"/health", "/v2/health/live", "/v2/health/ready"})
 """What a load balancer asks; everything else needs a key where keys are wanted."""
+_PATHS = frozenset({"/", "/health", "/metrics", "/v2", "/v2/", "/v2/health/live", "/v2/health/ready"})
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 _MODEL_PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/infer|/ready)?")
 _log = logging.getLogger("clew.serving")
@@ -130,9 +132,14 @@ class EndpointApp:
             if verb == "/infer":
                 return self._only("POST", method) or self._infer(body, started)
             return self._only("GET", method) or (self._ready() if verb else self._metadata())
-        return self._only("GET", method) or self._about(path)
+        return self._about(path, method)
 
-    def _about(self, path: str) -> Answer:
+    def _about(self, path: str, method: str) -> Answer:
+        if path not in _PATHS:
+            hint = "POST /predict, POST /v2/models/NAME/infer"
+            return error_answer(404, f"nothing at {path}", code="not_found", hint=hint)
+        if refused := self._only("GET", method):
+            return refused
         if path in ("/v2/health/live", "/v2/health/ready", "/health"):
             return self._ready()
         if path == "/metrics":
@@ -144,11 +151,7 @@ class EndpointApp:
             from importlib.metadata import version
 
             return json_answer({"name": "clew", "version": version("clew"), "extensions": []})
-        if path == "/":
-            return json_answer(self._state())
-        return error_answer(
-            404, f"nothing at {path}", code="not_found", hint="POST /predict, POST /v2/models/NAME/infer"
-        )
+        return json_answer(self._state())
 
     def _know(self, model: str, version: str | None) -> None:
         champion = self.slots.champion.version
@@ -194,6 +197,12 @@ class EndpointApp:
         if wrong := served.check(request.columns):
             raise Invalid("; ".join(wrong[:5]), hint="the project's data checks refuse this ([checks] in clew.toml)")
         scores, decisions = served.scorer.decide(request.columns)
+        if not all(map(isfinite, scores)):
+            row = next(at for at, score in enumerate(scores) if not isfinite(score))
+            raise Invalid(
+                f"row {row}: the model gives {scores[row]}, which is no score",
+                hint="a value of this row is far beyond those that it was trained on",
+            )
         received_us = self._clock.now_us()
         first_id = self._ids()
         decided = Decided(
@@ -259,7 +268,8 @@ class EndpointApp:
     def _only(self, wanted: str, method: str) -> Answer | None:
         if method == wanted or (wanted == "GET" and method == "HEAD"):
             return None
-        return error_answer(405, f"{method} is not allowed here", code="method_not_allowed", hint=f"use {wanted}")
+        refused = error_answer(405, f"{method} is not allowed here", code="method_not_allowed", hint=f"use {wanted}")
+        return msgspec.structs.replace(refused, allow=b"GET, HEAD" if wanted == "GET" else wanted.encode())
 
 
 _OUTPUTS = ("score", "decision", "prediction_id")

@@ -22,6 +22,8 @@ from clew.serving.answer import Answer
 __all__ = ["Application", "Connection", "Door", "Limits"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_JSON_TYPES = {b"", b"application/json", b"text/json", b"text/plain", b"application/x-www-form-urlencoded"}
+"""What clients say of JSON; the last one is what curl says when it is told nothing."""
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -192,6 +194,11 @@ class Connection(asyncio.Protocol):
             self._authorization = value.decode("latin-1")
         elif size == 14 and name.lower() == b"content-length" and not self._chunks:
             self._check_size(int(value) if value.isdigit() else 0)
+        elif size == 12 and name.lower() == b"content-type":
+            if value != b"application/json" and not _may_be_json(value):
+                raise _Refused(415, f"content-type {_shown(value)} is not understood here", "send JSON in UTF-8")
+        elif size == 16 and name.lower() == b"content-encoding" and value.lower() != b"identity":
+            raise _Refused(415, f"content-encoding {_shown(value)} is not understood here", "send it uncompressed")
 
     def on_headers_complete(self) -> None:
         self._raw = 0
@@ -238,10 +245,11 @@ class Connection(asyncio.Protocol):
 
     def _write(self, answer: Answer, *, keep: bool, bodiless: bool = False) -> None:
         body = answer.body
-        if keep and not bodiless and self._parser.get_http_version() == "1.1":
+        if keep and not bodiless and not answer.allow and self._parser.get_http_version() == "1.1":
             self._transport.write(b"%b%d\r\n\r\n%b" % (self._door.head(answer), len(body), body))
             return
         more = b"connection: keep-alive\r\n" if keep else b"connection: close\r\n"
+        more += b"allow: %b\r\n" % answer.allow if answer.allow else b""
         self._transport.write(
             b"%b%d\r\n%b\r\n%b" % (self._door.head(answer), len(body), more, b"" if bodiless else body)
         )
@@ -258,6 +266,16 @@ class Connection(asyncio.Protocol):
         self._transport.write(b"%b%d\r\nconnection: close\r\n\r\n%b" % (self._door.head(answer), len(body), body))
         self._transport.write_eof()
         self._lingering, self._since = True, self._door.now
+
+
+def _may_be_json(content_type: bytes) -> bool:
+    kind, _, parameters = content_type.lower().partition(b";")
+    kind, charset = kind.strip(), parameters.partition(b"charset=")[2].strip(b'" ')
+    return (kind in _JSON_TYPES or kind.endswith(b"+json")) and charset in (b"", b"utf-8", b"utf8", b"us-ascii")
+
+
+def _shown(value: bytes) -> str:
+    return repr(value[:60].decode("latin-1"))
 
 
 def _path(url: bytes) -> str:

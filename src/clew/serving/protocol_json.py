@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -16,8 +17,18 @@ from msgspec.structs import astuple
 from clew.core.errors import Invalid
 from clew.core.ids import is_id
 from clew.core.types.signature import Dtype, Signature
+from clew.serving.body import read_body, refuse_repeated_keys
 from clew.serving.records import LabelRecord
-from clew.serving.request import ColumnCheck, DecisionRequest, read_time_us
+from clew.serving.request import (
+    FLOAT32_MAX,
+    LEAST,
+    LONGEST_NAME,
+    MOST,
+    ColumnCheck,
+    DecisionRequest,
+    check_names,
+    read_time_us,
+)
 
 __all__ = ["PredictReader", "predict_response", "read_labels"]
 
@@ -40,13 +51,15 @@ class LabelsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time: str = ""
 
 
-_Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Integer = Annotated[int, msgspec.Meta(ge=LEAST, le=MOST)]
+_Exact = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+_Short = Annotated[float, msgspec.Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 _TYPES: dict[Dtype, Any] = {
     Dtype.BOOL: bool,
     Dtype.INT64: _Integer,
     Dtype.TIME: _Integer,
-    Dtype.FLOAT64: float | _Integer,
-    Dtype.FLOAT32: float | _Integer,
+    Dtype.FLOAT64: float | _Exact,
+    Dtype.FLOAT32: _Short | _Exact,
     Dtype.STRING: str,
 }
 """What JSON may hold for a column; a number of JSON is always finite."""
@@ -72,20 +85,17 @@ class PredictReader:
         """Read; see the class."""
         try:
             request = self._decoder.decode(body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._untyped(body)
         rows = request.rows
         if len(rows) == 1:
             columns = {name: [value] for name, value in zip(self._names, astuple(rows[0]), strict=True)}
         else:
             columns = dict(zip(self._names, map(list, zip(*map(astuple, rows), strict=True)), strict=bool(rows)))
-        return _decision_request(request, columns)
+        return _decision_request(body, request, columns)
 
     def _untyped(self, body: bytes) -> DecisionRequest:
-        try:
-            request = _predict.decode(body)
-        except msgspec.DecodeError as error:
-            raise Invalid(f"the body is no request: {error}", hint='send {"rows": [{…}]}') from error
+        request = read_body(_predict, body, kind="is no request", hint='send {"rows": [{…}]}')
         names = self._names
         takes = f"the model takes {', '.join(names)}"
         for i, row in enumerate(request.rows):
@@ -97,13 +107,21 @@ class PredictReader:
                 raise Invalid(f"row {i} has {shown}, which the model does not take", hint=takes)
         columns = {name: [row[name] for row in request.rows] for name in names}
         self._check(columns)
-        return _decision_request(request, columns)
+        return _decision_request(body, request, columns)
 
 
-def _decision_request(request: Any, columns: dict[str, list[Any]]) -> DecisionRequest:
+def _decision_request(body: bytes, request: Any, columns: dict[str, list[Any]]) -> DecisionRequest:
     rows, keys = len(request.rows), request.keys
-    if keys and len(keys) != rows:
-        raise Invalid(f"{len(keys)} keys for {rows} rows")
+
+    def texts() -> Iterator[str]:
+        yield from (request.time, request.id, *keys)
+        yield from (name for name in columns for _ in range(rows))
+        yield from (value for column in columns.values() for value in column if type(value) is str)
+
+    # more where a field with its default is written out
+    said = 1 + bool(keys) + bool(request.time) + bool(request.id)
+    refuse_repeated_keys(body, said + rows * len(columns), texts)
+    check_names(request.id, keys, rows=rows)
     return DecisionRequest(
         columns=columns, rows=rows, id=request.id, keys=keys, time_us=read_time_us(request.time) if request.time else 0
     )
@@ -130,15 +148,18 @@ def read_labels(body: bytes, *, now_us: int) -> LabelRecord:
     Raises:
         Invalid: they cannot be read, or one names neither an id nor a key.
     """
-    try:
-        request = _labels.decode(body)
-    except msgspec.DecodeError as error:
-        raise Invalid(f"the body holds no labels: {error}", hint='send {"labels": [{"id": …, "label": …}]}') from error
+    request = read_body(_labels, body, kind="holds no labels", hint='send {"labels": [{"id": …, "label": …}]}')
+    # an id or a key beside each label, and the time where it is said
+    refuse_repeated_keys(body, 1 + 2 * len(request.labels) + bool(request.time), lambda: _texts_of_labels(request))
     for i, label in enumerate(request.labels):
         if bool(label.id) == bool(label.key):
             raise Invalid(f"label {i} needs an id or a key, one of them")
         if label.id and not is_id(label.id):
             raise Invalid(f"label {i}: {label.id!r} is no id of a prediction", hint="send the id that came with it")
+        if len(label.key) > LONGEST_NAME:
+            raise Invalid(f"label {i}: its key has {len(label.key)} characters", hint=f"{LONGEST_NAME} are the most")
+        if type(label.label) is int and not LEAST <= label.label <= MOST:
+            raise Invalid(f"label {i}: {label.label} is no integer of 64 bits", hint="send what the model was taught")
     return LabelRecord(
         received_us=now_us,
         time_us=read_time_us(request.time) or now_us,
@@ -146,6 +167,14 @@ def read_labels(body: bytes, *, now_us: int) -> LabelRecord:
         keys=[label.key for label in request.labels],
         labels=[label.label for label in request.labels],
     )
+
+
+def _texts_of_labels(request: LabelsRequest) -> Iterator[str]:
+    yield request.time
+    for label in request.labels:
+        yield label.key
+        if type(label.label) is str:
+            yield label.label
 
 
 def predict_response(

@@ -8,13 +8,15 @@ Source: https://github.com/kserve/open-inference-protocol, specification/protoco
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from clew.core.errors import Invalid
 from clew.core.types.signature import Dtype, Signature
-from clew.serving.request import ColumnCheck, DecisionRequest, read_time_us
+from clew.serving.body import read_body, refuse_repeated_keys
+from clew.serving.request import ColumnCheck, DecisionRequest, check_names, read_time_us
 
 __all__ = ["InferReader", "infer_response", "metadata"]
 
@@ -27,6 +29,11 @@ _DATATYPES = {
     Dtype.FLOAT64: ("FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT32", "UINT16", "UINT8"),
     Dtype.STRING: ("BYTES",),
 }
+_NARROW = {
+    **{f"INT{bits}": range(-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32)},
+    **{f"UINT{bits}": range(2**bits) for bits in (8, 16, 32)},
+}
+"""Types of the protocol that hold fewer values than ours."""
 
 
 class InputTensor(msgspec.Struct, frozen=True):
@@ -67,20 +74,17 @@ class InferReader:
 
     def __call__(self, body: bytes) -> tuple[DecisionRequest, list[str]]:
         """Read; see the class."""
-        try:
-            request = _decoder.decode(body)
-        except msgspec.DecodeError as error:
-            raise Invalid(f"the body is no inference request: {error}") from error
+        request = read_body(_decoder, body, kind="is no inference request", hint='send {"inputs": [{…}]}')
+        refuse_repeated_keys(body, _keys_of(request), lambda: _texts_of(request))
         time = request.parameters.get("time", "") if request.parameters else ""
         tensors = {tensor.name: tensor for tensor in request.inputs}
         if len(tensors) != len(request.inputs):
             raise Invalid("two input tensors have one name")
-        keys = [str(key) for key in tensors.pop(KEY_TENSOR).data] if KEY_TENSOR in tensors else []
+        keys = _names_of(tensors.pop(KEY_TENSOR)) if KEY_TENSOR in tensors else []
         columns = self._columns(list(tensors.values()))
         self._check(columns)
         rows = len(columns[self._names[0]])
-        if keys and len(keys) != rows:
-            raise Invalid(f"{len(keys)} keys for {rows} rows")
+        check_names(request.id, keys, rows=rows)
         wanted = [output.name for output in request.outputs]
         time_us = read_time_us(str(time)) if time else 0
         return DecisionRequest(columns=columns, rows=rows, id=request.id, keys=keys, time_us=time_us), wanted
@@ -98,7 +102,7 @@ class InferReader:
                     hint="one tensor per column, of shape [rows] or [rows, 1]",
                 )
             if tensor.name in self._datatypes:
-                _check_datatype(tensor, self._datatypes[tensor.name])
+                _check_datatype(tensor, data, self._datatypes[tensor.name])
         return columns
 
     def _split(self, tensor: InputTensor) -> dict[str, list[Any]]:
@@ -110,8 +114,8 @@ class InferReader:
                 f"tensor {tensor.name!r} is no column, and columns of different types do not fit one tensor",
                 hint=f"send one tensor for each of {', '.join(names)}",
             )
-        _check_datatype(tensor, self._shared)
         flat = _flat(tensor.data)
+        _check_datatype(tensor, flat, self._shared)
         if len(shape) != 2 or shape[1] != width or shape[0] * width != len(flat):
             raise Invalid(
                 f"tensor {tensor.name!r} has shape {shape} and {len(flat)} values", hint=f"send [rows, {width}]"
@@ -129,9 +133,45 @@ def _flat(data: list[Any]) -> list[Any]:
     return [value for row in data for value in row]
 
 
-def _check_datatype(tensor: InputTensor, allowed: tuple[str, ...]) -> None:
+def _check_datatype(tensor: InputTensor, values: list[Any], allowed: tuple[str, ...]) -> None:
     if tensor.datatype not in allowed:
         raise Invalid(f"tensor {tensor.name!r} has datatype {tensor.datatype!r}", hint=f"send {allowed[0]}")
+    within = _NARROW.get(tensor.datatype)
+    if within is not None:  # what is no integer is refused by the signature
+        for row, value in enumerate(values):
+            if type(value) is int and value not in within:
+                raise Invalid(f"tensor {tensor.name!r}, row {row}: {value} is not {tensor.datatype}", hint="send INT64")
+
+
+def _names_of(tensor: InputTensor) -> list[str]:
+    """The caller's names of the rows."""
+    names = _flat(tensor.data)
+    if not all(type(name) is str for name in names):
+        raise Invalid(f"tensor {tensor.name!r} holds names of rows, which are texts", hint="send BYTES")
+    return names
+
+
+def _keys_of(request: InferRequest) -> int:
+    """How many keys the body has at least: more where a field with its default, or an unknown one, is written out."""
+    said = 1 + bool(request.id) + bool(request.outputs) + 4 * len(request.inputs) + len(request.outputs)
+    return said + sum(1 + len(each) for each in _parameters(request) if each)
+
+
+def _texts_of(request: InferRequest) -> Iterator[str]:
+    yield request.id
+    for parameters in _parameters(request):
+        yield from parameters
+        yield from (value for value in parameters.values() if type(value) is str)
+    yield from (output.name for output in request.outputs)
+    for tensor in request.inputs:
+        yield from (tensor.name, tensor.datatype)
+        yield from (value for value in _flat(tensor.data) if type(value) is str)
+
+
+def _parameters(request: InferRequest) -> Iterator[dict[str, str | int | float | bool]]:
+    yield request.parameters
+    yield from (tensor.parameters for tensor in request.inputs)
+    yield from (output.parameters for output in request.outputs)
 
 
 def infer_response(

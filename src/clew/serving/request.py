@@ -6,8 +6,9 @@ accepted where a number is expected, nothing else is converted.
 
 from __future__ import annotations
 
+import reprlib
+import sys
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any, NoReturn
 
 import msgspec
@@ -16,9 +17,27 @@ from clew.core.clock import parse_us
 from clew.core.errors import Invalid
 from clew.core.types.signature import Dtype, Field, Signature
 
-__all__ = ["ColumnCheck", "DecisionRequest", "read_time_us"]
+__all__ = [
+    "FLOAT32_MAX",
+    "LEAST",
+    "LONGEST_NAME",
+    "MOST",
+    "ColumnCheck",
+    "DecisionRequest",
+    "check_names",
+    "read_time_us",
+]
 
-_LEAST, _MOST = -(2**63), 2**63 - 1
+LEAST, MOST = -(2**63), 2**63 - 1
+"""The integers of 64 bits."""
+
+FLOAT32_MAX = float.fromhex("0x1.fffffep+127")
+"""The greatest number of 32 bits; what lies above it would become infinite."""
+
+LONGEST_NAME = 512
+"""Most characters of the caller's name of a request or of a row."""
+
+_LONGEST_TIME = 40
 _KINDS: dict[Dtype, tuple[type, ...]] = {
     Dtype.BOOL: (bool,),
     Dtype.INT64: (int,),
@@ -30,8 +49,8 @@ _KINDS: dict[Dtype, tuple[type, ...]] = {
 _PLURAL = {
     Dtype.BOOL: "true or false",
     Dtype.INT64: "integers of 64 bits",
-    Dtype.FLOAT64: "finite numbers",
-    Dtype.FLOAT32: "finite numbers",
+    Dtype.FLOAT64: "finite numbers; an integer beyond 2^53 only where a float holds it exactly",
+    Dtype.FLOAT32: "finite numbers of 32 bits",
     Dtype.STRING: "texts",
     Dtype.TIME: "integers, microseconds since 1970 UTC",
 }
@@ -63,7 +82,12 @@ class ColumnCheck:
         self._names = self._fields.keys()
         self._first = signature.inputs[0].name
         self._kinds = [
-            (field, frozenset((*_KINDS[field.dtype], *((type(None),) if field.nullable else ()))))
+            (
+                field,
+                frozenset((*_KINDS[field.dtype], *((type(None),) if field.nullable else ()))),
+                FLOAT32_MAX if field.dtype is Dtype.FLOAT32 else sys.float_info.max,
+                float in _KINDS[field.dtype],
+            )
             for field in signature.inputs
         ]
 
@@ -72,7 +96,7 @@ class ColumnCheck:
         if columns.keys() != self._names:
             _refuse_names(list(columns), list(self._fields))
         rows = len(columns[self._first])
-        for field, kinds in self._kinds:
+        for field, kinds, greatest, as_float in self._kinds:
             values = columns[field.name]
             if len(values) != rows:
                 raise Invalid(f"column {field.name!r} has {len(values)} rows, the first one has {rows}")
@@ -80,8 +104,8 @@ class ColumnCheck:
                 kind = type(value)
                 if (
                     kind not in kinds
-                    or (kind is float and not isfinite(value))
-                    or (kind is int and not _LEAST <= value <= _MOST)
+                    or (kind is float and not abs(value) <= greatest)
+                    or (kind is int and not (LEAST <= value <= MOST and (not as_float or float(value) == value)))
                 ):
                     _refuse_value(field, row, value)
 
@@ -95,9 +119,28 @@ def read_time_us(text: str) -> int:
     if not text:
         return 0
     try:
+        if len(text) > _LONGEST_TIME:
+            raise ValueError
         return parse_us(text)
-    except (ValueError, OverflowError) as error:
-        raise Invalid(f"{text!r} is no time", hint="write it like 2013-02-01T05:00:00Z") from error
+    except ValueError as error:
+        raise Invalid(f"{reprlib.repr(text)} is no time", hint="write it like 2013-02-01T05:00:00Z") from error
+
+
+def check_names(request: str, keys: Sequence[str], *, rows: int) -> None:
+    """Check the caller's names of a request and of its rows.
+
+    Raises:
+        Invalid: a name is too long, or there are not as many as rows.
+    """
+    if keys and len(keys) != rows:
+        raise Invalid(f"{len(keys)} keys for {rows} rows")
+    longest = max(len(request), max(map(len, keys), default=0)) if keys else len(request)
+    if longest > LONGEST_NAME:
+        raise Invalid(f"a name of {longest} characters", hint=f"an id and a key have at most {LONGEST_NAME}")
+
+
+_repr = reprlib.Repr()
+_repr.maxstring = 60
 
 
 def _refuse_value(field: Field, row: int, value: object) -> NoReturn:
@@ -106,7 +149,7 @@ def _refuse_value(field: Field, row: int, value: object) -> NoReturn:
             f"column {field.name!r}, row {row}: null, and the signature allows none",
             hint=f"send {_PLURAL[field.dtype]}",
         )
-    shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}…"
+    shown = _repr.repr(value)
     raise Invalid(
         f"column {field.name!r}, row {row}: {shown} is not {field.dtype.value}", hint=f"send {_PLURAL[field.dtype]}"
     )

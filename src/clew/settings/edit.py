@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from clew.core.errors import Exists, Invalid, Unavailable
+from clew.core.errors import Exists, Unavailable
 from clew.settings.read import settings_of
+from clew.settings.toml import tables_of, text_of
 
 __all__ = ["append_tables"]
 
@@ -27,8 +27,8 @@ def append_tables(path: Path, text: str, *, names: tuple[str, ...]) -> None:
         Invalid: the file cannot be read, or would not be one that clew understands.
         Unavailable: it cannot be written.
     """
-    old = _read(path)
-    if _find(tomllib.loads(old), names) is not None:
+    old = text_of(path)
+    if _find(tables_of(old, where=str(path)), names) is not None:
         raise Exists("table", f"[{'.'.join(names)}]", hint=f"edit it in {path.name}, or remove it there first")
     if old:
         settings_of(old, where=path.name)
@@ -36,19 +36,6 @@ def append_tables(path: Path, text: str, *, names: tuple[str, ...]) -> None:
     new = f"{old}{gap}{text}"
     settings_of(new, where=path.name)
     _replace(path, new)
-
-
-def _read(path: Path) -> str:
-    try:
-        text = path.read_bytes().decode()
-        tomllib.loads(text)
-    except FileNotFoundError:
-        return ""
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Invalid(f"{path} is no TOML: {error}", hint="mend it first") from None
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be read: {error.strerror}") from error
-    return text
 
 
 def _find(tables: dict[str, Any], names: tuple[str, ...]) -> Any:

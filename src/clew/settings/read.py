@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from clew.core.errors import Invalid, Unavailable
+from clew.core.errors import Invalid
 from clew.core.types.check_plan import plan_checks
 from clew.settings.decode import decode_table
 from clew.settings.environment import overrides_of
 from clew.settings.sections import EndpointSettings, MonitorSettings
 from clew.settings.settings import Settings
+from clew.settings.toml import tables_of, text_of
 
 __all__ = ["SETTINGS_FILE", "read_settings", "settings_of"]
 
@@ -32,16 +32,7 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         Invalid: it is no TOML, or says something that clew does not understand.
         Unavailable: it cannot be read.
     """
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise Unavailable(f"{path} is a link to {path.readlink()}, which is not there") from None
-        text = ""
-    except UnicodeDecodeError as error:
-        raise Invalid(f"{path} is not UTF-8: byte {error.start} does not fit", hint="save it as UTF-8") from None
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be read: {error.strerror}") from error
+    text = text_of(path)
     settings = settings_of(text, where=path.name, environ=environ)
     if settings.project.name:
         return settings
@@ -55,10 +46,7 @@ def settings_of(text: str, *, where: str = SETTINGS_FILE, environ: Mapping[str, 
     Raises:
         Invalid: as `read_settings`.
     """
-    try:
-        tables = tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
-        raise Invalid(f"{where} is no TOML: {error}") from None
+    tables = tables_of(text, where=where)
     settings = decode_table(tables, Settings, where=where)
     if settings.storage.has_password:
         hint = "put the address into CLEW_LEDGER, or the password into PGPASSWORD or ~/.pgpass"

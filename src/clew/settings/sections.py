@@ -46,7 +46,9 @@ def _inside(name: str, value: float, low: float, high: float) -> None:
 
 
 def _at_least(name: str, value: float, low: float) -> None:
-    if not (low <= value and math.isfinite(value)):
+    if not math.isfinite(value):
+        raise Invalid(f"{name} = {value} is no finite number")
+    if value < low:
         raise Invalid(f"{name} = {value} is below {low}")
 
 

@@ -11,6 +11,7 @@ from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.run import Artifact, Run
 from clew.core.types.series import Series
 from clew.core.types.step import StepRun
+from clew.tracking.certificate import Certificate, certificates_of
 
 __all__ = ["Link", "Overview", "overview_of"]
 
@@ -34,11 +35,13 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     outputs: list[Link]
     steps: list[StepRun]
     children: list[Run]
+    certificates: list[Certificate] = []
 
 
 def overview_of(stores: Stores, run: Run) -> Overview:
     """What the ledger knows of a run."""
     mine = node("run", run.id)
+    certificates = certificates_of(stores, run.id)
     with stores.ledger.read() as tx:
         up, down = tx.edges.up(mine, depth=1), tx.edges.down(mine, depth=1)
         return Overview(
@@ -50,6 +53,7 @@ def overview_of(stores: Stores, run: Run) -> Overview:
             outputs=[_link(tx, edge, edge.target) for edge in down],
             steps=tx.steps.of_run(run.id),
             children=tx.runs.list(stores.project, parent=run.id).items,
+            certificates=certificates,
         )
 
 

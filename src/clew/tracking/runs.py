@@ -10,7 +10,7 @@ from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.ids import Digest, is_id
-from clew.core.paging import Page
+from clew.core.paging import Page, checked_after
 from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Series, SeriesBlock
@@ -155,7 +155,7 @@ class LedgerRuns:
         """Runs, newest first."""
         with self._stores.ledger.read() as tx:
             only = self._known(tx, experiment).id if experiment else ""
-            return tx.runs.list(self._stores.project, experiment=only, limit=limit, after=after)
+            return tx.runs.list(self._stores.project, experiment=only, limit=limit, after=checked_after(after))
 
     def _account_late(self, tx: Transaction, blocks: Sequence[SeriesBlock], ended: Sequence[str]) -> None:
         """Say anew what the series of runs that have ended hold: these blocks came behind their last event."""

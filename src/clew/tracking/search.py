@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from clew.core.contracts.services import RunService
+from clew.core.errors import Invalid
 from clew.core.paging import Page
 from clew.core.types.run import Run
 from clew.core.types.series import Series
@@ -58,6 +59,7 @@ def search(
 
     Raises:
         NotFound: there is no such experiment.
+        Invalid: `after` is nothing that a page ended with.
     """
     found = ((run, cursor) for run, cursor in _all(runs, experiment, after) if filter is None or _passes(run, filter))
     if order:
@@ -116,7 +118,9 @@ def _all(runs: RunService, experiment: str, after: str) -> Iterator[tuple[FoundR
     """Every run, with the cursor that goes on behind it: that of its page, and how many of the page are over."""
     names = {each.id: each.name for each in runs.experiments()}
     start, _, over = after.partition("+")
-    skip = int(over) if over.isdecimal() else 0
+    if over and not (over.isascii() and over.isdecimal() and int(over) <= _PAGE):
+        raise Invalid(f"{after!r} is no page token", hint="leave it out to start at the first page")
+    skip = int(over or 0)
     while True:
         page = runs.list(experiment=experiment, limit=_PAGE, after=start)
         metrics: dict[str, dict[str, Series]] = {run.id: {} for run in page.items}

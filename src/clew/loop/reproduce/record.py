@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
+from clew.core.ids import Digest
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.run import Artifact, Experiment, Run, RunKind
 from clew.loop.reproduce.recorded import Recorded
 from clew.loop.reproduce.reproduction import Reproduction
 from clew.store.account import account_of_run
+from clew.tracking.certificate import CERTIFICATE, CERTIFICATE_TYPE
 
 __all__ = ["EXPERIMENT", "REPORT", "bring_home"]
 
 EXPERIMENT = "reproductions"
 REPORT = "reproduction.json"
+REPORT_TYPE = "application/x-clew-reproduction"
 _LINEAGE = (("source", "code", Role.CODE), ("environment", "environment", Role.ENVIRONMENT))
 
 
-def bring_home(stores: Stores, original: Run, now: Recorded, found: Reproduction) -> None:
+def bring_home(
+    stores: Stores,
+    original: Run,
+    now: Recorded,
+    found: Reproduction,
+    sign: Callable[[Digest], bytes] | None = None,
+) -> Digest:
     """Add the repeated run to the project, with its steps, metrics and files, and what the comparison found.
 
     All of it in one transaction, so that a kill leaves a whole run or none. Models and dataset versions that it made
@@ -30,9 +41,19 @@ def bring_home(stores: Stores, original: Run, now: Recorded, found: Reproduction
         original: the run that was repeated.
         now: the repeated run, as the room knows it.
         found: the comparison.
+        sign: makes the certificate of a report, where there is to be one.
+
+    Returns:
+        The object of the certificate; empty where there is none.
     """
     report = msgspec.json.encode(found)
     digest = stores.objects.put(report)
+    kept = [(REPORT, digest, len(report), REPORT_TYPE)]
+    certificate = Digest("")
+    if sign is not None:
+        signed = sign(digest)
+        certificate = stores.objects.put(signed)
+        kept.append((CERTIFICATE, certificate, len(signed), CERTIFICATE_TYPE))
     with stores.ledger.write() as tx:
         run = msgspec.structs.replace(
             now.run,
@@ -48,22 +69,25 @@ def bring_home(stores: Stores, original: Run, now: Recorded, found: Reproduction
         tx.steps.record(now.steps)
         for artifact in now.artifacts:
             tx.artifacts.put(artifact)
-        tx.artifacts.put(
-            Artifact(
-                run=run.id,
-                path=REPORT,
-                digest=digest,
-                size_bytes=len(report),
-                media_type="application/x-clew-reproduction",
-                created_us=found.ended_us,
+        for path, each, size, kind in kept:
+            tx.artifacts.put(
+                Artifact(
+                    run=run.id,
+                    path=path,
+                    digest=each,
+                    size_bytes=size,
+                    media_type=kind,
+                    created_us=found.ended_us,
+                )
             )
-        )
         tx.edges.add(_edges(run, now))
         facts: dict[str, object] = {"repeated": run.id, "verdict": found.verdict, "report": digest}
+        facts |= {"certificate": certificate} if certificate else {}
         mine = node("run", run.id)
         stores.tell(tx, "run.created", mine, {"name": run.name, "experiment": EXPERIMENT})
         stores.tell(tx, "run.ended", mine, {"status": run.status, "reason": "", **account_of_run(tx, run)})
         stores.tell(tx, "run.reproduced", node("run", original.id), facts)
+    return certificate
 
 
 def _experiment(tx: Transaction, stores: Stores) -> Experiment:

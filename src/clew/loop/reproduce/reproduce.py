@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ import msgspec
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Exists, Invalid
+from clew.core.ids import Digest
 from clew.core.types.run import Run
 from clew.data.reference import resolve
+from clew.loop.reproduce.certify import statement_of
 from clew.loop.reproduce.compare import compare_metrics, compare_outputs, compare_steps, verdict_of
 from clew.loop.reproduce.environment import Choice, Place, environments_folder, open_environment
 from clew.loop.reproduce.factors import changed_factors, divergence_of
@@ -34,8 +37,10 @@ from clew.loop.reproduce.restore import lay_out
 from clew.loop.reproduce.room import OpenRoom, furnish, place_of_room
 from clew.loop.reproduce.scene import Scene, scene_of
 from clew.loop.reproduce.using import Using, overlay
+from clew.store.signing import SigningKey, open_key
 from clew.tracking.capture import Source
 from clew.tracking.capture.hardware import take_hardware
+from clew.tracking.certificate import make_certificate
 from clew.tracking.runs import LedgerRuns
 
 __all__ = ["TOLERANCE", "Options", "reproduce"]
@@ -80,7 +85,7 @@ def reproduce(
 
     Raises:
         NotFound: there is no such run.
-        Invalid: it did not record enough, or is of a kind that cannot be repeated.
+        Invalid: it did not record enough, or is of a kind that cannot be repeated; the signing key cannot be used.
         Conflict: it has not finished.
         Exists: the folder to keep holds something.
         Unavailable: a package of its environment cannot be had.
@@ -92,6 +97,7 @@ def reproduce(
     source, command = check_repeatable(original, was)
     scene = scene_of(original, source, command)
     recorded = recorded_of(stores, original)
+    key = open_key() if not options.using.words else None  # what was changed on purpose proves nothing
     instead = _instead(stores, recorded, options.using)
     changed = _changed(original, scene, options.using)
     place = open_environment(
@@ -125,8 +131,13 @@ def reproduce(
         using=list(options.using.words),
         environment="present" if place.prefix is None else "recorded",
     )
-    bring_home(stores, original, now, found)
-    return found
+    sign = None if key is None else partial(_sign, key, stores, found, sides)
+    certificate = bring_home(stores, original, now, found, sign)
+    return msgspec.structs.replace(found, certificate=certificate)
+
+
+def _sign(key: SigningKey, stores: Stores, found: Reproduction, sides: _Sides, report: Digest) -> bytes:
+    return make_certificate(key, statement_of(found, sides.recorded, sides.again, by=stores.actor, report=report))
 
 
 def _instead(stores: Stores, recorded: Recorded, using: Using) -> dict[str, Any]:

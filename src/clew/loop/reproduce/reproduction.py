@@ -144,7 +144,8 @@ class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
     `run` is the one that was to be reproduced, `repeated` the id of the new run, of kind `reproduction`. `factors` are
     all recorded things that are not what they were, whether they mattered or not. `folder` is where code and data were
     laid out, when that was kept. `using` holds what was changed on purpose: then it is no reproduction, but an answer
-    to what would have been. `environment` is the one that it ran in: `present` or `recorded`.
+    to what would have been. `environment` is the one that it ran in: `present` or `recorded`. `certificate` is the
+    object that signs this; empty where there is none.
     """
 
     run: str
@@ -163,3 +164,4 @@ class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = ""
     using: list[str] = []
     environment: str = "present"
+    certificate: Digest = Digest("")

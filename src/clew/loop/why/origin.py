@@ -21,6 +21,7 @@ from clew.tracking.capture.seeds import Seeds
 from clew.tracking.capture.snapshot import read_aspect
 from clew.tracking.capture.source import Source
 from clew.tracking.capture.threads import Threads
+from clew.tracking.certificate import Certificate, certificates_of
 
 __all__ = [
     "CodeOrigin",
@@ -89,6 +90,7 @@ class RunOrigin(msgspec.Struct, frozen=True, kw_only=True):
     hardware: Hardware | None
     threads: dict[str, int | str]
     seeds: SeedOrigin | None
+    certificates: list[Certificate] = []
 
 
 class StepOrigin(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +155,7 @@ def run_origin(stores: Stores, run: Run, edges: list[Edge]) -> RunOrigin:
         hardware=hardware,
         threads={**threads.asked, **threads.effective} if threads is not None else {},
         seeds=_seeds(stores, run),
+        certificates=certificates_of(stores, run.id),
     )
 
 
