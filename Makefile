@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage mutate lint lint-ruff lint-format lint-mypy lint-imports bench bench-tracking docs lock clean
+.PHONY: help demo test test-kill coverage mutate lint lint-ruff lint-format lint-mypy lint-imports bench bench-tracking docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,9 @@ demo: $(RUN) ## Run the flights example end to end (FRESH=1 starts over)
 
 test: $(DEV) $(MLFLOW)/.installed ## Run the tests (ARGS="tests/cli -k help" narrows them)
 	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 $(ARGS)
+
+test-kill: $(DEV) ## Kill everything with kill -9 at random, 100 times, and repeat it (ARGS="--kills 20 --only watch")
+	@$(BIN)/python tests/kill/kill.py $(ARGS)
 
 coverage: $(DEV) ## Test core, stats and store; refuse less than 95 % of their branches, each by itself
 	@$(BIN)/python -m coverage run -m pytest -q tests/core tests/stats tests/store $(ARGS)

@@ -51,7 +51,7 @@ def test_one_that_ends_again_and_again_is_given_up_with_its_words(
         broken.ensure()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with the one that started it")
+@pytest.mark.skipif(sys.platform != "linux", reason="the test waits with a pidfd")
 def test_a_program_ends_when_its_starter_is_killed(worker: Program, tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path; from clew.demo.program import Program\n"

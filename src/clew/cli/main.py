@@ -54,6 +54,9 @@ __all__ = ["COMMANDS", "SECTIONS", "Row", "main", "root"]
 SECTIONS = ("Data", "Pipelines and runs", "Models", "Serving and watching", "The thread", "Project")
 """The headings of `clew --help`, in their order."""
 
+TETHERED = "CLEW_TETHER"
+"""Set by a process that this one is to end with (`clew.loop.tether`, which is imported only then)."""
+
 
 class Row(NamedTuple):
     """One command: where its click object is, under which heading it stands, and what it does in a few words."""
@@ -175,6 +178,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if argv is None:
         _fix_hash_seed(sys.argv[1:])
+        if TETHERED in os.environ:
+            import_module("clew.loop.tether").follow()
     words = list(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _invoke(words), words)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
 
 import click
@@ -39,6 +37,7 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
     as clew.toml says; seals events within a second, and adds checkpoints. Several workers share the work.
     """
     from clew.worker.handlers import handlers_of
+    from clew.worker.presence import Presence
     from clew.worker.schedule import Schedule
     from clew.worker.sealing import sealing
     from clew.worker.witness import Witness
@@ -55,9 +54,9 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    with open_workspace() as workspace:
+    with open_workspace() as workspace, Presence(workspace.folder, workspace.stores.ids) as presence:
         schedule, witness = Schedule(workspace, every_s=every_s), Witness(workspace)
-        running = Worker(workspace.stores, f"{socket.gethostname()}/{os.getpid()}", handlers_of(workspace))
+        running = Worker(workspace.stores, presence.holder, handlers_of(workspace), presence=presence)
         if once:
             with sealing(workspace.stores, after=witness.look):
                 schedule.look(now=True)

@@ -1,7 +1,7 @@
 """A long-running `clew …` beside the replay, as a process of its own, with its output in a file.
 
-It is kept alive: whoever needs it calls `ensure`, and a process that died is started again. Call from the main thread
-(on Linux a process is tied to the thread that started it).
+It is kept alive: whoever needs it calls `ensure`, and a process that died is started again. It ends with this process,
+whatever ends that.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from clew.core.errors import Unavailable
+from clew.loop.tether import Tether
 
 __all__ = ["Program"]
 
@@ -36,6 +37,7 @@ class Program:
         self.words, self.log, self.starts = words, log, 0
         self._folder, self._started_s, self._deaths = folder, 0.0, 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._tether: Tether | None = None
 
     @property
     def pid(self) -> int:
@@ -60,7 +62,9 @@ class Program:
             )
         self.starts, self._started_s = self.starts + 1, time.monotonic()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "clew.demo.tether", str(os.getpid()), *self.words]
+        command = [sys.executable, "-m", "clew", *self.words]
+        self._let_go()
+        self._tether = Tether(signal.SIGTERM)
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 command,
@@ -68,6 +72,8 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
+                pass_fds=self._tether.fds,
+                env={**os.environ, **self._tether.environment},
                 start_new_session=True,  # Ctrl-C is for the replay, which then ends the others in order
             )
         return True
@@ -83,6 +89,7 @@ class Program:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        self._let_go()
 
     def kill(self) -> None:
         """End it at once."""
@@ -90,6 +97,12 @@ class Program:
         if process is not None:
             process.kill()
             process.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._tether is not None:
+            self._tether.cut()
+            self._tether = None
 
     def tail(self) -> str:
         """The end of its output."""

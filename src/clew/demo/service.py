@@ -33,7 +33,7 @@ _UNFINISHED = (JobState.QUEUED, JobState.LEASED)
 
 
 class Service:
-    """`clew serve` and `clew worker` beside this process. Use it from the main thread.
+    """`clew serve` and `clew worker` beside this process.
 
     Args:
         workspace: the project.
@@ -117,7 +117,7 @@ class Service:
         """Wait until the worker has nothing left to do; one that died is started again."""
         while self._unfinished():
             if self._worker.ensure():
-                self._tell("the worker was gone and is back; what it had in hand waits for its lease, up to a minute")
+                self._tell("the worker was gone and is back, and takes up what it had in hand")
             time.sleep(_NAP_S)
 
     def settle(self) -> Serving:

@@ -21,6 +21,7 @@ from clew.core.errors import Failed, Invalid
 from clew.core.types.model import ModelVersion
 from clew.loop.harvest import harvest
 from clew.loop.monitor import Monitor
+from clew.loop.tether import Tether
 from clew.loop.trial import begin_trial
 from clew.registry.aliases import LedgerAliases
 from clew.settings import RetrainSettings
@@ -98,23 +99,27 @@ def retrain_model(
 def _run(settings: RetrainSettings, root: Path) -> _Answer:
     """Run the pipeline as anybody would, out of reach of a Ctrl-C that is meant for the worker.
 
-    What it prints goes to a file, however much that is. It ends with this call, whatever ends the call.
+    What it prints goes to a file, however much that is. It ends with this call, whatever ends the call, and with this
+    process, whatever ends that: whoever takes the job over does not meet it.
     """
     words = [
         f"{name}={msgspec.json.encode(value).decode()}" for name, value in (settings.data | settings.params).items()
     ]
     command = [sys.executable, "-m", "clew", "run", "--kind", "retrain", "--json", settings.pipeline, *words]
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as answered:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        with subprocess.Popen(  # noqa: S603 - our own program, with the project's own settings
-            command,
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            stdout=answered,
-            stderr=printed,
-            start_new_session=True,
-            env=environment,
-        ) as process:
+        with (
+            Tether(signal.SIGKILL) as tether,
+            subprocess.Popen(  # noqa: S603 - our own program, with the project's own settings
+                command,
+                cwd=root,
+                stdin=subprocess.DEVNULL,
+                stdout=answered,
+                stderr=printed,
+                start_new_session=True,
+                pass_fds=tether.fds,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **tether.environment},
+            ) as process,
+        ):
             try:
                 code = _wait(process)
             except BaseException:

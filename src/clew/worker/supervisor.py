@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from clew.loop.tether import Tether
+
 __all__ = ["supervise"]
 
 _LOOK_S = 0.2
@@ -29,11 +31,21 @@ class _Child:
     def __init__(self, name: str, words: Sequence[str], root: Path) -> None:
         self.name, self._words, self._root = name, words, root
         self.process: subprocess.Popen[bytes] | None = None
+        self._tether: Tether | None = None
         self._started, self._wait_s, self._not_before = 0.0, 0.0, 0.0
 
     def start(self) -> None:
         command = [sys.executable, "-m", "clew", *self._words]
-        self.process = subprocess.Popen(command, cwd=self._root, start_new_session=True)  # noqa: S603 - our own program
+        if self._tether is not None:
+            self._tether.cut()
+        self._tether = Tether(signal.SIGTERM)
+        self.process = subprocess.Popen(  # noqa: S603 - our own program
+            command,
+            cwd=self._root,
+            start_new_session=True,
+            pass_fds=self._tether.fds,
+            env={**os.environ, **self._tether.environment},
+        )
         self._started = time.monotonic()
 
     def look(self, tell: Callable[[str], None]) -> None:

@@ -17,6 +17,7 @@ from clew.core.contracts.ledger import Durability
 from clew.core.contracts.stores import Stores
 from clew.core.errors import ClewError, Conflict
 from clew.core.types.job import Job, JobState
+from clew.worker.presence import Presence
 
 __all__ = ["Handler", "Worker", "queue"]
 
@@ -25,6 +26,7 @@ Handler = Callable[[Job], dict[str, object]]
 
 _LEASE_US = 60_000_000
 _MOST_ATTEMPTS = 3
+_MANY = 10_000
 _SHORTEST_NAP_S, _LONGEST_NAP_S = 0.005, 1.0
 _log = logging.getLogger("clew.worker")
 
@@ -57,10 +59,13 @@ class Worker:
         stores: the project.
         name: who holds the leases; unique among running workers.
         handlers: what to do for each kind of job.
+        presence: tells which workers are gone; without it their jobs wait for their leases.
     """
 
-    def __init__(self, stores: Stores, name: str, handlers: Mapping[str, Handler]) -> None:
-        self._stores, self._name, self._handlers = stores, name, handlers
+    def __init__(
+        self, stores: Stores, name: str, handlers: Mapping[str, Handler], *, presence: Presence | None = None
+    ) -> None:
+        self._stores, self._name, self._handlers, self._presence = stores, name, handlers, presence
 
     def run(self, stop: threading.Event, *, before: Callable[[], None] = _nothing) -> None:
         """Work until `stop` is set. Looks again at once after a job, and ever less often while there is none.
@@ -92,6 +97,7 @@ class Worker:
 
     def step(self) -> bool:
         """Run one job if one is due."""
+        self._free_jobs_of_the_dead()
         if not self._due():
             return False
         now_us = self._stores.clock.now_us()
@@ -107,6 +113,20 @@ class Worker:
         except Conflict as conflict:
             _log.warning("%s", conflict.what)
         return True
+
+    def _free_jobs_of_the_dead(self) -> None:
+        """Whoever is next may take what a worker of this machine held when it died."""
+        dead = self._presence.dead() if self._presence is not None else []
+        if not dead or self._presence is None:
+            return
+        now_us = self._stores.clock.now_us()
+        with self._stores.ledger.write(Durability.KILL) as tx:
+            for job in tx.jobs.list(self._stores.project, state=JobState.LEASED, limit=_MANY):
+                if job.holder.rpartition("/")[2] in dead:
+                    _log.warning("job %s is free again: its worker %s is gone", job.key, job.holder)
+                    tx.jobs.renew(job, until_us=now_us)
+        for worker in dead:
+            self._presence.forget(worker)
 
     def _due(self) -> bool:
         """A look without a writer's lock: most looks find nothing."""

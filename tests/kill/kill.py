@@ -1,0 +1,173 @@
+"""Kills clew with `kill -9`, repeats the command, and looks whether anything is lost, doubled or half-done.
+
+    python tests/kill/kill.py --kills 100 --seed 1
+
+Each kill has a seed of its own, from which all that is drawn follows: `--only NAME --seed SEED --kills 1` repeats it.
+Half of the kills come at a moment that is drawn from the undisturbed duration, the other half at an operation on the
+disk or at a commit; the victim is the command or any process that it has started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from operations import OPERATIONS, Operation
+
+PATIENCE_S = 120.0
+CRASH = Path(__file__).with_name("crash.py")
+
+
+@dataclass
+class Measured:
+    """An operation, a project for it, and how long it takes undisturbed: seconds, and points (`crash.py`)."""
+
+    operation: Operation
+    project: Path
+    duration_s: float
+    points: int
+
+
+def command(operation: Operation, crash: tuple[Path, int] | None = None) -> list[str]:
+    words = operation.words
+    if words[0].endswith(".py"):
+        return [sys.executable, *words]
+    if crash is not None:
+        return [sys.executable, str(CRASH), str(crash[0]), str(crash[1]), *words]
+    return [sys.executable, "-m", "clew", *words]
+
+
+def start(words: list[str], folder: Path, said: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "CLEW_ACTOR": "killer", "PYTHONUNBUFFERED": "1"}
+    with said.open("wb") as out:
+        return subprocess.Popen(
+            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True
+        )
+
+
+def measure(operation: Operation, root: Path, projects: dict[object, Path]) -> Measured:
+    if operation.prepare not in projects:
+        projects[operation.prepare] = root / f"project-{len(projects)}"
+        operation.prepare(projects[operation.prepare])
+    project, said = projects[operation.prepare], root / "said"
+    took: list[float] = []
+    for crash in (None, (root / "points", 0)):
+        folder = Path(shutil.copytree(project, root / "measured"))
+        began = time.monotonic()
+        process = start(command(operation, crash), folder, said)
+        assert process.wait(PATIENCE_S) == 0, said.read_text()
+        took.append(time.monotonic() - began)
+        operation.check(folder, [said.read_text(), said.read_text()])
+        shutil.rmtree(folder)
+    points = root / "points"
+    count = int(points.read_text()) if points.exists() else 0
+    points.unlink(missing_ok=True)
+    return Measured(operation, project, took[0], count)
+
+
+def kill_once(measured: Measured, root: Path, seed: int) -> str:
+    """Kill, repeat and check; returns how it went.
+
+    Raises:
+        AssertionError: a promise is broken.
+    """
+    draw, operation = random.Random(seed), measured.operation
+    folder = Path(shutil.copytree(measured.project, root / f"killed-{seed}"))
+    said = [root / "said-first", root / "said-again"]
+    at = draw.randint(1, measured.points) if measured.points and draw.random() < 0.5 else 0
+    while True:
+        process = start(command(operation, (root / "points", at) if at else None), folder, said[0])
+        how = _wait_and_kill(process, measured, draw, at)
+        if how:
+            break
+        shutil.rmtree(folder)  # it was faster than the killer
+        folder = Path(shutil.copytree(measured.project, root / f"killed-{seed}"))
+    again = start(command(operation), folder, said[1])
+    try:
+        code = again.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        again.kill()
+        raise AssertionError(f"the same command does not end: {said[1].read_text()[-500:]}") from None
+    assert code == 0, f"the same command ends with {code}: {said[1].read_text()[-2000:]}"
+    left = _orphans(folder)
+    operation.check(folder, [path.read_text(errors="replace") for path in said])
+    assert not left, f"processes are left: {left}"
+    shutil.rmtree(folder)
+    return how
+
+
+def _wait_and_kill(process: subprocess.Popen[bytes], measured: Measured, draw: random.Random, at: int) -> str:
+    if at:
+        code = process.wait(PATIENCE_S)
+        return f"at point {at} of {measured.points}" if code == -signal.SIGKILL else ""
+    moment_s = draw.uniform(0.0, measured.duration_s)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(moment_s)
+        return ""
+    with suppress(psutil.NoSuchProcess):
+        whole = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        victim = draw.choice(whole)
+        victim.kill()
+        if victim.pid != process.pid:  # its parent sees it die, and may end as it likes
+            code = process.wait(PATIENCE_S)
+            return f"child after {moment_s:.2f} of {measured.duration_s:.2f} s, which ended with {code}"
+        process.wait()
+        return f"after {moment_s:.2f} of {measured.duration_s:.2f} s"
+    return ""
+
+
+def _orphans(folder: Path) -> list[str]:
+    """What still runs in the project once the command has ended again."""
+    until = time.monotonic() + 3.0
+    while True:
+        found = []
+        for process in psutil.process_iter(["pid", "cwd", "cmdline"]):
+            if process.info["cwd"] and Path(process.info["cwd"]) == folder and process.pid != os.getpid():
+                found.append(" ".join(process.info["cmdline"] or [])[:200])
+        if not found or time.monotonic() > until:
+            return found
+        time.sleep(0.05)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000)
+    parser.add_argument("--only", default="", help="operations whose name holds this")
+    parser.add_argument("--light", action="store_true", help="only what needs no model")
+    given = parser.parse_args()
+    operations = [one for one in OPERATIONS if given.only in one.name and not (given.light and one.heavy)]
+    began, failed, results = time.monotonic(), 0, Path(tempfile.mkdtemp(prefix="clew-kill-")).resolve()
+    print(f"seed {given.seed}, in {results}", flush=True)
+    projects: dict[object, Path] = {}
+    measured: dict[str, Measured] = {}
+    for number in range(given.kills):
+        seed, operation = given.seed + number, operations[number % len(operations)]
+        if operation.name not in measured:
+            measured[operation.name] = measure(operation, results, projects)
+        try:
+            how = kill_once(measured[operation.name], results, seed)
+        except AssertionError as error:
+            failed += 1
+            how = f"FAILED: {error}"
+        print(f"{number + 1:4} of {given.kills}  seed {seed}  {operation.name:<16} {how}", flush=True)
+    took = time.monotonic() - began
+    print(f"{given.kills - failed} of {given.kills} in {took:.0f} s")
+    if not failed:
+        shutil.rmtree(results)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

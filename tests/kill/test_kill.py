@@ -1,0 +1,18 @@
+"""A handful of the kills of `make test-kill`, so that its tools cannot rot: those that need no model."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.timeout(300)
+def test_what_is_killed_continues(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("kill.py")
+    words = [sys.executable, str(script), "--kills", "6", "--seed", "1", "--light"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env={"TMPDIR": str(tmp_path)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 of 6" in done.stdout
