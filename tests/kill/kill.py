@@ -17,15 +17,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from operations import OPERATIONS, Operation
+from sessions import SESSIONS, Demo, Up
 
 PATIENCE_S = 120.0
+KILLS_IN_A_SESSION = 9
 CRASH = Path(__file__).with_name("crash.py")
 
 
@@ -84,7 +89,7 @@ def kill_once(measured: Measured, root: Path, seed: int) -> str:
     """
     draw, operation = random.Random(seed), measured.operation
     folder = Path(shutil.copytree(measured.project, root / f"killed-{seed}"))
-    said = [root / "said-first", root / "said-again"]
+    said = [root / f"said-{seed}-first", root / f"said-{seed}-again"]
     at = draw.randint(1, measured.points) if measured.points and draw.random() < 0.5 else 0
     while True:
         process = start(command(operation, (root / "points", at) if at else None), folder, said[0])
@@ -140,6 +145,58 @@ def _orphans(folder: Path) -> list[str]:
         time.sleep(0.05)
 
 
+class Session:
+    """The kills of one call: what is measured, what went wrong, and the lines that are printed. Threads share it."""
+
+    def __init__(self, kills: int, root: Path) -> None:
+        self.root, self._kills = root, kills
+        self._lock, self._printed, self.failed = threading.Lock(), 0, 0
+        self._measuring = threading.Lock()
+        self._measured: dict[str, Measured] = {}
+        self._projects: dict[object, Path] = {}
+
+    def say(self, seed: int, name: str, how: str) -> None:
+        """One line for each kill."""
+        with self._lock:
+            self._printed += 1
+            print(f"{self._printed:4} of {self._kills}  seed {seed}  {name:<16} {how}", flush=True)
+
+    def kill(self, operation: Operation, seed: int) -> None:
+        """One kill of a command."""
+        try:
+            with self._measuring:
+                if operation.name not in self._measured:
+                    self._measured[operation.name] = measure(operation, self.root, self._projects)
+            how = kill_once(self._measured[operation.name], self.root, seed)
+        except Exception as error:  # noqa: BLE001 - whatever a check stumbles over is a promise that was broken
+            self.failed += 1
+            how = f"FAILED: {type(error).__name__}: {error}"
+        self.say(seed, operation.name, how)
+
+    def run(self, session: Demo | Up, seed: int, kills: int) -> None:
+        """Some kills of a program that runs for long."""
+        try:
+            session.run(self.root, seed, kills, lambda how: self.say(seed, session.name, how))
+        except Exception as error:  # noqa: BLE001 - as above
+            self.failed += 1
+            print(f"FAILED {session.name} seed {seed}: {type(error).__name__}: {error}", flush=True)
+
+
+def plan(kills: int, seed: int, *, only: str, light: bool) -> Iterator[tuple[Operation | Demo | Up, int, int]]:
+    """What is killed, with which seed, and how often: a third are programs that run for long."""
+    operations = [one for one in OPERATIONS if only in one.name and not (light and one.heavy)]
+    sessions = [] if light else [one for one in SESSIONS if only in one.name]
+    long = kills // 3 if operations else kills
+    while sessions and long > 0:
+        for session in sessions:
+            some = min(KILLS_IN_A_SESSION, long)
+            if some:
+                yield session, seed, some
+            long, kills, seed = long - some, kills - some, seed + 1
+    for number in range(kills if operations else 0):
+        yield operations[number % len(operations)], seed + number, 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
@@ -147,26 +204,19 @@ def main() -> int:
     parser.add_argument("--only", default="", help="operations whose name holds this")
     parser.add_argument("--light", action="store_true", help="only what needs no model")
     given = parser.parse_args()
-    operations = [one for one in OPERATIONS if given.only in one.name and not (given.light and one.heavy)]
-    began, failed, results = time.monotonic(), 0, Path(tempfile.mkdtemp(prefix="clew-kill-")).resolve()
-    print(f"seed {given.seed}, in {results}", flush=True)
-    projects: dict[object, Path] = {}
-    measured: dict[str, Measured] = {}
-    for number in range(given.kills):
-        seed, operation = given.seed + number, operations[number % len(operations)]
-        if operation.name not in measured:
-            measured[operation.name] = measure(operation, results, projects)
-        try:
-            how = kill_once(measured[operation.name], results, seed)
-        except AssertionError as error:
-            failed += 1
-            how = f"FAILED: {error}"
-        print(f"{number + 1:4} of {given.kills}  seed {seed}  {operation.name:<16} {how}", flush=True)
-    took = time.monotonic() - began
-    print(f"{given.kills - failed} of {given.kills} in {took:.0f} s")
-    if not failed:
-        shutil.rmtree(results)
-    return 1 if failed else 0
+    began, root = time.monotonic(), Path(tempfile.mkdtemp(prefix="clew-kill-")).resolve()
+    print(f"seed {given.seed}, in {root}", flush=True)
+    here = Session(given.kills, root)
+    with ThreadPoolExecutor(2) as pool:
+        for what, seed, kills in plan(given.kills, given.seed, only=given.only, light=given.light):
+            if isinstance(what, Operation):
+                pool.submit(here.kill, what, seed)
+            else:
+                pool.submit(here.run, what, seed, kills)
+    print(f"{given.kills - here.failed} of {given.kills} in {time.monotonic() - began:.0f} s")
+    if not here.failed:
+        shutil.rmtree(root)
+    return 1 if here.failed else 0
 
 
 if __name__ == "__main__":
