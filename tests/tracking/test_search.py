@@ -76,6 +76,35 @@ def test_pages_join_without_gap_or_repeat(runs: LedgerRuns, limit: int) -> None:
     assert found == [f"run {number}" for number in (11, 9, 8, 6, 5, 3, 2, 0)]
 
 
+def test_pages_of_other_lengths_go_on_where_the_one_before_ended(runs: LedgerRuns) -> None:
+    after, found = "", []
+    for limit in (4, 1, 3, 2, 9):
+        page = search(runs, limit=limit, after=after)
+        found += [each.run.name for each in page.items]
+        after = page.next
+    assert found == [f"run {number}" for number in range(11, -1, -1)]
+    assert after == ""
+
+
+def test_metrics_are_asked_for_only_where_the_rest_passes(runs: LedgerRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    summaries = runs.summaries
+    monkeypatch.setattr(runs, "summaries", lambda ids: asked.extend(ids) or summaries(ids))
+    passing = parse_filter("metric.auc > 0.6 and param.depth = 1 and name != 'run 4'", now_us=0)
+    found = search(runs, filter=passing).items
+    assert [(one.run.name, set(one.metrics)) for one in found] == [("run 10", {"auc"}), ("run 7", {"auc"})]
+    assert [int(id, 16) for id in asked] == [10, 7, 1]
+    asked.clear()
+    found = search(runs, filter=parse_filter("param.depth = 1", now_us=0), limit=2).items
+    assert [(one.run.name, set(one.metrics)) for one in found] == [("run 10", {"auc"}), ("run 7", {"auc"})]
+    assert [int(id, 16) for id in asked] == [10, 7]
+
+
+def test_a_filter_that_metrics_and_parameters_decide_together(runs: LedgerRuns) -> None:
+    assert names(runs, "metric.auc > 0.9 or param.depth = 0 and metric.auc is null") == ["11", "10", "0"]
+    assert names(runs, "not (metric.auc > 0.2 or param.depth = 2)") == ["1"]
+
+
 def test_every_field_has_a_value(runs: LedgerRuns) -> None:
     (found,) = search(runs, filter=parse_filter("status = failed", now_us=0)).items
     asked = "id name status kind experiment created_by created ended duration metric.auc.mean metric.auc.count"

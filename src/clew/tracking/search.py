@@ -1,6 +1,7 @@
 """Finds runs: filtered, sorted, in pages. What the filters mean is in `where`.
 
-It goes through the runs of the project, newest first, and asks for the summaries of those on a page only.
+It goes through the runs of the project, newest first, and asks for the summaries of those only that pass what can be
+judged without them. What will replace it: docs/design/search.md.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -16,7 +18,7 @@ from clew.core.errors import Invalid
 from clew.core.paging import Page
 from clew.core.types.run import Run
 from clew.core.types.series import Series
-from clew.tracking.where import Field, Filter, Value, matches
+from clew.tracking.where import Both, Field, Filter, Value, fields_of, matches
 
 __all__ = ["FoundRun", "Order", "search", "value_of"]
 
@@ -61,22 +63,59 @@ def search(
         NotFound: there is no such experiment.
         Invalid: `after` is nothing that a page ended with.
     """
-    found = ((run, cursor) for run, cursor in _all(runs, experiment, after) if filter is None or _passes(run, filter))
+    own, rest = _split(filter)
+    asked = [*(fields_of(rest) if rest is not None else ()), *(each.field for each in order)]
+    early = any(field.kind == "metric" for field in asked)
+    size = _PAGE if filter is not None or order else limit + 1
+    found = _passing(_pages(runs, experiment, after, size), runs if early else None, own, rest)
     if order:
-        best = heapq.nsmallest(limit, (run for run, _ in found), key=lambda run: _rank(run, order))
-        return Page(items=best)
-    items: list[FoundRun] = []
-    last = ""
-    for run, cursor in found:
-        if len(items) == limit:
-            return Page(items=items, next=last)
-        items.append(run)
-        last = cursor
-    return Page(items=items)
+        items, last = heapq.nsmallest(limit, (run for run, _ in found), key=lambda run: _rank(run, order)), ""
+    else:
+        some = list(islice(found, limit + 1))
+        items = [run for run, _ in some[:limit]]
+        last = some[limit - 1][1] if items and len(some) > limit else ""
+    return Page(items=items if early else _measured(runs, items), next=last)
+
+
+_Candidates = list[tuple[FoundRun, str]]
+
+
+def _split(filter: Filter | None) -> tuple[Filter | None, Filter | None]:
+    """The parts of a filter that can be judged without metrics, and the others; a run must pass both."""
+    if filter is None:
+        return None, None
+    parts = filter.parts if isinstance(filter, Both) and filter.op == "and" else (filter,)
+    measured = [part for part in parts if any(field.kind == "metric" for field in fields_of(part))]
+    own = [part for part in parts if part not in measured]
+    return _every(own), _every(measured)
+
+
+def _every(parts: list[Filter]) -> Filter | None:
+    return Both("and", tuple(parts)) if parts else None
+
+
+def _passing(
+    pages: Iterator[_Candidates], runs: RunService | None, own: Filter | None, rest: Filter | None
+) -> Iterator[tuple[FoundRun, str]]:
+    """What passes. Metrics are asked for, page by page and from `runs`, of what passes without them."""
+    for page in pages:
+        some = [(run, cursor) for run, cursor in page if own is None or _passes(run, own)]
+        if runs is not None and some:
+            measured = _measured(runs, [run for run, _ in some])
+            some = [(run, cursor) for run, (_, cursor) in zip(measured, some, strict=True)]
+        yield from ((run, cursor) for run, cursor in some if rest is None or _passes(run, rest))
 
 
 def _passes(run: FoundRun, filter: Filter) -> bool:
     return matches(filter, lambda field: value_of(run, field)) is True
+
+
+def _measured(runs: RunService, found: list[FoundRun]) -> list[FoundRun]:
+    """Runs with the summaries of their metrics."""
+    metrics: dict[str, dict[str, Series]] = {each.run.id: {} for each in found}
+    for series in runs.summaries(list(metrics)) if found else ():
+        metrics[series.run][series.key] = series
+    return [FoundRun(run=one.run, experiment=one.experiment, metrics=metrics[one.run.id]) for one in found]
 
 
 def value_of(found: FoundRun, field: Field) -> Value:
@@ -114,21 +153,19 @@ def _aggregate(series: Series | None, aggregate: str) -> float | None:
     }[aggregate]
 
 
-def _all(runs: RunService, experiment: str, after: str) -> Iterator[tuple[FoundRun, str]]:
-    """Every run, with the cursor that goes on behind it: that of its page, and how many of the page are over."""
+def _pages(runs: RunService, experiment: str, after: str, size: int) -> Iterator[_Candidates]:
+    """Every run, without metrics, with the cursor that goes on behind it: that of its page, and how many are over."""
     names = {each.id: each.name for each in runs.experiments()}
     start, _, over = after.partition("+")
     if over and not (over.isascii() and over.isdecimal() and int(over) <= _PAGE):
         raise Invalid(f"{after!r} is no page token", hint="leave it out to start at the first page")
     skip = int(over or 0)
     while True:
-        page = runs.list(experiment=experiment, limit=_PAGE, after=start)
-        metrics: dict[str, dict[str, Series]] = {run.id: {} for run in page.items}
-        for series in runs.summaries(list(metrics)):
-            metrics[series.run][series.key] = series
-        for count, run in enumerate(page.items[skip:], skip + 1):
-            found = FoundRun(run=run, experiment=names.get(run.experiment, ""), metrics=metrics[run.id])
-            yield found, f"{start}+{count}"
+        page = runs.list(experiment=experiment, limit=max(size, skip), after=start)
+        yield [
+            (FoundRun(run=run, experiment=names.get(run.experiment, ""), metrics={}), f"{start}+{count}")
+            for count, run in enumerate(page.items[skip:], skip + 1)
+        ]
         start, skip = page.next, 0
         if not start:
             return
