@@ -89,15 +89,15 @@ def test_pages_of_other_lengths_go_on_where_the_one_before_ended(runs: LedgerRun
 def test_metrics_are_asked_for_only_where_the_rest_passes(runs: LedgerRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     summaries = runs.summaries
-    monkeypatch.setattr(runs, "summaries", lambda ids: asked.extend(ids) or summaries(ids))
+    monkeypatch.setattr(runs, "summaries", lambda ids, keys=(): asked.extend(ids) or summaries(ids, keys=keys))
     passing = parse_filter("metric.auc > 0.6 and param.depth = 1 and name != 'run 4'", now_us=0)
     found = search(runs, filter=passing).items
     assert [(one.run.name, set(one.metrics)) for one in found] == [("run 10", {"auc"}), ("run 7", {"auc"})]
-    assert [int(id, 16) for id in asked] == [10, 7, 1]
+    assert [int(one, 16) for one in asked] == [10, 7, 1, 10, 7]
     asked.clear()
     found = search(runs, filter=parse_filter("param.depth = 1", now_us=0), limit=2).items
     assert [(one.run.name, set(one.metrics)) for one in found] == [("run 10", {"auc"}), ("run 7", {"auc"})]
-    assert [int(id, 16) for id in asked] == [10, 7]
+    assert [int(one, 16) for one in asked] == [10, 7]
 
 
 def test_a_filter_that_metrics_and_parameters_decide_together(runs: LedgerRuns) -> None:

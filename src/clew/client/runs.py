@@ -61,8 +61,8 @@ class HttpRuns:
         ended = {"status": status, "ended_us": ended_us, "reason": reason}
         return self._c.send("POST", f"{_path(run)}/end", ended, Run)
 
-    def summaries(self, runs: Sequence[str]) -> list[Series]:
-        return self._c.send("POST", "/summaries", {"runs": list(runs)}, list[Series])
+    def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
+        return self._c.send("POST", "/summaries", {"runs": list(runs), "keys": list(keys)}, list[Series])
 
     def blocks(self, run: str, key: str) -> list[SeriesBlock]:
         return self._c.get("/blocks", list[SeriesBlock], run=run, key=key)

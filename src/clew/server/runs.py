@@ -56,9 +56,10 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Which(msgspec.Struct, frozen=True, kw_only=True):
-    """Some runs by id."""
+    """Some runs by id; of their metrics those with these names, or all."""
 
     runs: list[str]
+    keys: list[str] = []
 
 
 def _runs(request: AnyRequest) -> LedgerRuns:
@@ -132,8 +133,8 @@ def get_blocks(request: AnyRequest, run: FromQuery[str], key: FromQuery[str]) ->
 
 @post("/summaries", opt=_READ, status_code=200, sync_to_thread=True)
 def get_summaries(request: AnyRequest, data: JSONBody[Which]) -> Response[bytes]:
-    """The summaries of all series of some runs, as MessagePack: values may be infinite or no numbers."""
-    return Response(msgspec.msgpack.encode(_runs(request).summaries(data.runs)), media_type=MESSAGEPACK)
+    """The summaries of the series of some runs, as MessagePack: values may be infinite or no numbers."""
+    return Response(msgspec.msgpack.encode(_runs(request).summaries(data.runs, keys=data.keys)), media_type=MESSAGEPACK)
 
 
 @get("/experiments", opt=_READ, sync_to_thread=True)

@@ -416,6 +416,8 @@ class LedgerContract:
             assert tx.series.append([*blocks[2:], a_block("j/1", 0.0, key="acc")]) == 1
             acc, loss = tx.series.summaries(["r", "s"])
             assert (acc.key, loss.key) == ("acc", "loss")
+            assert tx.series.summaries(["r", "s"], keys=["loss", "none"]) == [loss]
+            assert tx.series.summaries(["s"], keys=["loss"]) == tx.series.summaries([]) == []
             assert (loss.count, loss.nans, loss.low, loss.high, loss.total) == (4, 1, -1.0, 7.0, 8.0)
             assert (loss.first, loss.last, loss.last_step) == (2.0, 7.0, 5)
             assert [block.points for block in tx.series.blocks("r", "loss")] == [b"j/1", b"j/2", b"j/3", b"j/4"]

@@ -125,6 +125,7 @@ class RunServiceContract:
         service.append([a_block("j:1-1", last=3.0, step=1.0), a_block("j:2-2", key="acc")])
         assert [block.source for block in service.blocks(ONE, "loss")] == ["j:0-0", "j:1-1"]
         assert [(s.key, s.count, s.last) for s in service.summaries([ONE])] == [("acc", 1, 1.0), ("loss", 2, 3.0)]
+        assert [(s.key, s.count) for s in service.summaries([ONE], keys=["loss", "none"])] == [("loss", 2)]
         with pytest.raises(NotFound):
             service.append([a_block("j:0-0", run=TWO)])
 

@@ -130,11 +130,11 @@ class LedgerRuns:
             self._event(tx, run, "run.ended", facts)
         return after
 
-    def summaries(self, runs: Sequence[str]) -> list[Series]:
-        """The summaries of all series of these runs."""
+    def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
+        """The summaries of the series of these runs; of these keys only where some are given."""
         with self._stores.ledger.read() as tx:
             mine = tx.runs.among(self._stores.project, runs)
-            return tx.series.summaries([run for run in runs if run in mine])
+            return tx.series.summaries([run for run in runs if run in mine], keys=keys)
 
     def blocks(self, run: str, key: str) -> list[SeriesBlock]:
         """The blocks of one series, in order of arrival."""

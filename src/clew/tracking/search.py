@@ -65,16 +65,16 @@ def search(
     """
     own, rest = _split(filter)
     asked = [*(fields_of(rest) if rest is not None else ()), *(each.field for each in order)]
-    early = any(field.kind == "metric" for field in asked)
+    keys = list(dict.fromkeys(field.name for field in asked if field.kind == "metric"))
     size = _PAGE if filter is not None or order else limit + 1
-    found = _passing(_pages(runs, experiment, after, size), runs if early else None, own, rest)
+    found = _passing(_pages(runs, experiment, after, size), runs, keys, own, rest)
     if order:
         items, last = heapq.nsmallest(limit, (run for run, _ in found), key=lambda run: _rank(run, order)), ""
     else:
         some = list(islice(found, limit + 1))
         items = [run for run, _ in some[:limit]]
         last = some[limit - 1][1] if items and len(some) > limit else ""
-    return Page(items=items if early else _measured(runs, items), next=last)
+    return Page(items=_measured(runs, items), next=last)
 
 
 _Candidates = list[tuple[FoundRun, str]]
@@ -95,13 +95,13 @@ def _every(parts: list[Filter]) -> Filter | None:
 
 
 def _passing(
-    pages: Iterator[_Candidates], runs: RunService | None, own: Filter | None, rest: Filter | None
+    pages: Iterator[_Candidates], runs: RunService, keys: list[str], own: Filter | None, rest: Filter | None
 ) -> Iterator[tuple[FoundRun, str]]:
-    """What passes. Metrics are asked for, page by page and from `runs`, of what passes without them."""
+    """What passes. Those metrics are asked for, page by page, of what passes without them."""
     for page in pages:
         some = [(run, cursor) for run, cursor in page if own is None or _passes(run, own)]
-        if runs is not None and some:
-            measured = _measured(runs, [run for run, _ in some])
+        if keys and some:
+            measured = _measured(runs, [run for run, _ in some], keys)
             some = [(run, cursor) for run, (_, cursor) in zip(measured, some, strict=True)]
         yield from ((run, cursor) for run, cursor in some if rest is None or _passes(run, rest))
 
@@ -110,10 +110,10 @@ def _passes(run: FoundRun, filter: Filter) -> bool:
     return matches(filter, lambda field: value_of(run, field)) is True
 
 
-def _measured(runs: RunService, found: list[FoundRun]) -> list[FoundRun]:
-    """Runs with the summaries of their metrics."""
+def _measured(runs: RunService, found: list[FoundRun], keys: Sequence[str] = ()) -> list[FoundRun]:
+    """Runs with the summaries of these metrics, or of all."""
     metrics: dict[str, dict[str, Series]] = {each.run.id: {} for each in found}
-    for series in runs.summaries(list(metrics)) if found else ():
+    for series in runs.summaries(list(metrics), keys=keys) if found else ():
         metrics[series.run][series.key] = series
     return [FoundRun(run=one.run, experiment=one.experiment, metrics=metrics[one.run.id]) for one in found]
 

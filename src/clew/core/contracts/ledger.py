@@ -211,8 +211,8 @@ class SeriesBlocks(Protocol):
         """
         ...
 
-    def summaries(self, runs: Sequence[str]) -> list[Series]:
-        """The summaries of all series of these runs, by run and key."""
+    def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
+        """The summaries of the series of these runs, by run and key; of these keys only where some are given."""
         ...
 
     def blocks(self, run: str, key: str, *, after: int = 0, limit: int | None = None) -> list[SeriesBlock]:

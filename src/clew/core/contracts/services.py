@@ -68,8 +68,8 @@ class RunService(Protocol):
         """End a run; survives *power* together with all points appended before."""
         ...
 
-    def summaries(self, runs: Sequence[str]) -> list[Series]:
-        """The summaries of all series of these runs."""
+    def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
+        """The summaries of the series of these runs; of these keys only where some are given."""
         ...
 
     def blocks(self, run: str, key: str) -> list[SeriesBlock]:

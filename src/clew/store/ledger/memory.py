@@ -292,9 +292,9 @@ class MemorySeriesBlocks:
         found = [block for block in self._rows.values() if (block.run, block.key) == (run, key)]
         return found[after:] if limit is None else found[after : after + limit]
 
-    def summaries(self, runs: Sequence[str]) -> list[Series]:
-        keys = sorted({(block.run, block.key) for block in self._rows.values() if block.run in runs})
-        return [_summary_of(self.blocks(run, key)) for run, key in keys]
+    def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
+        wanted = {(block.run, block.key) for block in self._rows.values() if block.run in runs}
+        return [_summary_of(self.blocks(run, key)) for run, key in sorted(wanted) if not keys or key in keys]
 
 
 def _summary_of(blocks: list[SeriesBlock]) -> Series:

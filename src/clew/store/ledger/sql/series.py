@@ -45,12 +45,13 @@ class SqlSeriesBlocks:
             )
         return added
 
-    def summaries(self, runs: Sequence[str]) -> list[Series]:
+    def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
+        only = f" AND key IN ({_marks(keys)})" if keys else ""
         found: list[Series] = []
         for start in range(0, len(runs), 500):
             some = runs[start : start + 500]
-            marks = ", ".join("?" * len(some))
-            rows = self._c.rows(f"SELECT {_SUMMARY} FROM series WHERE run IN ({marks}) ORDER BY run, key", some)
+            sql = f"SELECT {_SUMMARY} FROM series WHERE run IN ({_marks(some)}){only} ORDER BY run, key"
+            rows = self._c.rows(sql, (*some, *keys))
             found += [_summary(row) for row in rows]
         return found
 
@@ -58,6 +59,10 @@ class SqlSeriesBlocks:
         most = "" if limit is None else f" LIMIT {int(limit)}"
         sql = f"SELECT {_BLOCK} FROM series_blocks WHERE run = ? AND key = ? AND position > ? ORDER BY position{most}"
         return [_block(row) for row in self._c.rows(sql, (run, key, after))]
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def first_of(block: SeriesBlock) -> Series:
