@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +20,7 @@ from clew.core.types.model import ModelVersion
 from clew.core.types.signature import Dtype, Field, Output, Scale, Signature, Task
 from clew.serving.app import EndpointApp
 from clew.serving.journal import ReplicaJournal, read_frames, segments
+from clew.serving.lane import Lane
 from clew.serving.records import DecisionRecord, LabelRecord, ShadowRecord, decode
 from clew.serving.slots import Served, Slots
 
@@ -247,6 +250,49 @@ def test_a_shadow_scores_behind_the_answer_and_may_fail(app: EndpointApp, tmp_pa
     assert isinstance(shadow, ShadowRecord)
     assert (shadow.version, shadow.first_id, shadow.scores) == ("v8", decision.first_id, [5 / 24])
     assert app.metrics.shadow_failures == 1
+
+
+class SlowScorer(HourScorer):
+    """Waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def decide(self, columns: dict[str, list[Any]]) -> tuple[list[float], list[Any]]:
+        assert self.go.wait(10)
+        return super().decide(columns)
+
+
+def test_nobody_waits_for_a_slow_shadow_and_what_it_is_not_given_is_counted(app: EndpointApp, tmp_path: Path) -> None:
+    scorer = SlowScorer()
+    slow = dataclasses.replace(served(8, scorer), slow=True)
+    app.slots = Slots(served(7), (slow, served(9)))
+    for _ in range(300):
+        assert call(app, "POST", "/predict", {"rows": [ROW]})[0] == 200
+    dropped = app.metrics.shadow_dropped
+    assert 300 - 256 - 1 <= dropped <= 300 - 256
+    assert app.metrics.shadow_rows == 300
+    scorer.go.set()
+    app.close()
+    assert app.metrics.shadow_rows == 600 - dropped
+    assert f'clew_shadow_dropped_total{{endpoint="late"}} {dropped}' in call(app, "GET", "/metrics")[1]
+    records = logged(tmp_path)
+    answered = {record.first_id for record in records if isinstance(record, DecisionRecord)}
+    shadowed = {record.first_id for record in records if isinstance(record, ShadowRecord) and record.version == "v8"}
+    assert len(answered) == 300
+    assert len(shadowed) == 300 - dropped
+    assert shadowed < answered
+
+
+def test_a_shadow_that_hangs_holds_up_the_end_for_a_while(app: EndpointApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = SlowScorer()
+    app.slots = Slots(served(7), (dataclasses.replace(served(8, scorer), slow=True),))
+    monkeypatch.setattr(Lane.close, "__kwdefaults__", {"patience_s": 0.05})
+    for _ in range(3):
+        call(app, "POST", "/predict", {"rows": [ROW]})
+    app.close()
+    assert app.metrics.shadow_dropped in (2, 3)
+    scorer.go.set()
 
 
 def test_labels_come_by_id_or_key(app: EndpointApp, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from math import isfinite
 from time import perf_counter
@@ -23,6 +23,7 @@ from clew.core.ids import IdSource
 from clew.serving import protocol_json, protocol_v2
 from clew.serving.answer import Answer, error_answer, json_answer
 from clew.serving.journal import ReplicaJournal
+from clew.serving.lane import Lane
 from clew.serving.metrics import Metrics
 from clew.serving.records import DecisionRecord, ShadowRecord, encode, row_id
 from clew.serving.request import DecisionRequest
@@ -88,6 +89,7 @@ class EndpointApp:
         self.metrics = Metrics(name)
         self._journal, self._clock, self._ids = journal, clock, ids
         self._most_rows, self._allows = most_rows, allows
+        self._lane = Lane("clew-shadows")
 
     def answer(self, method: str, path: str, body: bytes, started: float, authorization: str = "") -> Answer:
         """Answer one request; every error is an answer too."""
@@ -219,25 +221,40 @@ class EndpointApp:
         return decided
 
     def _shadow(self, decided: Decided) -> None:
+        """Have the shadows score: the quick ones now, the slow ones in a lane of their own."""
         for shadow in self.slots.shadows:
-            try:
-                if shadow.signature.inputs != decided.served.signature.inputs:
-                    shadow.check_columns(decided.request.columns)
-                scores, decisions = shadow.scorer.decide(decided.request.columns)
-                record = ShadowRecord(
-                    first_id=decided.ids[0],
-                    time_us=decided.time_us,
-                    received_us=decided.received_us,
-                    version=shadow.version.id,
-                    runtime=shadow.scorer.id,
-                    scores=scores,
-                    decisions=decisions,
-                )
-                self._journal.append(encode(record))
-                self.metrics.shadow_rows += len(scores)
-            except Exception:  # noqa: BLE001 - a challenger's failure is counted, and the champion's answer stands
-                self.metrics.shadow_failures += 1
-                _log.exception("%s could not score in shadow", shadow.version.reference)
+            if not shadow.slow:
+                self._score_in_shadow(shadow, decided)
+            elif not self._lane.offer(partial(self._score_in_shadow, shadow, decided)):
+                self.metrics.shadow_dropped += 1
+                if self.metrics.shadow_dropped == 1:
+                    _log.warning("%s cannot keep up in shadow: requests are left out", shadow.version.reference)
+
+    def _score_in_shadow(self, shadow: Served, decided: Decided) -> None:
+        try:
+            if shadow.signature.inputs != decided.served.signature.inputs:
+                shadow.check_columns(decided.request.columns)
+            scores, decisions = shadow.scorer.decide(decided.request.columns)
+            record = ShadowRecord(
+                first_id=decided.ids[0],
+                time_us=decided.time_us,
+                received_us=decided.received_us,
+                version=shadow.version.id,
+                runtime=shadow.scorer.id,
+                scores=scores,
+                decisions=decisions,
+            )
+            self._journal.append(encode(record))
+            self.metrics.shadowed(rows=len(scores))
+        except Exception:  # noqa: BLE001 - a challenger's failure is counted, and the champion's answer stands
+            self.metrics.shadowed(failures=1)
+            _log.exception("%s could not score in shadow", shadow.version.reference)
+
+    def close(self) -> None:
+        """Let the slow shadows finish; call it before the journal is closed."""
+        if given_up := self._lane.close():
+            self.metrics.shadow_dropped += given_up
+            _log.warning("%d requests were not scored in shadow: the replica ends", given_up)
 
     def _labels(self, body: bytes) -> Answer:
         record = protocol_json.read_labels(body, now_us=self._clock.now_us())

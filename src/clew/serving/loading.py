@@ -9,6 +9,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.types.check_report import Violation
 from clew.core.types.checks import Checks, CheckSeverity
 from clew.core.types.model import ModelVersion
+from clew.core.types.package import RuntimeKind
 from clew.data.checks.single import compile_request
 from clew.registry.formats.format import Trust
 from clew.registry.package import load_package
@@ -37,6 +38,7 @@ def loader(objects: Objects, *, trust: Trust, checks: Mapping[str, Checks], data
             version=version,
             signature=package.signature,
             scorer=runtime,
+            slow=runtime.kind is RuntimeKind.ORIGINAL,
             check=_check([checks[name] for name in wanted if name in checks], package.signature.names),
         )
 

@@ -6,6 +6,7 @@ scraper's business.
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 
 __all__ = ["Metrics"]
@@ -14,7 +15,7 @@ BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
 class Metrics:
-    """Counters of an endpoint; only the event loop writes them."""
+    """Counters of an endpoint; only the event loop writes them, but for `shadowed`."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
@@ -22,11 +23,19 @@ class Metrics:
         self.rows = 0
         self.shadow_rows = 0
         self.shadow_failures = 0
+        self.shadow_dropped = 0
         self.labels = 0
         self.swaps = 0
         self.denied = 0
         self._buckets = [0] * (len(BUCKETS_S) + 1)
         self._seconds = 0.0
+        self._lock = threading.Lock()
+
+    def shadowed(self, *, rows: int = 0, failures: int = 0) -> None:
+        """Count what a shadow did. Any thread."""
+        with self._lock:
+            self.shadow_rows += rows
+            self.shadow_failures += failures
 
     def count(self, status: int) -> None:
         """Count one request that was refused before it was whole."""
@@ -47,6 +56,7 @@ class Metrics:
             ("clew_predictions_total", self.rows, "Rows decided and logged."),
             ("clew_shadow_predictions_total", self.shadow_rows, "Rows scored by versions in shadow."),
             ("clew_shadow_failures_total", self.shadow_failures, "Requests that a version in shadow could not score."),
+            ("clew_shadow_dropped_total", self.shadow_dropped, "Requests that a slow version in shadow was not given."),
             ("clew_labels_total", self.labels, "Labels received."),
             ("clew_denials_total", self.denied, "Requests without a key that is known."),
             ("clew_swaps_total", self.swaps, "Changes of the served version."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ from clew.serving.slots import Slots
 __all__ = ["Address", "find_address", "serve"]
 
 _MOST_REPLICAS = 64
+_SWITCH_S = 0.0005
+"""How long other threads (slow shadows, the watch over the aliases) may keep a request waiting for the interpreter."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +107,7 @@ def serve(
         pid=os.getpid(),
     )
     written = _publish(journal.folder, address)
+    sys.setswitchinterval(_SWITCH_S)
     try:
         ready(address)
         run(app, listener)
@@ -111,6 +115,7 @@ def serve(
         written.unlink(missing_ok=True)
         stop.set()
         watcher.join()
+        app.close()
         journal.close()
         listener.close()
 

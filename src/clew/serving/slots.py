@@ -32,12 +32,16 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Served:
-    """One loaded version. `check` gives what is wrong with some columns, in words, by the project's data checks."""
+    """One loaded version. `check` gives what is wrong with some columns, in words, by the project's data checks.
+
+    `slow` says that a row takes milliseconds, so that requests must not wait for it when it is in shadow.
+    """
 
     version: ModelVersion
     signature: Signature
     scorer: Scorer
     check: Callable[[dict[str, list[Any]]], Sequence[str]]
+    slow: bool = False
 
     @cached_property
     def check_columns(self) -> ColumnCheck:
