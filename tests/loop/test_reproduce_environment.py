@@ -20,6 +20,7 @@ from clew.core.errors import Unavailable
 from clew.loop.reproduce.environment import Choice, environments_folder, is_present, open_environment
 from clew.loop.reproduce.installed import Distribution, distributions_in, link_distribution
 from clew.loop.reproduce.interpreter import find_interpreter, this_interpreter
+from clew.loop.reproduce.wheel import write_wheel as put_back
 from clew.tracking.capture import Environment
 from clew.tracking.capture.environment import take_environment
 
@@ -108,13 +109,15 @@ class Place:
         self.clew("init")
         self.clew("run", "work.py:train")
 
-    def clew(self, *words: str, wheels: str = "") -> Any:
-        """Exit code, and what a command printed."""
+    def clew(self, *words: str, wheels: str = "", folder: Path | None = None) -> Any:
+        """Exit code, and what a command printed. Elsewhere it has a home of its own, with nothing in it."""
         tool = {"UV_NO_INDEX": "1", "PIP_NO_INDEX": "1", "UV_FIND_LINKS": wheels, "PIP_FIND_LINKS": wheels}
         around = {**os.environ, **tool, "XDG_CACHE_HOME": str(self.root / "cache")}
+        if folder is not None:
+            around = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "UV_NO_INDEX": "1", "PIP_NO_INDEX": "1"}
         done = subprocess.run(
             [self.python, "-m", "clew", *words],
-            cwd=self.project,
+            cwd=folder or self.project,
             env=around,
             capture_output=True,
             text=True,
@@ -129,8 +132,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 def test_a_package_that_changed_since_is_had_in_the_recorded_version_again(place: Place) -> None:
+    bundle = place.root / "first.clew"
+    code, said = place.clew("reproduce", "train", "--bundle", str(bundle), "--with-packages")
+    assert code == 0
     put_wheel(place.two, place.site)
-    code, said = place.clew("reproduce", "train", wheels="")
+
+    code, said = place.clew("reproduce", "train")
     assert code != 0
     assert "tiny 1.0 cannot be had" in said
     assert "--environment present" in said
@@ -146,14 +153,29 @@ def test_a_package_that_changed_since_is_had_in_the_recorded_version_again(place
     assert (code, found["verdict"], found["environment"]) == (1, "different", "present")
     assert [(step["step"], step["same"]) for step in found["steps"]] == [("first", True), ("scaled", False)]
     cause = found["divergence"]["factors"][0]
-    assert (cause["kind"], cause["recorded"], cause["now"]) == ("package", "1.0", "2.0")
-    assert cause["name"] == "distribution tiny"
+    assert (cause["kind"], cause["name"]) == ("package", "distribution tiny")
+    assert (cause["recorded"], cause["now"]) == ("1.0", "2.0")
 
-    put_wheel(place.one, place.site)
-    code, text = place.clew("reproduce", "train", "--json", "--using", "package:tiny=2.0", wheels=str(place.two.parent))
+    code, text = place.clew("reproduce", "train", "--json", "--using", "package:tiny=2.0")
     found = json.loads(text)
     assert (found["verdict"], found["divergence"]["name"]) == ("different", "scaled")
     assert found["divergence"]["factors"][0]["name"] == "distribution tiny"
+
+    elsewhere = place.root / "elsewhere"
+    elsewhere.mkdir()
+    code, text = place.clew("reproduce", str(bundle), "--json", folder=elsewhere)
+    found = json.loads(text)
+    assert (code, found["verdict"], found["environment"]) == (0, "bit-identical", "recorded")
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["home"]
+
+
+def test_an_installed_distribution_goes_back_into_a_wheel(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "site")
+    put_wheel(write_wheel(tmp_path, "1.0", 3), site)
+    path = put_back(distributions_in([site])["tiny"], site_of(tmp_path / "again"))
+    assert path.name == "tiny-1.0-py3-none-any.whl"
+    put_wheel(path, site_of(tmp_path / "other"))
+    assert distributions_in([tmp_path / "other"])["tiny"].is_whole()
 
 
 def an_environment(**changes: Any) -> Environment:

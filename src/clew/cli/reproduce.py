@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clew.cli import output
+from clew.cli.bundle import open_subject, write_bundle
 from clew.cli.command import FilePath, command
 from clew.cli.picture import Branch, tree
 from clew.core.errors import Invalid
@@ -32,12 +33,14 @@ _SHOWN = 12
     examples=[
         ("clew reproduce calm-otter-417", "repeat a run, and compare every step with the first time"),
         ("clew reproduce 0193a7 --keep again/ --json", "keep the folder it ran in, and print the whole comparison"),
+        ("clew reproduce calm-otter-417 --bundle otter.clew", "write it into one file"),
+        ("clew reproduce otter.clew", "repeat the run of a bundle, without its project"),
         ("clew reproduce --verify certificate.json", "check a certificate that somebody gave you"),
         ("clew reproduce 0193a7 --using data:flights=2", "what would have come out with another version of the data"),
         ("clew reproduce 0193a7 --using threads=4 --using source=.", "with four threads, and the code as it is now"),
     ],
 )
-@click.argument("run", metavar="RUN", default="")
+@click.argument("run", metavar="[RUN|BUNDLE]", default="")
 @click.option(
     "--keep",
     type=FilePath(file_okay=False),
@@ -68,13 +71,20 @@ _SHOWN = 12
 )
 @click.option(
     "--certificate",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     metavar="FILE",
     help="Write the signed certificate here too.",
 )
 @click.option(
+    "--bundle",
+    type=FilePath(dir_okay=False),
+    metavar="FILE",
+    help="Repeat nothing: write everything that it takes into one file, to repeat the run anywhere.",
+)
+@click.option("--with-packages", is_flag=True, help="Put the installed packages into the bundle too.")
+@click.option(
     "--verify",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=FilePath(dir_okay=False, exists=True),
     metavar="FILE",
     help="Repeat nothing: check the signature of a certificate, and show what it says.",
 )
@@ -86,6 +96,8 @@ def reproduce(
     environment: str,
     changes: tuple[str, ...],
     certificate: Path | None,
+    bundle: Path | None,
+    with_packages: bool,
     verify: Path | None,
     as_json: bool,
 ) -> None:
@@ -100,15 +112,18 @@ def reproduce(
         _verify(verify, as_json=as_json)
         return
     if not run:
-        raise Invalid("no run was named", hint="clew reproduce RUN, or --verify FILE")
+        raise Invalid("no run was named", hint="clew reproduce RUN, clew reproduce BUNDLE, or --verify FILE")
     if certificate is not None and changes:
         raise Invalid("--certificate and --using do not go together", hint="what was changed on purpose proves nothing")
-    from clew.loop.reproduce import Choice, Options, parse_using
+    from clew.loop.reproduce import Choice, Options, is_bundle, parse_using
     from clew.loop.reproduce import reproduce as again
-    from clew.workspace import open_workspace
 
+    if bundle is not None:
+        write_bundle(run, bundle, with_packages=with_packages, as_json=as_json)
+        return
     options = Options(keep=keep, tolerance=tolerance, environment=Choice(environment), using=parse_using(changes))
-    with open_workspace() as workspace:
+    name = run
+    with open_subject(name, options) as (workspace, run, options):
         objects = workspace.folder / "objects"
 
         @contextmanager
@@ -119,7 +134,8 @@ def reproduce(
         found = again(workspace.stores, run, open_room=open_room, options=options, tell=output.note)
         if certificate is not None:
             workspace.stores.objects.save(found.certificate, certificate)
-    output.text(_picture(found), found, as_json=as_json)
+    kept = "given away with --certificate" if is_bundle(Path(name)) else "kept with the run: clew runs show"
+    output.text(_picture(found, kept), found, as_json=as_json)
     if not found.verdict.proved:
         raise click.exceptions.Exit(1)
 
@@ -163,7 +179,7 @@ def _room(folder: Path, objects: Path) -> Iterator[Stores]:
         yield room.stores
 
 
-def _picture(found: Reproduction) -> str:
+def _picture(found: Reproduction, kept: str) -> str:
     changed = [Branch(_factor(each)) for each in found.factors]
     parts = [
         _steps(found.steps),
@@ -181,7 +197,7 @@ def _picture(found: Reproduction) -> str:
         more = [Branch(f"and {len(changed) - _SHOWN} more: --json")] if len(changed) > _SHOWN else []
         under.append(Branch("changed since, whether it matters or not", (*changed[:_SHOWN], *more)))
     under += [Branch(note) for note in found.notes]
-    under += [Branch("signed, and kept with the run: clew runs show")] if found.certificate else []
+    under += [Branch(f"signed, and {kept}")] if found.certificate else []
     using = f" with {', '.join(found.using)}" if found.using else ""
     return tree(Branch(f"{found.verdict}: run {found.name}{using}, repeated as {found.repeated[:12]}", tuple(under)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -33,14 +34,24 @@ def fetch(python: Path, wanted: Mapping[str, str], *, folders: Sequence[Path] = 
     command = _installer(python)
     if not command:
         raise Unavailable(f"{names} cannot be installed: neither uv nor pip is there", hint=_HINT)
-    command += [word for folder in folders for word in ("--find-links", str(folder))]
-    if not _install(command, wanted):
+    links = [word for folder in folders for word in ("--find-links", str(folder))]
+    here = {name: version for name, version in wanted.items() if _has_wheel(folders, name, version)}
+    if here and not _install([*command, "--no-index", *links], here):
+        wanted = {name: version for name, version in wanted.items() if name not in here}
+    if not wanted or not _install(command, wanted):
         return
     # Of all at once the tools name one that they cannot get; one by one says which.
     failed = {name: said for name, version in wanted.items() if (said := _install(command, {name: version}))}
     if failed:
         names = ", ".join(f"{name} {wanted[name]}" for name in failed)
         raise Unavailable(f"{names} cannot be had: {next(iter(failed.values()))}", hint=_HINT)
+
+
+def _has_wheel(folders: Sequence[Path], name: str, version: str) -> bool:
+    """Whether a folder holds a wheel of it, for whichever Python."""
+    pattern = f"{re.sub('[-_.]+', '[-_.]', name)}-{re.escape(version)}-.*[.]whl"
+    names = [path.name for folder in folders for path in folder.glob("*.whl")]
+    return any(re.fullmatch(pattern, each, re.IGNORECASE) for each in names)
 
 
 def _installer(python: Path) -> list[str]:

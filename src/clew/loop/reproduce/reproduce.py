@@ -38,7 +38,7 @@ from clew.loop.reproduce.room import OpenRoom, furnish, place_of_room
 from clew.loop.reproduce.scene import Scene, scene_of
 from clew.loop.reproduce.using import Using, overlay
 from clew.store.signing import SigningKey, open_key
-from clew.tracking.capture import Source
+from clew.tracking.capture import Source, SourceFile
 from clew.tracking.capture.hardware import take_hardware
 from clew.tracking.certificate import make_certificate
 from clew.tracking.runs import LedgerRuns
@@ -55,7 +55,8 @@ class Options:
 
     `keep` is an empty or new folder to lay code and data out in, which stays; a temporary one when None. `tolerance` is
     the relative difference of metrics that counts as none. `environment` says which packages, `using` what is changed
-    on purpose. Environments are kept in `cache`; packages are also looked for in `packages`, unpacked or as wheels.
+    on purpose. Environments are kept in `cache`; packages are also looked for in `packages`, folders of wheels.
+    From a bundle come `files`, what the run read on disk, and `inside`, where its project lies below the source.
     """
 
     keep: Path | None = None
@@ -64,6 +65,8 @@ class Options:
     using: Using = field(default_factory=Using)
     cache: Path = field(default_factory=environments_folder)
     packages: Sequence[Path] = ()
+    files: Sequence[SourceFile] | None = None
+    inside: str = ""
 
 
 def reproduce(
@@ -110,8 +113,9 @@ def reproduce(
     started_us = stores.clock.now_us()
     with _folder(options.keep) as folder:
         tell(f"laying out {len(source.files)} source files and {_named(recorded)} in {folder}")
-        notes = [*place.notes, *_lay_out(stores, source, scene, recorded, options.using, folder)]
-        top = place_of_room(folder, Path(scene.root), stores.folder.parent)
+        notes = [*place.notes, *_lay_out(stores, source, scene, recorded, options, folder)]
+        project = Path(scene.root) / options.inside if options.inside else stores.folder.parent
+        top = place_of_room(folder, Path(scene.root), project)
         with open_room(top) as room:
             furnish(room, stores, until_us=_until_us(recorded), instead=instead)
             variables, said = _variables(original, was, scene, folder, place)
@@ -156,10 +160,12 @@ def _changed(run: Run, scene: Scene, using: Using) -> Run:
     return msgspec.structs.replace(run, params={**run.params, **using.parameters})
 
 
-def _lay_out(stores: Stores, source: Source, scene: Scene, recorded: Recorded, using: Using, folder: Path) -> list[str]:
-    notes = lay_out(stores.objects, source, scene, recorded, folder)
-    if using.source is not None:
-        overlay(using.source, source, folder)
+def _lay_out(
+    stores: Stores, source: Source, scene: Scene, recorded: Recorded, options: Options, folder: Path
+) -> list[str]:
+    notes = lay_out(stores.objects, source, scene, recorded, folder, options.files)
+    if options.using.source is not None:
+        overlay(options.using.source, source, folder)
     return notes
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +16,7 @@ from clew.core.hashing import hash_file
 from clew.loop.reproduce.recorded import Recorded
 from clew.loop.reproduce.scene import Scene
 from clew.pipelines.reads import ReadKind
-from clew.tracking.capture import Source, restore_source
+from clew.tracking.capture import Source, SourceFile, restore_source
 
 __all__ = ["lay_out"]
 
@@ -25,10 +25,18 @@ _REST = "*"
 _TIMEOUT_S = 120.0
 
 
-def lay_out(objects: Objects, source: Source, scene: Scene, recorded: Recorded, folder: Path) -> list[str]:
+def lay_out(
+    objects: Objects,
+    source: Source,
+    scene: Scene,
+    recorded: Recorded,
+    folder: Path,
+    files: Sequence[SourceFile] | None = None,
+) -> list[str]:
     """Put source and read files into an empty folder.
 
-    A file that a step read and that is in no dataset is taken from where it lay, if it is still what it was.
+    A file that a step read and that is in no dataset is taken from where it lay, if it is still what it was; or all of
+    them are known, as `files`.
 
     Returns:
         What could not be put there, in words.
@@ -38,6 +46,11 @@ def lay_out(objects: Objects, source: Source, scene: Scene, recorded: Recorded, 
         NotFound, Corrupt: a file of the snapshot is lost or damaged.
     """
     restore_source(objects, source, folder)
+    if files is not None:
+        (folder / scene.folder).mkdir(parents=True, exist_ok=True)
+        for file in files:
+            _write(objects, file, folder)
+        return []
     missing = [f"{left.path} is not in the snapshot: {left.reason}" for left in source.left_out if left.path != _REST]
     if any(left.path == _REST for left in source.left_out) and not _add_commit(source, Path(scene.root), folder):
         commit = source.git.commit[:12] if source.git is not None else "no commit"
@@ -54,6 +67,14 @@ def lay_out(objects: Objects, source: Source, scene: Scene, recorded: Recorded, 
             pattern = f"{name}/*" if kind is ReadKind.FOLDER else name
             _bring(was, now, glob.glob(pattern, root_dir=was, recursive=True))  # noqa: PTH207 - as steps glob
     return missing
+
+
+def _write(objects: Objects, file: SourceFile, folder: Path) -> None:
+    path = folder / file.path
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        objects.save(file.digest, path)
+        path.chmod(path.stat().st_mode | (0o111 if file.executable else 0))
 
 
 def _reads(recorded: Recorded) -> Iterator[tuple[ReadKind, str, str]]:
