@@ -32,8 +32,8 @@ class Command(click.Command):
 class FilePath(click.Path):
     """A path on the command line. An empty one is a variable that was not set, and does not mean this folder."""
 
-    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True, exists: bool = False) -> None:
-        super().__init__(file_okay=file_okay, dir_okay=dir_okay, exists=exists, path_type=Path)
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":

@@ -15,7 +15,7 @@ from clew.cli import output
 from clew.cli.bundle import open_subject, write_bundle
 from clew.cli.command import FilePath, command
 from clew.cli.picture import Branch, tree
-from clew.core.errors import Invalid
+from clew.core.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from clew.core.contracts.stores import Stores
@@ -84,7 +84,7 @@ _SHOWN = 12
 @click.option("--with-packages", is_flag=True, help="Put the installed packages into the bundle too.")
 @click.option(
     "--verify",
-    type=FilePath(dir_okay=False, exists=True),
+    type=FilePath(dir_okay=False),
     metavar="FILE",
     help="Repeat nothing: check the signature of a certificate, and show what it says.",
 )
@@ -145,6 +145,8 @@ def _verify(path: Path, *, as_json: bool) -> None:
     from clew.store.signing import key_path, open_key
     from clew.tracking.certificate import read_certificate
 
+    if not path.is_file():
+        raise NotFound("file", str(path), hint="clew reproduce RUN --certificate FILE writes one")
     found = read_certificate(path.read_bytes())
     own = key_path().is_file() and open_key().public == found.key
     output.text(picture_of_certificate(found, own=own, known=_known(found)), found, as_json=as_json)
@@ -152,7 +154,6 @@ def _verify(path: Path, *, as_json: bool) -> None:
 
 def _known(certificate: Certificate) -> str:
     """What the project here says of the run of a certificate; nothing where there is none, or no such run."""
-    from clew.core.errors import NotFound
     from clew.workspace import open_workspace
 
     try:
