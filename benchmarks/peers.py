@@ -17,7 +17,7 @@ from pathlib import Path
 PEERS: dict[str, tuple[str, ...]] = {
     "bentoml": ("bentoml", "scikit-learn", "lightgbm"),
     "dvc": ("dvc",),
-    "evidently": ("evidently",),
+    "evidently": ("evidently", "pandas<3"),
     "git": (),
     "hamilton": ("sf-hamilton",),
     "joblib": ("joblib",),

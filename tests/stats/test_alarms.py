@@ -104,10 +104,11 @@ def test_fifty_columns_in_a_hundred_days_without_drift_are_quiet() -> None:
     assert share_alarmed(20, lambda: mixed_columns(rng, 100)) <= 0.05
 
 
-def test_days_that_move_as_they_did_before_are_quiet_too() -> None:
-    """The mean of every column moves by 0.1 deviations from day to day."""
+@pytest.mark.parametrize("moving", [0.05, 0.1])
+def test_days_that_move_as_they_did_before_are_quiet_too(moving: float) -> None:
+    """The mean of every column moves by so many deviations from day to day; 0.05 is hard to see in 30 days."""
     rng = np.random.default_rng(2)
-    assert share_alarmed(12, lambda: moving_columns(rng, 100, 0.1)) <= 0.05
+    assert share_alarmed(20, lambda: moving_columns(rng, 100, moving)) <= 0.05
 
 
 SWAPPED = CATEGORIES[[0, 2, 1, *range(3, 10)]]
@@ -131,11 +132,11 @@ def share_found(before: np.ndarray, after: np.ndarray, *, ordered: bool, look_be
         pytest.param(*WITH_NULLS, False, id="nulls from 1 to 5 % in categories"),
     ],
 )
-@pytest.mark.parametrize("look_before", [0, 1000])
+@pytest.mark.parametrize("look_before", [0, 200])
 def test_planted_drift_is_found_within_five_days(
     before: np.ndarray, after: np.ndarray, ordered: bool, look_before: int
 ) -> None:
-    """At the first look and after a thousand."""
+    """At the first look and after two hundred."""
     assert share_found(before, after, ordered=ordered, look_before=look_before, runs=300) >= 0.9
 
 

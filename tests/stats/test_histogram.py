@@ -96,6 +96,16 @@ def test_many_edges_and_many_rows_count_alike() -> None:
         assert count_numbers(values.astype(np.float32), edges).sum() == 100_000
 
 
+@pytest.mark.parametrize(("edges", "looks_up"), [(128, False), (129, True)])
+def test_few_edges_are_compared_and_many_looked_up(edges: int, looks_up: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both count alike; it is the time that differs, several times."""
+    asked: list[int] = []
+    search = np.searchsorted
+    monkeypatch.setattr(np, "searchsorted", lambda *given, **more: asked.append(1) or search(*given, **more))
+    assert count_numbers(np.arange(1000.0), np.arange(float(edges))).sum() == 1000
+    assert bool(asked) == looks_up
+
+
 def test_codes_know_novel_and_missing() -> None:
     assert count_codes([0, 1, 1, 2, 3, 9, -1], 3).tolist() == [1, 2, 1, 2, 1]
     assert count_codes(np.array([], np.int8), 2).tolist() == [0, 0, 0, 0]

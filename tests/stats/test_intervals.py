@@ -161,6 +161,21 @@ def test_the_bootstrap_agrees_with_the_formula_and_repeats_itself() -> None:
     assert (ours.units, ours.value) == (25, pytest.approx(values.mean()))
 
 
+def test_a_hundred_draws_are_enough() -> None:
+    asked = {"rng": np.random.default_rng(0), "replicates": 100}
+    assert cluster_bootstrap(lambda rows: float(len(rows)), [1, 2], **asked).units == 2
+    with pytest.raises(Invalid):
+        cluster_bootstrap(lambda rows: 1.0, [1, 2], **{**asked, "replicates": 99})
+
+
+def test_wilson_of_nothing_or_everything_touches_the_end() -> None:
+    assert (wilson(0, 10).low, wilson(10, 10).high) == (0.0, 1.0)
+    assert wilson(0, 10).high == pytest.approx(0.2775, abs=1e-4)
+    for successes, trials in ((-1, 5), (1, math.inf), (math.nan, 5)):
+        with pytest.raises(Invalid):
+            wilson(successes, trials)
+
+
 def test_undefined_draws_are_refused_when_there_are_many() -> None:
     draws = np.array([1.0] * 96 + [math.nan] * 4)
     assert percentile_interval(1.0, draws, units=5, level=0.95, method="m").low == 1.0

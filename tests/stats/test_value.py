@@ -91,6 +91,8 @@ def test_a_third_decision_is_taken_where_it_is_cheapest() -> None:
         lambda: cost_of_decisions([0], [0], [[0, 1]]),
         lambda: cost_of_decisions([], [], COSTS),
         lambda: expected_costs([1.5], [1], COSTS),
+        lambda: expected_costs([[1.5, 0.5]], [1], [[0, 1], [1, 0]]),
+        lambda: expected_costs([[-0.5, 0.5]], [1], [[0, 1], [1, 0]]),
         lambda: expected_costs([[0.2, 0.3, 0.5]], [1], [[0, 1], [1, 0]]),
         lambda: cost_of_predictions([1.0], [math.inf], NumberCosts(over=1.0, under=1.0)),
     ],

@@ -70,3 +70,9 @@ def test_without_a_contract_every_mistake_costs_one(task: Task, classes: list[st
 def test_contracts_are_stored_and_read_back(task: Task) -> None:
     contract = plain_value(task, ("a", "b", "c"))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(contract), type=ValueContract) == contract
+
+
+def test_the_smallest_contracts_are_accepted() -> None:
+    assert MulticlassValue(classes=["a", "b"], costs=[[0, 1], [1, 0]]).classes == ["a", "b"]
+    assert RegressionValue(over_cost=0, under_cost=1).under_cost == 1
+    assert BinaryValue(missed_cost=1, false_alarm_cost=1, decisions_per_day=0).decisions_per_day == 0

@@ -35,8 +35,10 @@ def design_effect(unit_counts: ArrayLike, *, ordered: bool) -> Design:
     1981). Its eigenvalues are the design effects by direction. Few units make them noisy, so: eigenvalues above the
     edge of what chance spreads, (1 + √γ)² with γ = directions/(units - 1) (Marčenko and Pastur, 1967; its scale from
     the median eigenvalue, at least 1), are kept, freed from their upward bias (Baik and Silverstein, 2006); the rest
-    share what the trace leaves, at least 1 each. The greatest is at least 1 + √γ times the rest, the size below which
-    this many units cannot tell correlation from chance: what cannot be ruled out is assumed.
+    share what the trace leaves, at least 1 each. The greatest is at least (1 + √γ)^1.5 times the rest: what cannot be
+    ruled out is assumed. Below 1 + √γ no number of rows shows correlation in so many units; a little above it is missed
+    often enough that 50 columns of days that move by a twentieth of a standard deviation raise a false alarm within 100
+    days in 5 % of runs with that for the least, in 2 % with this (100 and 250 runs).
 
     Args:
         unit_counts: shape (units, bins), a histogram for each unit, the last bin of missing values; at least 2 units
@@ -87,7 +89,7 @@ def _effects(values: list[float], units: int) -> list[float]:
     rest = directions - len(effects)
     bulk = max(1.0, (sum(values) - sum(effects)) / rest) if rest else 1.0
     effects = [max(bulk, effect) for effect in effects] + [bulk] * rest
-    return [max(effects[0], bulk * (1.0 + math.sqrt(ratio))), *effects[1:]]
+    return [max(effects[0], bulk * (1.0 + math.sqrt(ratio)) ** 1.5), *effects[1:]]
 
 
 def _unbiased(value: float, ratio: float) -> float:
