@@ -26,7 +26,7 @@ import msgspec
 from clew.core.clock import Clock, SystemClock
 from clew.core.contracts.ledger import Ledger, Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Exists, Invalid, NotFound, Unavailable
+from clew.core.errors import Corrupt, Exists, Invalid, NotFound, Unavailable
 from clew.core.ids import Ids
 from clew.core.types.edge import node
 from clew.core.types.project import Project
@@ -76,6 +76,7 @@ class Workspace:
         environ: stands above `clew.toml`; that of this process when None.
 
     Raises:
+        Corrupt: the ledger is damaged, or gone while its objects are there.
         Invalid: `clew.toml` cannot be used, or the ledger was made by a newer clew, or is not the one of this folder.
         Unavailable: the folder cannot be written, or the ledger cannot be reached.
     """
@@ -86,6 +87,7 @@ class Workspace:
         self.settings: Settings = read_settings(root / SETTINGS_FILE, os.environ if environ is None else environ)
         clock = clock or SystemClock()
         ids = Ids(clock)
+        _refuse_lost_ledger(self.folder)
         ledger, claimed = _open_ledger(self.folder, self.settings.storage.ledger, id=ids())
         stores = Stores(
             ledger=ledger,
@@ -310,6 +312,16 @@ def open_workspace(start: Path | None = None) -> Workspace:
     if root is None:
         raise NotFound("project", str(start), hint="clew init")
     return Workspace(root)
+
+
+def _refuse_lost_ledger(folder: Path) -> None:
+    """An empty ledger beside objects would pass for a project in which nothing ever was."""
+    file = folder / "ledger.db"
+    if file.exists() or find_claim(folder) is not None:
+        return
+    if any((folder / "objects" / "packs").glob("*.pack")) or any((folder / "objects" / "loose").glob("*/*")):
+        hint = "restore it from a backup, or make one from what can be read: clew doctor --fix"
+        raise Corrupt(f"{file} is gone, and the objects of this project are there", hint=hint)
 
 
 def _open_ledger(folder: Path, place: str, *, id: str) -> tuple[Ledger, Claim]:

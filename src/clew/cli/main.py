@@ -102,6 +102,7 @@ COMMANDS: dict[str, Row] = {
         "clew.cli.reproduce:reproduce", "The thread", "Repeat a run from its record, and compare it with the first time"
     ),
     "demo": Row("clew.cli.demo:demo", "Project", "Live through a year of flights: serve, watch, retrain, promote"),
+    "doctor": Row("clew.cli.doctor:doctor", "Project", "Say whether a project is whole, and what to do if not"),
     "completion": Row("clew.cli.completion:completion", "Project", "Print the completion script of a shell"),
 }
 """Every command of the first level, in the order in which `clew --help` shows those of one section."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -138,6 +139,25 @@ class LocalObjects:
                     given.add(digest)
                     yield digest
 
+    def check(self) -> Iterator[tuple[Digest, Corrupt | None]]:
+        """Read every copy of every object, in no order: its digest, and what is wrong with that copy.
+
+        A pack whose index cannot be read is told of with an empty digest: what it holds is not known.
+        """
+        with disk_errors(f"look into {self.folder}"):
+            self._packs.refresh()
+            for broken in self._packs.broken.values():
+                yield Digest(""), broken
+            for pack in self._packs.all():
+                try:
+                    for entry in pack.entries():
+                        yield Digest(entry.digest.hex()), _damage(partial(pack.read, entry))
+                except Corrupt as damage:
+                    yield Digest(""), damage
+            for digest in self._loose.list():
+                for copy in self._loose.find(digest):
+                    yield digest, _damage(copy.verify, f"object {digest} in {copy.file}")
+
     def delete(self, digests: Iterable[Digest]) -> None:
         with disk_errors(f"delete from {self.folder}"):
             self._prepare()
@@ -216,7 +236,8 @@ class LocalObjects:
             first = next(iter(self._packs.broken.values()))
             trouble = Corrupt(f"object {digest} is not found, and {first.what}", hint=first.hint)
         if trouble is not None:
-            raise Corrupt(trouble.what, hint=trouble.hint or _MEND) from trouble
+            what = trouble.what if digest in trouble.what else f"object {digest}: {trouble.what}"
+            raise Corrupt(what, hint=trouble.hint or _MEND) from trouble
         raise NotFound("object", digest, hint=_MEND)
 
     def _copies(self, digest: Digest) -> Iterator[LooseObject | PackedObject]:
@@ -239,3 +260,11 @@ class LocalObjects:
         sync_folder(self.folder.parent)
         sweep_drafts(self._drafts, now_us=self._clock.now_us(), older_than_us=_ABANDONED_US)
         self._ready = True
+
+
+def _damage(read: Callable[[], object], name: str = "") -> Corrupt | None:
+    try:
+        read()
+    except Corrupt as damage:
+        return damage if name in damage.what else Corrupt(f"{name}: {damage.what}", hint=damage.hint)
+    return None
