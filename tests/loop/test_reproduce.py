@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
 import pytest
 
 from clew.cli.main import main
@@ -17,12 +18,12 @@ from clew.core.types.run import Run, RunKind, RunStatus
 from clew.core.types.step import StepOutcome, StepRun
 from clew.loop.reproduce.compare import compare_steps, difference_of, verdict_of
 from clew.loop.reproduce.factors import key_factors
-from clew.loop.reproduce.pin import pinned_variables, source_paths
+from clew.loop.reproduce.pin import kernel_variables, pinned_variables, source_paths
 from clew.loop.reproduce.recorded import Capture, check_repeatable
 from clew.loop.reproduce.repeat import command_of
 from clew.loop.reproduce.reproduction import FactorKind, MetricComparison, StepComparison
 from clew.loop.reproduce.scene import Scene, scene_of
-from clew.tracking.capture import Command, Hardware, Seeds, Source, SourceFile, Threads
+from clew.tracking.capture import Command, Hardware, Kernels, NumericLibrary, Seeds, Source, SourceFile, Threads
 from clew.tracking.capture.git import GitState
 
 PIPELINE = """
@@ -349,6 +350,60 @@ def test_variables_are_pinned_to_what_was_recorded() -> None:
     }
     same = pinned_variables({}, capture, seeds=None, cpus=8, paths=[])
     assert "MKL_NUM_THREADS" not in same
+
+
+def a_machine(*features: str, cpu: str = "old") -> Hardware:
+    return Hardware(
+        host="h", cpu=cpu, features=sorted(features), cpus=2, usable_cpus=2, memory_bytes=1, accelerators=[]
+    )
+
+
+def on_a_machine(machine: Hardware | None, kernels: Kernels | None) -> Capture:
+    return Capture(
+        source=None,
+        command=None,
+        environment=None,
+        hardware=machine,
+        threads=None,
+        kernels=kernels,
+        seeds=None,
+    )
+
+
+OPENBLAS = NumericLibrary(name="libscipy_openblas", version="0.3", architecture="Haswell", threads=2)
+
+
+def test_on_a_newer_processor_libraries_are_told_to_choose_what_they_chose() -> None:
+    kernels = Kernels(asked={}, libraries=[OPENBLAS], numpy=["X86_V3"])
+    was, newer = on_a_machine(a_machine("avx", "avx2"), kernels), a_machine("avx", "avx2", "avx512f", cpu="new")
+    assert kernel_variables(was, newer, numpy_now=lambda: ["X86_V3", "X86_V4"]) == (
+        {
+            "OPENBLAS_CORETYPE": "Haswell",
+            "ONEDNN_MAX_CPU_ISA": "AVX2",
+            "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+            "ATEN_CPU_CAPABILITY": "avx2",
+            "NPY_DISABLE_CPU_FEATURES": "X86_V4",
+        },
+        "",
+    )
+    asked = msgspec.structs.replace(kernels, asked={"OPENBLAS_CORETYPE": "Zen"}, numpy=[])
+    pinned, _ = kernel_variables(on_a_machine(was.hardware, asked), newer, numpy_now=lambda: ["X86_V4"])
+    assert "OPENBLAS_CORETYPE" not in pinned  # it is among the recorded variables
+    assert "NPY_DISABLE_CPU_FEATURES" not in pinned
+
+
+def test_kernels_are_left_alone_on_the_same_processor_and_cannot_be_pinned_on_an_older_one() -> None:
+    kernels = Kernels(asked={}, libraries=[OPENBLAS], numpy=[])
+    new = a_machine("avx", "avx2", "avx512f", cpu="new")
+
+    def asked() -> list[str]:
+        raise AssertionError
+
+    assert kernel_variables(on_a_machine(new, kernels), new, numpy_now=asked) == ({}, "")
+    assert kernel_variables(on_a_machine(None, kernels), new, numpy_now=asked) == ({}, "")
+    assert kernel_variables(on_a_machine(a_machine("avx"), None), new, numpy_now=asked) == ({}, "")
+    pinned, why = kernel_variables(on_a_machine(new, kernels), a_machine("avx"), numpy_now=asked)
+    assert (pinned, why.partition(":")[0]) == ({}, "this processor has no avx2, avx512f")
 
 
 def test_code_that_is_installed_in_place_is_imported_from_the_clean_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,6 +159,16 @@ def test_a_parameter_and_the_cause_as_a_picture(
     assert "because of argument words: a b c d e f g h → x y" in out
 
 
+def test_each_of_several_changes_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    assert main(["reproduce", "train", "--using", "seed=0", "--using", "parameter:words=x", "--one-by-one"]) == 0
+    out = capfd.readouterr().out
+    assert "seed=0: bit-identical" in out
+    assert "parameter:words=x: same metrics, from step order" in out
+
+
 @pytest.mark.parametrize(
     ("word", "said"),
     [

@@ -70,6 +70,12 @@ _SHOWN = 12
     "threads=N, seed=N, variable:NAME=VALUE; may be repeated.",
 )
 @click.option(
+    "--one-by-one",
+    is_flag=True,
+    help="If the result is different, make each change alone too, to see which of them is behind it: those of --using, "
+    "and with --environment present every package that is another one.",
+)
+@click.option(
     "--certificate",
     type=FilePath(dir_okay=False),
     metavar="FILE",
@@ -95,6 +101,7 @@ def reproduce(
     tolerance: float,
     environment: str,
     changes: tuple[str, ...],
+    one_by_one: bool,
     certificate: Path | None,
     bundle: Path | None,
     with_packages: bool,
@@ -115,7 +122,9 @@ def reproduce(
         raise Invalid("no run was named", hint="clew reproduce RUN, clew reproduce BUNDLE, or --verify FILE")
     if certificate is not None and changes:
         raise Invalid("--certificate and --using do not go together", hint="what was changed on purpose proves nothing")
-    from clew.loop.reproduce import Choice, Options, is_bundle, parse_using
+    from msgspec.structs import replace
+
+    from clew.loop.reproduce import Choice, Options, each_alone, is_bundle, parse_using
     from clew.loop.reproduce import reproduce as again
 
     if bundle is not None:
@@ -132,6 +141,9 @@ def reproduce(
                 yield room
 
         found = again(workspace.stores, run, open_room=open_room, options=options, tell=output.note)
+        if one_by_one and found.divergence is not None:
+            alone = each_alone(workspace.stores, found, open_room=open_room, options=options, tell=output.note)
+            found = replace(found, alone=alone)
         if certificate is not None:
             workspace.stores.objects.save(found.certificate, certificate)
     kept = "given away with --certificate" if is_bundle(Path(name)) else "kept with the run: clew runs show"
@@ -194,6 +206,11 @@ def _picture(found: Reproduction, kept: str) -> str:
     if found.divergence is not None:
         said = f"first difference: {found.divergence.what} {found.divergence.name}"
         under.append(Branch(said, _causes(found.divergence)))
+    if found.alone:
+        lines = (
+            f"{each.change}: {each.verdict}" + (f", from {each.first}" if each.first else "") for each in found.alone
+        )
+        under.append(Branch("each change alone", tuple(Branch(line) for line in lines)))
     if changed:
         more = [Branch(f"and {len(changed) - _SHOWN} more: --json")] if len(changed) > _SHOWN else []
         under.append(Branch("changed since, whether it matters or not", (*changed[:_SHOWN], *more)))

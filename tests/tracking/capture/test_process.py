@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
@@ -18,6 +19,7 @@ from clew.testing.runs import a_run
 from clew.tracking.capture.command import entry_of_process, take_command
 from clew.tracking.capture.environment import installed_packages, take_environment
 from clew.tracking.capture.hardware import take_hardware
+from clew.tracking.capture.kernels import Kernels, take_kernels
 from clew.tracking.capture.seeds import Seeds, restore_seeds, take_seeds
 from clew.tracking.capture.snapshot import read_aspect, take_snapshot
 from clew.tracking.capture.threads import take_threads
@@ -103,3 +105,18 @@ def test_a_snapshot_is_read_back_aspect_by_aspect(tmp_path: Path) -> None:
         read_aspect(objects, run, "weather", Seeds)
     with pytest.raises(Corrupt):
         read_aspect(objects, a_run(capture={"seeds": objects.put(b"{}")}), "seeds", Seeds)
+
+
+def test_libraries_say_which_kernels_they_chose() -> None:
+    code = (
+        "import numpy, msgspec; from clew.tracking.capture.kernels import take_kernels;"
+        "print(msgspec.json.encode(take_kernels()).decode())"
+    )
+    around = {**os.environ, "NPY_DISABLE_CPU_FEATURES": "", "MKL_CBWR": "COMPATIBLE"}
+    done = subprocess.run([sys.executable, "-c", code], env=around, capture_output=True, text=True, check=True)
+    found = msgspec.json.decode(done.stdout, type=Kernels)
+    assert found.asked == {"MKL_CBWR": "COMPATIBLE", "NPY_DISABLE_CPU_FEATURES": ""}
+    assert [each.threads > 0 for each in found.libraries if "blas" in each.name] == [True]
+    assert take_kernels({"OPENBLAS_CORETYPE": "Zen", "HOME": "/h"}) == Kernels(
+        asked={"OPENBLAS_CORETYPE": "Zen"}, libraries=[], numpy=[]
+    )

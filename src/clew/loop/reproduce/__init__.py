@@ -1,5 +1,6 @@
 """`clew reproduce`: repeat a run from its record, and compare. One part of the work to a file."""
 
+from clew.loop.reproduce.alone import each_alone
 from clew.loop.reproduce.environment import Choice
 from clew.loop.reproduce.pack import pack_bundle
 from clew.loop.reproduce.pin import ROOM_VARIABLES
@@ -16,6 +17,7 @@ __all__ = [
     "Reproduction",
     "ReproductionVerdict",
     "Using",
+    "each_alone",
     "is_bundle",
     "open_bundle",
     "pack_bundle",

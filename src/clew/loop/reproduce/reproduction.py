@@ -10,6 +10,7 @@ from clew.core.ids import Digest
 from clew.core.types.step import StepOutcome
 
 __all__ = [
+    "Alone",
     "Divergence",
     "Factor",
     "FactorKind",
@@ -138,6 +139,14 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
         return self.factors or (self.suspects if len(self.suspects) == 1 else [])
 
 
+class Alone(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one change alone: the verdict, and the first thing that was not the same."""
+
+    change: str
+    verdict: ReproductionVerdict
+    first: str
+
+
 class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
     """A run, repeated.
 
@@ -145,7 +154,8 @@ class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
     all recorded things that are not what they were, whether they mattered or not. `folder` is where code and data were
     laid out, when that was kept. `using` holds what was changed on purpose: then it is no reproduction, but an answer
     to what would have been. `environment` is the one that it ran in: `present` or `recorded`. `certificate` is the
-    object that signs this; empty where there is none.
+    object that signs this; empty where there is none. `alone` says what came of each change by itself, where that was
+    asked.
     """
 
     run: str
@@ -165,3 +175,4 @@ class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
     using: list[str] = []
     environment: str = "present"
     certificate: Digest = Digest("")
+    alone: list[Alone] = []

@@ -16,7 +16,7 @@ from clew.loop.reproduce.pin import COUNTED
 from clew.tracking.capture import Environment, Source
 from clew.tracking.capture.ignore import ALWAYS
 
-__all__ = ["Using", "overlay", "parse_using", "single_changes"]
+__all__ = ["Using", "overlay", "parse_using"]
 
 _FORMS = "source=FOLDER, data:NAME=VERSION, package:NAME=VERSION, parameter:NAME=VALUE, threads=N, seed=N"
 _PAIRS = {"data": "data", "package": "packages", "parameter": "parameters", "variable": "variables"}
@@ -85,12 +85,6 @@ def parse_using(words: Sequence[str]) -> Using:
                 f"--using {word!r} changes nothing that is known", hint=f"one of {_FORMS}, variable:NAME=VALUE"
             )
     return Using(source=source, words=tuple(words), **found)
-
-
-def single_changes(using: Using) -> Iterator[tuple[str, Using]]:
-    """Each change alone, as it was written."""
-    for word in using.words:
-        yield word, parse_using([word])
 
 
 def overlay(changed: Path, source: Source, folder: Path) -> None:
