@@ -51,6 +51,17 @@ def test_one_that_ends_again_and_again_is_given_up_with_its_words(
         broken.ensure()
 
 
+def test_one_that_others_kill_is_started_again_for_long(worker: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "_MOST_KILLS", 5)
+    for _ in range(5):
+        worker.ensure()
+        pid = worker.pid
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(Unavailable, match="ended 5 times"):
+        worker.ensure()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the test waits with a pidfd")
 def test_a_program_ends_when_its_starter_is_killed(worker: Program, tmp_path: Path) -> None:
     script = (

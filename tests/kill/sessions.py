@@ -29,6 +29,7 @@ from clew.workspace import open_workspace
 Tell = Callable[[str], None]
 DAYS = 5
 PATIENCE_S = 150.0
+_NAMES = {"serve": "the endpoint", "worker": "the worker", "run": "the training"}
 
 DEMO = """
 import json, sys
@@ -58,10 +59,17 @@ def family(process: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
         for child in found["the driver"].children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 words = child.cmdline()
-                name = next((word for word in ("serve", "worker", "run") if word in words), "")
+                name = next((word for word in _NAMES if word in words), "")
                 if name:
-                    found[f"the {name}"] = child
+                    found[_NAMES[name]] = child
     return found
+
+
+def until_all_run(process: subprocess.Popen[bytes]) -> None:
+    """Wait for endpoint and worker, or for the end."""
+    until = time.monotonic() + PATIENCE_S
+    while process.poll() is None and len(family(process)) < 3 and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def kill_one(process: subprocess.Popen[bytes], draw: random.Random) -> str:
@@ -98,8 +106,10 @@ class Demo:
         done, process = 0, start(words, folder, said)
         while True:
             if done < kills:
+                if draw.random() < 0.75:
+                    until_all_run(process)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(draw.uniform(0.3, 4.0))
+                    process.wait(draw.uniform(0.0, 2.0))
             else:
                 process.wait(PATIENCE_S)
             if process.returncode is None:

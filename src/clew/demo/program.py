@@ -20,7 +20,7 @@ __all__ = ["Program"]
 
 _GOODBYE_S = 10.0
 _SHORTEST_LIFE_S = 5.0
-_MOST_DEATHS = 3
+_MOST_DEATHS, _MOST_KILLS = 3, 30
 _SHOWN_LINES = 6
 
 
@@ -35,7 +35,7 @@ class Program:
 
     def __init__(self, words: list[str], *, folder: Path, log: Path) -> None:
         self.words, self.log, self.starts = words, log, 0
-        self._folder, self._started_s, self._deaths = folder, 0.0, 0
+        self._folder, self._started_s, self._deaths, self._kills = folder, 0.0, 0, 0
         self._process: subprocess.Popen[bytes] | None = None
         self._tether: Tether | None = None
 
@@ -54,10 +54,15 @@ class Program:
             return False
         if self._process is not None:
             young = time.monotonic() - self._started_s < _SHORTEST_LIFE_S
-            self._deaths = self._deaths + 1 if young else 0
-        if self._deaths >= _MOST_DEATHS:
+            if not young:
+                self._deaths = self._kills = 0
+            elif self._process.returncode == -signal.SIGKILL:  # somebody else did that, or memory ran out
+                self._kills += 1
+            else:
+                self._deaths += 1
+        if self._deaths >= _MOST_DEATHS or self._kills >= _MOST_KILLS:
             raise Unavailable(
-                f"clew {' '.join(self.words)} ended {self._deaths} times, each soon after its start:\n{self.tail()}",
+                f"clew {' '.join(self.words)} ended {self._deaths + self._kills} times, each soon after its start:\n{self.tail()}",
                 hint=f"see {self.log}",
             )
         self.starts, self._started_s = self.starts + 1, time.monotonic()

@@ -69,6 +69,7 @@ class SqliteLedger:
     def __init__(self, path: Path, *, busy_timeout_s: float = 30.0) -> None:
         self._path, self._busy_timeout_s = path, busy_timeout_s
         self._lock = threading.Lock()
+        self._doubtful = False
         self._open: dict[tuple[int, int], SqliteConnection] = {}
         with self._errors():
             self._migrate(self._connection())
@@ -99,14 +100,31 @@ class SqliteLedger:
     def _block(self, durability: Durability | None) -> Iterator[SqlTransaction]:
         with self._errors():
             connection = self._connection()
+            if self._doubtful and durability is not None:
+                self._rewrite(connection)
             connection.begin(durability)
             try:
                 yield SqlTransaction(Reading(connection) if durability is None else connection)
                 connection.raw.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_IOERR:
+                    self._doubtful = True
                 if connection.raw.in_transaction:
                     connection.raw.execute("ROLLBACK")
                 raise
+
+    def _rewrite(self, connection: SqliteConnection) -> None:
+        """Believe no sync behind one that failed: the kernel takes what it could not write of the log for written.
+
+        All that is committed is copied from the page cache into the database, which is synced, and the log begins anew.
+        """
+        busy, _, _ = connection.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise Unavailable(
+                f"the disk of the ledger {self._path} has failed, and a reader keeps its log from being written anew",
+                hint="repeat the command",
+            )
+        self._doubtful = False
 
     def _connection(self) -> SqliteConnection:
         """This thread's connection; one that was made before a fork is left alone."""
