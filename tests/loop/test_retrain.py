@@ -69,6 +69,19 @@ def test_a_pipeline_that_fails_changes_nothing(life: Life, code: str, words: str
     assert standing(life) == before
 
 
+def test_a_training_that_somebody_kills_is_tried_again(life: Life) -> None:
+    killer = """
+import os, pathlib
+first = pathlib.Path("first")
+if not first.exists():
+    first.touch()
+    os.kill(os.getpid(), 9)
+"""
+    add_table(life.workspace.site, "flights", flights(200, seed=9))
+    done = retrain(life, killer + TRAIN, data={"flights": "flights@latest"})
+    assert (done.new, done.number) == (True, 4)
+
+
 def test_a_pipeline_without_a_model_changes_nothing(life: Life) -> None:
     before = standing(life)
     with pytest.raises(Invalid, match=r"returned no clew\.Model, and nothing named 'delay'"):

@@ -8,6 +8,7 @@ from clew.cli import output
 from clew.cli.command import command
 from clew.core.clock import parse_us
 from clew.core.errors import Invalid
+from clew.core.types.job import JobState
 
 __all__ = ["watch"]
 
@@ -30,7 +31,8 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
     """
     from clew.monitoring.report import report_of
     from clew.serving.endpoint import find_endpoint
-    from clew.worker.handlers import handlers_of, queue_watch
+    from clew.worker.handlers import handlers_of, queue_watch, watch_key
+    from clew.worker.presence import Presence
     from clew.worker.worker import Worker
     from clew.workspace import open_workspace
 
@@ -42,12 +44,17 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
         stores = workspace.stores
         found = find_endpoint(stores, endpoint)
         queue_watch(workspace, endpoint, until_us=until_us)
-        Worker(stores, "clew watch", handlers_of(workspace)).drain()
+        with Presence(workspace.folder, stores.ids) as presence:
+            Worker(stores, presence.holder, handlers_of(workspace), presence=presence).drain()
         with stores.ledger.read() as tx:
+            leased = tx.jobs.list(stores.project, state=JobState.LEASED)
             shown = tx.windows.list(found.id)[-windows:]
             trials = tx.trials.list(found.id)
             alerts = tx.alerts.list(found.id, limit=10)
             numbers = {window.version: tx.models.version(window.version).number for window in shown}
+    for job in leased:
+        if job.key == watch_key(endpoint):
+            output.note(f"worker {job.holder} is looking at it now; this is what was known before")
     if as_json:
         output.record({"windows": shown, "trials": trials, "alerts": alerts}, as_json=True)
         return

@@ -62,7 +62,8 @@ class Program:
                 self._deaths += 1
         if self._deaths >= _MOST_DEATHS or self._kills >= _MOST_KILLS:
             raise Unavailable(
-                f"clew {' '.join(self.words)} ended {self._deaths + self._kills} times, each soon after its start:\n{self.tail()}",
+                f"clew {' '.join(self.words)} ended {self._deaths + self._kills} times, each soon after its start:\n"
+                f"{self.tail()}",
                 hint=f"see {self.log}",
             )
         self.starts, self._started_s = self.starts + 1, time.monotonic()

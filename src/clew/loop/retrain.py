@@ -6,6 +6,7 @@ The pipeline is the user's code: it runs apart from the worker, so that neither 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -33,6 +34,8 @@ CHALLENGER = "challenger"
 
 _SHOWN_LINES, _SHOWN_BYTES = 15, 16_384
 _NAP_S = 0.5
+_MOST_TRIES = 3
+_log = logging.getLogger("clew.loop")
 
 
 class Retrained(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,15 +100,31 @@ def retrain_model(
 
 
 def _run(settings: RetrainSettings, root: Path) -> _Answer:
-    """Run the pipeline as anybody would, out of reach of a Ctrl-C that is meant for the worker.
-
-    What it prints goes to a file, however much that is. It ends with this call, whatever ends the call, and with this
-    process, whatever ends that: whoever takes the job over does not meet it.
-    """
+    """Run the pipeline as anybody would; one that is killed gets another try, whose cached steps are there already."""
     words = [
         f"{name}={msgspec.json.encode(value).decode()}" for name, value in (settings.data | settings.params).items()
     ]
     command = [sys.executable, "-m", "clew", "run", "--kind", "retrain", "--json", settings.pipeline, *words]
+    for number in range(1, _MOST_TRIES + 1):
+        code, answer, printed = _run_once(command, root)
+        if code != -signal.SIGKILL:
+            break
+        _log.warning("%s was killed, try %d of %d", settings.pipeline, number, _MOST_TRIES)
+    if code != 0:
+        hint = "was there enough memory?" if code == -signal.SIGKILL else ""
+        raise Failed(f"{settings.pipeline} ended with exit code {code}:\n{printed}", hint=hint)
+    try:
+        return msgspec.json.decode(answer, type=_Answer)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"{settings.pipeline} ended well, and its answer cannot be read: {error}") from error
+
+
+def _run_once(command: list[str], root: Path) -> tuple[int, bytes, str]:
+    """Run it out of reach of a Ctrl-C that is meant for the worker: exit code, answer, and the end of what it printed.
+
+    What it prints goes to a file, however much that is. It ends with this call, whatever ends the call, and with this
+    process, whatever ends that: whoever takes the job over does not meet it.
+    """
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as answered:
         with (
             Tether(signal.SIGKILL) as tether,
@@ -126,14 +145,8 @@ def _run(settings: RetrainSettings, root: Path) -> _Answer:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 raise
-        if code != 0:
-            raise Failed(f"{settings.pipeline} ended with exit code {code}:\n{_tail(printed)}")
         answered.seek(0)
-        content = answered.read()
-    try:
-        return msgspec.json.decode(content, type=_Answer)
-    except msgspec.DecodeError as error:
-        raise Invalid(f"{settings.pipeline} ended well, and its answer cannot be read: {error}") from error
+        return code, answered.read(), _tail(printed)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

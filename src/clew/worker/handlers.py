@@ -22,7 +22,7 @@ from clew.worker.worker import Handler, queue
 if TYPE_CHECKING:
     from clew.workspace import Workspace
 
-__all__ = ["RETRAIN", "WATCH", "handlers_of", "queue_watch"]
+__all__ = ["RETRAIN", "WATCH", "handlers_of", "queue_watch", "watch_key"]
 
 T = TypeVar("T")
 WATCH, RETRAIN = "watch", "retrain"
@@ -46,7 +46,12 @@ class RetrainArgs(msgspec.Struct, frozen=True):
 def queue_watch(workspace: Workspace, endpoint: str, *, until_us: int = 0) -> Job | None:
     """Ask for a look at an endpoint; None when one is under way or waiting."""
     args: dict[str, object] = {"endpoint": endpoint, "until_us": until_us}
-    return queue(workspace.stores, WATCH, f"{WATCH}/{endpoint}", args)
+    return queue(workspace.stores, WATCH, watch_key(endpoint), args)
+
+
+def watch_key(endpoint: str) -> str:
+    """What makes two looks at an endpoint the same job."""
+    return f"{WATCH}/{endpoint}"
 
 
 def handlers_of(workspace: Workspace) -> Mapping[str, Handler]:
