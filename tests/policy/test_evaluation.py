@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clew.core.errors import Invalid
 from clew.core.types.evaluation import Evaluation, EvaluationSource, decode_evaluation, encode_evaluation
+from clew.core.types.interval import Interval
 from clew.core.types.value import BinaryValue, MulticlassValue, RegressionValue, ValueContract
 from clew.policy.evaluation import JudgedRows, evaluate
 from clew.policy.units import MOST_UNITS
@@ -141,3 +142,31 @@ def test_one_class_has_no_auc() -> None:
 def test_rows_that_do_not_fit_are_refused(rows: JudgedRows) -> None:
     with pytest.raises(Invalid):
         judge(rows)
+
+
+def days_of(rng: np.random.Generator, days: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, scores and days; a bad day raises both, and the model does not know by how much."""
+    day = np.repeat(np.arange(days), rows)
+    luck = rng.normal(0.0, 0.5, days)[day]
+    known = rng.normal(-1.0, 1.0, days * rows) + 0.5 * luck
+    return rng.random(days * rows) < 1 / (1 + np.exp(-known - luck)), 1 / (1 + np.exp(-known)), day
+
+
+def test_what_is_reported_by_day_covers_the_truth() -> None:
+    """Value, proportions, calibration (the Brier score) and AUC: 400 evaluations of 25 days, the truth of 4,000."""
+    contract = BinaryValue(missed_cost=5, false_alarm_cost=1, unit="day")
+    truth = measures(days_of(np.random.default_rng(1), 4000, 40), contract)
+    rng, held = np.random.default_rng(2), dict.fromkeys(truth, 0)
+    for _ in range(400):
+        found = measures(days_of(rng, 25, 40), contract)
+        for name in held:
+            held[name] += found[name].holds(truth[name].value)
+    assert set(held) == {"cost", "accuracy", "positives", "decided_positive", "brier", "auc"}
+    for name, count in held.items():
+        assert 0.95 - 0.035 <= count / 400 <= 0.99, name
+
+
+def measures(drawn: tuple[np.ndarray, np.ndarray, np.ndarray], contract: BinaryValue) -> dict[str, Interval]:
+    labels, scores, day = drawn
+    rows = JudgedRows(labels=labels.astype(int), scores=scores, units=day)
+    return dict(evaluate(rows, contract, created_us=1, threshold=1 / 6).metrics)
