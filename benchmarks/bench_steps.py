@@ -108,6 +108,7 @@ def of_hamilton(folder: Path, steps: int, shape: str) -> list[int]:
     import linecache
 
     linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
+    sys.setrecursionlimit(20_000)  # it walks the chain by recursion
     whole = driver.Builder().with_modules(module).with_cache(path=str(folder / "cache")).build()
     began = time.perf_counter_ns()
     whole.execute([f"s{at}" for at in range(steps)], inputs={"x": 0})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from importlib.resources import files
+from pathlib import Path
 
 from clew.core.errors import Invalid
 
@@ -13,8 +13,8 @@ __all__ = ["migrations", "pending"]
 
 def migrations() -> dict[int, str]:
     """Every migration by number."""
-    folder = files("clew.store.ledger.sql") / "migrations"
-    found = {int(entry.name[:4]): entry for entry in folder.iterdir() if entry.name.endswith(".sql")}
+    folder = Path(__file__).with_name("migrations")  # importlib.resources loads zipfile: a tenth of a command's start
+    found = {int(path.name[:4]): path for path in folder.glob("*.sql")}
     return {number: found[number].read_text(encoding="utf-8") for number in sorted(found)}
 
 
