@@ -36,7 +36,7 @@ MODEL = "bench"
 LIMIT = "physical: HTTP, decode, score, answer"
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _LUA = """
-wrk.method, wrk.body, wrk.headers = "POST", [[%s]], {["Content-Type"] = "application/json"}
+wrk.method, wrk.body, wrk.headers = "POST", [==[%s]==], {["Content-Type"] = "application/json"}
 if "%s" ~= "" then wrk.headers["Authorization"] = "Bearer %s" end
 done = function(summary, latency, requests)
   local e = summary.errors
