@@ -34,6 +34,7 @@ from harness import Bench, Numbers, at_least, at_most, run, spread
 FEATURES = [f"x{i}" for i in range(20)]
 MODEL = "bench"
 LIMIT = "physical: HTTP, decode, score, answer"
+LIMIT_OF_COMMITS = "physical: Parquet with fsync, a row in SQLite"
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _LUA = """
 wrk.method, wrk.body, wrk.headers = "POST", [==[%s]==], {["Content-Type"] = "application/json"}
@@ -436,6 +437,34 @@ def commits(project: str, turns: int, rows: int, who: str) -> Numbers:
     return {**spread(found[1:], "ms"), "cpu_ms": cpu}
 
 
+def commits_limit(folder: str, turns: int, rows: int, who: str) -> Numbers:
+    """The physical limit of a commit: the same rows as Parquet, a file with fsync, and a row in SQLite."""
+    import io
+    import sqlite3
+
+    import polars as pl
+
+    found = []
+    database = sqlite3.connect(Path(folder) / "limit.db", isolation_level=None)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("CREATE TABLE batch (name TEXT PRIMARY KEY, size INTEGER)")
+    values = rows_of(rows, 5)
+    columns = dict(zip(FEATURES, values.T.tolist(), strict=True)) | {"id": [f"{at:032x}" for at in range(rows)]}
+    for turn in range(turns + 1):
+        began = time.perf_counter()
+        buffer = io.BytesIO()
+        pl.DataFrame(columns).write_parquet(buffer, compression="zstd")
+        with (Path(folder) / f"{turn}.parquet").open("wb") as file:
+            file.write(buffer.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
+        database.execute("INSERT INTO batch VALUES (?, ?)", (f"batch {turn}", buffer.tell()))
+        found.append((time.perf_counter() - began) * 1e3)
+    database.close()
+    return spread(found[1:], "ms")
+
+
 def main(bench: Bench) -> None:
     turns = bench.size(5000, small=50)
     kinds = (("logistic", 8), ("forest", 12), ("ColumnTransformer pipeline", 30))
@@ -463,10 +492,11 @@ def main(bench: Bench) -> None:
     targets = {"failed": at_most(0), "added_p99_us": at_most(1000), "rollback_s": at_most(1)}
     bench.show("two changes of the version a second, 32 connections", **swapped, targets=targets, **facts)
     rows = 1000
-    commit = bench.child("commits", project=project, turns=bench.size(20, small=2), rows=rows)
-    told = {key: commit[key] for key in ("p50_ms", "p99_ms", "max_ms", "cpu_ms")}
+    times = {"turns": bench.size(20, small=2), "rows": rows}
+    found = {CLEW: bench.child("commits", project=project, **times)}
+    found[LIMIT_OF_COMMITS] = bench.child("commits_limit", folder=bench.fresh(), **times)
     facts = {"durability": "power", "off": "the request path"}
-    bench.show(f"a commit of {rows} logged rows", **told, targets={"p50_ms": at_most(8)}, **facts)
+    bench.show_all(f"a commit of {rows} logged rows", found, targets={"p50_ms": at_most(8)}, **facts)
 
 
 if __name__ == "__main__":
