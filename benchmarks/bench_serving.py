@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import peers
-from harness import Bench, Numbers, at_least, at_most, run, spread
+from harness import CLEW, Bench, Numbers, at_least, at_most, run, spread
 
 FEATURES = [f"x{i}" for i in range(20)]
 MODEL = "bench"
