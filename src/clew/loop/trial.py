@@ -74,7 +74,7 @@ def begin_trial(stores: Stores, endpoint: Endpoint, *, champion: str, challenger
     with stores.ledger.write() as tx:
         for other in tx.trials.list(endpoint.id):
             if other.state is TrialState.RUNNING:
-                tx.trials.put(msgspec.structs.replace(other, state=TrialState.SUPERSEDED, ended_us=at_us))
+                _put_ended(stores, tx, _over(other, at_us, "another trial began"), "trial.superseded")
         tx.trials.put(trial)
         _tell(stores, tx, trial, "trial.began", {"at_us": at_us})
     return trial
@@ -184,8 +184,7 @@ def _end(
 
 
 def _superseded(stores: Stores, trial: Trial, now_us: int, why: str) -> Trial:
-    ended = msgspec.structs.replace(trial, state=TrialState.SUPERSEDED, ended_us=now_us, reason=why)
-    return _store(stores, ended, event="trial.superseded")
+    return _store(stores, _over(trial, now_us, why), event="trial.superseded")
 
 
 def _interval(test: TrialTest, settings: PromotionSettings) -> Interval:
@@ -205,10 +204,20 @@ def _in_words(test: TrialTest, settings: PromotionSettings) -> str:
 
 def _store(stores: Stores, trial: Trial, *, event: str = "") -> Trial:
     with stores.ledger.write() as tx:
-        tx.trials.put(trial)
         if event:
-            _tell(stores, tx, trial, event, {"reason": trial.reason, "at_us": trial.ended_us, "row": row_digest(trial)})
+            _put_ended(stores, tx, trial, event)
+        else:
+            tx.trials.put(trial)
     return trial
+
+
+def _put_ended(stores: Stores, tx: Transaction, trial: Trial, event: str) -> None:
+    tx.trials.put(trial)
+    _tell(stores, tx, trial, event, {"reason": trial.reason, "at_us": trial.ended_us, "row": row_digest(trial)})
+
+
+def _over(trial: Trial, at_us: int, why: str) -> Trial:
+    return msgspec.structs.replace(trial, state=TrialState.SUPERSEDED, ended_us=at_us, reason=why)
 
 
 def _tell(stores: Stores, tx: Transaction, trial: Trial, kind: str, facts: dict[str, object]) -> None:
