@@ -215,3 +215,66 @@ def test_ctrl_c_ends_a_real_process_with_130() -> None:
         process.send_signal(signal.SIGINT)
         assert b"Traceback" not in process.stderr.read()
     assert process.returncode == 130
+
+
+def test_an_interrupt_that_comes_out_as_another_error_is_one(capfd: pytest.CaptureFixture[str]) -> None:
+    def call() -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:  # as a class that is being made does it, and some extension modules
+            raise RuntimeError("Error calling __set_name__") from error
+        return 0
+
+    before = signal.getsignal(signal.SIGINT)
+    assert guarded(call, []) == INTERRUPTED
+    assert "the same command continues" in capfd.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    ("closed", "words", "code"),
+    [
+        (">&-", ["--version"], 0),
+        (">&-", ["data", "list"], 3),
+        ("2>&-", ["data", "list"], 3),
+        ("<&-", ["--version"], 0),
+        (">&- 2>&- <&-", ["init"], 0),
+        (">/dev/full", ["--version"], EXIT_CODES[errors.Unavailable]),
+    ],
+)
+def test_streams_that_are_closed_are_no_defect(tmp_path: Path, closed: str, words: list[str], code: int) -> None:
+    line = f"exec {sys.executable} -m clew {' '.join(words)} {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == code, done
+    assert "Traceback" not in done.stderr
+    if words == ["init"]:
+        ledger = (tmp_path / ".clew" / "ledger.db").read_bytes()
+        assert ledger.startswith(b"SQLite format 3")
+
+
+def test_a_reader_that_goes_away_is_no_defect() -> None:
+    line = f"{sys.executable} -m clew --help | head -c 1"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        {"LC_ALL": "xx_YY"},
+        {"PYTHONIOENCODING": "iso-8859-1:strict"},
+        {"PYTHONIOENCODING": "ascii:strict", "HOME": "/nonexistent", "TMPDIR": "/nonexistent"},
+        {"TERM": "dumb", "COLUMNS": "20", "NO_COLOR": "1"},
+    ],
+)
+def test_names_and_tables_in_any_locale(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "t.csv").write_text("n\u00e4me,b\n\u00dcber\u2192\u4e2d,2\n", encoding="utf-8")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
+    spoken = "u" if environ.get("PYTHONUTF8") == "0" else "\u00fc"  # who forbids UTF-8 cannot type it either
+    for words in (["init", "--name", spoken], ["data", "add", "t", "t.csv"], ["data", "show", "t@1"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "clew", *words], capture_output=True, check=False, cwd=tmp_path, env=bare | environ
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done

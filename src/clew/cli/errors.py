@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +20,7 @@ import click
 from clew.core import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["DEFECT", "EXIT_CODES", "INTERRUPTED", "exit_code_of", "guarded"]
 
@@ -78,8 +81,14 @@ def guarded(call: Callable[[], int], words: Sequence[str]) -> int:
         call: runs the command and returns its exit code.
         words: the command line after `clew`, for the text and to see whether it asks for JSON.
     """
+    _open_streams()
     _make_streams_safe()
     as_json = "--json" in words[: words.index("--") if "--" in words else None]
+    with _noted_interrupts() as came:
+        return _run(call, words, came, as_json=as_json)
+
+
+def _run(call: Callable[[], int], words: Sequence[str], came: list[int], *, as_json: bool) -> int:
     try:
         code = call()
         sys.stdout.flush()
@@ -96,8 +105,7 @@ def guarded(call: Callable[[], int], words: Sequence[str]) -> int:
         _tell(error.code, error.what, error.hint, as_json=as_json)
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
-        _tell("interrupted", "stopped", "the same command continues where it was", as_json=as_json)
-        return INTERRUPTED
+        return _tell_interrupted(as_json=as_json)
     except BrokenPipeError:
         _close_stdout()
         return _PIPE_CLOSED
@@ -108,12 +116,54 @@ def guarded(call: Callable[[], int], words: Sequence[str]) -> int:
         _tell(refused.code, refused.what, refused.hint, as_json=as_json)
         return exit_code_of(refused)
     except Exception as error:  # noqa: BLE001 (this is the door)
+        if came:  # in the middle of an import, for example, it comes out as another error
+            return _tell_interrupted(as_json=as_json)
         return _tell_defect(error, words, as_json=as_json)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # what a library in Rust raises for a defect of its own
             raise
         return _tell_defect(error, words, as_json=as_json)
     return code
+
+
+def _tell_interrupted(*, as_json: bool) -> int:
+    _tell("interrupted", "stopped", "the same command continues where it was", as_json=as_json)
+    return INTERRUPTED
+
+
+@contextmanager
+def _noted_interrupts() -> Iterator[list[int]]:
+    """A list that is no longer empty once Ctrl-C has come. A command may still take the signal for itself."""
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield came
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _open_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr (`>&-`) something in their places.
+
+    Otherwise the next file that is opened, the ledger for one, has the number of stdout, and a library that prints
+    writes into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - until the end
 
 
 def _tell_usage(error: click.ClickException, *, as_json: bool) -> int:

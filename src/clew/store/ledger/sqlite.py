@@ -24,6 +24,8 @@ from clew.store.ledger.sql.transaction import SqlTransaction
 __all__ = ["SqliteLedger"]
 
 _AGAIN_S = 0.005
+_LONGEST_PATH = 500
+"""Bytes, with room for the names that SQLite adds."""
 
 
 class SqliteConnection:
@@ -200,6 +202,9 @@ def _translated(error: sqlite3.Error, path: Path) -> ClewError | sqlite3.Error:
         return Unavailable(
             f"the disk of the ledger {path} refuses: {error}", hint="look whether it is full, or failing"
         )
+    if code == sqlite3.SQLITE_CANTOPEN and len(os.fsencode(path)) > _LONGEST_PATH:
+        what = f"the ledger {path} cannot be opened: its path has {len(os.fsencode(path))} bytes"
+        return Unavailable(what, hint=f"SQLite takes {_LONGEST_PATH}: choose a folder with a shorter path")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return Unavailable(f"the ledger {path} cannot be used: {error}", hint="look at the folder's permissions")
     return error
