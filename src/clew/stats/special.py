@@ -67,9 +67,9 @@ def student_t_sf(t: float, df: float) -> float:
     _positive("df", df)
     if math.isnan(t):
         raise Invalid("t is not a number")
-    if df > _MANY:
+    if df > _MANY:  # either: both are exact there
         return normal_sf(_normal_of_t(t, df))
-    return _t_upper(t, df) if t >= 0 else 1.0 - _t_upper(-t, df)
+    return _t_upper(t, df) if t >= 0 else 1.0 - _t_upper(-t, df)  # either: a half at 0
 
 
 def student_t_quantile(p: float, df: float) -> float:
@@ -114,7 +114,7 @@ def chi_square_sf(x: float, df: float) -> float:
         return 0.0
     a, y = 0.5 * df, 0.5 * x
     factor = _gamma_factor(a, y)
-    if y < a + 1.0:
+    if y < a + 1.0:  # either: both converge there
         return 1.0 - factor * _gamma_series(a, y)
     return factor * a * _gamma_fraction(a, y)
 
@@ -153,7 +153,7 @@ def _positive(name: str, value: float) -> None:
 
 def _stirling_error(a: float) -> float:
     """log Γ(a + 1) minus Stirling's formula."""
-    if a < 15.0:
+    if a < 15.0:  # either: both are exact there
         return math.lgamma(a + 1.0) - (a + 0.5) * math.log(a) + a - 0.5 * _LOG_2PI
     square = a * a
     return (1 / 12 - (1 / 360 - (1 / 1260 - 1 / (1680 * square)) / square) / square) / a
@@ -161,10 +161,10 @@ def _stirling_error(a: float) -> float:
 
 def _gamma_factor(a: float, y: float) -> float:
     """y^a e^-y / Γ(a + 1)."""
-    if a < 15.0:
+    if a < 15.0:  # either: both are exact there
         return math.exp(a * math.log(y) - y - math.lgamma(a + 1.0))
     away = (y - a) / a
-    log_ratio = math.log1p(away) if abs(away) < 0.5 else math.log(y / a)
+    log_ratio = math.log1p(away) if abs(away) < 0.5 else math.log(y / a)  # either: both are exact there
     return math.exp(-a * (away - log_ratio) - _stirling_error(a) - 0.5 * (_LOG_2PI + math.log(a)))
 
 
@@ -218,7 +218,7 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
 
 def _log_half_ratio(a: float) -> float:
     """log Γ(a + 1/2) - log Γ(a); by its asymptotic series where the difference of two log-gammas would cancel."""
-    if a < 20.0:
+    if a < 20.0:  # either: both are exact there
         return math.lgamma(a + 0.5) - math.lgamma(a)
     square = a * a
     return 0.5 * math.log(a) - (1 / 8 - (1 / 192 - (1 / 640 - 17 / (14336 * square)) / square) / square) / a
@@ -230,10 +230,11 @@ def _t_upper(t: float, df: float) -> float:
     if math.isinf(t):
         return 0.0
     a, scaled = 0.5 * df, t / math.sqrt(df)
-    away = 2.0 * math.log(math.hypot(1.0, scaled)) if scaled > 1.0 else math.log1p(scaled * scaled)
-    x, y = math.exp(-away), 1.0 / (1.0 + 1.0 / scaled / scaled) if scaled > 1e-150 else scaled * scaled
+    away = 2.0 * math.log(math.hypot(1.0, scaled)) if scaled > 1.0 else math.log1p(scaled * scaled)  # either: exact
+    x = math.exp(-away)
+    y = 1.0 / (1.0 + 1.0 / scaled / scaled) if scaled > 1e-150 else scaled * scaled  # either: both exact
     log_front = -a * away + 0.5 * math.log(y) + _log_half_ratio(a) - 0.5 * _LOG_PI if y > 0.0 else -math.inf
-    if x < (a + 1.0) / (a + 2.5):
+    if x < (a + 1.0) / (a + 2.5):  # either: both converge there
         return 0.5 * math.exp(log_front - math.log(a)) * _beta_fraction(a, 0.5, x)
     return 0.5 - math.exp(log_front) * _beta_fraction(0.5, a, y)
 
@@ -258,7 +259,7 @@ def _t_of_tail(tail: float, df: float) -> float:
     """Newton's method where it moves in one direction only: the tail is convex in t, its logarithm concave in log t."""
     if tail == 0.5:
         return 0.0
-    if tail > 0.05:
+    if tail > 0.05:  # either: both find it
         t = 0.0
         for _ in range(100):
             step = (student_t_sf(t, df) - tail) / math.exp(_log_t_density(t, df))

@@ -80,3 +80,17 @@ def test_days_that_never_differ_might_differ_as_much_as_they_cannot_show() -> No
     """2 directions, 9 days: a design effect of 1 + √(2/8), and a little more, would have gone unnoticed."""
     design = design_effect(np.tile([50, 30, 20, 0, 0], (9, 1)), ordered=False)
     assert design.correlations == (pytest.approx((1.5**1.5 - 1.0) / 99), 0.0)
+
+
+def test_a_column_of_one_value_has_no_direction() -> None:
+    assert design_effect(np.tile([0, 50, 0, 0], (5, 1)), ordered=True).correlations == ()
+
+
+def test_the_least_assumed_grows_with_directions_and_falls_with_units() -> None:
+    def least(units: int, bins: int) -> float:
+        days = np.tile([*[100] * bins, 0, 0], (units, 1))
+        return design_effect(days, ordered=False).correlations[0] * (100 * bins - 1)
+
+    for units, bins in ((9, 3), (9, 8), (30, 3), (30, 8)):
+        ratio = (bins - 1) / (units - 1)
+        assert least(units, bins) == pytest.approx((1.0 + ratio**0.5) ** 1.5 - 1.0)

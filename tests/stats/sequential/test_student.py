@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
+from clew.core.errors import Invalid
 from clew.stats.sequential.student import StudentSequence, _log_evidence, critical_t
 
 BETS = ((0.9, 1.0), (0.07, 1 / 3), (0.03, 1 / 9))
@@ -154,3 +155,22 @@ def test_critical_values_are_frozen() -> None:
         2.611,
         3.363,
     ]
+
+
+@pytest.mark.parametrize("aim", [0.0, -1.0, math.inf, math.nan])
+def test_an_aim_that_is_none_is_refused(aim: float) -> None:
+    with pytest.raises(Invalid, match="aim"):
+        critical_t(20, 0.05, aim)
+
+
+def test_before_the_first_unit_nothing_is_known() -> None:
+    assert StudentSequence().upper(0.05) == math.inf
+    assert [math.isinf(critical_t(n, 0.5, 1 / 3)) for n in (0, 1)] == [True, True]
+
+
+def test_two_units_have_no_lean_and_a_spread() -> None:
+    state = after([1.0, 3.0])
+    assert state._lean(towards=1.0) == state._lean(towards=-1.0) == 0.0
+    assert state._error() > 0.0
+    assert after([1.0])._error() == after([2.0, 2.0])._error() == 0.0
+    assert after([2.0, 2.0, 2.0])._lean(towards=1.0) == 0.0

@@ -145,8 +145,6 @@ def critical_t(units: int, alpha: float, aim: float) -> float:
 
 
 def _log_evidence(n: int, r: float, aim: float) -> float:
-    if n == 0:
-        return 0.0
     none = (0.5 * n - 1.0) * math.log(2.0) + math.lgamma(0.5 * n)
     logs = [math.log(w) - 0.5 * n * (aim * f) ** 2 + _log_integral(n, aim * f * r) - none for w, f in _BETS]
     top = max(logs)
