@@ -55,6 +55,9 @@ def test_examples() -> None:
     assert pool([0, 30, 30, 30, 0, 7], 100, ordered=True).tolist() == [3, 0, 1, 2, 3, 4]
     assert pool([50, 40, 1, 1, 0, 3], 100, ordered=False).tolist() == [0, 1, 2, 2, 2, 3]
     assert pool([2, 600, 3, 300, 95, 0], 1000, ordered=True).tolist() == [0, 0, 0, 1, 2, 3]
+    assert pool([600, 1, 600, 0, 0], 1000, ordered=True).tolist() == [0, 0, 1, 2, 3]
+    assert pool([600, 600, 1, 0, 0], 1000, ordered=True).tolist() == [0, 1, 1, 2, 3]
+    assert pool([1, 600, 600, 0, 0], 1000, ordered=True).tolist() == [0, 0, 1, 2, 3]
     assert pool([0, 0, 9], 100, ordered=True).tolist() == [0, 0, 1]
 
 

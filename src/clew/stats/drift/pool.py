@@ -73,7 +73,7 @@ def _ordered(counts: Floats, least: float) -> Codes:
         if count == 0.0:
             groups[i] = -1
             continue
-        if held >= least or (count >= least and held > 0.0 and current > 0):
+        if held >= least or (count >= least and current > 0):
             current, held = _close(groups, i, current, held, least)
         groups[i] = current
         held += count
