@@ -17,6 +17,7 @@ from pathlib import Path
 from clew.core.contracts.ledger import Durability
 from clew.core.errors import ClewError, Corrupt, Unavailable
 from clew.core.types.edge import Node
+from clew.store.ledger.mounts import refuse_network
 from clew.store.ledger.sql.connection import Reading, Row
 from clew.store.ledger.sql.migrate import pending
 from clew.store.ledger.sql.transaction import SqlTransaction
@@ -63,7 +64,7 @@ class SqliteLedger:
         busy_timeout_s: how long a writer waits for another.
 
     Raises:
-        Invalid: the file was made by a newer clew.
+        Invalid: the file was made by a newer clew, or lies on a network file system.
         Corrupt: the file is no SQLite database or is damaged.
         Unavailable: the file cannot be opened or written.
     """
@@ -73,6 +74,7 @@ class SqliteLedger:
         self._lock = threading.Lock()
         self._doubtful = False
         self._open: dict[tuple[int, int], SqliteConnection] = {}
+        refuse_network(path)
         with self._errors():
             self._migrate(self._connection())
 
