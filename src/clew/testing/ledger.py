@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from clew.core.contracts.ledger import Durability, Ledger
+from clew.core.contracts.ledger import Durability, Ledger, Transaction
 from clew.core.errors import Conflict, Exists, Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.types.account import Member, ProjectRole, Token, User
@@ -243,6 +244,75 @@ class LedgerContract:
             thread.join()
         with ledger.read() as tx:
             assert [batch.position for batch in tx.logs.list("log")] == list(range(1, 61))
+
+    def test_a_reading_block_changes_nothing(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.runs.add(a_run("0a"))
+        changes: list[Callable[[Transaction], None]] = [
+            lambda tx: tx.runs.add(a_run("0b")),
+            lambda tx: tx.runs.put(a_run("0a", name="other")),
+            lambda tx: tx.edges.add([Edge(source="a", target="b", role=Role.INPUT)]),
+        ]
+        for change in changes:
+            with pytest.raises(TypeError), ledger.read() as tx:
+                change(tx)
+        with ledger.read() as tx:
+            assert (tx.runs.get("0a"), tx.runs.count("p"), tx.edges.down("a")) == (a_run("0a"), 1, [])
+
+    def test_a_reader_sees_one_state_of_several_rows(self, ledger: Ledger) -> None:
+        """A writer that changes two rows at once is never seen half."""
+        done = threading.Event()
+        with ledger.write() as tx:
+            for id in "ab":  # noqa: A001
+                tx.runs.add(a_run(id, ended_us=0))
+
+        def write() -> None:
+            for at_us in range(1, 30):
+                with ledger.write(Durability.KILL) as tx:
+                    for id in "ab":  # noqa: A001
+                        tx.runs.put(a_run(id, ended_us=at_us))
+            done.set()
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        while not done.is_set():
+            with ledger.read() as tx:
+                assert tx.runs.get("a").ended_us == tx.runs.get("b").ended_us
+        thread.join()
+
+    def test_texts_are_ordered_by_code_point(self, ledger: Ledger) -> None:
+        names = ["b", "A", "a", "B", "_", "ä", "Z", "z", "1", "\U0001f600", "\uffee", "a b", "a-b", "aB"]
+        with ledger.write() as tx:
+            for name in names:
+                tx.datasets.add(a_dataset(name))
+                tx.runs.add(a_run(name))
+            assert [dataset.name for dataset in tx.datasets.list("p")] == sorted(names)
+            assert [run.id for run in tx.runs.list("p", limit=99).items] == sorted(names, reverse=True)
+            assert tx.datasets.find("p", "Ä") is None
+
+    def test_large_and_odd_values_come_back(self, ledger: Ledger) -> None:
+        points = bytes(range(256)) * 16_384
+        block = msgspec.structs.replace(
+            a_block("j/1", math.inf, step=-0.5), points=points, low=-math.inf, total=1e-310, last_step=-math.inf
+        )
+        long, text = "x" * 1_000, "\u0000 \\ ' \" % ? ü 中 \U0001f600"
+        with ledger.write() as tx:
+            tx.series.append([block])
+            tx.runs.add(a_run("0a", name=long, params={"text": text, "big": 2**53}, ended_us=2**62))
+        with ledger.read() as tx:
+            assert tx.series.blocks("r", "loss") == [block]
+            [found] = tx.series.summaries(["r"])
+            assert (found.low, found.high, found.total, found.last_step) == (-math.inf, math.inf, 1e-310, -math.inf)
+            run = tx.runs.find("p", long)[0]
+            assert (run.params, run.ended_us) == ({"text": text, "big": 2**53}, 2**62)
+
+    def test_many_rows_enter_at_once(self, ledger: Ledger) -> None:
+        edges = [Edge(source=f"data:{i:05}", target="run:1", role=Role.INPUT, run="1") for i in range(3_000)]
+        with ledger.write(Durability.KILL) as tx:
+            tx.edges.add(edges)
+            tx.edges.add([])
+            tx.edges.add(edges[:10])
+            assert [edge.source for edge in tx.edges.up("run:1")] == [edge.source for edge in edges]
 
     def test_projects(self, ledger: Ledger) -> None:
         project = Project(id="1", name="late", created_us=1)

@@ -42,8 +42,12 @@ class PostgresConnection:
         return self._raw.execute(_marked(sql), params).rowcount
 
     def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:
-        with self._raw.cursor() as cursor:
-            cursor.executemany(_marked(sql), params)
+        rows = list(params)
+        if len(rows) == 1:  # what makes many fast makes one slow
+            self.change(sql, rows[0])
+        elif rows:
+            with self._raw.cursor() as cursor:
+                cursor.executemany(_marked(sql), rows)
 
     def run(self, sql: str) -> None:
         """Run statements that have no parameters, in one journey."""

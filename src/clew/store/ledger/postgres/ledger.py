@@ -3,7 +3,7 @@
 Readers get one snapshot and wait for nobody. Writers of one project queue, as they do in SQLite, so that every service
 is right on both; a block that says which aggregate it stays `within` queues with those of the same aggregate only. A
 queue is a transaction-level advisory lock. The commit within it does not sync: what was committed is synced behind it,
-for all who wait at once. Reasons and figures: docs/decisions/0020-postgresql-queues.md.
+for all who wait at once. Reasons and figures: docs/decisions/0014-postgresql-queues.md.
 """
 
 from __future__ import annotations
