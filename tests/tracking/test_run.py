@@ -294,7 +294,7 @@ def test_capture_says_what_ran(
     with capsys.disabled(), start(Recorder.of(stores)) as run, start(Recorder.of(stores)) as inner:
         pass
     info = run.info
-    assert set(info.capture) == {"source", "environment", "hardware", "threads", "seeds", "command"}
+    assert set(info.capture) == {"source", "environment", "hardware", "threads", "kernels", "seeds", "command"}
     assert inner.info.capture == info.capture
     environment = read_aspect(stores.objects, info, "environment", Environment)
     assert environment.packages["numpy"] == np.__version__
