@@ -185,7 +185,8 @@ def of_small(bench: Bench) -> None:
         shutil.rmtree(folder)
         return found
 
-    limits = {"add_s": at_most(1.0), "status_s": at_most(0.12), "checkout_s": at_most(5)}
+    start = "Python, click and msgspec take about 0.1 s to start; looking at 20,000 files takes as long."
+    limits = {"add_s": at_most(1.0), "status_s": at_most(0.12, start), "checkout_s": at_most(5)}
     shown = ("add_cpu_s", "status_cpu_s", "checkout_cpu_s", "add_peak_mb", "stored_mb")
     title = f"{count:,} files of 4 KiB"
     bench.show_all(title, bench.compare(measure, "limit"), targets=limits, compared=shown, **DURABLE)

@@ -261,7 +261,7 @@ def of_size(bench: Bench, count: int, whos: Sequence[str]) -> None:
         able = [who for who in whos if who == CLEW or query in (OF_MLFLOW if who == "mlflow" else ("most pass",))]
         medians = {who: bench.child(f"of_{who}", who, folder=folders[who], query=query) for who in able}
         limits = {"p95_ms": at_most(10, WHY)}
-        shown = ("first_ms", "p50_ms", "last_cpu_ms", "found")
+        shown = ("first_ms", "p50_ms", "last_cpu_ms")
         figure = f"{count:,} runs, {query}"
         bench.show_all(figure, medians, targets=limits, compared=shown, process_start="not included")
 
