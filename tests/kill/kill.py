@@ -54,7 +54,7 @@ def command(operation: Operation, crash: tuple[Path, int] | None = None) -> list
 
 
 def start(words: list[str], folder: Path, said: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "CLEW_ACTOR": "killer", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "CLEW_ACTOR": "killer", "HOME": str(folder), "PYTHONUNBUFFERED": "1"}
     with said.open("wb") as out:
         return subprocess.Popen(
             words, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True

@@ -7,7 +7,10 @@ repeated, with what it said both times; it raises `AssertionError`.
 from __future__ import annotations
 
 import io
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +18,8 @@ from pathlib import Path
 
 import polars as pl
 
+from clew.audit.seal import seal
+from clew.audit.verify import verify
 from clew.core.hashing import hash_bytes
 from clew.core.types.job import JobState
 from clew.core.types.run import RunStatus
@@ -132,9 +137,12 @@ def a_project_with_a_retraining_due(folder: Path) -> None:
 
 
 def sound(workspace: Workspace) -> None:
-    """Everything that is stored is what its name says, and no draft of a dead process is in the way."""
+    """Everything that is stored is what its name says, and the chain of events is whole and agrees with the rows."""
     objects = workspace.stores.objects
     assert all(hash_bytes(objects.get(digest)) == digest for digest in objects.list())
+    seal(workspace.stores)
+    found = verify(workspace.stores)
+    assert not found.problems, found.problems
 
 
 def one_table(folder: Path, _said: list[str]) -> None:
@@ -201,6 +209,8 @@ def alias_moved_once(folder: Path, _said: list[str]) -> None:
         assert held == {"champion": 1, "candidate": 2}
         events = tx.events.list(workspace.stores.project, kind="alias.moved").items
         assert len(events) == 2, events
+    with open_workspace(folder) as workspace:
+        sound(workspace)
 
 
 def looked_at(folder: Path, _said: list[str]) -> None:
@@ -212,6 +222,7 @@ def looked_at(folder: Path, _said: list[str]) -> None:
         assert logged(life, life.endpoint.shadows).height == 192
         assert logged(life, life.endpoint.labels).height == 40
         assert [window.rows for window in life.windows] == [96, 96]
+        sound(life.workspace)
         journals = Counter(path.suffix for path in (folder / ".clew" / "decisions").rglob("*.*"))
         assert journals == {}, journals
     finally:
@@ -249,11 +260,23 @@ def logged(life: Life, log: str) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(io.BytesIO(life.stores.objects.get(batch.object))) for batch in batches])
 
 
+def witnessed(folder: Path, _said: list[str]) -> None:
+    """The checkpoints agree with the chain, and none stands there twice."""
+    lines = (folder / "records.jsonl").read_text().splitlines()
+    assert 1 <= len(lines) == len(set(lines))
+    words = [sys.executable, "-m", "clew", "audit", "verify", "--checkpoint", "records.jsonl"]
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(folder)}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def labels_once(folder: Path, _said: list[str]) -> None:
     life = Life(folder)
     try:
         rows = logged(life, life.endpoint.labels)
         assert rows.height == rows["key"].n_unique() == 152
+        sound(life.workspace)
     finally:
         life.close()
 
@@ -278,4 +301,5 @@ OPERATIONS = [
         a_project_that_lives,
         labels_once,
     ),
+    Operation("audit checkpoint", ["audit", "checkpoint", "--to", "records.jsonl"], a_project_that_lives, witnessed),
 ]
