@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 
-from clew.core.errors import Conflict, Invalid
+from clew.core.errors import Conflict, Invalid, Unavailable
 from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import node
 from clew.data.add_table import TableRules, add_table
@@ -15,8 +16,10 @@ from clew.data.origin import Origin
 from clew.data.table import read_manifest, scan_table
 from clew.loop import harvest as harvesting
 from clew.loop.harvest import harvest
+from clew.loop.monitor import Monitor
 from clew.loop.watch import compact_endpoint
 from clew.settings import HarvestSettings
+from clew.testing.faults import FaultyLedger, FaultyObjects, Plan, When
 from clew.testing.life import START_US, Life, flights
 
 DAY_US = 86_400_000_000
@@ -214,3 +217,25 @@ def test_numbers_are_not_rounded() -> None:
     with pytest.raises(Invalid, match="whole numbers only"):
         harvesting._as(pl.Series("late", [1.0, 2.5]), pl.Int64())
     assert harvesting._as(pl.Series("late", [1.0, None, 3.0]), pl.Int64()).to_list() == [1, None, 3]
+
+
+@pytest.mark.parametrize("when", When)
+def test_a_harvest_over_stores_that_fail_is_finished_by_the_next(life: Life, when: When) -> None:
+    table_of(life, before())
+    sound = life.stores
+    for at in range(1, 4):
+        live(life, range(at - 1, at))
+        compact_endpoint(life.monitor)
+        plan = Plan(at, when)
+        life.stores = replace(
+            sound, ledger=FaultyLedger(sound.ledger, plan), objects=FaultyObjects(sound.objects, plan)
+        )
+        monitor = Monitor.of(
+            life.stores, life.workspace.settings, life.endpoint, deciders=life.deciders, logs=life.logs
+        )
+        with pytest.raises(Unavailable, match="a test lets"):
+            harvest(monitor, SETTINGS, until_us=START_US + at * DAY_US)
+        life.stores = sound
+        reap(life, at)
+        newest = life.workspace.datasets.resolve("flights@latest")
+        assert (newest.number, newest.rows) == (at + 1, 60 + 24 * at)
