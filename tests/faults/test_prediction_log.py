@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -193,3 +194,18 @@ def test_the_faults_above_reach_all_of_a_compaction(tmp_path: Path) -> None:
 def test_a_compaction_over_stores_that_fail(tmp_path: Path, when: When) -> None:
     for at in range(1, writes_of(COMPACTION, tmp_path) + 1):
         endure_stores(COMPACTION, tmp_path / str(at), at=at, when=when)
+
+
+def test_requests_go_on_while_a_slow_disk_syncs(tmp_path: Path) -> None:
+    """Frames that come during a sync are neither lost nor taken for synced."""
+    home = tmp_path / "disk" / "replica"
+    home.parent.mkdir()
+    with FaultyDisk(home.parent, at=1, fault=Fault.SLOW) as disk:
+        journal = ReplicaJournal(home, IDS, segment_bytes=4000, sync_s=0.001)
+        sent = [b"%d " % number * 40 for number in range(150)]
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(journal.append, sent))
+        journal.close()
+        assert sorted(readable(home)) == sorted(sent)
+        left = disk.after_power_loss(tmp_path / "left", random.Random(1))
+        assert sorted(readable(left / "replica")) == sorted(sent)
