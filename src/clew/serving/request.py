@@ -49,7 +49,7 @@ _KINDS: dict[Dtype, tuple[type, ...]] = {
 _PLURAL = {
     Dtype.BOOL: "true or false",
     Dtype.INT64: "integers of 64 bits",
-    Dtype.FLOAT64: "finite numbers; an integer beyond 2^53 only where a float holds it exactly",
+    Dtype.FLOAT64: "finite numbers",
     Dtype.FLOAT32: "finite numbers of 32 bits",
     Dtype.STRING: "texts",
     Dtype.TIME: "integers, microseconds since 1970 UTC",
@@ -149,10 +149,10 @@ def _refuse_value(field: Field, row: int, value: object) -> NoReturn:
             f"column {field.name!r}, row {row}: null, and the signature allows none",
             hint=f"send {_PLURAL[field.dtype]}",
         )
-    shown = _repr.repr(value)
-    raise Invalid(
-        f"column {field.name!r}, row {row}: {shown} is not {field.dtype.value}", hint=f"send {_PLURAL[field.dtype]}"
-    )
+    shown, hint = _repr.repr(value), f"send {_PLURAL[field.dtype]}"
+    if type(value) is int and float in _KINDS[field.dtype]:
+        hint += "; an integer beyond 2^53 only where a float holds it exactly"
+    raise Invalid(f"column {field.name!r}, row {row}: {shown} is not {field.dtype.value}", hint=hint)
 
 
 def _refuse_names(given: Sequence[str], wanted: Sequence[str]) -> None:
