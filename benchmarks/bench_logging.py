@@ -249,7 +249,12 @@ def of_loops(bench: Bench) -> None:
 def of_growth(bench: Bench) -> None:
     for points in bench.sizes((10_000, 100_000, 1_000_000, 10_000_000), small=(2_000,)):
         found = bench.child("loop", folder=bench.fresh(), calls=points // 2, values="random_values")
-        bench.show(f"growth, {points:,} points", **found, **DURABLE)
+        bench.show(
+            f"growth, {points:,} points",
+            **found,
+            shown=["points_per_s", "cpu_us_per_point", "bytes_per_point"],
+            **DURABLE,
+        )
 
 
 def of_calls(bench: Bench) -> None:
