@@ -45,11 +45,19 @@ class Claims:
         self._newest: dict[str, int] = {}
         self._see: dict[str, Callable[[Event, int], None]] = {
             "version.added": self._version,
+            "version.described": self._version,
+            "version.deleted": self._version,
             "alias.moved": self._move,
             "endpoint.declared": self._endpoint,
             "log.appended": self._batches,
             "run.ended": self._run,
             "run.points_added": self._series,
+            "run.described": self._revised,
+            "run.artifact_added": self._revised,
+            "run.artifact_removed": self._revised,
+            "run.deleted": self._revised,
+            "run.restored": self._revised,
+            "run.resumed": self._resumed,
             "trial.promoted": self._trial,
             "trial.rejected": self._trial,
             "trial.superseded": self._trial,
@@ -140,7 +148,18 @@ class Claims:
         if "artifacts" in facts:
             found = _guarded(lambda: artifacts_digest(self._tx, key)) or NONE
             self._compare(f"artifacts of {event.subject}", facts["artifacts"] or NONE, found, event, position)
-        self._series(event, position, whole=True)
+        if "series" in facts:
+            self._series(event, position, whole=True)
+
+    def _revised(self, event: Event, position: int) -> None:
+        """A change of a run that had ended claims what it left; one of a run that goes on claims nothing."""
+        if "row" in event.facts:
+            self._run(event, position)
+
+    def _resumed(self, event: Event, position: int) -> None:  # noqa: ARG002
+        """A run that goes on changes without claims until it ends again."""
+        for row in [row for row in self._wrong if row == event.subject or row.endswith(f" of {event.subject}")]:
+            del self._wrong[row]
 
     def _series(self, event: Event, position: int, *, whole: bool = False) -> None:
         """The series of a run; `whole` claims that there are no others."""

@@ -23,6 +23,7 @@ from clew.loop.promotion import champion_artifact
 from clew.registry.formats.format import Trust
 from clew.registry.models import LedgerModels
 from clew.registry.package import load_package
+from clew.registry.reference import newest_of
 from clew.serving.runtime import load_runtime
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def register_model(
 def _newest(stores: Stores, name: str) -> ModelVersion | None:
     with stores.ledger.read() as tx:
         found = tx.models.find(stores.project, name)
-        return tx.models.newest(found.id) if found else None
+        return newest_of(tx, found.id) if found else None
 
 
 def _essence(objects: Objects, package: Package) -> tuple[object, ...]:

@@ -25,7 +25,7 @@ from clew.registry.models import approvals_of
 from clew.registry.reference import checked_alias, find_model, holder, resolve
 from clew.store.account import row_digest
 
-__all__ = ["MOVED", "REFUSED", "LedgerAliases"]
+__all__ = ["MOVED", "REFUSED", "LedgerAliases", "take_away"]
 
 MOVED, REFUSED = "alias.moved", "alias.refused"
 _SHOWN = 3
@@ -34,7 +34,7 @@ NO_REPORT = Digest("")
 
 @dataclass(frozen=True)
 class _Scene:
-    """Who wants the name and who has it, as one transaction saw it."""
+    """Who wants the name and who has it, as one transaction saw it; `position` is that of the name's last move."""
 
     model: Model
     candidate: ModelVersion
@@ -42,6 +42,7 @@ class _Scene:
     held: Alias | None
     champion: ModelVersion | None
     champion_approvals: list[Approval]
+    position: int
 
 
 class LedgerAliases:
@@ -125,8 +126,19 @@ class LedgerAliases:
                 hint = f"promote another version: clew model promote {name}@NUMBER {alias}"
                 raise Conflict(f"no version held {name}@{alias} before {held.number}", hint=hint)
             candidate = tx.models.version(before.version)
-            scene = _Scene(model, candidate, [], held, None, [])
+            scene = _Scene(model, candidate, [], held, None, [], held.position)
             return self._move(tx, scene, alias, reason=reason, report=before.report, returns=True)
+
+    def remove(self, name: str, alias: str, *, reason: str = "") -> Alias | None:
+        """Take a name away from the version that has it. Survives *power*. None when nobody has it.
+
+        Raises:
+            NotFound: there is no such model.
+        """
+        with self._stores.ledger.write() as tx:
+            model = find_model(tx, self._stores.project, name)
+            held = holder(tx, model, alias)
+            return None if held is None else take_away(self._stores, tx, model, held, reason=reason)
 
     def moves(self, name: str, alias: str) -> list[Alias]:
         """Every move of one alias, oldest first."""
@@ -158,6 +170,7 @@ class LedgerAliases:
                 held,
                 champion,
                 approvals_of(tx, self._stores.project, champion) if champion else [],
+                _position(tx, model, alias),
             )
 
     def _judge(self, scene: _Scene, findings: Findings) -> GateReport:
@@ -188,8 +201,8 @@ class LedgerAliases:
 
     def _check_unmoved(self, tx: Transaction, scene: _Scene, alias: str) -> None:
         """The report holds against the champion that was judged, and no other."""
-        now = holder(tx, scene.model, alias)
-        if (now.position if now else 0) != (scene.held.position if scene.held else 0):
+        if _position(tx, scene.model, alias) != scene.position:
+            now = holder(tx, scene.model, alias)
             number = now.number if now else 0
             hint = "look again, and repeat the command if it still holds"
             raise Conflict(f"{scene.model.name}@{alias} moved to version {number} meanwhile", hint=hint)
@@ -200,7 +213,7 @@ class LedgerAliases:
         move = Alias(
             model=scene.model.id,
             alias=alias,
-            position=scene.held.position + 1 if scene.held else 1,
+            position=scene.position + 1,
             number=scene.candidate.number,
             version=scene.candidate.id,
             moved_us=self._stores.clock.now_us(),
@@ -214,6 +227,31 @@ class LedgerAliases:
         facts |= {"position": move.position, "rollback": returns, "row": row_digest(move)}
         self._stores.tell(tx, MOVED, node("model", scene.candidate.id), facts)
         return move
+
+
+def take_away(stores: Stores, tx: Transaction, model: Model, held: Alias, *, reason: str = "") -> Alias:
+    """Nobody has a name from now on that a version holds: a move to number 0."""
+    move = Alias(
+        model=model.id,
+        alias=held.alias,
+        position=held.position + 1,
+        number=0,
+        version="",
+        moved_us=stores.clock.now_us(),
+        moved_by=stores.actor,
+        reason=reason,
+    )
+    tx.models.move_alias(move)
+    facts: dict[str, object] = {"model": model.name, "alias": held.alias, "from": held.number, "to": 0}
+    facts |= {"reason": reason, "report": "", "position": move.position, "rollback": False, "row": row_digest(move)}
+    stores.tell(tx, MOVED, node("model", held.version), facts)
+    return move
+
+
+def _position(tx: Transaction, model: Model, alias: str) -> int:
+    """That of the last move of a name, also where it took the name away."""
+    moves = tx.models.moves(model.id, alias)
+    return moves[-1].position if moves else 0
 
 
 def _facts(scene: _Scene, alias: str, *, reason: str, report: Digest) -> dict[str, object]:
@@ -239,7 +277,9 @@ def _before(moves: list[Alias]) -> Alias | None:
     """The move to return to: promotions pile up, and each rollback takes the topmost away."""
     pile: list[Alias] = []
     for move in moves:
-        if move.rollback:
+        if not move.number:
+            pile.clear()
+        elif move.rollback:
             pile.pop()
         else:
             pile.append(move)

@@ -12,7 +12,7 @@ from clew.core.types.model import ModelVersion
 from clew.core.types.package import Package
 from clew.registry.aliases import MOVED, REFUSED, LedgerAliases
 from clew.registry.models import LedgerModels, approvals_of
-from clew.registry.reference import find_model
+from clew.registry.reference import find_model, newest_of
 from clew.tracking.certificate import Certificate, certificates_of
 
 __all__ = [
@@ -78,7 +78,7 @@ def list_models(stores: Stores) -> list[ModelOverview]:
     with stores.ledger.read() as tx:
         found = []
         for model in tx.models.list(stores.project):
-            newest = tx.models.newest(model.id)
+            newest = newest_of(tx, model.id)
             held = {move.alias: move.number for move in tx.models.aliases(model.id)}
             number = newest.number if newest else 0
             found.append(ModelOverview(name=model.name, newest=number, aliases=held, created_us=model.created_us))
@@ -106,6 +106,7 @@ def list_versions(stores: Stores, name: str, *, limit: int = 50) -> list[Version
                 package=version.package,
             )
             for version in tx.models.versions(model.id, limit=min(limit, _MOST_VERSIONS)).items
+            if not version.deleted_us
         ]
 
 

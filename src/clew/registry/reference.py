@@ -14,7 +14,7 @@ from clew.core.contracts.ledger import Transaction
 from clew.core.errors import Invalid, NotFound
 from clew.core.types.model import Alias, Model, ModelVersion
 
-__all__ = ["ModelReference", "checked_alias", "checked_name", "find_model", "holder", "parse", "resolve"]
+__all__ = ["ModelReference", "checked_alias", "checked_name", "find_model", "holder", "newest_of", "parse", "resolve"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -83,13 +83,13 @@ def resolve(tx: Transaction, project: str, text: str) -> ModelVersion:
     reference = parse(text)
     model = find_model(tx, project, reference.name)
     if reference.selector == "latest":
-        found = tx.models.newest(model.id)
+        found = newest_of(tx, model.id)
     elif _is_number(reference.selector):
         found = tx.models.find_version(model.id, int(reference.selector))
     else:
         held = holder(tx, model, reference.selector)
         found = tx.models.version(held.version) if held is not None else None
-    if found is None:
+    if found is None or found.deleted_us:
         raise _unknown(tx, model, reference)
     return found
 
@@ -112,9 +112,20 @@ def holder(tx: Transaction, model: Model, alias: str) -> Alias | None:
     return next((move for move in tx.models.aliases(model.id) if move.alias == alias), None)
 
 
+def newest_of(tx: Transaction, model: str) -> ModelVersion | None:
+    """The newest version of a model (by its id) that was not deleted."""
+    after = ""
+    while True:
+        page = tx.models.versions(model, limit=20, after=after)
+        alive = next((version for version in page.items if not version.deleted_us), None)
+        if alive is not None or not page.next:
+            return alive
+        after = page.next
+
+
 def _unknown(tx: Transaction, model: Model, reference: ModelReference) -> NotFound:
     names = [f"{model.name}@{move.alias}" for move in tx.models.aliases(model.id)]
-    newest = tx.models.newest(model.id)
+    newest = newest_of(tx, model.id)
     number = _is_number(reference.selector)
     near = [] if number else get_close_matches(str(reference), names, n=3)
     if not near and newest is not None:

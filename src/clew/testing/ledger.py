@@ -19,14 +19,17 @@ from clew.core.types.edge import Edge, Role
 from clew.core.types.endpoint import Alert, Endpoint, Severity, Trial, TrialState, Window
 from clew.core.types.event import START, ChainTail, Event, chain_hash
 from clew.core.types.job import Job, JobState
+from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.project import Project
-from clew.core.types.run import Artifact, Experiment, Run, RunKind, RunStatus
+from clew.core.types.run import DEFAULT_EXPERIMENT, Artifact, Experiment, Run, RunKind, RunStatus
+from clew.core.types.run_input import RunInput
 from clew.core.types.series import SeriesBlock
 from clew.core.types.step import StepEntry, StepOutcome, StepOutput, StepRun
 
 __all__ = ["LedgerContract"]
 
+change = msgspec.structs.replace
 NO_DIGEST = Digest("0" * 64)
 
 
@@ -466,13 +469,73 @@ class LedgerContract:
         artifact = Artifact(run="r", path="a/b", digest=NO_DIGEST, size_bytes=1, media_type="image/png", created_us=1)
         with ledger.write() as tx:
             tx.experiments.add(experiment)
-            assert tx.experiments.find("p", "trees") == experiment
+            assert tx.experiments.find("p", "trees") == msgspec.structs.replace(experiment, number=1)
             tx.artifacts.put(artifact)
             tx.artifacts.put(msgspec.structs.replace(artifact, size_bytes=2))
             assert [each.size_bytes for each in tx.artifacts.list("r")] == [2]
             assert tx.artifacts.get("r", "a/b").size_bytes == 2
             with pytest.raises(NotFound):
                 tx.artifacts.get("r", "c")
+            tx.artifacts.remove("r", ["a/b", "c"])
+            assert tx.artifacts.list("r") == []
+
+    def test_experiments_have_numbers(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            for name, number in (("trees", 1), (DEFAULT_EXPERIMENT, 0), ("nets", 2)):
+                added = tx.experiments.add(Experiment(id=f"e-{name}", project="p", name=name, created_us=1))
+                assert added.number == number
+            assert tx.experiments.add(Experiment(id="q", project="q", name="trees", created_us=1)).number == 1
+            trees = tx.experiments.get("e-trees")
+            tx.experiments.put(msgspec.structs.replace(trees, number=7, name="forests", tags={"a": "b"}))
+            forests = tx.experiments.find_number("p", 1)
+            assert forests is not None
+            assert (forests.name, forests.tags, forests.number) == ("forests", {"a": "b"}, 1)
+            assert tx.experiments.find("p", "trees") is tx.experiments.find_number("p", 9) is None
+            with pytest.raises(Exists):
+                tx.experiments.put(msgspec.structs.replace(forests, name="nets"))
+            assert [(each.name, each.number) for each in tx.experiments.list("p")] == [
+                ("default", 0),
+                ("forests", 1),
+                ("nets", 2),
+            ]
+
+    def test_the_trash_of_runs(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            for which in ("0a", "0b"):
+                tx.runs.add(a_run(which))
+            tx.runs.put(a_run("0a", deleted_us=9))
+            assert [run.id for run in tx.runs.list("p").items] == [run.id for run in tx.runs.find("p", "0")] == ["0b"]
+            assert [run.id for run in tx.runs.list("p", deleted=True).items] == ["0a"]
+            assert [run.id for run in tx.runs.list("p", deleted=None).items] == ["0b", "0a"]
+            assert tx.runs.get("0a").deleted_us == 9
+
+    def test_what_runs_say_that_they_used(self, ledger: Ledger) -> None:
+        data = RunInput(run="r", role=Role.INPUT, name="iris", digest="d1", source="s3://x")
+        made = RunInput(run="r", role=Role.OUTPUT, model="m-1", step=3)
+        with ledger.write() as tx:
+            tx.inputs.put([made, data])
+            tx.inputs.put([msgspec.structs.replace(data, tags={"context": "train"})])
+            assert tx.inputs.list(["r", "s"]) == [msgspec.structs.replace(data, tags={"context": "train"}), made]
+            assert tx.inputs.list(["s"]) == tx.inputs.list([]) == []
+
+    def test_logged_models(self, ledger: Ledger) -> None:
+        one = LoggedModel(
+            id="m-1", project="p", experiment="e", run="r", name="tree", status=LoggedModelStatus.PENDING, created_us=1
+        )
+        with ledger.write() as tx:
+            tx.logged_models.add(one)
+            tx.logged_models.add(msgspec.structs.replace(one, id="m-2", experiment="f", run="s"))
+            with pytest.raises(Exists):
+                tx.logged_models.add(one)
+            ready = msgspec.structs.replace(one, status=LoggedModelStatus.READY, tags={"a": "b"})
+            tx.logged_models.put(ready)
+            assert tx.logged_models.get("m-1") == ready
+            assert [each.id for each in tx.logged_models.list("p")] == ["m-2", "m-1"]
+            assert tx.logged_models.list("p", experiments=["e", "g"]) == tx.logged_models.list("p", run="r") == [ready]
+            assert tx.logged_models.list("q") == []
+            for missing in (lambda: tx.logged_models.get("x"), lambda: tx.logged_models.put(change(one, id="x"))):
+                with pytest.raises(NotFound):
+                    missing()
 
     def test_series_blocks_enter_once_and_sum_up(self, ledger: Ledger) -> None:
         blocks = [
@@ -526,6 +589,26 @@ class LedgerContract:
             assert tx.models.move("m", "champion", 2) == a_move(2, 2)
             with pytest.raises(NotFound):
                 tx.models.move("m", "champion", 3)
+            tx.models.move_alias(change(a_move(3, 0), version=""))
+            assert [move.alias for move in tx.models.aliases("m")] == ["baseline"]
+            assert [move.number for move in tx.models.moves("m", "champion")] == [1, 2, 0]
+
+    def test_models_change_and_go(self, ledger: Ledger) -> None:
+        model = Model(id="m", project="p", name="delay", created_us=1)
+        with ledger.write() as tx:
+            tx.models.add(model)
+            tx.models.add(Model(id="n", project="p", name="other", created_us=1))
+            with pytest.raises(Exists):
+                tx.models.put(change(model, name="other"))
+            tx.models.add_version(a_model_version(1))
+            tx.models.put_version(change(a_model_version(1), tags={"a": "b"}))
+            assert tx.models.version("v1").tags == {"a": "b"}
+            with pytest.raises(NotFound):
+                tx.models.put_version(a_model_version(2))
+            tx.models.put(change(model, name="~m", deleted_us=5))
+            assert [each.name for each in tx.models.list("p")] == ["other"]
+            assert tx.models.find("p", "delay") is None
+            tx.models.add(change(model, id="m2"))
 
     def test_endpoints_and_windows(self, ledger: Ledger) -> None:
         endpoint = Endpoint(

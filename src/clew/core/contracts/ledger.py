@@ -22,9 +22,11 @@ from clew.core.types.edge import Edge, Node
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
 from clew.core.types.event import ChainTail, Event, SealedEvent
 from clew.core.types.job import Job, JobState
+from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.project import Project
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus
+from clew.core.types.run_input import RunInput
 from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 
@@ -40,9 +42,11 @@ __all__ = [
     "Experiments",
     "Jobs",
     "Ledger",
+    "LoggedModels",
     "Logs",
     "Models",
     "Projects",
+    "RunInputs",
     "Runs",
     "SeriesBlocks",
     "Steps",
@@ -163,12 +167,22 @@ class Logs(Protocol):
 
 
 class Experiments(Protocol):
-    """Experiments by name."""
+    """Experiments by name, and by number."""
 
-    def add(self, experiment: Experiment) -> None: ...
+    def add(self, experiment: Experiment) -> Experiment:
+        """Add an experiment, which gets a number: 0 for `default`, else one more than the greatest there is."""
+        ...
+
+    def put(self, experiment: Experiment) -> None:
+        """Replace the experiment of the same id; its number stays. `Exists` when another one has its name."""
+        ...
+
     def find(self, project: str, name: str) -> Experiment | None: ...
+    def find_number(self, project: str, number: int) -> Experiment | None: ...
     def get(self, id: str) -> Experiment: ...
-    def list(self, project: str) -> list[Experiment]: ...
+    def list(self, project: str) -> list[Experiment]:
+        """All of them by name, those in the trash too."""
+        ...
 
 
 class Runs(Protocol):
@@ -181,7 +195,7 @@ class Runs(Protocol):
 
     def get(self, id: str) -> Run: ...
     def find(self, project: str, prefix: str) -> list[Run]:
-        """Up to ten runs whose id starts with `prefix`, or whose name is `prefix`, newest first."""
+        """Up to ten runs whose id starts with `prefix`, or whose name is `prefix`, newest first; none of the trash."""
         ...
 
     def among(self, project: str, runs: Sequence[str]) -> set[str]:
@@ -195,9 +209,13 @@ class Runs(Protocol):
         experiment: str = "",
         status: RunStatus | None = None,
         parent: str = "",
+        deleted: bool | None = False,
         limit: int = 100,
         after: str = "",
-    ) -> Page[Run]: ...
+    ) -> Page[Run]:
+        """Runs outside of the trash; `deleted` asks for those in it, None for both."""
+        ...
+
     def count(self, project: str) -> int: ...
 
 
@@ -229,6 +247,35 @@ class Artifacts(Protocol):
         ...
 
     def get(self, run: str, path: str) -> Artifact: ...
+    def remove(self, run: str, paths: Sequence[str]) -> None:
+        """Forget files. Those that are not there are ignored."""
+        ...
+
+
+class RunInputs(Protocol):
+    """What runs say that they used or made."""
+
+    def put(self, inputs: Sequence[RunInput]) -> None:
+        """Add or replace, by run, role, name, digest and model."""
+        ...
+
+    def list(self, runs: Sequence[str]) -> list[RunInput]:
+        """Those of these runs, by run, role, name, digest and model."""
+        ...
+
+
+class LoggedModels(Protocol):
+    """Models as runs logged them."""
+
+    def add(self, model: LoggedModel) -> None: ...
+    def put(self, model: LoggedModel) -> None:
+        """Replace the logged model of the same id."""
+        ...
+
+    def get(self, id: str) -> LoggedModel: ...
+    def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
+        """Newest first, those in the trash too; of these experiments or this run only where some are given."""
+        ...
 
 
 class Steps(Protocol):
@@ -259,22 +306,33 @@ class Models(Protocol):
     """Models, their versions, and their aliases."""
 
     def add(self, model: Model) -> None: ...
+    def put(self, model: Model) -> None:
+        """Replace the model of the same id. `Exists` when another one has its name."""
+        ...
+
     def find(self, project: str, name: str) -> Model | None: ...
     def get(self, id: str) -> Model: ...
     def add_version(self, version: ModelVersion) -> None:
         """`Conflict` unless `number` is one more than the newest."""
         ...
 
+    def put_version(self, version: ModelVersion) -> None:
+        """Replace the version of the same model and number."""
+        ...
+
     def version(self, id: str) -> ModelVersion: ...
     def find_version(self, model: str, number: int) -> ModelVersion | None: ...
-    def newest(self, model: str) -> ModelVersion | None: ...
+    def newest(self, model: str) -> ModelVersion | None:
+        """The version of the greatest number, also where it was deleted."""
+        ...
+
     def versions(self, model: str, *, limit: int = 100, after: str = "") -> Page[ModelVersion]: ...
     def move_alias(self, move: Alias) -> None:
         """`Conflict` unless `position` is one more than the last move of this alias (1 for the first)."""
         ...
 
     def aliases(self, model: str) -> list[Alias]:
-        """The move that holds for each alias, by alias."""
+        """The move that holds for each alias, by alias; those that nobody holds are left out."""
         ...
 
     def move(self, model: str, alias: str, position: int) -> Alias:
@@ -286,7 +344,7 @@ class Models(Protocol):
         ...
 
     def list(self, project: str) -> list[Model]:
-        """All of them, by name."""
+        """All of them by name, but for those that were deleted."""
         ...
 
 
@@ -434,6 +492,10 @@ class Transaction(Protocol):
     def series(self) -> SeriesBlocks: ...
     @property
     def artifacts(self) -> Artifacts: ...
+    @property
+    def inputs(self) -> RunInputs: ...
+    @property
+    def logged_models(self) -> LoggedModels: ...
     @property
     def steps(self) -> Steps: ...
     @property

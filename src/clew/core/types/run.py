@@ -8,7 +8,10 @@ import msgspec
 
 from clew.core.ids import Digest
 
-__all__ = ["Artifact", "Experiment", "Run", "RunKind", "RunStatus", "Scalar"]
+__all__ = ["DEFAULT_EXPERIMENT", "Artifact", "Experiment", "Run", "RunKind", "RunStatus", "Scalar"]
+
+DEFAULT_EXPERIMENT = "default"
+"""Where runs go that name no experiment; its number is 0."""
 
 Scalar = str | int | float | bool | None
 """What a parameter may be; anything else is logged as text."""
@@ -35,12 +38,22 @@ class RunKind(StrEnum):
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """A named group of runs."""
+    """A named group of runs.
+
+    `number` counts experiments within a project: 0 is the one named `default`. The ledger gives it when an experiment
+    is added, and fills it in when one is read. `location` is where its runs keep their files when that is not the
+    project's objects.
+    """
 
     id: str
     project: str
     name: str
     created_us: int
+    number: int = -1
+    tags: dict[str, str] = {}
+    location: str = ""
+    updated_us: int = 0
+    deleted_us: int = 0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +61,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     `capture` maps an aspect (`source`, `environment`, `hardware`, `command`, `seeds`, …) to the digest of the object
     that describes it; `commit` is the git commit, with `+` when the tree was dirty. `reason` says why it ended as it
-    did: a traceback, a signal.
+    did: a traceback, a signal. One with `deleted_us` lies in the trash: lists leave it out.
     """
 
     id: str
@@ -68,10 +81,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
     capture: dict[str, Digest] = {}
     reason: str = ""
+    deleted_us: int = 0
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """One named file of a run."""
+    """One named file of a run, or of a logged model, whose id stands in `run` then."""
 
     run: str
     path: str

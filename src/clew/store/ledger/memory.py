@@ -22,12 +22,15 @@ from clew.core.types.edge import Edge, Node
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
 from clew.core.types.event import ChainTail, Event, SealedEvent, chain_hash
 from clew.core.types.job import Job, JobState
+from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.project import Project
-from clew.core.types.run import Artifact, Experiment, Run, RunStatus
+from clew.core.types.run import DEFAULT_EXPERIMENT, Artifact, Experiment, Run, RunStatus
+from clew.core.types.run_input import RunInput
 from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 from clew.store.ledger.memory_accounts import MemoryAccounts
+from clew.store.ledger.memory_logged import MemoryLoggedModels, MemoryRunInputs
 
 __all__ = ["MemoryLedger"]
 
@@ -47,6 +50,8 @@ class Tables:
     runs: dict[str, Run] = field(default_factory=dict)
     blocks: dict[tuple[str, str, str], SeriesBlock] = field(default_factory=dict)
     artifacts: dict[tuple[str, str], Artifact] = field(default_factory=dict)
+    inputs: dict[tuple[str, str, str, str, str], RunInput] = field(default_factory=dict)
+    logged_models: dict[str, LoggedModel] = field(default_factory=dict)
     entries: dict[tuple[str, str], StepEntry] = field(default_factory=dict)
     steps: dict[tuple[str, int], StepRun] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)
@@ -223,6 +228,38 @@ class MemoryLogs:
         return sorted(kept, key=lambda each: each.position)
 
 
+class MemoryExperiments:
+    """`clew.core.contracts.ledger.Experiments`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.experiments
+        self._named = NamedRows(tables.experiments, "experiment")
+
+    def add(self, experiment: Experiment) -> Experiment:
+        numbers = [row.number for row in self._rows.values() if row.project == experiment.project]
+        number = 0 if experiment.name == DEFAULT_EXPERIMENT else max([0, *numbers]) + 1
+        self._named.add(numbered := msgspec.structs.replace(experiment, number=number))
+        return numbered
+
+    def put(self, experiment: Experiment) -> None:
+        other = self.find(experiment.project, experiment.name)
+        if other is not None and other.id != experiment.id:
+            raise Exists("experiment", experiment.name)
+        self._named.put(msgspec.structs.replace(experiment, number=self.get(experiment.id).number))
+
+    def find(self, project: str, name: str) -> Experiment | None:
+        return self._named.find(project, name)
+
+    def find_number(self, project: str, number: int) -> Experiment | None:
+        return next((row for row in self._named.list(project) if row.number == number), None)
+
+    def get(self, id: str) -> Experiment:
+        return self._named.get(id)
+
+    def list(self, project: str) -> list[Experiment]:
+        return self._named.list(project)
+
+
 class MemoryRuns:
     """`clew.core.contracts.ledger.Runs`."""
 
@@ -247,7 +284,8 @@ class MemoryRuns:
         return sorted((run for run in self._rows.values() if run.project == project), key=lambda run: run.id)[::-1]
 
     def find(self, project: str, prefix: str) -> list[Run]:
-        return [run for run in self._newest_first(project) if run.id.startswith(prefix) or run.name == prefix][:10]
+        alive = [run for run in self._newest_first(project) if not run.deleted_us]
+        return [run for run in alive if run.id.startswith(prefix) or run.name == prefix][:10]
 
     def among(self, project: str, runs: Sequence[str]) -> set[str]:
         return {run for run in runs if run in self._rows and self._rows[run].project == project}
@@ -259,6 +297,7 @@ class MemoryRuns:
         experiment: str = "",
         status: RunStatus | None = None,
         parent: str = "",
+        deleted: bool | None = False,
         limit: int = 100,
         after: str = "",
     ) -> Page[Run]:
@@ -268,6 +307,7 @@ class MemoryRuns:
             if (not experiment or run.experiment == experiment)
             and (status is None or run.status is status)
             and (not parent or run.parent == parent)
+            and (deleted is None or bool(run.deleted_us) is deleted)
             and (not after or run.id < after)
         ]
         return Page(items=found[:limit], next=found[limit - 1].id if len(found) > limit else "")
@@ -332,6 +372,10 @@ class MemoryArtifacts:
             raise NotFound("artifact", path, hint=f"clew runs show {run}")
         return self._rows[run, path]
 
+    def remove(self, run: str, paths: Sequence[str]) -> None:
+        for path in paths:
+            self._rows.pop((run, path), None)
+
     def list(self, run: str) -> list[Artifact]:
         return sorted((each for each in self._rows.values() if each.run == run), key=lambda each: each.path)
 
@@ -368,6 +412,18 @@ class MemoryModels(NamedRows[Model]):
         super().__init__(tables.models, "model")
         self._versions, self._moves = tables.model_versions, tables.moves
 
+    def put(self, model: Model) -> None:
+        other = self.find(model.project, model.name)
+        if other is not None and other.id != model.id:
+            raise Exists("model", model.name)
+        super().put(model)
+
+    def put_version(self, version: ModelVersion) -> None:
+        there = self._versions.get((version.model, version.number))
+        if there is None or there.id != version.id:
+            raise NotFound("model version", version.id)
+        self._versions[version.model, version.number] = version
+
     def _newest_first(self, model: str) -> list[ModelVersion]:
         found = [version for version in self._versions.values() if version.model == model]
         return sorted(found, key=lambda version: -version.number)
@@ -400,7 +456,7 @@ class MemoryModels(NamedRows[Model]):
 
     def aliases(self, model: str) -> list[Alias]:
         names = sorted({move.alias for move in self._moves.values() if move.model == model})
-        return [self.moves(model, name)[-1] for name in names]
+        return [move for move in (self.moves(model, name)[-1] for name in names) if move.number]
 
     def move(self, model: str, alias: str, position: int) -> Alias:
         if (model, alias, position) not in self._moves:
@@ -410,6 +466,9 @@ class MemoryModels(NamedRows[Model]):
     def moves(self, model: str, alias: str) -> list[Alias]:
         found = [move for move in self._moves.values() if (move.model, move.alias) == (model, alias)]
         return sorted(found, key=lambda move: move.position)
+
+    def list(self, project: str) -> list[Model]:
+        return [model for model in super().list(project) if not model.deleted_us]
 
 
 class MemoryWindows:
@@ -622,10 +681,12 @@ class MemoryTransaction:
         self.projects = MemoryProjects(tables)
         self.datasets = MemoryDatasets(tables)
         self.logs = MemoryLogs(tables)
-        self.experiments = NamedRows(tables.experiments, "experiment")
+        self.experiments = MemoryExperiments(tables)
         self.runs = MemoryRuns(tables)
         self.series = MemorySeriesBlocks(tables)
         self.artifacts = MemoryArtifacts(tables)
+        self.inputs = MemoryRunInputs(tables.inputs)
+        self.logged_models = MemoryLoggedModels(tables.logged_models)
         self.steps = MemorySteps(tables)
         self.models = MemoryModels(tables)
         self.endpoints: NamedRows[Endpoint] = NamedRows(tables.endpoints, "endpoint")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clew.core.errors import Conflict, NotFound
+from clew.core.errors import Conflict, Exists, NotFound
 from clew.core.paging import Page
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.store.ledger.sql.connection import Connection, Document
@@ -43,6 +43,20 @@ class SqlModels(Named[Model]):
                 hint="register it again",
             )
 
+    def put(self, model: Model) -> None:
+        other = self.find(model.project, model.name)
+        if other is not None and other.id != model.id:
+            raise Exists("model", model.name)
+        super().put(model)
+
+    def put_version(self, version: ModelVersion) -> None:
+        changed = self._c.change(
+            "UPDATE model_versions SET run = ?, document = ? WHERE model = ? AND number = ? AND id = ?",
+            (version.run, _version.text(version), version.model, version.number, version.id),
+        )
+        if not changed:
+            raise NotFound("model version", version.id)
+
     def version(self, id: str) -> ModelVersion:
         found = _version.one(self._c.rows("SELECT document FROM model_versions WHERE id = ?", (id,)))
         if found is None:
@@ -77,7 +91,7 @@ class SqlModels(Named[Model]):
             "SELECT document FROM alias_moves m WHERE model = ? AND position = "
             "(SELECT MAX(position) FROM alias_moves WHERE model = m.model AND alias = m.alias) ORDER BY alias"
         )
-        return _move.all(self._c.rows(sql, (model,)))
+        return [move for move in _move.all(self._c.rows(sql, (model,))) if move.number]
 
     def move(self, model: str, alias: str, position: int) -> Alias:
         sql = "SELECT document FROM alias_moves WHERE model = ? AND alias = ? AND position = ?"
@@ -89,3 +103,6 @@ class SqlModels(Named[Model]):
     def moves(self, model: str, alias: str) -> list[Alias]:
         sql = "SELECT document FROM alias_moves WHERE model = ? AND alias = ? ORDER BY position"
         return _move.all(self._c.rows(sql, (model, alias)))
+
+    def list(self, project: str) -> list[Model]:
+        return [model for model in super().list(project) if not model.deleted_us]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from clew.core.errors import Exists, NotFound
 from clew.core.paging import Page
-from clew.core.types.run import Artifact, Experiment, Run, RunStatus
-from clew.store.ledger.sql.connection import Connection, Document
-from clew.store.ledger.sql.named import Named
+from clew.core.types.run import DEFAULT_EXPERIMENT, Artifact, Experiment, Run, RunStatus
+from clew.store.ledger.sql.connection import Connection, Document, Row
 
 __all__ = ["SqlArtifacts", "SqlExperiments", "SqlRuns"]
 
@@ -17,11 +18,63 @@ _run = Document(Run)
 _artifact = Document(Artifact)
 
 
-class SqlExperiments(Named[Experiment]):
+class SqlExperiments:
     """`clew.core.contracts.ledger.Experiments`."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection, table="experiments", noun="experiment", document=_experiment)
+        self._c = connection
+
+    def add(self, experiment: Experiment) -> Experiment:
+        numbered = msgspec.structs.replace(experiment, number=self._next(experiment))
+        added = self._c.change(
+            "INSERT INTO experiments (id, project, name, number, document) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING",
+            (numbered.id, numbered.project, numbered.name, numbered.number, _experiment.text(numbered)),
+        )
+        if not added:
+            raise Exists("experiment", experiment.name)
+        return numbered
+
+    def put(self, experiment: Experiment) -> None:
+        other = self.find(experiment.project, experiment.name)
+        if other is not None and other.id != experiment.id:
+            raise Exists("experiment", experiment.name)
+        numbered = msgspec.structs.replace(experiment, number=self.get(experiment.id).number)
+        self._c.change(
+            "UPDATE experiments SET name = ?, document = ? WHERE id = ?",
+            (numbered.name, _experiment.text(numbered), numbered.id),
+        )
+
+    def find(self, project: str, name: str) -> Experiment | None:
+        return self._one("project = ? AND name = ?", (project, name))
+
+    def find_number(self, project: str, number: int) -> Experiment | None:
+        return self._one("project = ? AND number = ?", (project, number))
+
+    def get(self, id: str) -> Experiment:
+        found = self._one("id = ?", (id,))
+        if found is None:
+            raise NotFound("experiment", id)
+        return found
+
+    def list(self, project: str) -> list[Experiment]:
+        sql = "SELECT document, number FROM experiments WHERE project = ? ORDER BY name"
+        return [_numbered(row) for row in self._c.rows(sql, (project,))]
+
+    def _one(self, where: str, params: Sequence[object]) -> Experiment | None:
+        rows = self._c.rows(f"SELECT document, number FROM experiments WHERE {where}", params)
+        return _numbered(rows[0]) if rows else None
+
+    def _next(self, experiment: Experiment) -> int:
+        if experiment.name == DEFAULT_EXPERIMENT:
+            return 0
+        sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM experiments WHERE project = ?"
+        return int(self._c.rows(sql, (experiment.project,))[0][0])
+
+
+def _numbered(row: Row) -> Experiment:
+    """An experiment with its number, which documents of an older clew do not hold."""
+    return msgspec.structs.replace(_experiment.read(row[0]), number=int(row[1]))
 
 
 class SqlRuns:
@@ -32,17 +85,18 @@ class SqlRuns:
 
     def add(self, run: Run) -> None:
         added = self._c.change(
-            "INSERT INTO runs (id, project, experiment, name, status, parent, document) VALUES (?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT DO NOTHING",
-            (run.id, run.project, run.experiment, run.name, run.status, run.parent, _run.text(run)),
+            "INSERT INTO runs (id, project, experiment, name, status, parent, deleted_us, document) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (run.id, run.project, run.experiment, run.name, run.status, run.parent, run.deleted_us, _run.text(run)),
         )
         if not added:
             raise Exists("run", run.id)
 
     def put(self, run: Run) -> None:
         changed = self._c.change(
-            "UPDATE runs SET experiment = ?, name = ?, status = ?, parent = ?, document = ? WHERE id = ?",
-            (run.experiment, run.name, run.status, run.parent, _run.text(run), run.id),
+            "UPDATE runs SET experiment = ?, name = ?, status = ?, parent = ?, deleted_us = ?, document = ? "
+            "WHERE id = ?",
+            (run.experiment, run.name, run.status, run.parent, run.deleted_us, _run.text(run), run.id),
         )
         if not changed:
             raise NotFound("run", run.id)
@@ -55,8 +109,9 @@ class SqlRuns:
 
     def find(self, project: str, prefix: str) -> list[Run]:
         sql = (
-            "SELECT document, id FROM runs WHERE project = ? AND id >= ? AND id < ? "
-            "UNION SELECT document, id FROM runs WHERE project = ? AND name = ? ORDER BY id DESC LIMIT 10"
+            "SELECT document, id FROM runs WHERE project = ? AND id >= ? AND id < ? AND deleted_us = 0 "
+            "UNION SELECT document, id FROM runs WHERE project = ? AND name = ? AND deleted_us = 0 "
+            "ORDER BY id DESC LIMIT 10"
         )
         return _run.all(self._c.rows(sql, (project, prefix, prefix + "g", project, prefix)))
 
@@ -76,6 +131,7 @@ class SqlRuns:
         experiment: str = "",
         status: RunStatus | None = None,
         parent: str = "",
+        deleted: bool | None = False,
         limit: int = 100,
         after: str = "",
     ) -> Page[Run]:
@@ -84,6 +140,7 @@ class SqlRuns:
         if after:
             given.append((" AND id < ?", after))
         where = "".join(clause for clause, _ in given)
+        where += {None: "", False: " AND deleted_us = 0", True: " AND deleted_us > 0"}[deleted]
         sql = f"SELECT document FROM runs WHERE project = ?{where} ORDER BY id DESC LIMIT {int(limit) + 1}"
         runs = _run.all(self._c.rows(sql, (project, *(value for _, value in given))))
         return Page(items=runs[:limit], next=runs[limit - 1].id if len(runs) > limit else "")
@@ -113,3 +170,6 @@ class SqlArtifacts:
         if found is None:
             raise NotFound("artifact", path, hint=f"clew runs show {run}")
         return found
+
+    def remove(self, run: str, paths: Sequence[str]) -> None:
+        self._c.change_many("DELETE FROM artifacts WHERE run = ? AND path = ?", ((run, path) for path in paths))

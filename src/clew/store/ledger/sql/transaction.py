@@ -13,6 +13,7 @@ from clew.store.ledger.sql.edges import SqlEdges
 from clew.store.ledger.sql.endpoints import SqlAlerts, SqlEndpoints, SqlTrials, SqlWindows
 from clew.store.ledger.sql.events import SqlEvents
 from clew.store.ledger.sql.jobs import SqlJobs
+from clew.store.ledger.sql.logged_models import SqlLoggedModels, SqlRunInputs
 from clew.store.ledger.sql.models import SqlModels
 from clew.store.ledger.sql.projects import SqlProjects
 from clew.store.ledger.sql.runs import SqlArtifacts, SqlExperiments, SqlRuns
@@ -59,6 +60,14 @@ class SqlTransaction:
     @cached_property
     def artifacts(self) -> SqlArtifacts:
         return SqlArtifacts(self._c)
+
+    @cached_property
+    def inputs(self) -> SqlRunInputs:
+        return SqlRunInputs(self._c)
+
+    @cached_property
+    def logged_models(self) -> SqlLoggedModels:
+        return SqlLoggedModels(self._c)
 
     @cached_property
     def steps(self) -> SqlSteps:

@@ -1,0 +1,48 @@
+"""Logged models: what a run logged as a model, before anybody gave it a name in the registry."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+__all__ = ["LoggedMetric", "LoggedModel", "LoggedModelStatus"]
+
+
+class LoggedModelStatus(StrEnum):
+    """Where a logged model is in its life: its files are on their way, there, or will not come."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class LoggedMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """One number that a run measured of a logged model, on a dataset if one was named."""
+
+    key: str
+    value: float | str
+    step: int
+    time_us: int
+    run: str
+    dataset: str = ""
+    digest: str = ""
+
+
+class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's files as a run logged them. Its artifacts are rows under its id."""
+
+    id: str
+    project: str
+    experiment: str
+    name: str
+    status: LoggedModelStatus
+    created_us: int
+    run: str = ""
+    type: str = ""
+    reason: str = ""
+    params: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    metrics: tuple[LoggedMetric, ...] = ()
+    updated_us: int = 0
+    deleted_us: int = 0

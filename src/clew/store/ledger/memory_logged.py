@@ -1,0 +1,58 @@
+"""Logged models, and what runs say that they used, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clew.core.errors import Exists, NotFound
+from clew.core.types.logged_model import LoggedModel
+from clew.core.types.run_input import RunInput
+
+__all__ = ["MemoryLoggedModels", "MemoryRunInputs"]
+
+_Key = tuple[str, str, str, str, str]
+
+
+class MemoryRunInputs:
+    """`clew.core.contracts.ledger.RunInputs`."""
+
+    def __init__(self, rows: dict[_Key, RunInput]) -> None:
+        self._rows = rows
+
+    def put(self, inputs: Sequence[RunInput]) -> None:
+        for each in inputs:
+            self._rows[each.run, each.role, each.name, each.digest, each.model] = each
+
+    def list(self, runs: Sequence[str]) -> list[RunInput]:
+        return [self._rows[key] for key in sorted(self._rows) if key[0] in runs]
+
+
+class MemoryLoggedModels:
+    """`clew.core.contracts.ledger.LoggedModels`."""
+
+    def __init__(self, rows: dict[str, LoggedModel]) -> None:
+        self._rows = rows
+
+    def add(self, model: LoggedModel) -> None:
+        if model.id in self._rows:
+            raise Exists("logged model", model.id)
+        self._rows[model.id] = model
+
+    def put(self, model: LoggedModel) -> None:
+        self.get(model.id)
+        self._rows[model.id] = model
+
+    def get(self, id: str) -> LoggedModel:
+        if id not in self._rows:
+            raise NotFound("logged model", id)
+        return self._rows[id]
+
+    def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
+        found = [
+            row
+            for row in self._rows.values()
+            if row.project == project
+            and (not experiments or row.experiment in experiments)
+            and (not run or row.run == run)
+        ]
+        return sorted(found, key=lambda row: row.id, reverse=True)

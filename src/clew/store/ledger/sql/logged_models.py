@@ -1,0 +1,80 @@
+"""Logged models, and what runs say that they used, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clew.core.errors import Exists, NotFound
+from clew.core.types.logged_model import LoggedModel
+from clew.core.types.run_input import RunInput
+from clew.store.ledger.sql.connection import Connection, Document
+
+__all__ = ["SqlLoggedModels", "SqlRunInputs"]
+
+_input = Document(RunInput)
+_model = Document(LoggedModel)
+_MOST_PARAMS = 500
+
+
+class SqlRunInputs:
+    """`clew.core.contracts.ledger.RunInputs`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def put(self, inputs: Sequence[RunInput]) -> None:
+        self._c.change_many(
+            "INSERT INTO run_inputs (run, role, name, digest, model, document) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (run, role, name, digest, model) DO UPDATE SET document = excluded.document",
+            ((each.run, each.role, each.name, each.digest, each.model, _input.text(each)) for each in inputs),
+        )
+
+    def list(self, runs: Sequence[str]) -> list[RunInput]:
+        found: list[RunInput] = []
+        for start in range(0, len(runs), _MOST_PARAMS):
+            some = sorted(runs)[start : start + _MOST_PARAMS]
+            marks = ", ".join("?" * len(some))
+            sql = f"SELECT document FROM run_inputs WHERE run IN ({marks}) ORDER BY run, role, name, digest, model"
+            found += _input.all(self._c.rows(sql, some))
+        return found
+
+
+class SqlLoggedModels:
+    """`clew.core.contracts.ledger.LoggedModels`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def add(self, model: LoggedModel) -> None:
+        added = self._c.change(
+            "INSERT INTO logged_models (id, project, experiment, run, name, document) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING",
+            (model.id, model.project, model.experiment, model.run, model.name, _model.text(model)),
+        )
+        if not added:
+            raise Exists("logged model", model.id)
+
+    def put(self, model: LoggedModel) -> None:
+        changed = self._c.change(
+            "UPDATE logged_models SET experiment = ?, run = ?, name = ?, document = ? WHERE id = ?",
+            (model.experiment, model.run, model.name, _model.text(model), model.id),
+        )
+        if not changed:
+            raise NotFound("logged model", model.id)
+
+    def get(self, id: str) -> LoggedModel:
+        found = _model.one(self._c.rows("SELECT document FROM logged_models WHERE id = ?", (id,)))
+        if found is None:
+            raise NotFound("logged model", id)
+        return found
+
+    def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
+        where, params = ["project = ?"], [project]
+        if experiments:
+            where.append(f"experiment IN ({', '.join('?' * len(experiments))})")
+            params += experiments
+        if run:
+            where.append("run = ?")
+            params.append(run)
+        sql = f"SELECT document FROM logged_models WHERE {' AND '.join(where)} ORDER BY id DESC"
+        return _model.all(self._c.rows(sql, params))
