@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,3 +52,26 @@ def test_threads_never_get_the_same() -> None:
 @pytest.mark.parametrize("text", ["", "0" * 31, "0" * 33, "g" * 32, "A" * 32])
 def test_other_texts_are_none(text: str) -> None:
     assert not is_id(text)
+
+
+def test_many_ids_and_many_sources_share_no_random_bits() -> None:
+    sources = [Ids(ManualClock(NOW_US)) for _ in range(3)]
+    tails = [ids()[16:] for ids in sources for _ in range(2000)]
+    assert len(set(tails)) == 6000
+
+
+def test_a_forked_child_draws_its_own_random_bits() -> None:
+    ids = Ids(ManualClock(NOW_US))
+    ids()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, ids().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(read, 32).decode()
+    os.close(read)
+    os.close(write)
+    mine = ids()
+    assert mine[:16] == theirs[:16]
+    assert mine[16:] != theirs[16:]
