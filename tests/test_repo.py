@@ -20,8 +20,8 @@ LOCKS = ("build", "run", "dev", "mlflow")
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+?)(?: ; ([^\\]+?))? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 
-BROUGHT_BY_USERS = {"pandas"}
-"""What clew uses only where a user's own model asks for it."""
+BROUGHT_BY_USERS = {"pandas", "lightning", "transformers", "xgboost"}
+"""What clew uses only where a user's own model or training asks for it."""
 
 HEAVY = ("polars", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "skl2onnx", "skops", "uvicorn", "rich")
 
