@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ from clew.pipelines.step import step
 from clew.tracking.adopt import adopt
 from clew.tracking.run import ActiveRun
 from clew.tracking.start import say_on_stderr, start
-from clew.workspace import Workspace, find_project, init_project
+from clew.workspace import Workspace, find_project, init_project, remote_root
 
 if TYPE_CHECKING:
     from clew.core.types.model import ModelVersion
@@ -67,10 +68,10 @@ def workspace() -> Workspace:
     """The project at or above the current folder, opened once in a process; made here when there is none."""
     here = Path.cwd()
     with _lock:
-        root = find_project(here) or _make_project(here)
+        root = find_project(here) or remote_root(os.environ) or _make_project(here)
         if root not in _open:
             _open[root] = opened = Workspace(root)
-            adopt(opened.runs, opened.stores.objects, opened.folder)
+            adopt(opened.runs, opened.objects, opened.folder)
             atexit.register(_open[root].close)
         return _open[root]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -25,11 +26,14 @@ import msgspec
 
 from clew.core.clock import Clock, SystemClock
 from clew.core.contracts.ledger import Ledger, Transaction
+from clew.core.contracts.objects import Objects
+from clew.core.contracts.services import AliasService, DatasetService, ModelService, RunService, Services
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Exists, Invalid, NotFound, Unavailable
 from clew.core.ids import Ids
 from clew.core.types.edge import node
 from clew.core.types.project import Project
+from clew.loop.in_place import InPlace, trust_of
 from clew.settings import SETTINGS_FILE, SQLITE, Settings, read_settings
 from clew.store.claim import Claim, claim, find_claim, settle
 from clew.store.ledger.sqlite import SqliteLedger
@@ -39,23 +43,20 @@ from clew.store.objects.local import LocalObjects
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from clew.client.project import HttpProject
     from clew.core.types.gate import GateReport
     from clew.core.types.model import Alias, ModelVersion
     from clew.core.types.step import StepRun
     from clew.data.catalog import Catalog
-    from clew.data.datasets import LedgerDatasets
     from clew.data.site import Site
     from clew.loop.fitted import Model
     from clew.loop.training import About, Outcome
     from clew.pipelines.pipeline import Pipeline
-    from clew.registry.aliases import LedgerAliases
     from clew.registry.formats.format import Trust
-    from clew.registry.models import LedgerModels
     from clew.serving.server import Address
     from clew.tracking.recorder import Recorder
-    from clew.tracking.runs import LedgerRuns
 
-__all__ = ["FOLDER", "Workspace", "find_project", "init_project", "open_workspace"]
+__all__ = ["FOLDER", "Workspace", "find_project", "init_project", "open_workspace", "remote_root"]
 
 FOLDER = ".clew"
 
@@ -68,7 +69,8 @@ name = {name}
 
 
 class Workspace:
-    """One project on this machine, opened. Use it as a context manager, or call `close`.
+    """One project, opened: in a folder of this machine, or on the server that its settings name. Use it as a context
+    manager, or call `close`.
 
     Args:
         root: the folder that holds `.clew` and `clew.toml`.
@@ -84,29 +86,70 @@ class Workspace:
     def __init__(self, root: Path, *, clock: Clock | None = None, environ: Mapping[str, str] | None = None) -> None:
         self.root = root
         self.folder = root / FOLDER
-        self.settings: Settings = read_settings(root / SETTINGS_FILE, os.environ if environ is None else environ)
-        clock = clock or SystemClock()
-        ids = Ids(clock)
+        environ = os.environ if environ is None else environ
+        self.settings: Settings = read_settings(root / SETTINGS_FILE, environ)
+        self.clock = clock or SystemClock()
+        self.ids = Ids(self.clock)
+        self._stores: Stores | None = None
+        self.services: Services
+        if self.settings.server.url:
+            self.services = reached = self._reach(environ)
+            self._close = reached.close
+        else:
+            self._stores = opened = self._open_stores()
+            self.services = InPlace(opened, self.settings)
+            self._close = opened.ledger.close
+
+    def _reach(self, environ: Mapping[str, str]) -> HttpProject:
+        """The project on its server. Nothing is asked of it yet."""
+        from clew.client.connection import Connection
+        from clew.client.credentials import address_of, token_for
+        from clew.client.project import HttpProject
+
+        server, project = address_of(self.settings.server.url, self.settings.project.name)
+        connection = Connection(server, project, token_for(server, environ))
+        return HttpProject(connection, clock=self.clock, ids=self.ids, actor=actor(), folder=self.folder)
+
+    def _open_stores(self) -> Stores:
         _refuse_lost_ledger(self.folder)
-        ledger, claimed = _open_ledger(self.folder, self.settings.storage.ledger, id=ids())
+        ledger, claimed = _open_ledger(self.folder, self.settings.storage.ledger, id=self.ids())
         stores = Stores(
             ledger=ledger,
-            objects=LocalObjects(self.folder / "objects", clock=clock),
-            clock=clock,
-            ids=ids,
+            objects=LocalObjects(self.folder / "objects", clock=self.clock),
+            clock=self.clock,
+            ids=self.ids,
             project=claimed.project,
             actor=actor(),
             folder=self.folder,
         )
         try:
-            self.stores = _within_project(stores, claimed, name=self.settings.project.name)
+            return _within_project(stores, claimed, name=self.settings.project.name)
         except BaseException:
             ledger.close()
             raise
 
+    @property
+    def stores(self) -> Stores:
+        """The stores of the project, where they are in reach.
+
+        Raises:
+            Unavailable: the project is on a server, and this needs its ledger.
+        """
+        if self._stores is None:
+            raise Unavailable(
+                f"this needs the ledger of the project, which is on the server {self.settings.server.url}",
+                hint="run the command there, in the folder that the server was started in",
+            )
+        return self._stores
+
+    @property
+    def remote(self) -> bool:
+        """Whether the project is on a server."""
+        return self._stores is None
+
     def close(self) -> None:
         """Let go of files and connections."""
-        self.stores.ledger.close()
+        self._close()
 
     def __enter__(self) -> Workspace:
         return self
@@ -116,34 +159,30 @@ class Workspace:
     ) -> None:
         self.close()
 
-    @cached_property
-    def runs(self) -> LedgerRuns:
+    @property
+    def runs(self) -> RunService:
         """Runs."""
-        from clew.tracking.runs import LedgerRuns
+        return self.services.runs
 
-        return LedgerRuns(self.stores)
-
-    @cached_property
-    def datasets(self) -> LedgerDatasets:
+    @property
+    def datasets(self) -> DatasetService:
         """Datasets and their versions."""
-        from clew.data.datasets import LedgerDatasets
+        return self.services.datasets
 
-        return LedgerDatasets(self.stores)
-
-    @cached_property
-    def models(self) -> LedgerModels:
+    @property
+    def models(self) -> ModelService:
         """Models and their versions."""
-        from clew.registry.models import LedgerModels
+        return self.services.models
 
-        return LedgerModels(self.stores, self.trust)
+    @property
+    def aliases(self) -> AliasService:
+        """Names that move over model versions, through the gate that is declared."""
+        return self.services.aliases
 
-    @cached_property
-    def aliases(self) -> LedgerAliases:
-        """Names that move over model versions, through the gate that `clew.toml` declares."""
-        from clew.policy.gate import DeclaredGate
-        from clew.registry.aliases import LedgerAliases
-
-        return LedgerAliases(self.stores, DeclaredGate(self.settings))
+    @property
+    def objects(self) -> Objects:
+        """Bytes."""
+        return self.services.objects
 
     def run_pipeline(
         self,
@@ -158,28 +197,26 @@ class Workspace:
         from clew.loop.training import run_pipeline
 
         return run_pipeline(
-            self.stores, pipeline, params, register=self.register, about=about, workers=workers, listener=listener
+            self.services, pipeline, params, register=self.register, about=about, workers=workers, listener=listener
         )
 
     def register(self, model: Model, run: str) -> ModelVersion:
         """Make a fitted model a version; see `clew.loop.registering.register_model`."""
         from clew.loop.registering import register_model
 
-        return register_model(self.stores, self.settings, self.models, self.runs, model, trust=self.trust, run=run)
+        return register_model(self.services, self.settings, model, trust=self.trust, run=run)
 
     def promote(self, reference: str, alias: str, *, reason: str = "", expected: int | None = None) -> Alias:
         """Give an alias to a version with all the evidence there is; see `clew.loop.promotion.promote_version`."""
         from clew.loop.promotion import promote_version
 
-        return promote_version(
-            self.stores, self.settings, self.aliases, reference, alias, reason=reason, expected=expected
-        )
+        return promote_version(self.services, self.settings, reference, alias, reason=reason, expected=expected)
 
     def judge(self, reference: str, alias: str) -> GateReport:
         """What the gate would say, with all the evidence there is; nothing moves."""
         from clew.loop.promotion import judge_version
 
-        return judge_version(self.stores, self.settings, self.aliases, reference, alias)
+        return judge_version(self.services, self.settings, reference, alias)
 
     def serve(
         self, name: str, *, model: str, alias: str, host: str, port: int, ready: Callable[[Address], None]
@@ -208,14 +245,14 @@ class Workspace:
         """What runs are recorded through."""
         from clew.tracking.recorder import Recorder
 
-        return Recorder.of(self.stores)
+        return Recorder.over(self.services)
 
     @cached_property
     def site(self) -> Site:
         """What the verbs on data act on."""
         from clew.data.site import Site
 
-        return Site.of(self.stores)
+        return Site.over(self.services)
 
     @cached_property
     def data(self) -> Catalog:
@@ -227,12 +264,10 @@ class Workspace:
     @cached_property
     def trust(self) -> Trust:
         """What the project's policy lets a model file hold."""
-        from clew.registry.formats.format import Trust
-
-        policy = self.settings.policy
-        if (policy.trusted_types or policy.allow_pickle) and str(self.root) not in sys.path:
+        found = trust_of(self.settings)
+        if (found.types or found.allow_pickle) and str(self.root) not in sys.path:
             sys.path.append(str(self.root))  # the project's own types are looked for beside clew.toml, and last
-        return Trust(types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle)
+        return found
 
 
 def actor() -> str:
@@ -246,6 +281,24 @@ def actor() -> str:
 def find_project(start: Path) -> Path | None:
     """The nearest folder at or above `start` that holds a project."""
     return next((folder for folder in (start, *start.parents) if (folder / FOLDER).is_dir()), None)
+
+
+def remote_root(environ: Mapping[str, str]) -> Path | None:
+    """The folder of journals and caches of the project that CLEW_SERVER names, for who is in no folder of a project.
+
+    Raises:
+        Unavailable: it cannot be made.
+    """
+    url = environ.get("CLEW_SERVER", "")
+    if not url:
+        return None
+    base = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    root = base / "clew" / "remote" / re.sub(r"[^A-Za-z0-9.-]+", "-", url.partition("://")[2]).strip("-")
+    try:
+        (root / FOLDER).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"{root} cannot be made: {error.strerror}", hint="set XDG_STATE_HOME") from error
+    return root
 
 
 def init_project(folder: Path, *, name: str = "", environ: Mapping[str, str] | None = None) -> Path:
@@ -302,13 +355,13 @@ def _furnish(folder: Path, environ: Mapping[str, str] | None) -> None:
 
 
 def open_workspace(start: Path | None = None) -> Workspace:
-    """The project at or above a folder, the current one by default.
+    """The project at or above a folder, the current one by default; outside of any, the one that CLEW_SERVER names.
 
     Raises:
         NotFound: there is none.
     """
     start = (start or Path.cwd()).resolve()
-    root = find_project(start)
+    root = find_project(start) or remote_root(os.environ)
     if root is None:
         raise NotFound("project", str(start), hint="clew init")
     return Workspace(root)

@@ -13,9 +13,8 @@ from clew.core.types.gate import GateCheck, Verdict
 from clew.core.types.interval import Interval
 from clew.core.types.package import DataReference
 from clew.data.add_table import add_table
+from clew.loop.in_place import InPlace
 from clew.loop.promotion import promote_version
-from clew.policy.gate import DeclaredGate
-from clew.registry.aliases import LedgerAliases
 from clew.registry.package import load_package
 from clew.settings import Settings, settings_of
 from clew.testing.life import SETTINGS, Life, flights
@@ -26,8 +25,7 @@ def settings(text: str) -> Settings:
 
 
 def promote(life: Life, reference: str, declared: Settings, **more: Interval) -> None:
-    aliases = LedgerAliases(life.stores, DeclaredGate(declared))
-    promote_version(life.stores, declared, aliases, reference, "champion", reason="in a test", **more)
+    promote_version(InPlace(life.stores, declared), declared, reference, "champion", reason="in a test", **more)
 
 
 def checks_of(life: Life) -> list[GateCheck]:

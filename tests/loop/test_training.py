@@ -22,8 +22,10 @@ from clew.data.add_table import add_table
 from clew.data.handle import DatasetHandle
 from clew.data.site import Site
 from clew.loop.fitted import Model
+from clew.loop.in_place import InPlace
 from clew.loop.training import About, Outcome, load_pipeline, run_pipeline
 from clew.pipelines.pipeline import Pipeline
+from clew.settings import Settings
 from clew.testing.project import open_stores
 
 TRAIN = """
@@ -82,7 +84,9 @@ def run(stores: Stores, pipeline: Pipeline[..., Any], about: About | None = None
         )
 
     steps: list[StepRun] = []
-    done = run_pipeline(stores, pipeline, params, register=register, about=about, listener=steps.append)
+    done = run_pipeline(
+        InPlace(stores, Settings()), pipeline, params, register=register, about=about, listener=steps.append
+    )
     outcomes[done.run] = [step.outcome for step in steps]
     return done
 

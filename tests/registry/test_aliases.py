@@ -16,12 +16,11 @@ from clew.core.clock import SystemClock
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Corrupt, GateRefused, Invalid, NotFound
 from clew.core.ids import Digest, Ids
-from clew.core.types.gate import Evidence, GateCheck, GateReport, Verdict, seal_report
+from clew.core.types.gate import Evidence, Findings, GateCheck, GateReport, Verdict, seal_report
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import Environment
 from clew.registry.aliases import LedgerAliases
 from clew.registry.columns import columns_of
-from clew.registry.evidence import Findings
 from clew.registry.formats.format import Trust
 from clew.registry.models import LedgerModels
 from clew.registry.package import Draft, build_package

@@ -21,6 +21,7 @@ from clew.core.types.project import Project
 from clew.server.app import make_app
 from clew.server.caller import new_token
 from clew.server.host import Host
+from clew.settings import settings_of
 from clew.store.objects.local import LocalObjects
 from clew.testing.project import open_stores
 
@@ -86,7 +87,7 @@ def serve(running: tuple[Litestar, str], tmp_path: Path) -> Iterator[Serve]:
         tx.projects.add(Project(id="q", name="other", created_us=1))
     connections: list[Connection] = []
 
-    def start(*, open: bool = False) -> Served:
+    def start(*, open: bool = False, settings: str = "") -> Served:
         host = Host(
             ledger=stores.ledger,
             objects_of=lambda project: LocalObjects(tmp_path / "server" / f"objects-{project.id}"),
@@ -94,6 +95,7 @@ def serve(running: tuple[Litestar, str], tmp_path: Path) -> Iterator[Serve]:
             ids=stores.ids,
             folder=stores.folder,
             open=open,
+            settings_of=lambda _: settings_of(settings),
         )
         app.state.host = host
         return Served(url, host, stores, connections)

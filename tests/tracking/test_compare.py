@@ -12,6 +12,8 @@ from clew.core.ids import Digest
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
 from clew.core.types.edge import Role
 from clew.core.types.run import Run
+from clew.loop.in_place import InPlace
+from clew.settings import Settings
 from clew.testing.runs import ONE, TWO, a_block, a_run
 from clew.tracking.capture.environment import Environment
 from clew.tracking.capture.seen import Seen
@@ -40,7 +42,7 @@ def run_of(stores: Stores, id: str, **changes: object) -> Run:
 
 
 def compared(stores: Stores, *runs: Run) -> Comparison:
-    return compare(stores.objects, [overview_of(stores, run) for run in runs])
+    return compare(stores.objects, [overview_of(InPlace(stores, Settings()), run) for run in runs])
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def test_data_versions_are_one_line_for_a_dataset(stores: Stores, two: tuple[Run
     runs.link(TWO, "data:unknown", Role.INPUT)
     found = compared(stores, *two)
     assert found.inputs == [Difference("data:unknown", [None, "used"]), Difference("flights", ["1", "2"])]
-    links = overview_of(stores, two[0]).inputs
+    links = overview_of(InPlace(stores, Settings()), two[0]).inputs
     assert [(link.reference, link.node) for link in links] == [("flights@1", "data:v1")]
 
 

@@ -271,7 +271,7 @@ def _check_of(workspace: Workspace, name: str) -> Check | None:
     def check(rows: Any) -> CheckReport:
         from clew.data.checks.batch import check_table
 
-        return check_table(rows, checks, now_us=workspace.stores.clock.now_us())
+        return check_table(rows, checks, now_us=workspace.clock.now_us())
 
     return check
 
@@ -317,6 +317,8 @@ def _line(workspace: Workspace, dataset: Dataset) -> dict[str, object]:
 
 
 def _log_line(workspace: Workspace, dataset: Dataset) -> dict[str, object]:
+    if workspace.remote:  # batches of logs are known where the ledger is
+        return {"name": dataset.name, "kind": dataset.kind, "changed_us": dataset.created_us}
     with workspace.stores.ledger.read() as tx:
         batches = tx.logs.list(dataset.id)
     return {

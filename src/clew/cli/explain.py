@@ -68,7 +68,7 @@ def _preview(workspace: Workspace, target: str, words: tuple[str, ...]) -> list[
     site = workspace.site
     pipeline = load_pipeline(target, Path.cwd())
     return preview(
-        workspace.stores,
+        workspace.services,
         pipeline,
         parameters(words),
         resolve=lambda reference: DatasetHandle(site, site.datasets.resolve(reference)),
@@ -77,9 +77,8 @@ def _preview(workspace: Workspace, target: str, words: tuple[str, ...]) -> list[
 
 def _of_run(workspace: Workspace, step: str, run: str) -> list[Explanation]:
     from clew.pipelines.explain import explain as explained
-    from clew.pipelines.steps import LedgerSteps
 
-    steps = LedgerSteps(workspace.stores)
+    steps = workspace.services.steps
     runs = [workspace.runs.get(run)] if run else workspace.runs.list(limit=_RECENT_RUNS).items
     seen: dict[str, None] = {}
     for each in runs:

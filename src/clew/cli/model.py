@@ -44,11 +44,11 @@ def list_(*, name: str, limit: int, as_json: bool) -> None:
 
     with open_workspace() as workspace:
         if name:
-            versions = list_versions(workspace.stores, name, limit=limit)
+            versions = list_versions(workspace.models, name, limit=limit)
             columns: list[output.Column | str] = ["number", "aliases", "created_us", "created_by", "unsafe", "message"]
             output.table(versions, [*columns, output.Column("run", show=_short)], as_json=as_json)
             return
-        models = list_models(workspace.stores)
+        models = list_models(workspace.models)
         empty = "no models yet: run.save_model in a script, or a pipeline that returns one"
         output.table(models, ["name", "newest", "aliases", "created_us"], as_json=as_json, empty=empty)
 
@@ -67,7 +67,7 @@ def show(*, reference: str, as_json: bool) -> None:
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        found = overview_of(workspace.stores, workspace.models, workspace.aliases, reference)
+        found = overview_of(workspace.services, reference)
     if as_json:
         output.record(found, as_json=True)
         return

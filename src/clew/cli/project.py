@@ -53,13 +53,12 @@ def events(*, kind: str, subject: str, limit: int, after: str, as_json: bool) ->
 
     An event that is not sealed yet has no number.
     """
-    from clew.core.paging import checked_after
     from clew.workspace import open_workspace
 
-    checked_after(after)
-    with open_workspace() as workspace, workspace.stores.ledger.read() as tx:
-        page = tx.events.list(workspace.stores.project, kind=kind, subject=subject, limit=limit, after=after)
-        numbers = tx.events.positions([event.id for event in page.items])
+    with open_workspace() as workspace:
+        recorded = workspace.services.events
+        page = recorded.list(kind=kind, subject=subject, limit=limit, after=after)
+        numbers = recorded.positions([event.id for event in page.items])
     rows = [{"position": numbers.get(event.id), **_fields(event)} for event in page.items]
     columns: list[Column | str] = [Column("position", "#"), "at_us", "kind", "actor", "subject", "facts"]
     empty = "no such event" if kind or subject or after else "nothing yet"

@@ -88,7 +88,7 @@ def show(*, run: str, as_json: bool) -> None:
     from clew.tracking.overview import overview_of
 
     with _open() as workspace:
-        overview = overview_of(workspace.stores, workspace.runs.get(run))
+        overview = overview_of(workspace.services, workspace.runs.get(run))
         curves = {} if as_json else _curves(workspace, overview)
     if as_json:
         output.record(overview, as_json=True)
@@ -112,8 +112,8 @@ def compare(*, names: tuple[str, ...], as_json: bool) -> None:
     if len(names) < 2:
         raise Invalid("one run cannot be compared", hint="clew runs compare RUN RUN")
     with _open() as workspace:
-        overviews = [overview_of(workspace.stores, workspace.runs.get(name)) for name in names]
-        found = compare(workspace.stores.objects, overviews)
+        overviews = [overview_of(workspace.services, workspace.runs.get(name)) for name in names]
+        found = compare(workspace.objects, overviews)
     if as_json:
         output.record(found, as_json=True)
     else:
@@ -131,7 +131,7 @@ def _open() -> Workspace:
     from clew.workspace import open_workspace
 
     workspace = open_workspace()
-    for found in adopt(workspace.runs, workspace.stores.objects, workspace.folder):
+    for found in adopt(workspace.runs, workspace.objects, workspace.folder):
         if found.killed:
             output.note(f"run {found.run} was killed; {found.points:,} points were still to be stored, and are now")
         if found.problem:
@@ -142,7 +142,7 @@ def _open() -> Workspace:
 def _filter(workspace: Workspace, condition: str) -> Filter | None:
     from clew.tracking.where import parse_filter
 
-    return parse_filter(condition, now_us=workspace.stores.clock.now_us()) if condition else None
+    return parse_filter(condition, now_us=workspace.clock.now_us()) if condition else None
 
 
 def _fields(words: str) -> list[Field]:

@@ -48,7 +48,7 @@ class Connection:
         self._open: dict[tuple[int, int], http.client.HTTPConnection] = {}
         self._lock = threading.Lock()
 
-    def get(self, path: str, kind: type[T], **query: object) -> T:
+    def get(self, path: str, kind: type[T], /, **query: object) -> T:
         """Read something."""
         return self._decoded(*self.request("GET", path, query=query), kind)
 
@@ -81,7 +81,7 @@ class Connection:
         try:
             data = response.read()
         except (OSError, http.client.HTTPException) as error:
-            self._drop()
+            self.drop()
             raise self._gone(error) from error
         return data, response.headers.get_content_type()
 
@@ -106,7 +106,7 @@ class Connection:
                 connection.request(method, target, body, {**self._headers(), **(headers or {})})
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
-                self._drop()
+                self.drop()
                 # A server closes connections that were idle; every call is idempotent.
                 if again and not fresh and (body is None or isinstance(body, bytes)):
                     continue
@@ -142,7 +142,8 @@ class Connection:
             self._open[owner] = made
         return made, True
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Let go of this thread's connection, such as one whose answer was not read to its end."""
         with self._lock:
             found = self._open.pop((os.getpid(), threading.get_ident()), None)
         if found is not None:
@@ -155,7 +156,7 @@ class Connection:
     def _refused(self, response: http.client.HTTPResponse, method: str, path: str) -> ClewError:
         data = response.read() if method != "HEAD" else b""
         if response.will_close:
-            self._drop()
+            self.drop()
         if response.status == 401:
             return Denied(f"the server {self.url} does not know this token", hint="set CLEW_TOKEN to a token of yours")
         try:

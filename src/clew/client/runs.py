@@ -73,8 +73,8 @@ class HttpRuns:
     def experiments(self) -> list[Experiment]:
         return self._c.get("/experiments", list[Experiment])
 
-    def list(self, *, experiment: str = "", limit: int = 100, after: str = "") -> Page[Run]:
-        return self._c.get("/runs", Page[Run], experiment=experiment, limit=limit, after=after)
+    def list(self, *, experiment: str = "", parent: str = "", limit: int = 100, after: str = "") -> Page[Run]:
+        return self._c.get("/runs", Page[Run], experiment=experiment, parent=parent, limit=limit, after=after)
 
 
 def _path(run: str) -> str:

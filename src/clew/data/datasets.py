@@ -8,12 +8,13 @@ import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Invalid
+from clew.core.errors import Invalid, NotFound
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
 from clew.core.types.edge import Edge, Node, Role, node
 from clew.data.reference import checked_name, resolve, unknown_dataset
 from clew.store.account import row_digest
+from clew.store.owner import check_mine
 
 __all__ = ["LedgerDatasets"]
 
@@ -33,6 +34,7 @@ class LedgerDatasets:
         if self._stores.objects.missing([version.manifest]):
             raise Invalid(f"the manifest of {version.reference} is not stored", hint="put its objects first")
         with self._stores.ledger.write() as tx:
+            check_mine(tx, self._stores.project, [*parents, node("run", version.run)])
             dataset = self._dataset(tx, version)
             newest = tx.datasets.newest(dataset.id)
             if newest is not None and newest.digest == version.digest:
@@ -47,6 +49,13 @@ class LedgerDatasets:
     def resolve(self, reference: str) -> DatasetVersion:
         with self._stores.ledger.read() as tx:
             return resolve(tx, self._stores.project, reference)
+
+    def version(self, id: str) -> DatasetVersion:
+        with self._stores.ledger.read() as tx:
+            found = tx.datasets.version(id)
+            if tx.datasets.get(found.dataset).project != self._stores.project:
+                raise NotFound("version", id)
+            return found
 
     def versions(self, name: str, *, limit: int = 100, after: str = "") -> Page[DatasetVersion]:
         with self._stores.ledger.read() as tx:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clew.core.clock import Clock
 from clew.core.contracts.objects import Objects
-from clew.core.contracts.services import DatasetService
+from clew.core.contracts.services import DatasetService, Services
 from clew.core.contracts.stores import Stores
 from clew.core.ids import IdSource
 from clew.data.datasets import LedgerDatasets
@@ -40,4 +40,16 @@ class Site:
             ids=stores.ids,
             actor=stores.actor,
             folder=stores.folder / "cache" / "data",
+        )
+
+    @classmethod
+    def over(cls, project: Services) -> Site:
+        """The site of a project, wherever it is."""
+        return cls(
+            datasets=project.datasets,
+            objects=project.objects,
+            clock=project.clock,
+            ids=project.ids,
+            actor=project.actor,
+            folder=project.folder / "cache" / "data",
         )

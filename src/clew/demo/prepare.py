@@ -83,7 +83,5 @@ def name_first(workspace: Workspace) -> ModelVersion:
     if CHAMPION not in held:
         from clew.loop.promotion import promote_version
 
-        promote_version(
-            workspace.stores, workspace.settings, aliases, first.reference, CHAMPION, reason="the first version"
-        )
+        promote_version(workspace.services, workspace.settings, first.reference, CHAMPION, reason="the first version")
     return first

@@ -5,20 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from clew.core.contracts.stores import Stores
-from clew.core.errors import NotFound
+from clew.core.contracts.services import Services
 from clew.core.types.dataset import DatasetKind
 from clew.core.types.evaluation import Evaluation, decode_evaluation
-from clew.core.types.gate import DataEvidence, GateReport
+from clew.core.types.gate import DataEvidence, Findings, GateReport
 from clew.core.types.interval import Interval
 from clew.core.types.model import Alias, ModelVersion
 from clew.core.types.package import Package
 from clew.data.checks.batch import check_table
 from clew.data.table import read_manifest, scan_table
-from clew.registry.aliases import LedgerAliases
-from clew.registry.evidence import Findings
 from clew.registry.package import load_package
-from clew.registry.reference import resolve
 
 if TYPE_CHECKING:
     from clew.settings import Settings
@@ -40,9 +36,8 @@ def champion_artifact(version: str) -> str:
 
 
 def promote_version(
-    stores: Stores,
+    project: Services,
     settings: Settings,
-    aliases: LedgerAliases,
     reference: str,
     alias: str,
     *,
@@ -51,54 +46,48 @@ def promote_version(
     trial: Interval | None = None,
 ) -> Alias:
     """Give an alias to a version with all the evidence there is; see `LedgerAliases.promote` for what it raises."""
-    return aliases.promote(
+    return project.aliases.promote(
         reference,
         alias,
         reason=reason,
         expected=expected,
-        findings=_findings(stores, settings, reference, alias, trial),
+        findings=_findings(project, settings, reference, alias, trial),
     )
 
 
-def judge_version(stores: Stores, settings: Settings, aliases: LedgerAliases, reference: str, alias: str) -> GateReport:
+def judge_version(project: Services, settings: Settings, reference: str, alias: str) -> GateReport:
     """What the gate says, without moving anything."""
-    return aliases.judge(reference, alias, _findings(stores, settings, reference, alias, None))
+    return project.aliases.judge(reference, alias, _findings(project, settings, reference, alias, None))
 
 
-def _findings(stores: Stores, settings: Settings, reference: str, alias: str, trial: Interval | None) -> Findings:
-    with stores.ledger.read() as tx:
-        candidate = resolve(tx, stores.project, reference)
-        held = {move.alias: move for move in tx.models.aliases(candidate.model)}
-        champion = held[alias].version if alias in held else ""
-    package = load_package(stores.objects, candidate.package)
+def _findings(project: Services, settings: Settings, reference: str, alias: str, trial: Interval | None) -> Findings:
+    candidate = project.models.resolve(reference)
+    champion = next((move.version for move in project.models.aliases(candidate.name) if move.alias == alias), "")
+    package = load_package(project.objects, candidate.package)
     return Findings(
-        data=_data(stores, settings, package), champion=_on_the_same_rows(stores, candidate, champion), trial=trial
+        data=_data(project, settings, package), champion=_on_the_same_rows(project, candidate, champion), trial=trial
     )
 
 
-def _data(stores: Stores, settings: Settings, package: Package) -> tuple[DataEvidence, ...]:
+def _data(project: Services, settings: Settings, package: Package) -> tuple[DataEvidence, ...]:
     """Each dataset that the model was trained on, judged by the checks as they are declared now."""
     found = []
     for used in package.data:
         name = used.reference.partition("@")[0]
         report = None
         if name in settings.checks:
-            with stores.ledger.read() as tx:
-                version = tx.datasets.version(used.version)
+            version = project.datasets.version(used.version)
             if version.kind is DatasetKind.TABLE:
-                rows = scan_table(stores.objects, read_manifest(stores.objects, version.manifest))
+                rows = scan_table(project.objects, read_manifest(project.objects, version.manifest))
                 report = check_table(rows, settings.checks[name], now_us=version.created_us)
         found.append(DataEvidence(dataset=name, reference=used.reference, report=report))
     return tuple(found)
 
 
-def _on_the_same_rows(stores: Stores, candidate: ModelVersion, champion: str) -> Evaluation | None:
+def _on_the_same_rows(project: Services, candidate: ModelVersion, champion: str) -> Evaluation | None:
     """The champion's evaluation on the candidate's test rows, if it was made when the candidate was trained."""
     if not champion or not candidate.run:
         return None
-    try:
-        with stores.ledger.read() as tx:
-            artifact = tx.artifacts.get(candidate.run, champion_artifact(champion))
-    except NotFound:
-        return None
-    return decode_evaluation(stores.objects.get(artifact.digest))
+    path = champion_artifact(champion)
+    artifact = next((each for each in project.runs.artifacts(candidate.run) if each.path == path), None)
+    return decode_evaluation(project.objects.get(artifact.digest)) if artifact is not None else None

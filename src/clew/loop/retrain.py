@@ -18,13 +18,13 @@ from typing import IO
 
 import msgspec
 
+from clew.core.contracts.services import AliasService
 from clew.core.errors import Failed, Invalid
 from clew.core.types.model import ModelVersion
 from clew.loop.harvest import harvest
 from clew.loop.monitor import Monitor
 from clew.loop.tether import Tether
 from clew.loop.trial import begin_trial
-from clew.registry.aliases import LedgerAliases
 from clew.settings import RetrainSettings
 
 __all__ = ["CHALLENGER", "Retrained", "retrain_model"]
@@ -54,7 +54,7 @@ class _Answer(msgspec.Struct):
 
 
 def retrain_model(
-    monitor: Monitor, aliases: LedgerAliases, settings: RetrainSettings, *, root: Path, now_us: int, reason: str
+    monitor: Monitor, aliases: AliasService, settings: RetrainSettings, *, root: Path, now_us: int, reason: str
 ) -> Retrained:
     """Train the endpoint's model again, and put the new version on trial.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from clew.core.contracts.stores import Stores
+from clew.core.contracts.services import Services
 from clew.core.errors import ClewError, Failed, Invalid, NotFound
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import RunKind
@@ -20,7 +20,7 @@ from clew.data.handle import DatasetHandle
 from clew.data.site import Site
 from clew.loop.fitted import Model
 from clew.pipelines.pipeline import Pipeline
-from clew.pipelines.session import session
+from clew.pipelines.session import place_over, session
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
 from clew.tracking.start import start
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def run_pipeline(
-    stores: Stores,
+    project: Services,
     pipeline: Pipeline[..., Any],
     params: Mapping[str, Any],
     *,
@@ -63,7 +63,7 @@ def run_pipeline(
     """Run a pipeline as a run of the project, and register the models that it returns.
 
     Args:
-        stores: the project.
+        project: where it runs.
         pipeline: what to run.
         params: its arguments by name; a text for a dataset is a reference.
         register: makes models versions.
@@ -76,11 +76,11 @@ def run_pipeline(
         NotFound: a dataset does not exist.
         Failed: a step, or the pipeline itself, raised.
     """
-    site, about = Site.of(stores), about or About()
+    site, about = Site.over(project), about or About()
     given = {key: value.reference if isinstance(value, DatasetHandle) else value for key, value in params.items()}
     logged = {**_defaults(pipeline), **given}
     with start(
-        Recorder.of(stores),
+        Recorder.over(project),
         about.name or pipeline.name,
         params=logged,
         experiment=about.experiment,
@@ -97,7 +97,7 @@ def run_pipeline(
         for value in params.values():
             if isinstance(value, DatasetHandle):
                 run.input(value.version)
-        with session(stores, run.id, resolve=resolve, workers=workers, listener=listener):
+        with session(place_over(project), run.id, resolve=resolve, workers=workers, listener=listener):
             result = _result(pipeline, params)
         versions = tuple(_registered(model, run, register) for model in _models(result))
     return Outcome(run=run.id, result=result, versions=versions)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clew.core.contracts.stores import Stores
+from clew.core.contracts.services import Services
 from clew.core.ids import Digest
 from clew.core.types.step import StepOutcome, StepRun
 from clew.pipelines.current import acting
 from clew.pipelines.explain import Explanation
 from clew.pipelines.pending import resolved
 from clew.pipelines.pipeline import Pipeline
-from clew.pipelines.session import Session, place_of
+from clew.pipelines.session import Session, place_over
 from clew.pipelines.step import Step
 
 __all__ = ["preview"]
@@ -49,7 +49,7 @@ class _Preview(Session):
 
 
 def preview(
-    stores: Stores,
+    project: Services,
     pipeline: Pipeline[..., Any],
     params: Mapping[str, Any],
     *,
@@ -58,7 +58,7 @@ def preview(
     """The steps of a pipeline up to the first that would run, which is the last of the list.
 
     Args:
-        stores: of the project.
+        project: whose steps they are.
         pipeline: what to look at; its own code between the steps does run.
         params: its arguments by name.
         resolve: finds the dataset that a reference names.
@@ -67,7 +67,7 @@ def preview(
         Invalid: a parameter is missing or unknown, or a key cannot be known.
     """
     told: list[StepRun] = []
-    session = _Preview(place_of(stores), resolve=resolve, listener=told.append)
+    session = _Preview(place_over(project), resolve=resolve, listener=told.append)
     last: list[Explanation] = []
     with acting(session):
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clew.core.canonical import digest_of
+from clew.core.contracts.services import Services
 from clew.core.contracts.stores import Stores
 from clew.core.errors import ClewError, Conflict, Failed, Invalid
 from clew.core.hashing import hash_bytes
@@ -36,7 +37,7 @@ from clew.pipelines.steps import LedgerSteps
 if TYPE_CHECKING:
     from clew.pipelines.scheduler import Scheduler
 
-__all__ = ["Session", "place_of", "session"]
+__all__ = ["Session", "place_of", "place_over", "session"]
 
 _log = logging.getLogger("clew.pipelines")
 _WATCHED = ("numpy", "polars")
@@ -277,25 +278,37 @@ def place_of(stores: Stores) -> Place:
     )
 
 
+def place_over(project: Services) -> Place:
+    """Where a session keeps things, over a project's services."""
+    return Place(
+        steps=project.steps,
+        objects=project.objects,
+        project=project.project,
+        clock=project.clock,
+        folder=project.folder,
+    )
+
+
 @contextmanager
 def session(
-    stores: Stores,
+    where: Stores | Place,
     run: str = "",
     *,
     resolve: Callable[[str], object] | None = None,
     workers: int = 0,
     listener: Callable[[StepRun], None] | None = None,
 ) -> Iterator[Session]:
-    """Have steps act on these stores within the block, as steps of a run.
+    """Have steps act on a project within the block, as steps of a run.
 
     Args:
-        stores: of the project.
+        where: the stores of the project, or its services.
         run: the id of the run; empty to record none.
         resolve: finds the dataset that a reference names.
         workers: processes that submitted steps run in; 0 to run them here and now.
         listener: is told of each step as it ends.
     """
-    opened = Session(place_of(stores), run=run, resolve=resolve, workers=workers, listener=listener)
+    place = where if isinstance(where, Place) else place_of(where)
+    opened = Session(place, run=run, resolve=resolve, workers=workers, listener=listener)
     with acting(opened):
         try:
             yield opened

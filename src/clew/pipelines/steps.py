@@ -9,6 +9,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.ids import Digest
 from clew.core.types.edge import node
 from clew.core.types.step import StepEntry, StepRun
+from clew.store.owner import check_mine
 
 __all__ = ["LedgerSteps"]
 
@@ -30,6 +31,7 @@ class LedgerSteps:
         runs = {entry.run for entry in entries} | {step.run for step in steps}
         within = node("run", runs.pop()) if len(runs) == 1 else ""
         with self._ledger.write(Durability.KILL, within=within) as tx:
+            check_mine(tx, self._project, [node("run", run) for run in runs if run])
             tx.steps.put(entries)
             tx.steps.record(steps)
 
@@ -39,4 +41,5 @@ class LedgerSteps:
 
     def of_run(self, run: str) -> list[StepRun]:
         with self._ledger.read() as tx:
+            check_mine(tx, self._project, [node("run", run)])
             return tx.steps.of_run(run)

@@ -18,9 +18,9 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Corrupt, GateRefused, NotFound
 from clew.core.ids import Digest
 from clew.core.types.edge import node
-from clew.core.types.gate import Approval, GateReport
+from clew.core.types.gate import Approval, Findings, GateReport
 from clew.core.types.model import Alias, Model, ModelVersion
-from clew.registry.evidence import Findings, gather
+from clew.registry.evidence import gather
 from clew.registry.models import approvals_of
 from clew.registry.reference import checked_alias, find_model, holder, resolve
 from clew.store.account import row_digest

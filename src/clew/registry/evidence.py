@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from clew.core.contracts.objects import Objects
 from clew.core.types.evaluation import Evaluation, decode_evaluation
-from clew.core.types.gate import Approval, DataEvidence, Evidence
-from clew.core.types.interval import Interval
+from clew.core.types.gate import Approval, DataEvidence, Evidence, Findings
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import FileRole, Package
 from clew.registry.package import load_package
 
-__all__ = ["Findings", "gather"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What is known beyond the packages, because it was measured later.
-
-    Args:
-        evaluation: what the candidate is worth, in place of the evaluation in its package.
-        champion: the same of the version that holds the alias.
-        data: what the checks of the candidate's data found; when None, its datasets are named without a report.
-        trial: the difference of cost per decision of a trial in shadow, candidate minus champion.
-    """
-
-    evaluation: Evaluation | None = None
-    champion: Evaluation | None = None
-    data: tuple[DataEvidence, ...] | None = None
-    trial: Interval | None = None
+__all__ = ["gather"]
 
 
 def gather(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Denied, Invalid
+from clew.core.errors import Denied, Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.paging import Page
 from clew.core.types.edge import Edge, Node, Role, node
@@ -18,6 +18,7 @@ from clew.registry.formats.format import Trust
 from clew.registry.package import load_package
 from clew.registry.reference import checked_name, find_model, resolve
 from clew.store.account import row_digest
+from clew.store.owner import check_mine
 
 __all__ = ["LedgerModels", "approvals_of"]
 
@@ -55,6 +56,8 @@ class LedgerModels:
         manifest = load_package(self._stores.objects, package)
         self._check(package, manifest)
         with self._stores.ledger.write() as tx:
+            used = [node("data", data.version) for data in manifest.data]
+            check_mine(tx, self._stores.project, [node("run", manifest.run), *used])
             model = self._model(tx, name)
             newest = tx.models.newest(model.id)
             if newest is not None and newest.package == package:
@@ -92,6 +95,11 @@ class LedgerModels:
             self._stores.tell(tx, APPROVED, node("model", version.id), facts)
         return approval
 
+    def approvals(self, version: ModelVersion) -> list[Approval]:
+        """Who stands for a version, the newest first."""
+        with self._stores.ledger.read() as tx:
+            return approvals_of(tx, self._stores.project, version)
+
     def find(self, name: str) -> Model | None:
         """The model of a name, if there is one."""
         with self._stores.ledger.read() as tx:
@@ -101,6 +109,14 @@ class LedgerModels:
         """The version that `name@selector` means. `NotFound` names what looks alike."""
         with self._stores.ledger.read() as tx:
             return resolve(tx, self._stores.project, reference)
+
+    def version(self, id: str) -> ModelVersion:
+        """A version by its id."""
+        with self._stores.ledger.read() as tx:
+            found = tx.models.version(id)
+            if tx.models.get(found.model).project != self._stores.project:
+                raise NotFound("version", id)
+            return found
 
     def versions(self, name: str, *, limit: int = 100, after: str = "") -> Page[ModelVersion]:
         """Versions of a model, newest first."""

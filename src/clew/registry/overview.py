@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from clew.core.contracts.stores import Stores
+from clew.core.contracts.services import ModelService, Services
+from clew.core.errors import NotFound
 from clew.core.ids import Digest
 from clew.core.types.edge import node
+from clew.core.types.event import Event
 from clew.core.types.gate import Approval, GateReport
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import Package
-from clew.registry.aliases import MOVED, REFUSED, LedgerAliases
-from clew.registry.models import LedgerModels, approvals_of
-from clew.registry.reference import find_model, newest_of
+from clew.registry.aliases import MOVED, REFUSED
+from clew.registry.package import load_package
 from clew.tracking.certificate import Certificate, certificates_of
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "VersionOverview",
     "list_models",
     "list_versions",
+    "newest_version",
     "overview_of",
 ]
 
@@ -73,76 +75,75 @@ class VersionOverview(msgspec.Struct, frozen=True, kw_only=True):
     certificates: list[Certificate] = []
 
 
-def list_models(stores: Stores) -> list[ModelOverview]:
+def newest_version(models: ModelService, name: str) -> ModelVersion | None:
+    """The newest version of a model that is not in the trash; None where there is none, or no such model."""
+    try:
+        return models.resolve(f"{name}@latest")
+    except NotFound:
+        return None
+
+
+def list_models(models: ModelService) -> list[ModelOverview]:
     """All models of a project, by name."""
-    with stores.ledger.read() as tx:
-        found = []
-        for model in tx.models.list(stores.project):
-            newest = newest_of(tx, model.id)
-            held = {move.alias: move.number for move in tx.models.aliases(model.id)}
-            number = newest.number if newest else 0
-            found.append(ModelOverview(name=model.name, newest=number, aliases=held, created_us=model.created_us))
-        return found
+    found = []
+    for model in models.list():
+        newest = newest_version(models, model.name)
+        held = {move.alias: move.number for move in models.aliases(model.name)}
+        number = newest.number if newest else 0
+        found.append(ModelOverview(name=model.name, newest=number, aliases=held, created_us=model.created_us))
+    return found
 
 
-def list_versions(stores: Stores, name: str, *, limit: int = 50) -> list[VersionLine]:
+def list_versions(models: ModelService, name: str, *, limit: int = 50) -> list[VersionLine]:
     """The newest versions of a model, newest first.
 
     Raises:
         NotFound: there is no such model.
     """
-    with stores.ledger.read() as tx:
-        model = find_model(tx, stores.project, name)
-        held = [(move.number, move.alias) for move in tx.models.aliases(model.id)]
-        return [
-            VersionLine(
-                number=version.number,
-                aliases=[alias for number, alias in held if number == version.number],
-                created_us=version.created_us,
-                created_by=version.created_by,
-                run=version.run,
-                unsafe=version.unsafe,
-                message=version.message,
-                package=version.package,
-            )
-            for version in tx.models.versions(model.id, limit=min(limit, _MOST_VERSIONS)).items
-            if not version.deleted_us
-        ]
+    held = [(move.number, move.alias) for move in models.aliases(name)]
+    return [
+        VersionLine(
+            number=version.number,
+            aliases=[alias for number, alias in held if number == version.number],
+            created_us=version.created_us,
+            created_by=version.created_by,
+            run=version.run,
+            unsafe=version.unsafe,
+            message=version.message,
+            package=version.package,
+        )
+        for version in models.versions(name, limit=min(limit, _MOST_VERSIONS)).items
+        if not version.deleted_us
+    ]
 
 
-def overview_of(stores: Stores, models: LedgerModels, aliases: LedgerAliases, reference: str) -> VersionOverview:
+def overview_of(project: Services, reference: str) -> VersionOverview:
     """Everything about one version.
 
     Raises:
         NotFound: there is no such version.
         Corrupt: its package or a report about it cannot be read.
     """
-    version = models.resolve(reference)
-    with stores.ledger.read() as tx:
-        approvals = approvals_of(tx, stores.project, version)
-        held = [move.alias for move in tx.models.aliases(version.model) if move.version == version.id]
-        events = tx.events.list(stores.project, subject=node("model", version.id), kind="alias").items
-    judgements = []
-    for event in events:
-        if event.kind not in (MOVED, REFUSED):
-            continue
-        digest = Digest(str(event.facts.get("report", "")))
-        judgements.append(
-            Judgement(
-                alias=str(event.facts.get("alias", "")),
-                moved=event.kind == MOVED,
-                rollback=bool(event.facts.get("rollback", False)),
-                at_us=event.at_us,
-                actor=event.actor,
-                reason=str(event.facts.get("reason", "")),
-                report=aliases.report(digest) if digest else None,
-            )
-        )
+    version = project.models.resolve(reference)
+    told = project.events.list(subject=node("model", version.id), kind="alias").items
     return VersionOverview(
         version=version,
-        package=models.package(version),
-        aliases=held,
-        approvals=approvals,
-        judgements=judgements,
-        certificates=certificates_of(stores, version.run) if version.run else [],
+        package=load_package(project.objects, version.package),
+        aliases=[move.alias for move in project.models.aliases(version.name) if move.version == version.id],
+        approvals=project.models.approvals(version),
+        judgements=[_judgement(project, event) for event in told if event.kind in (MOVED, REFUSED)],
+        certificates=certificates_of(project.events, project.objects, version.run) if version.run else [],
+    )
+
+
+def _judgement(project: Services, event: Event) -> Judgement:
+    digest = Digest(str(event.facts.get("report", "")))
+    return Judgement(
+        alias=str(event.facts.get("alias", "")),
+        moved=event.kind == MOVED,
+        rollback=bool(event.facts.get("rollback", False)),
+        at_us=event.at_us,
+        actor=event.actor,
+        reason=str(event.facts.get("reason", "")),
+        report=project.aliases.report(digest) if digest else None,
     )

@@ -16,15 +16,29 @@ from clew import __version__
 from clew.core.errors import ClewError
 from clew.server.accounts import accounts_router
 from clew.server.caller import guard
+from clew.server.datasets import datasets_router
 from clew.server.errors import answer_defect, answer_error, answer_http
+from clew.server.events import events_router
 from clew.server.host import Host
+from clew.server.lineage import lineage_router
+from clew.server.models import models_router
 from clew.server.objects import objects_router
 from clew.server.projects import projects_router
 from clew.server.runs import runs_router
+from clew.server.steps import steps_router
 
 __all__ = ["make_app"]
 
 _PREFIX = "/api/v1"
+_IN_PROJECT = [
+    runs_router,
+    steps_router,
+    datasets_router,
+    models_router,
+    lineage_router,
+    events_router,
+    objects_router,
+]
 _THREADS = 16
 _MOST_BODY_BYTES = 10 << 20
 
@@ -52,7 +66,7 @@ def make_app(host: Host) -> Litestar:
     Args:
         host: the projects that it serves.
     """
-    in_project = Router("/projects/{project:str}", route_handlers=[runs_router, objects_router])
+    in_project = Router("/projects/{project:str}", route_handlers=_IN_PROJECT)
     native = Router(_PREFIX, route_handlers=[projects_router, accounts_router, in_project], guards=[guard])
     handlers: dict[Any, Any] = {
         ClewError: answer_error,

@@ -11,6 +11,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.types.project import Project
 from clew.server.app import make_app
 from clew.server.host import Host
+from clew.settings import SETTINGS_FILE, Settings, read_settings
 from clew.store.objects.local import LocalObjects
 from clew.workspace import Workspace, open_workspace
 
@@ -32,6 +33,11 @@ def host_of(workspace: Workspace, *, open: bool = False) -> Host:
             return stores.objects
         return LocalObjects(workspace.folder / "projects" / project.id / "objects", clock=stores.clock)
 
+    def settings_of(project: Project) -> Settings:
+        if project.id == stores.project:
+            return workspace.settings
+        return read_settings(workspace.folder / "projects" / project.id / SETTINGS_FILE, {})
+
     return Host(
         ledger=stores.ledger,
         objects_of=objects_of,
@@ -39,6 +45,7 @@ def host_of(workspace: Workspace, *, open: bool = False) -> Host:
         ids=stores.ids,
         folder=workspace.folder,
         open=open,
+        settings_of=settings_of,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clew.core.clock import Clock
 from clew.core.contracts.ledger import Ledger
@@ -12,6 +13,10 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.stores import Stores
 from clew.core.ids import IdSource
 from clew.core.types.project import Project
+from clew.settings import Settings
+
+if TYPE_CHECKING:
+    from clew.server.feed import Feed
 
 __all__ = ["Host"]
 
@@ -26,6 +31,7 @@ class Host:
             project is of no use.
         folder: for what is neither rows nor bytes.
         open: whether callers need not say who they are; on loopback only.
+        settings_of: what a project declares: its gate and its policy.
     """
 
     ledger: Ledger
@@ -34,7 +40,9 @@ class Host:
     ids: IdSource
     folder: Path
     open: bool = False
+    settings_of: Callable[[Project], Settings] = lambda _: Settings()
     _objects: dict[str, Objects] = field(default_factory=dict)
+    _feeds: dict[str, Feed] = field(default_factory=dict)
 
     def project(self, name: str) -> Project:
         """A project by name.
@@ -44,6 +52,15 @@ class Host:
         """
         with self.ledger.read() as tx:
             return tx.projects.get(name)
+
+    def feed(self, stores: Stores) -> Feed:
+        """The events of a project as they come, shared by all that listen to them in this process."""
+        from clew.server.feed import Feed
+
+        found = self._feeds.get(stores.project)
+        if found is None:
+            found = self._feeds[stores.project] = Feed(stores)
+        return found
 
     def stores(self, project: Project, *, actor: str) -> Stores:
         """The stores of a project, for what `actor` does."""

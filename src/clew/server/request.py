@@ -14,9 +14,11 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid, NotFound
 from clew.server.caller import Caller
 from clew.server.host import Host
+from clew.settings import Settings
 
-__all__ = ["MESSAGEPACK", "AnyRequest", "in_thread", "packed", "stores_of"]
+__all__ = ["MESSAGEPACK", "AnyRequest", "checked_limit", "in_thread", "packed", "settings_of", "stores_of"]
 
+_MOST = 10_000
 AnyRequest = Request[Any, Any, Any]
 MESSAGEPACK = "application/vnd.msgpack"
 P = ParamSpec("P")
@@ -30,6 +32,26 @@ def stores_of(request: AnyRequest) -> Stores:
     if caller.project is None:
         raise NotFound("project", request.url.path)
     return host.stores(caller.project, actor=caller.user.name)
+
+
+def settings_of(request: AnyRequest) -> Settings:
+    """What the project that the path names has declared."""
+    host: Host = request.app.state.host
+    caller: Caller = request.scope["user"]
+    if caller.project is None:
+        raise NotFound("project", request.url.path)
+    return host.settings_of(caller.project)
+
+
+def checked_limit(limit: int) -> int:
+    """The limit of a list itself.
+
+    Raises:
+        Invalid: it is none that is answered.
+    """
+    if not 1 <= limit <= _MOST:
+        raise Invalid(f"limit = {limit} is not within 1 and {_MOST:,}", hint="ask for pages with `after`")
+    return limit
 
 
 def packed(decoder: msgspec.msgpack.Decoder[T], body: bytes) -> T:

@@ -12,7 +12,7 @@ from clew.core.types.edge import Role
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import SeriesBlock
 from clew.policy.access import Action
-from clew.server.request import MESSAGEPACK, AnyRequest, in_thread, packed, stores_of
+from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, in_thread, packed, stores_of
 from clew.tracking.runs import LedgerRuns
 
 __all__ = ["runs_router"]
@@ -76,10 +76,14 @@ def create_run(request: AnyRequest, data: JSONBody[NewRun]) -> Run:
 
 @get("/runs", opt=_READ, sync_to_thread=True)
 def list_runs(
-    request: AnyRequest, experiment: FromQuery[str] = "", limit: FromQuery[int] = 100, after: FromQuery[str] = ""
+    request: AnyRequest,
+    experiment: FromQuery[str] = "",
+    parent: FromQuery[str] = "",
+    limit: FromQuery[int] = 100,
+    after: FromQuery[str] = "",
 ) -> Page[Run]:
-    """Runs, newest first."""
-    return _runs(request).list(experiment=experiment, limit=limit, after=after)
+    """Runs, newest first; of one experiment, or those that a run started, where one is given."""
+    return _runs(request).list(experiment=experiment, parent=parent, limit=checked_limit(limit), after=after)
 
 
 @get("/runs/{run:str}", opt=_READ, sync_to_thread=True)

@@ -30,6 +30,7 @@ from clew.settings.sections import (
     ProjectSettings,
     PromotionSettings,
     RetrainSettings,
+    ServerSettings,
     StorageSettings,
 )
 
@@ -38,6 +39,7 @@ __all__ = ["TABLES", "render_reference"]
 TABLES: list[tuple[str, type[msgspec.Struct], str]] = [
     ("[project]", ProjectSettings, ""),
     ("[storage]", StorageSettings, "See [how to use PostgreSQL](../how-to/postgresql.md)."),
+    ("[server]", ServerSettings, "See [a server for a team](../how-to/server.md)."),
     ("[policy]", PolicySettings, ""),
     ("[audit]", AuditSettings, "See [how to audit](../how-to/audit.md)."),
     ("[checks.DATASET]", Checks, "See [data checks](../design/checks.md) for their exact meaning."),
@@ -92,7 +94,9 @@ and the key. `DATASET`, `MODEL` and `ENDPOINT` stand for names.
 _ENVIRONMENT = """\
 These variables stand above the file; an empty one sets nothing. `CLEW_ACTOR` says who acts, as events and approvals
 name it; by default that is the name of the user. `CLEW_SIGNING_KEY` names the file of the key that certificates are
-signed with; by default it is `clew/keys/signing.pem` below the user's configuration, made when it is first needed."""
+signed with; by default it is `clew/keys/signing.pem` below the user's configuration, made when it is first needed.
+`CLEW_TOKEN` is what a server is shown; by default it is what `clew login` keeps in `clew/credentials.json` below the
+user's configuration."""
 
 _WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 

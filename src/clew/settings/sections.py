@@ -28,6 +28,7 @@ __all__ = [
     "PromotionSettings",
     "RetrainSettings",
     "SQLITE",
+    "ServerSettings",
     "StorageSettings",
     "Trigger",
     "Window",
@@ -82,6 +83,22 @@ class StorageSettings(Section, frozen=True, kw_only=True):
         """Whether the address holds one."""
         address = urlsplit(self.ledger)
         return bool(address.password) or "password" in parse_qs(address.query)
+
+
+class ServerSettings(Section, frozen=True, kw_only=True):
+    """Where the project is, when it is not in this folder."""
+
+    url: Annotated[
+        str,
+        _says(
+            description="A project on a server, as `https://HOST/projects/NAME`; this folder then holds journals and "
+            "caches only. Without `/projects/NAME` it is the project of this name. Default: this folder."
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise Invalid(f"url = {self.url!r} is no address of a server", hint="https://HOST/projects/NAME")
 
 
 class PolicySettings(Section, frozen=True, kw_only=True):

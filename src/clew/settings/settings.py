@@ -16,6 +16,7 @@ from clew.settings.sections import (
     PolicySettings,
     ProjectSettings,
     RetrainSettings,
+    ServerSettings,
     StorageSettings,
 )
 
@@ -31,6 +32,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 
     project: Annotated[ProjectSettings, _says(description="Which project this folder is.")] = ProjectSettings()
     storage: Annotated[StorageSettings, _says(description="Where rows are kept.")] = StorageSettings()
+    server: Annotated[ServerSettings, _says(description="The server that has the project, if one has.")] = (
+        ServerSettings()
+    )
     policy: Annotated[PolicySettings, _says(description="What this project allows.")] = PolicySettings()
     audit: Annotated[AuditSettings, _says(description="Where checkpoints of the chain of events go.")] = AuditSettings()
     checks: Annotated[dict[str, Checks], _says(description="What must hold for the rows of a dataset.")] = {}

@@ -221,8 +221,7 @@ class Life:
         def promote(version: str, *, reason: str, trial: Interval | None = None) -> None:
             with self.stores.ledger.read() as tx:
                 reference = tx.models.version(version).reference
-            where = (self.stores, settings, self.workspace.aliases)
-            promote_version(*where, reference, "champion", reason=reason, trial=trial)
+            promote_version(self.workspace.services, settings, reference, "champion", reason=reason, trial=trial)
 
         def ask(reason: Reason) -> bool:
             self.asked.append(reason)

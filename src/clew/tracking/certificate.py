@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from clew.core.contracts.stores import Stores
+from clew.core.contracts.objects import Objects
+from clew.core.contracts.services import EventService
 from clew.core.errors import Corrupt, Invalid
 from clew.core.ids import Digest
 from clew.core.types.edge import node
@@ -101,13 +102,12 @@ def read_certificate(data: bytes) -> Certificate:
     return Certificate(statement=statement, key=found.key, fingerprint=fingerprint(found.key))
 
 
-def certificates_of(stores: Stores, run: str) -> list[Certificate]:
+def certificates_of(events: EventService, objects: Objects, run: str) -> list[Certificate]:
     """The certificates of a run, newest first.
 
     Raises:
         Corrupt: one of them is not what was signed.
     """
-    with stores.ledger.read() as tx:
-        told = tx.events.list(stores.project, subject=node("run", run), kind="run.reproduced").items
+    told = events.list(subject=node("run", run), kind="run.reproduced").items
     digests = [Digest(str(event.facts["certificate"])) for event in told if event.facts.get("certificate")]
-    return [read_certificate(stores.objects.get(digest)) for digest in digests]
+    return [read_certificate(objects.get(digest)) for digest in digests]

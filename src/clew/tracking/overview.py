@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from clew.core.contracts.ledger import Transaction
-from clew.core.contracts.stores import Stores
-from clew.core.errors import NotFound
-from clew.core.types.edge import Edge, Node, Role, node
+from clew.core.contracts.services import Services
+from clew.core.types.edge import Role, node
 from clew.core.types.run import Artifact, Run
 from clew.core.types.series import Series
 from clew.core.types.step import StepRun
@@ -38,34 +36,20 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     certificates: list[Certificate] = []
 
 
-def overview_of(stores: Stores, run: Run) -> Overview:
-    """What the ledger knows of a run."""
+def overview_of(project: Services, run: Run) -> Overview:
+    """What a project knows of a run."""
     mine = node("run", run.id)
-    certificates = certificates_of(stores, run.id)
-    with stores.ledger.read() as tx:
-        up, down = tx.edges.up(mine, depth=1), tx.edges.down(mine, depth=1)
-        return Overview(
-            run=run,
-            experiment=tx.experiments.get(run.experiment).name,
-            metrics=tx.series.summaries([run.id]),
-            artifacts=tx.artifacts.list(run.id),
-            inputs=[_link(tx, edge, edge.source) for edge in up],
-            outputs=[_link(tx, edge, edge.target) for edge in down],
-            steps=tx.steps.of_run(run.id),
-            children=tx.runs.list(stores.project, parent=run.id).items,
-            certificates=certificates,
-        )
-
-
-def _link(tx: Transaction, edge: Edge, other: Node) -> Link:
-    return Link(node=other, role=edge.role, reference=_reference(tx, other))
-
-
-def _reference(tx: Transaction, other: Node) -> str:
-    kind, _, name = other.partition(":")
-    try:
-        if kind == "data":
-            return tx.datasets.version(name).reference
-        return tx.models.version(name).reference if kind == "model" else ""
-    except NotFound:
-        return ""
+    up, down = project.lineage.up(mine, depth=1), project.lineage.down(mine, depth=1)
+    named = project.lineage.references([edge.source for edge in up] + [edge.target for edge in down])
+    experiments = {experiment.id: experiment.name for experiment in project.runs.experiments()}
+    return Overview(
+        run=run,
+        experiment=experiments[run.experiment],
+        metrics=project.runs.summaries([run.id]),
+        artifacts=project.runs.artifacts(run.id),
+        inputs=[Link(node=edge.source, role=edge.role, reference=named.get(edge.source, "")) for edge in up],
+        outputs=[Link(node=edge.target, role=edge.role, reference=named.get(edge.target, "")) for edge in down],
+        steps=project.steps.of_run(run.id),
+        children=project.runs.list(parent=run.id).items,
+        certificates=certificates_of(project.events, project.objects, run.id),
+    )

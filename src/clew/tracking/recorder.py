@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clew.core.clock import Clock
 from clew.core.contracts.objects import Objects
-from clew.core.contracts.services import RunService
+from clew.core.contracts.services import RunService, Services
 from clew.core.contracts.stores import Stores
 from clew.core.ids import IdSource
 from clew.tracking.runs import LedgerRuns
@@ -41,4 +41,17 @@ class Recorder:
             project=stores.project,
             actor=stores.actor,
             folder=stores.folder,
+        )
+
+    @classmethod
+    def over(cls, project: Services) -> Recorder:
+        """The recorder of a project, wherever it is."""
+        return cls(
+            runs=project.runs,
+            objects=project.objects,
+            clock=project.clock,
+            ids=project.ids,
+            project=project.project,
+            actor=project.actor,
+            folder=project.folder,
         )

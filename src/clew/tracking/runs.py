@@ -15,6 +15,7 @@ from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Series, SeriesBlock
 from clew.store.account import account_of_run, series_digests
+from clew.store.owner import check_mine
 
 __all__ = ["LedgerRuns"]
 
@@ -110,6 +111,7 @@ class LedgerRuns:
         edge = _edge(run, node, role, self._stores.clock.now_us())
         with self._stores.ledger.write(Durability.KILL, within=f"run:{run}") as tx:
             active = self._mine(tx, run)
+            check_mine(tx, self._stores.project, [node])
             near = tx.edges.down(edge.source, depth=1) if role is Role.OUTPUT else tx.edges.up(edge.target, depth=1)
             if any((e.source, e.target, e.role) == (edge.source, edge.target, role) for e in near):
                 return
@@ -151,11 +153,13 @@ class LedgerRuns:
         with self._stores.ledger.read() as tx:
             return tx.experiments.list(self._stores.project)
 
-    def list(self, *, experiment: str = "", limit: int = 100, after: str = "") -> Page[Run]:
-        """Runs, newest first."""
+    def list(self, *, experiment: str = "", parent: str = "", limit: int = 100, after: str = "") -> Page[Run]:
+        """Runs, newest first; of one experiment, or those that a run started, where one is given."""
         with self._stores.ledger.read() as tx:
             only = self._known(tx, experiment).id if experiment else ""
-            return tx.runs.list(self._stores.project, experiment=only, limit=limit, after=checked_after(after))
+            return tx.runs.list(
+                self._stores.project, experiment=only, parent=parent, limit=limit, after=checked_after(after)
+            )
 
     def _account_late(self, tx: Transaction, blocks: Sequence[SeriesBlock], ended: Sequence[str]) -> None:
         """Say anew what the series of runs that have ended hold: these blocks came behind their last event."""

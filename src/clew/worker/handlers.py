@@ -76,9 +76,8 @@ class _Jobs:
             with workspace.stores.ledger.read() as tx:
                 reference = tx.models.version(version).reference
             promote_version(
-                workspace.stores,
+                workspace.services,
                 workspace.settings,
-                workspace.aliases,
                 reference,
                 monitor.endpoint.alias,
                 reason=reason,

@@ -7,17 +7,32 @@ Capabilities implement them in place over `Stores`; over HTTP, a client implemen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
-from clew.core.ids import Digest
+from clew.core.clock import Clock
+from clew.core.contracts.objects import Objects
+from clew.core.ids import Digest, IdSource
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
-from clew.core.types.edge import Node, Role
+from clew.core.types.edge import Edge, Node, Role
+from clew.core.types.event import Event
+from clew.core.types.gate import Approval, Findings, GateReport
+from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 
-__all__ = ["DatasetService", "RunService", "StepService"]
+__all__ = [
+    "AliasService",
+    "DatasetService",
+    "EventService",
+    "LineageService",
+    "ModelService",
+    "RunService",
+    "Services",
+    "StepService",
+]
 
 
 class RunService(Protocol):
@@ -84,8 +99,8 @@ class RunService(Protocol):
         """All experiments, by name."""
         ...
 
-    def list(self, *, experiment: str = "", limit: int = 100, after: str = "") -> Page[Run]:
-        """Runs, newest first."""
+    def list(self, *, experiment: str = "", parent: str = "", limit: int = 100, after: str = "") -> Page[Run]:
+        """Runs, newest first; of one experiment, or those that a run started, where one is given."""
         ...
 
 
@@ -124,7 +139,143 @@ class DatasetService(Protocol):
         """The version that `name@selector` means; `name` alone is `name@latest`."""
         ...
 
+    def version(self, id: str) -> DatasetVersion:
+        """A version by its id."""
+        ...
+
     def versions(self, name: str, *, limit: int = 100, after: str = "") -> Page[DatasetVersion]: ...
     def list(self) -> list[Dataset]:
         """All datasets, by name."""
         ...
+
+
+class ModelService(Protocol):
+    """Models, their versions, and who stands for them. Packages travel as objects; nothing here reads a model."""
+
+    def register(self, name: str, package: Digest, *, message: str = "") -> ModelVersion:
+        """Make a stored package the next version of a model, which is made when it is new. Survives *power*.
+
+        The newest version is returned instead when it is this very package.
+        """
+        ...
+
+    def approve(self, reference: str, *, note: str = "") -> Approval:
+        """Stand for a version, for exactly its package."""
+        ...
+
+    def approvals(self, version: ModelVersion) -> list[Approval]:
+        """Who stands for a version, the newest first."""
+        ...
+
+    def find(self, name: str) -> Model | None: ...
+    def resolve(self, reference: str) -> ModelVersion:
+        """The version that `name@selector` means; `name` alone is `name@latest`."""
+        ...
+
+    def version(self, id: str) -> ModelVersion:
+        """A version by its id."""
+        ...
+
+    def versions(self, name: str, *, limit: int = 100, after: str = "") -> Page[ModelVersion]: ...
+    def aliases(self, name: str) -> list[Alias]:
+        """The move that holds for each alias of a model, by alias."""
+        ...
+
+    def list(self) -> list[Model]:
+        """All models, by name."""
+        ...
+
+
+class AliasService(Protocol):
+    """Names that move over versions, through the gate, which judges where the ledger is."""
+
+    def judge(self, reference: str, alias: str, findings: Findings | None = None) -> GateReport:
+        """What the gate says of giving a name to a version; nothing is stored and nothing moves."""
+        ...
+
+    def promote(
+        self,
+        reference: str,
+        alias: str,
+        *,
+        reason: str = "",
+        expected: int | None = None,
+        findings: Findings | None = None,
+    ) -> Alias:
+        """Give a name to a version, if the gate lets it: `GateRefused` otherwise. Survives *power*.
+
+        `expected` is the number of the version that the caller believes to hold the name (0: nobody does); `Conflict`
+        when it does not.
+        """
+        ...
+
+    def rollback(self, name: str, alias: str, *, reason: str = "", expected: int | None = None) -> Alias:
+        """Give a name back to the version that held it before. Survives *power*."""
+        ...
+
+    def moves(self, name: str, alias: str) -> list[Alias]:
+        """Every move of one alias, oldest first."""
+        ...
+
+    def report(self, digest: Digest) -> GateReport:
+        """A stored report."""
+        ...
+
+
+class EventService(Protocol):
+    """What changed."""
+
+    def list(self, *, kind: str = "", subject: str = "", limit: int = 100, after: str = "") -> Page[Event]:
+        """Events, newest first; `kind` is a whole kind or its noun."""
+        ...
+
+    def positions(self, ids: Sequence[str]) -> dict[str, int]:
+        """The places of events in the chain, by id; those that are not sealed yet are left out."""
+        ...
+
+
+class LineageService(Protocol):
+    """What flowed into what."""
+
+    def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
+        """Every edge on the way back from a node, nearest first."""
+        ...
+
+    def down(self, start: Node, *, depth: int = 64) -> list[Edge]:
+        """Every edge on the way forward from a node, nearest first."""
+        ...
+
+    def references(self, nodes: Sequence[Node]) -> dict[Node, str]:
+        """`name@number` of the versions among some nodes; what has no reference is left out."""
+        ...
+
+
+class Services(Protocol):
+    """A project, wherever it is: its services and objects, where time, ids and names come from, and a local folder."""
+
+    @property
+    def runs(self) -> RunService: ...
+    @property
+    def steps(self) -> StepService: ...
+    @property
+    def datasets(self) -> DatasetService: ...
+    @property
+    def models(self) -> ModelService: ...
+    @property
+    def aliases(self) -> AliasService: ...
+    @property
+    def events(self) -> EventService: ...
+    @property
+    def lineage(self) -> LineageService: ...
+    @property
+    def objects(self) -> Objects: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ids(self) -> IdSource: ...
+    @property
+    def project(self) -> str: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...

@@ -17,7 +17,17 @@ from clew.core.types.interval import Interval
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import Package
 
-__all__ = ["Approval", "DataEvidence", "Evidence", "GateCheck", "GateReport", "Verdict", "seal_report", "verdict_of"]
+__all__ = [
+    "Approval",
+    "DataEvidence",
+    "Evidence",
+    "Findings",
+    "GateCheck",
+    "GateReport",
+    "Verdict",
+    "seal_report",
+    "verdict_of",
+]
 
 
 class Verdict(StrEnum):
@@ -57,6 +67,22 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     evaluation: Evaluation | None = None
     data: list[DataEvidence] = []
     approvals: list[Approval] = []
+    trial: Interval | None = None
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known beyond the packages, because it was measured later.
+
+    Args:
+        evaluation: what the candidate is worth, in place of the evaluation in its package.
+        champion: the same of the version that holds the alias.
+        data: what the checks of the candidate's data found; when None, its datasets are named without a report.
+        trial: the difference of cost per decision of a trial in shadow, candidate minus champion.
+    """
+
+    evaluation: Evaluation | None = None
+    champion: Evaluation | None = None
+    data: tuple[DataEvidence, ...] | None = None
     trial: Interval | None = None
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from clew.audit.events import LedgerEvents
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import NotFound
@@ -155,7 +156,7 @@ def run_origin(stores: Stores, run: Run, edges: list[Edge]) -> RunOrigin:
         hardware=hardware,
         threads={**threads.asked, **threads.effective} if threads is not None else {},
         seeds=_seeds(stores, run),
-        certificates=certificates_of(stores, run.id),
+        certificates=certificates_of(LedgerEvents(stores), stores.objects, run.id),
     )
 
 
