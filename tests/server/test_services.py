@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from clew.client.objects import HttpObjects
+from clew.client.project import HttpProject
 from clew.client.runs import HttpRuns
+from clew.core.clock import SystemClock
 from clew.core.contracts.objects import Objects
-from clew.core.contracts.services import RunService
+from clew.core.contracts.services import RunService, Services
+from clew.core.ids import Ids
 from clew.testing.objects import ObjectsContract
 from clew.testing.runs import RunServiceContract
+from clew.testing.services import ServicesContract
 
 
 class TestRuns(RunServiceContract):
@@ -26,3 +30,11 @@ class TestObjects(ObjectsContract):
     @pytest.fixture
     def objects(self, serve: Callable[..., Any], tmp_path: Path) -> Objects:
         return HttpObjects(serve(open=True).connection())
+
+
+class TestServices(ServicesContract):
+    @pytest.fixture
+    def project(self, serve: Callable[..., Any], tmp_path: Path) -> Services:
+        clock = SystemClock()
+        connection = serve(open=True).connection()
+        return HttpProject(connection, clock=clock, ids=Ids(clock), actor="ann", folder=tmp_path)
