@@ -19,6 +19,7 @@ __all__ = [
     "MissingExtra",
     "NotFound",
     "Unavailable",
+    "Unreadable",
 ]
 
 
@@ -43,6 +44,15 @@ class ClewError(Exception):
 
 class Invalid(ClewError):
     """What the caller gave cannot be used: a wrong type, a broken file, an option out of range."""
+
+
+class Unreadable(Invalid):
+    """A text in a language of clew cannot be read; `position` is the character at which that shows, from 0."""
+
+    def __init__(self, noun: str, text: str, position: int, what: str, *, hint: str = "") -> None:
+        self.noun, self.text, self.position = noun, text, position
+        arrow = f"\n    {text}\n    {' ' * position}^"
+        super().__init__(f"the {noun} cannot be read at character {position + 1}: {what}{arrow}", hint=hint)
 
 
 class NotFound(ClewError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from clew.core import errors
-from clew.core.errors import ClewError, Exists, NotFound
+from clew.core.errors import ClewError, Exists, NotFound, Unreadable
 
 __all__ = ["Problem", "error_of", "problem_of"]
 
@@ -18,19 +18,24 @@ _CLASSES = {
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong: the stable word of the error's class, one sentence, and what to do next; of a thing that is not
-    there, or is there already, its kind and name."""
+    there, or is there already, its kind and name; of a text that cannot be read, the character where, from 0."""
 
     code: str
     message: str
     hint: str = ""
     kind: str = ""
     name: str = ""
+    position: int | None = None
 
 
 def problem_of(error: ClewError) -> Problem:
     """What is sent of an error."""
     named = (error.kind, error.name) if isinstance(error, NotFound | Exists) else ("", "")
-    return Problem(code=error.code, message=error.what, hint=error.hint, kind=named[0], name=named[1])
+    position = error.position if isinstance(error, Unreadable) else None
+    message = error.what
+    return Problem(
+        code=error.code, message=message, hint=error.hint, kind=named[0], name=named[1], position=position
+    )
 
 
 def error_of(problem: Problem) -> ClewError:
@@ -42,4 +47,6 @@ def error_of(problem: Problem) -> ClewError:
         error.kind, error.name = problem.kind, problem.name
     if isinstance(error, NotFound):
         error.near = []
+    if isinstance(error, Unreadable):
+        error.noun, error.text, error.position = "", "", problem.position or 0
     return error

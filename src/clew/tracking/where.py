@@ -7,33 +7,31 @@ have makes a comparison unknown, and unknown is not true, as in SQL. For users: 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from clew.core.clock import parse_us
-from clew.core.errors import Invalid
-
-__all__ = ["AGGREGATES", "FIELDS", "Field", "Filter", "Value", "fields_of", "matches", "parse_field", "parse_filter"]
-
-Value = str | float | int | bool | None
-AGGREGATES = ("last", "first", "min", "max", "mean", "count")
-FIELDS = (
-    "id",
-    "name",
-    "status",
-    "kind",
-    "experiment",
-    "parent",
-    "commit",
-    "created_by",
-    "created",
-    "ended",
-    "duration",
+from clew.core.errors import Unreadable
+from clew.core.judging import TEXT_OPS, matches
+from clew.core.types.filter import (
+    AGGREGATES,
+    FIELDS,
+    KINDS,
+    Both,
+    Comparison,
+    Field,
+    Filter,
+    Not,
+    Order,
+    Value,
+    fields_of,
 )
-"""What can be asked of every run, besides `metric.…`, `param.…` and `tag.…`. `duration` is in seconds."""
+
+__all__ = ["Field", "Filter", "Value", "fields_of", "matches", "parse_field", "parse_filter", "parse_order"]
 
 _TIMES = ("created", "ended")
-_KINDS = ("metric", "param", "tag")
+_NUMBERS = ("metric", "data", "duration", *_TIMES)
+_COMPARISONS = "= != < <= > >= ~ like ilike contains in (…) is null"
 _DEEPEST = 50
 _LONGEST_NUMBER = 400
 _TOKEN = re.compile(
@@ -47,41 +45,6 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-class Field(NamedTuple):
-    """What a filter asks of a run: `metric`, `auc`, `max`; or a plain field with an empty name."""
-
-    kind: str
-    name: str = ""
-    aggregate: str = ""
-
-    def __str__(self) -> str:
-        return ".".join(part for part in self if part)
-
-
-class Comparison(NamedTuple):
-    """`field op value`; `is` asks for None, `~` whether a text contains another."""
-
-    field: Field
-    op: str
-    values: tuple[Value, ...]
-
-
-class Both(NamedTuple):
-    """`and` and `or`."""
-
-    op: str
-    parts: tuple[Filter, ...]
-
-
-class Not(NamedTuple):
-    """The opposite; unknown stays unknown."""
-
-    part: Filter
-
-
-Filter = Comparison | Both | Not
 
 
 class _Token(NamedTuple):
@@ -115,71 +78,31 @@ def parse_field(text: str) -> Field:
     return field
 
 
-def fields_of(filter: Filter) -> list[Field]:
-    """The fields that a filter asks for, each once."""
-    if isinstance(filter, Comparison):
-        return [filter.field]
-    parts = filter.parts if isinstance(filter, Both) else (filter.part,)
-    return list(dict.fromkeys(field for part in parts for field in fields_of(part)))
+def parse_order(text: str) -> tuple[Order, ...]:
+    """Read an order: fields with commas between them, `-` before one for the greatest first.
 
-
-def matches(filter: Filter, value_of: Callable[[Field], Value]) -> bool | None:
-    """Whether a run passes; None is unknown.
-
-    Args:
-        filter: from `parse_filter`.
-        value_of: the run's value of a field, None where it has none.
+    Raises:
+        Invalid: there is no such field; the error points at the character.
     """
-    if isinstance(filter, Comparison):
-        return _compare(value_of(filter.field), filter)
-    if isinstance(filter, Not):
-        found = matches(filter.part, value_of)
-        return None if found is None else not found
-    decides = filter.op == "or"
-    unknown = False
-    for part in filter.parts:
-        found = matches(part, value_of)
-        if found is decides:
-            return decides
-        unknown = unknown or found is None
-    return None if unknown else not decides
-
-
-def _compare(found: Value, comparison: Comparison) -> bool | None:
-    wanted = comparison.values
-    if comparison.op == "is":
-        return found is None
-    if found is None:
-        return None
-    if comparison.op == "in":
-        return any(_ORDERED["="](found, value) for value in wanted if _comparable(found, value))
-    (value,) = wanted
-    if comparison.op == "~":
-        return str(value).lower() in str(found).lower()
-    if not _comparable(found, value):
-        return True if comparison.op == "!=" else None
-    return _ORDERED[comparison.op](found, value)
-
-
-_ORDERED: Mapping[str, Callable[[Value, Value], bool]] = {
-    "=": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,  # type: ignore[operator]
-    "<=": lambda a, b: a <= b,  # type: ignore[operator]
-    ">": lambda a, b: a > b,  # type: ignore[operator]
-    ">=": lambda a, b: a >= b,  # type: ignore[operator]
-}
-
-
-def _comparable(a: Value, b: Value) -> bool:
-    return isinstance(a, str) == isinstance(b, str) and b is not None
+    orders, at = [], 0
+    for word in text.split(","):
+        bare = word.strip()
+        if bare:
+            start = at + word.index(bare)
+            sign = bare.startswith("-")
+            reader = _Reader(bare[sign:], 0, whole=text, offset=start + sign, what="order")
+            orders.append(Order(reader.field(), sign))
+            reader.expect_end()
+        at += len(word) + 1
+    return tuple(orders)
 
 
 class _Reader:
     """Goes through the tokens once."""
 
-    def __init__(self, text: str, now_us: int) -> None:
+    def __init__(self, text: str, now_us: int, *, whole: str = "", offset: int = 0, what: str = "filter") -> None:
         self.text, self.now_us = text, now_us
+        self.shown, self.offset, self.what = whole or text, offset, what
         self.tokens = self._tokens()
         self.at = 0
 
@@ -196,9 +119,8 @@ class _Reader:
             at = found.end()
         return [*tokens, _Token("end", "", end)]
 
-    def error(self, what: str, at: int, *, hint: str = "") -> Invalid:
-        arrow = f"\n    {self.text}\n    {' ' * at}^"
-        return Invalid(f"the filter cannot be read at character {at + 1}: {what}{arrow}", hint=hint)
+    def error(self, what: str, at: int, *, hint: str = "") -> Unreadable:
+        return Unreadable(self.what, self.shown, at + self.offset, what, hint=hint)
 
     @property
     def next(self) -> _Token:
@@ -260,25 +182,43 @@ class _Reader:
         if self.takes("in"):
             listed = Comparison(field, "in", self.values(field))
             return Not(listed) if negated else listed
+        found = self.texts(field)
+        if found is not None:
+            return Not(found) if negated else found
         if negated or self.next.kind != "op":
-            raise self.error("a comparison is expected here", self.next.at, hint="= != < <= > >= ~ in (…) is null")
+            raise self.error("a comparison is expected here", self.next.at, hint=_COMPARISONS)
         op = self.take().text
         return Comparison(field, "=" if op == "==" else op, (self.value(field),))
+
+    def texts(self, field: Field) -> Comparison | None:
+        """A comparison of texts, if that is what follows."""
+        word = self.next
+        op = word.text.lower()
+        if op not in TEXT_OPS:
+            return None
+        self.take()
+        if field.kind in _NUMBERS:
+            raise self.error(f"{field} is a number, and {op!r} is for texts", word.at)
+        value = self.next
+        found = self.value(field)
+        if not isinstance(found, str):
+            raise self.error(f"a text is expected behind {op!r}", value.at, hint=f"{op} '{value.text}'")
+        return Comparison(field, op, (found,))
 
     def field(self) -> Field:
         token = self.next
         if token.kind != "word":
-            hint = "metric.NAME, param.NAME, tag.NAME, or one of: " + ", ".join(FIELDS)
+            hint = "metric.NAME, param.NAME, tag.NAME, data.NAME, or one of: " + ", ".join(FIELDS)
             raise self.error("a field is expected here", token.at, hint=hint)
         self.take()
         kind, dot, rest = token.text.partition(".")
         if not dot and kind in FIELDS:
             return Field(kind)
-        if kind not in _KINDS or not rest:
+        if kind not in KINDS or not rest:
             raise self.error(
                 f"there is no field {token.text!r}",
                 token.at,
-                hint="metric.NAME, param.NAME, tag.NAME, or one of: " + ", ".join(FIELDS),
+                hint="metric.NAME, param.NAME, tag.NAME, data.NAME, or one of: " + ", ".join(FIELDS),
             )
         name, dot, aggregate = rest.rpartition(".")
         if kind == "metric" and dot and aggregate in AGGREGATES:
@@ -301,8 +241,9 @@ class _Reader:
         value = self.literal(token)
         if field.kind in _TIMES:
             return self.time(value, token.at)
-        if field.kind == "metric" and isinstance(value, str):
-            raise self.error("a metric is a number", token.at)
+        if field.kind in ("metric", "data") and isinstance(value, str):
+            what = "a metric" if field.kind == "metric" else "a version of a dataset"
+            raise self.error(f"{what} is a number", token.at)
         return value
 
     def literal(self, token: _Token) -> Value:

@@ -15,12 +15,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from clew.core.ids import Digest
+from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.account import Member, Token, User
 from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
 from clew.core.types.edge import Edge, Node
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
 from clew.core.types.event import ChainTail, Event, SealedEvent
+from clew.core.types.filter import Search
 from clew.core.types.job import Job, JobState
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import Alias, Model, ModelVersion
@@ -214,6 +216,13 @@ class Runs(Protocol):
         after: str = "",
     ) -> Page[Run]:
         """Runs outside of the trash; `deleted` asks for those in it, None for both."""
+        ...
+
+    def search(self, project: str, search: Search) -> Page[FoundRun]:
+        """Runs that pass a filter, in an order, the newest first among equals: docs/design/search.md.
+
+        `Invalid` when `after` is no cursor of this order.
+        """
         ...
 
     def count(self, project: str) -> int: ...

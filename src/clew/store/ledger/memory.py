@@ -15,12 +15,14 @@ import msgspec
 from clew.core.contracts.ledger import Durability
 from clew.core.errors import Conflict, Exists, Invalid, NotFound
 from clew.core.ids import Digest
+from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.account import Member, Token, User
 from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
-from clew.core.types.edge import Edge, Node
+from clew.core.types.edge import Edge, Node, Role
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
 from clew.core.types.event import ChainTail, Event, SealedEvent, chain_hash
+from clew.core.types.filter import Search
 from clew.core.types.job import Job, JobState
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import Alias, Model, ModelVersion
@@ -31,6 +33,7 @@ from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 from clew.store.ledger.memory_accounts import MemoryAccounts
 from clew.store.ledger.memory_logged import MemoryLoggedModels, MemoryRunInputs
+from clew.store.ledger.memory_search import search_all
 
 __all__ = ["MemoryLedger"]
 
@@ -264,7 +267,7 @@ class MemoryRuns:
     """`clew.core.contracts.ledger.Runs`."""
 
     def __init__(self, tables: Tables) -> None:
-        self._rows = tables.runs
+        self._rows, self._tables = tables.runs, tables
 
     def add(self, run: Run) -> None:
         if run.id in self._rows:
@@ -311,6 +314,28 @@ class MemoryRuns:
             and (not after or run.id < after)
         ]
         return Page(items=found[:limit], next=found[limit - 1].id if len(found) > limit else "")
+
+    def search(self, project: str, search: Search) -> Page[FoundRun]:
+        experiments = {each.id: each.name for each in self._tables.experiments.values()}
+        series = MemorySeriesBlocks(self._tables)
+        found = [
+            FoundRun(
+                run=run,
+                experiment=experiments.get(run.experiment, ""),
+                metrics={each.key: each for each in series.summaries([run.id])},
+                data=self._data(run),
+            )
+            for run in self._newest_first(project)
+            if search.deleted is None or bool(run.deleted_us) is search.deleted
+        ]
+        return search_all(found, search)
+
+    def _data(self, run: Run) -> dict[str, int]:
+        versions = {f"data:{each.id}": each for each in self._tables.dataset_versions.values()}
+        edges = [edge for edge in self._tables.edges.values() if edge.target == f"run:{run.id}"]
+        used = [versions[e.source] for e in edges if e.role is Role.INPUT and e.source in versions]
+        names = {each.dataset: self._tables.datasets[each.dataset].name for each in used}
+        return {names[each.dataset]: each.number for each in sorted(used, key=lambda each: each.number)}
 
     def count(self, project: str) -> int:
         return len(self._newest_first(project))

@@ -19,7 +19,8 @@ from clew.core.errors import ClewError, Corrupt, Unavailable
 from clew.core.types.edge import Node
 from clew.store.ledger.mounts import refuse_network
 from clew.store.ledger.sql.connection import Reading, Row
-from clew.store.ledger.sql.migrate import pending
+from clew.store.ledger.sql.migrate import fill, pending
+from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.transaction import SqlTransaction
 
 __all__ = ["SqliteLedger"]
@@ -30,7 +31,10 @@ _LONGEST_PATH = 500
 
 
 class SqliteConnection:
-    """`clew.store.ledger.sql.connection.Connection` over `sqlite3`."""
+    """`clew.store.ledger.sql.connection.Connection` over `sqlite3`; writers of the file queue, and so count changes."""
+
+    next_change = "(SELECT COALESCE(MAX(change), 0) + 1 FROM search_runs)"
+    changes = "COALESCE(MAX(change), 0) + 1, 9223372036854775807 FROM search_runs"
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
@@ -74,6 +78,7 @@ class SqliteLedger:
         self._lock = threading.Lock()
         self._doubtful = False
         self._open: dict[tuple[int, int], SqliteConnection] = {}
+        self._searches = SearchCache()
         refuse_network(path)
         with self._errors():
             self._migrate(self._connection())
@@ -108,7 +113,10 @@ class SqliteLedger:
                 self._rewrite(connection)
             connection.begin(durability)
             try:
-                yield SqlTransaction(Reading(connection) if durability is None else connection)
+                if durability is None:
+                    yield SqlTransaction(Reading(connection), self._searches)
+                else:  # what it has not committed is kept from the searches of others
+                    yield SqlTransaction(connection, SearchCache())
                 connection.raw.execute("COMMIT")
             except BaseException as error:
                 if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_IOERR:
@@ -172,6 +180,7 @@ class SqliteLedger:
             for number, statements in pending(raw.execute("PRAGMA user_version").fetchone()[0]).items():
                 for statement in statements:
                     raw.execute(statement)
+                fill(number, connection)
                 raw.execute(f"PRAGMA user_version = {number}")
             raw.execute("COMMIT")
         except BaseException:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["PostgresConnection"]
 
 _OLDEST = 130000
+_NEXT = "pg_current_xact_id()::text::bigint"
+_CHANGES = (
+    "pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+)
+"""Changes are numbered by transaction: those below the oldest one under way are all seen, or undone."""
 
 
 class PostgresConnection:
@@ -33,6 +38,7 @@ class PostgresConnection:
 
     def __init__(self, address: Address) -> None:
         self._address = address
+        self.next_change, self.changes = _NEXT, _CHANGES
         self._raw = _connected(address)
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:

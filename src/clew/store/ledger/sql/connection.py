@@ -18,8 +18,16 @@ T = TypeVar("T")
 
 
 class Connection(Protocol):
-    """One connection within one transaction. Placeholders are `?`; rows are tuples."""
+    """One connection within one transaction. Placeholders are `?`; rows are tuples.
 
+    `next_change` is an expression for a number that grows from one change of runs to the next. `changes` gives two: a
+    later reader that looks at changes from the first one on, up to below the second, misses none that is not seen now.
+    """
+
+    @property
+    def next_change(self) -> str: ...
+    @property
+    def changes(self) -> str: ...
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         """All rows of a query."""
         ...
@@ -38,6 +46,7 @@ class Reading:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.next_change, self.changes = connection.next_change, connection.changes
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         return self._connection.rows(sql, params)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from clew.core.types.edge import Edge, Node, Role
 from clew.store.ledger.sql.connection import Connection
+from clew.store.ledger.sql.search_index import SqlSearchIndex
 
 __all__ = ["SqlEdges"]
 
@@ -17,10 +18,12 @@ class SqlEdges:
         self._c = connection
 
     def add(self, edges: Iterable[Edge]) -> None:
+        edges = list(edges)
         self._c.change_many(
             "INSERT INTO edges (source, target, role, run, at_us) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             ((edge.source, edge.target, edge.role, edge.run, edge.at_us) for edge in edges),
         )
+        SqlSearchIndex(self._c).use(edges)
 
     def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
         return self._walk(start, depth, near="target", far="source")

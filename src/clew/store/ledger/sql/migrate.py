@@ -7,8 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from clew.core.errors import Invalid
+from clew.store.ledger.sql.connection import Connection
+from clew.store.ledger.sql.search_fill import fill_search
 
-__all__ = ["migrations", "pending"]
+__all__ = ["fill", "migrations", "pending"]
+
+_FILLS = {5: fill_search}
+"""What SQL alone cannot do behind a migration."""
 
 
 def migrations() -> dict[int, str]:
@@ -39,6 +44,12 @@ def pending(
             hint="upgrade clew: pip install --upgrade clew",
         )
     return {number: _statements(text, spelled or {}) for number, text in known.items() if number > version}
+
+
+def fill(number: int, connection: Connection) -> None:
+    """Do what belongs to a migration besides its statements."""
+    if number in _FILLS:
+        _FILLS[number](connection)
 
 
 def _statements(text: str, spelled: Mapping[str, str]) -> list[str]:

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 import msgspec
 
 from clew.core.errors import Exists, NotFound
+from clew.core.judging import FoundRun
 from clew.core.paging import Page
+from clew.core.types.filter import Search
 from clew.core.types.run import DEFAULT_EXPERIMENT, Artifact, Experiment, Run, RunStatus
 from clew.store.ledger.sql.connection import Connection, Document, Row
+from clew.store.ledger.sql.search import SqlSearch
+from clew.store.ledger.sql.search_cache import SearchCache
+from clew.store.ledger.sql.search_index import SqlSearchIndex
 
 __all__ = ["SqlArtifacts", "SqlExperiments", "SqlRuns"]
 
@@ -80,8 +85,9 @@ def _numbered(row: Row) -> Experiment:
 class SqlRuns:
     """`clew.core.contracts.ledger.Runs`."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._c = connection
+    def __init__(self, connection: Connection, searches: SearchCache) -> None:
+        self._c, self._searches = connection, searches
+        self._index = SqlSearchIndex(connection)
 
     def add(self, run: Run) -> None:
         added = self._c.change(
@@ -91,15 +97,16 @@ class SqlRuns:
         )
         if not added:
             raise Exists("run", run.id)
+        self._index.add(run)
 
     def put(self, run: Run) -> None:
-        changed = self._c.change(
+        before = self.get(run.id)
+        self._index.put(before, run)
+        self._c.change(
             "UPDATE runs SET experiment = ?, name = ?, status = ?, parent = ?, deleted_us = ?, document = ? "
             "WHERE id = ?",
             (run.experiment, run.name, run.status, run.parent, run.deleted_us, _run.text(run), run.id),
         )
-        if not changed:
-            raise NotFound("run", run.id)
 
     def get(self, id: str) -> Run:
         found = _run.one(self._c.rows("SELECT document FROM runs WHERE id = ?", (id,)))
@@ -144,6 +151,9 @@ class SqlRuns:
         sql = f"SELECT document FROM runs WHERE project = ?{where} ORDER BY id DESC LIMIT {int(limit) + 1}"
         runs = _run.all(self._c.rows(sql, (project, *(value for _, value in given))))
         return Page(items=runs[:limit], next=runs[limit - 1].id if len(runs) > limit else "")
+
+    def search(self, project: str, search: Search) -> Page[FoundRun]:
+        return SqlSearch(self._c, self._searches, project, search).page()
 
     def count(self, project: str) -> int:
         return int(self._c.rows("SELECT COUNT(*) FROM runs WHERE project = ?", (project,))[0][0])

@@ -17,6 +17,7 @@ from clew.store.ledger.sql.logged_models import SqlLoggedModels, SqlRunInputs
 from clew.store.ledger.sql.models import SqlModels
 from clew.store.ledger.sql.projects import SqlProjects
 from clew.store.ledger.sql.runs import SqlArtifacts, SqlExperiments, SqlRuns
+from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.series import SqlSeriesBlocks
 from clew.store.ledger.sql.steps import SqlSteps
 
@@ -26,8 +27,8 @@ __all__ = ["SqlTransaction"]
 class SqlTransaction:
     """`clew.core.contracts.ledger.Transaction`; a repository is made when it is first used."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._c = connection
+    def __init__(self, connection: Connection, searches: SearchCache) -> None:
+        self._c, self._searches = connection, searches
 
     @cached_property
     def accounts(self) -> SqlAccounts:
@@ -51,7 +52,7 @@ class SqlTransaction:
 
     @cached_property
     def runs(self) -> SqlRuns:
-        return SqlRuns(self._c)
+        return SqlRuns(self._c, self._searches)
 
     @cached_property
     def series(self) -> SqlSeriesBlocks:

@@ -1,0 +1,194 @@
+"""Answers a search over runs: chooses a plan, judges what it gives, and fetches what is shown. Plans: `search_plan`.
+
+A plan may only leave out runs that cannot be among the answers. Design: docs/design/search.md.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+from clew.core.judging import FoundRun, Key, key_of_token, token_of
+from clew.core.paging import Page
+from clew.core.types.edge import Role
+from clew.core.types.filter import Comparison, Field, Filter, Not, Search, every, fields_of, parts_of
+from clew.core.types.run import Run
+from clew.store.ledger.sql.connection import Connection, Document, Row
+from clew.store.ledger.sql.search_cache import SearchCache
+from clew.store.ledger.sql.search_column import Column
+from clew.store.ledger.sql.search_frame import Frame
+from clew.store.ledger.sql.search_plan import Candidates, rare, walks
+from clew.store.ledger.sql.search_source import fill, renamed, source_of
+from clew.store.ledger.sql.summary import SUMMARY, summary_of
+
+__all__ = ["SqlSearch"]
+
+_EXPERIMENT, _DELETED = Field("experiment"), Field("deleted")
+_MOST_JOINED = 20
+_AT_ONCE = 500
+_run = Document(Run)
+
+
+class SqlSearch:
+    """One search.
+
+    Args:
+        connection: within a transaction.
+        cache: columns of earlier searches.
+        project: whose runs.
+        search: what is asked.
+    """
+
+    def __init__(self, connection: Connection, cache: SearchCache, project: str, search: Search) -> None:
+        self._c, self._cache, self._project = connection, cache, project
+        self._search = search
+        self._filter = every(search.filter, _of_trash(search.deleted))
+        asked = [*(fields_of(self._filter) if self._filter else ()), *(each.field for each in search.order)]
+        self._fields = list(dict.fromkeys(asked))
+        self._keys, self._behind = key_of_token(search.after, search.order)
+
+    def page(self) -> Page[FoundRun]:
+        """The runs that are asked for, and the cursor behind them."""
+        found = self._by_candidates() if not self._warm() else None
+        if found is None:
+            found = self._by_columns()
+        limit = self._search.limit
+        shown = found[:limit]
+        token = token_of(shown[-1][1], self._search.order, shown[-1][0]) if len(found) > limit else ""
+        return Page(items=self._shown([id for id, _ in shown]), next=token)
+
+    def _warm(self) -> bool:
+        if not self._fields or self._plain:
+            return False
+        with self._cache.table(self._project) as table:
+            return table.knows(self._fields)
+
+    @property
+    def _plain(self) -> bool:
+        """Whether the newest runs are asked for, at most of one experiment."""
+        kinds = {_EXPERIMENT, _DELETED}
+        return not self._search.order and set(self._fields) <= kinds and len(parts_of(self._search.filter)) <= 1
+
+    def _by_columns(self) -> list[tuple[str, list[Key]]]:
+        with self._cache.table(self._project) as table:
+            frame = table.frame(self._c, self._fields)
+            return self._answer(self._named(frame), table.place(self._behind) if self._behind else -1)
+
+    def _by_candidates(self) -> list[tuple[str, list[Key]]] | None:
+        """The answer, where few candidates hold it."""
+        if len(self._fields) > _MOST_JOINED:
+            return None
+        wanted = rare(self._c, self._project, parts_of(self._search.filter), self._experiments)
+        if wanted is not None:
+            return self._among(self._rows(wanted))
+        for wanted in walks(self._project, self._search, self._keys, self._behind, self._experiments):
+            rows = self._rows(wanted)
+            whole = len(rows) < wanted.limit
+            if not whole and wanted.value:
+                edge = rows[-1][1]
+                rows = [row for row in rows if row[1] != edge]  # others may have it too
+            found = self._among(rows)
+            if len(found) > self._search.limit or (whole and wanted.complete):
+                return found
+            if whole:
+                return None
+        return None
+
+    def _among(self, rows: list[Row]) -> list[tuple[str, list[Key]]]:
+        import numpy as np
+
+        ids = [row[2] for row in rows]
+        order = sorted(ids)
+        places = {id: at for at, id in enumerate(order)}
+        columns: dict[Field, Column] = {}
+        for number, field in enumerate(self._fields):
+            column = columns[field] = Column(len(rows))
+            start = 3 + 3 * number
+            triples = [row[start : start + 3] for row in rows]
+            fill(column, np.arange(len(rows)), triples, source_of(self._project, field))
+        frame = Frame(ids, np.array([places[id] for id in ids], dtype=np.int64), columns)
+        return self._answer(self._named(frame), bisect.bisect_left(order, self._behind))
+
+    def _rows(self, wanted: Candidates) -> list[Row]:
+        """Candidates in their order: number, what they were found by, id, and three columns for each field."""
+        selected, joins, given = ["w.run", "w.value", "r.run"], [], list(wanted.given)
+        for at, field in enumerate(self._fields):
+            source = source_of(self._project, field)
+            alias = "r" if source.field is None else f"a{at}"
+            selected += [f"{alias}.run", source.number.format(alias), source.text.format(alias)]
+            if source.field is not None:
+                joins.append(f" LEFT JOIN {source.table} {alias} ON {alias}.field = ? AND {alias}.run = w.run")
+                given.append(source.field)
+        sql = (
+            f"SELECT {', '.join(selected)} FROM ({wanted.sql} LIMIT {wanted.limit}) w "
+            f"CROSS JOIN search_runs r{''.join(joins)} WHERE r.number = w.run AND r.project = ?"
+            f"{wanted.outer_order}"
+        )
+        return self._c.rows(sql, (*given, self._project))
+
+    def _answer(self, frame: Frame, place: int) -> list[tuple[str, list[Key]]]:
+        at = frame.passing(self._filter)
+        if self._search.after:
+            at = frame.behind(at, self._search.order, self._keys, place)
+        first = frame.first(at, self._search.order, self._search.limit + 1)
+        return [(frame.ids[each], frame.keys(each, self._search.order)) for each in first]
+
+    def _named(self, frame: Frame) -> Frame:
+        """The same runs with the names of their experiments."""
+        if _EXPERIMENT not in frame.columns:
+            return frame
+        names = {id: name for name, id in self._experiments.items()}
+        column = renamed(frame.columns[_EXPERIMENT], names)
+        return Frame(frame.ids, frame.places, {**frame.columns, _EXPERIMENT: column})
+
+    @cached_property
+    def _experiments(self) -> dict[str, str]:
+        rows = self._c.rows("SELECT name, id FROM experiments WHERE project = ?", (self._project,))
+        return {row[0]: row[1] for row in rows}
+
+    def _shown(self, ids: Sequence[str]) -> list[FoundRun]:
+        names = {id: name for name, id in self._experiments.items()}
+        runs = {run.id: run for run in self._runs(ids)}
+        found = {
+            id: FoundRun(run=runs[id], experiment=names.get(runs[id].experiment, ""), metrics={}, data={})
+            for id in ids
+            if id in runs
+        }
+        keys = self._search.metrics
+        only = "" if keys is None else f" AND key IN ({_marks(keys)})"
+        if keys is None or keys:
+            for row in self._each("SELECT " + SUMMARY + " FROM series WHERE run IN ({0})" + only, ids, keys or ()):
+                found[row[0]].metrics[row[1]] = summary_of(row)
+        for run, name, number in self._each(_DATA, [f"run:{id}" for id in ids], (Role.INPUT,)):
+            data = found[run[4:]].data
+            data[name] = max(int(number), data.get(name, 0))
+        return list(found.values())
+
+    def _runs(self, ids: Sequence[str]) -> Iterator[Run]:
+        for row in self._each("SELECT document FROM runs WHERE id IN ({0})", ids):
+            yield _run.read(row[0])
+
+    def _each(self, sql: str, ids: Sequence[str], more: Iterable[object] = ()) -> Iterator[Row]:
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE]
+            yield from self._c.rows(sql.format(_marks(some)), (*some, *more))
+
+
+_DATA = (
+    "SELECT e.target, d.name, v.number FROM edges e CROSS JOIN dataset_versions v CROSS JOIN datasets d "
+    "WHERE e.target IN ({0}) AND e.role = ? AND e.source LIKE 'data:%' AND v.id = substr(e.source, 6) "
+    "AND d.id = v.dataset"
+)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _of_trash(deleted: bool | None) -> Filter | None:
+    """What runs pass that are in the trash, or are not."""
+    if deleted is None:
+        return None
+    outside = Comparison(_DELETED, "is", (None,))
+    return Not(outside) if deleted else outside

@@ -1,0 +1,192 @@
+"""Columns of all runs, kept in memory between the searches of a process, and brought up to date by each.
+
+Disposable: whatever is odd about it, it is read anew. Not what a search does with columns (`search_frame`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from clew.core.types.filter import Field
+from clew.store.ledger.sql.connection import Connection, Row
+from clew.store.ledger.sql.search_column import Column
+from clew.store.ledger.sql.search_frame import Frame
+from clew.store.ledger.sql.search_source import Source, fill, source_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["SearchCache"]
+
+_MOST_VALUES = 200_000_000 // 13
+"""Of all columns of a project together: a value takes 13 bytes, and a text its own length once."""
+
+
+class SearchCache:
+    """The columns of each project of one ledger, for one process."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._tables: dict[str, _Table] = {}
+
+    @contextmanager
+    def table(self, project: str) -> Iterator[_Table]:
+        """The columns of a project, for one thread at a time."""
+        if self._pid != os.getpid():
+            self._begin()  # a child of a fork: another thread may have held the lock
+        with self._lock:
+            table = self._tables.setdefault(project, _Table(project))
+        with table.lock:
+            yield table
+
+
+class _Table:
+    """All runs of a project, in the order in which they came to be known."""
+
+    def __init__(self, project: str) -> None:
+        self.lock = threading.Lock()
+        self._project = project
+        self._empty()
+
+    def _empty(self) -> None:
+        import numpy as np
+
+        self._known = 0
+        self._ids: list[str] = []
+        self._positions: NDArray[np.int64] = np.full(1024, -1, dtype=np.int64)
+        self._places: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._columns: dict[Field, tuple[Column, int]] = {}
+
+    def knows(self, fields: Iterable[Field]) -> bool:
+        """Whether it has columns of all these fields."""
+        return bool(self._ids) and all(field in self._columns for field in fields)
+
+    def frame(self, connection: Connection, fields: Sequence[Field]) -> Frame:
+        """All runs with these columns, as the ledger is now."""
+        seen, below = map(int, connection.rows(f"SELECT {connection.changes}")[0])
+        since = min([self._known, *(known for field, (_, known) in self._columns.items() if field in fields)])
+        changed = self._changed(connection, since, below)
+        self._add_runs(changed, seen)
+        columns = {field: self._column(connection, field, seen, changed) for field in fields}
+        return Frame(self._ids, self._places, columns)
+
+    def _changed(self, connection: Connection, since: int, below: int) -> list[Row]:
+        """Runs that changed since, as change, number and id, by id. What is said to come later is of another server."""
+        where = f" AND change >= {since} AND change < {below}" if since else ""
+        sql = f"SELECT change, number, run FROM search_runs WHERE project = ?{where} ORDER BY run"
+        return connection.rows(sql, (self._project,))
+
+    def _add_runs(self, changed: list[Row], seen: int) -> None:
+        import numpy as np
+
+        self._known = max(self._known, seen)
+        if not changed:
+            return
+        numbers = np.array([row[1] for row in changed], dtype=np.int64)
+        self._reserve(int(numbers.max()))
+        new = self._positions[numbers] < 0
+        if new.any():
+            added = [changed[at][2] for at in np.flatnonzero(new).tolist()]
+            self._positions[numbers[new]] = np.arange(len(self._ids), len(self._ids) + len(added))
+            self._order(added)
+
+    def _reserve(self, number: int) -> None:
+        import numpy as np
+
+        if number >= len(self._positions):
+            more = np.full(max(number + 1, 2 * len(self._positions)) - len(self._positions), -1, dtype=np.int64)
+            self._positions = np.concatenate([self._positions, more])
+
+    def _order(self, added: list[str]) -> None:
+        """Add ids, which are in order among themselves."""
+        import numpy as np
+
+        size, last = len(self._ids), self._ids[-1] if self._ids else ""
+        in_order = added[0] > last and (not size or self._places[-1] == size - 1)
+        self._ids += added
+        if in_order:
+            self._places = np.concatenate([self._places, np.arange(size, len(self._ids))])
+            return
+        order = sorted(range(len(self._ids)), key=self._ids.__getitem__)
+        self._places = np.empty(len(order), dtype=np.int64)
+        self._places[order] = np.arange(len(order))
+
+    def place(self, id: str) -> int:
+        """The place of an id among all; where there is none, that of the next one behind it."""
+        import numpy as np
+
+        low, high = 0, len(self._ids)
+        if self._places[-1:] == high - 1 and (high < 2 or bool(np.all(self._places == np.arange(high)))):
+            order: Any = range(high)
+        else:
+            order = np.argsort(self._places)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if self._ids[order[middle]] < id else (low, middle)
+        return low
+
+    def _column(self, connection: Connection, field: Field, seen: int, changed: list[Row]) -> Column:
+        import numpy as np
+
+        column, known = self._columns.pop(field, (None, 0))
+        source = source_of(self._project, field)
+        if column is None:
+            column, rows = Column(len(self._ids)), _all_rows(connection, source, self._project)
+        else:
+            column.resize(len(self._ids))
+            numbers = [row[1] for row in changed if row[0] >= known]
+            rows = _some_rows(connection, source, numbers)
+            column.clear(self._at(numbers))
+        if rows:
+            at = self._at([row[0] for row in rows])
+            kept = at >= 0
+            some = rows if kept.all() else [rows[each] for each in np.flatnonzero(kept).tolist()]
+            fill(column, at[kept], some, source)
+        self._keep(field, column, max(known, seen))
+        return column
+
+    def _at(self, numbers: list[int]) -> NDArray[np.int64]:
+        """The positions of runs; −1 for those that are not known, or of other projects."""
+        import numpy as np
+
+        found = np.array(numbers, dtype=np.int64)
+        inside = found < len(self._positions)
+        return np.where(inside, self._positions[np.where(inside, found, 0)], -1)
+
+    def _keep(self, field: Field, column: Column, known: int) -> None:
+        """Keep a column; the ones that were not used for longest make room."""
+        self._columns[field] = (column, known)
+        most = max(_MOST_VALUES // max(len(self._ids), 1), 4)
+        while len(self._columns) > most:
+            del self._columns[next(iter(self._columns))]
+
+
+def _all_rows(connection: Connection, source: Source, project: str) -> list[Row]:
+    """What every run has in a field: its number, and the value as number or text."""
+    only = "v.project = ?" if source.field is None else "v.field = ?"
+    given = project if source.field is None else source.field
+    return connection.rows(f"SELECT {_selected(source)} FROM {source.table} v WHERE {only}", (given,))
+
+
+def _some_rows(connection: Connection, source: Source, numbers: list[int]) -> list[Row]:
+    found: list[Row] = []
+    only, given = ("", []) if source.field is None else (" AND v.field = ?", [source.field])
+    for start in range(0, len(numbers), 500):
+        some = numbers[start : start + 500]
+        marks = ", ".join("?" * len(some))
+        sql = f"SELECT {_selected(source)} FROM {source.table} v WHERE v.{source.run} IN ({marks}){only}"
+        found += connection.rows(sql, (*some, *given))
+    return found
+
+
+def _selected(source: Source) -> str:
+    return f"v.{source.run}, {source.number.format('v')}, {source.text.format('v')}"

@@ -1,0 +1,108 @@
+"""Where the value of a field stands in the index of searches, and how rows of it become a column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clew.core.types.filter import Field
+from clew.store.ledger.sql.connection import Row
+from clew.store.ledger.sql.search_column import Column
+from clew.store.ledger.sql.search_index import METRIC_COLUMNS, number_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Source", "fill", "renamed", "source_of"]
+
+_TEXTS = {
+    "id": "run",
+    "name": "name",
+    "status": "status",
+    "kind": "kind",
+    "experiment": "experiment",
+    "parent": "parent",
+    "commit": "revision",
+    "created_by": "created_by",
+}
+_NUMBERS = {
+    "created": "{0}.created_us",
+    "ended": "NULLIF({0}.ended_us, 0)",
+    "duration": "CASE WHEN {0}.ended_us > 0 THEN ({0}.ended_us - {0}.created_us) / 1e6 END",
+    "deleted": "NULLIF({0}.deleted_us, 0)",
+}
+
+
+class Source(NamedTuple):
+    """A table, the number of the field in it (None where a row of the table has it), and what to select.
+
+    `number` and `text` are expressions over an alias `{0}`; both are NULL where a run has no value. A metric has one
+    wherever it has a row: NULL is NaN.
+    """
+
+    table: str
+    field: int | None
+    number: str
+    text: str
+
+    @property
+    def run(self) -> str:
+        """The column that holds the number of the run."""
+        return "number" if self.field is None else "run"
+
+    @property
+    def always_number(self) -> bool:
+        """Whether a row is a number, NULL being NaN."""
+        return self.table == "search_metrics"
+
+
+def source_of(project: str, field: Field) -> Source:
+    """The source of a field."""
+    if field.kind == "metric":
+        number = number_of(project, "metric", field.name)
+        return Source("search_metrics", number, f"{{0}}.{METRIC_COLUMNS[field.aggregate]}", "NULL")
+    if field.name:
+        return Source("search_values", number_of(project, field.kind, field.name), "{0}.number", "{0}.text")
+    if field.kind in _TEXTS:
+        return Source("search_runs", None, "NULL", f"NULLIF({{0}}.{_TEXTS[field.kind]}, '')")
+    return Source("search_runs", None, _NUMBERS[field.kind], "NULL")
+
+
+def fill(column: Column, at: NDArray[np.int64], rows: Sequence[Row], source: Source) -> None:
+    """Set what runs have in a field.
+
+    Args:
+        column: of the field.
+        at: the position of the run of each row.
+        rows: run or None where there is no row, number, text.
+        source: of the field.
+    """
+    import numpy as np
+
+    if not len(rows):
+        return
+    runs, numbers, texts = zip(*rows, strict=True)
+    if source.text == "NULL":
+        given = runs if source.always_number else numbers
+        _set(column.set_numbers, at, numbers, np.array([each is not None for each in given], dtype=np.bool_))
+        return
+    if source.number != "NULL":
+        _set(column.set_numbers, at, numbers, np.array([each is not None for each in numbers], dtype=np.bool_))
+    _set(column.set_texts, at, texts, np.array([each is not None for each in texts], dtype=np.bool_))
+
+
+def _set(put: Any, at: NDArray[np.int64], values: Sequence[Any], there: NDArray[np.bool_]) -> None:
+    if there.all():
+        put(at, values)
+    elif there.any():
+        put(at[there], [value for value, given in zip(values, there.tolist(), strict=True) if given])
+
+
+def renamed(column: Column, names: dict[str, str]) -> Column:
+    """A column of ids as one of names; shares what it can. Different ids have different names."""
+    found = Column(0)
+    found.kinds, found.numbers, found.codes = column.kinds, column.numbers, column.codes
+    for text in column.texts.texts:
+        found.texts.code(names.get(text, f"\0{text}"))
+    return found

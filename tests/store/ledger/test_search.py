@@ -1,0 +1,244 @@
+"""Every plan of a search gives what going through all runs gives, while runs change."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from clew.core.contracts.ledger import Durability, Ledger
+from clew.core.errors import Invalid
+from clew.core.ids import Digest
+from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
+from clew.core.types.edge import Edge, Role
+from clew.core.types.filter import Both, Comparison, Field, Filter, Not, Order, Search
+from clew.core.types.run import Experiment, Run, RunKind, RunStatus, Scalar
+from clew.core.types.series import SeriesBlock
+from clew.store.ledger.memory import MemoryLedger
+from clew.store.ledger.postgres import PostgresLedger
+from clew.store.ledger.sql import search_plan
+from clew.store.ledger.sqlite import SqliteLedger
+
+LONG = "long " * 30
+SCALARS: list[Scalar] = [None, True, False, 0, 1, 2, 2.5, -0.0, 10**400, "a", "B", "ab", "a%b", "a\0b", "", LONG, "ß"]
+NUMBERS = [0.0, -0.0, 1.0, 2.5, -3.0, 1e300, math.inf, -math.inf, math.nan]
+FIELDS = [
+    *(Field("metric", name, how) for name in ("m", "n") for how in ("last", "min", "max", "mean", "first", "count")),
+    *(Field("param", name) for name in ("p", "q")),
+    *(Field("tag", name) for name in ("t", "u")),
+    Field("data", "flights"),
+    *(Field(name) for name in ("id", "name", "status", "kind", "experiment", "parent", "commit", "created_by")),
+    *(Field(name) for name in ("created", "ended", "duration")),
+]
+PLANS = {"as chosen": (512, (256, 2048)), "walk": (0, (4, 8)), "columns": (0, ()), "rare": (6, ())}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    made: Ledger
+    if request.param == "sqlite":
+        made = SqliteLedger(tmp_path / "ledger.db")
+    else:
+        made = PostgresLedger(request.getfixturevalue("postgres_url"), project="p")
+    yield made
+    made.close()
+
+
+class World:
+    """The same changes to a ledger and to its oracle."""
+
+    def __init__(self, ledger: Ledger, seed: int) -> None:
+        self.ledgers, self.random = (ledger, MemoryLedger()), random.Random(seed)
+        self.runs: dict[str, Run] = {}
+        self.blocks = 0
+        for each in self.ledgers:
+            with each.write() as tx:
+                for name in ("e1", "e2"):
+                    tx.experiments.add(Experiment(id=f"id-{name}", project="p", name=name, created_us=1))
+                tx.datasets.add(Dataset(id="d", project="p", name="flights", kind=DatasetKind.TABLE, created_us=1))
+                for number in (1, 2):
+                    tx.datasets.add_version(a_version(number))
+
+    def do(self, change: Callable[[object], object]) -> None:
+        for each in self.ledgers:
+            with each.write(Durability.KILL) as tx:
+                change(tx)
+
+    def pick(self, values: list[object]) -> object:
+        return self.random.choice(values)
+
+    def change(self) -> None:
+        what = self.random.random()
+        if what < 0.4 or not self.runs:
+            self.add()
+        elif what < 0.7:
+            self.measure()
+        elif what < 0.95:
+            self.put()
+        else:
+            version, run = self.random.choice("12"), self.random.choice(list(self.runs))
+            edge = Edge(source=f"data:d{version}", target=f"run:{run}", role=Role.INPUT, run=run)
+            self.do(lambda tx: tx.edges.add([edge]))  # type: ignore[attr-defined]
+
+    def add(self) -> None:
+        number = self.random.randrange(16**6)
+        run = Run(
+            id=f"{number:032x}",
+            project=self.random.choice("pppq"),
+            experiment=self.random.choice(["id-e1", "id-e2"]),
+            name=self.random.choice(["one", "two", "Two%"]),
+            kind=RunKind.SCRIPT,
+            status=RunStatus.RUNNING,
+            created_us=self.random.randrange(5),
+            created_by="ann",
+            params=self.params(),
+            tags=self.tags(),
+        )
+        if run.id not in self.runs:
+            self.runs[run.id] = run
+            self.do(lambda tx: tx.runs.add(run))  # type: ignore[attr-defined]
+
+    def params(self) -> dict[str, Scalar]:
+        return {name: self.random.choice(SCALARS) for name in "pq" if self.random.random() < 0.7}
+
+    def tags(self) -> dict[str, str]:
+        return {name: self.random.choice(["x", "y", LONG + "z", ""]) for name in "tu" if self.random.random() < 0.7}
+
+    def put(self) -> None:
+        run = self.random.choice(list(self.runs.values()))
+        ended = self.random.randrange(3)
+        run = msgspec.structs.replace(
+            run,
+            params=self.params(),
+            tags=self.tags(),
+            name=self.random.choice(["one", "three"]),
+            experiment=self.random.choice(["id-e1", "id-e2"]),
+            ended_us=ended,
+            status=RunStatus.FINISHED if ended else RunStatus.RUNNING,
+            parent=self.random.choice(["", "01"]),
+        )
+        self.runs[run.id] = run
+        self.do(lambda tx: tx.runs.put(run))  # type: ignore[attr-defined]
+
+    def measure(self) -> None:
+        self.blocks += 1
+        block = a_block(
+            self.random.choice(list(self.runs)),
+            self.random.choice("mn"),
+            f"j:{self.blocks}-{self.blocks}",
+            self.random.choice(NUMBERS),
+            step=float(self.random.randrange(3)),
+        )
+        self.do(lambda tx: tx.series.append([block]))  # type: ignore[attr-defined]
+
+    def comparison(self) -> Comparison:
+        field = self.random.choice(FIELDS)
+        op = self.random.choice(["=", "!=", "<", "<=", ">", ">=", "in", "is", "~", "contains", "like", "ilike"])
+        if op == "is":
+            return Comparison(field, "is", (None,))
+        texts = ["a", "b", "%", "a_b", "%b%", "x", "one", "t", "", "e1", LONG, "finished", "%W%"]
+        if op in ("~", "contains", "like", "ilike"):
+            return Comparison(field, op, (self.random.choice(texts),))
+        values = [*SCALARS[1:], *NUMBERS[:-1], *texts, 1, 2, 3]
+        count = self.random.randrange(1, 4) if op == "in" else 1
+        return Comparison(field, op, tuple(self.random.choice(values) for _ in range(count)))
+
+    def filter(self, depth: int = 2) -> Filter:
+        what = self.random.random()
+        if what < 0.4 or not depth:
+            return self.comparison()
+        if what < 0.6:
+            return Not(self.filter(depth - 1))
+        parts = tuple(self.filter(depth - 1) for _ in range(self.random.randrange(2, 4)))
+        return Both(self.random.choice(["and", "or"]), parts)
+
+    def search(self) -> Search:
+        return Search(
+            filter=self.filter() if self.random.random() < 0.8 else None,
+            order=tuple(
+                Order(self.random.choice(FIELDS), self.random.random() < 0.5)
+                for _ in range(self.random.choice([0, 1, 1, 2, 3]))
+            ),
+            limit=self.random.choice([1, 2, 3, 50]),
+            metrics=self.random.choice([None, None, ("m",), ()]),
+        )
+
+    def check(self) -> None:
+        search = self.search()
+        for _ in range(6):
+            pages = []
+            for each in self.ledgers:
+                with each.read() as tx:
+                    pages.append(tx.runs.search("p", search))
+            found, expected = pages
+            assert [one.run.id for one in found.items] == [one.run.id for one in expected.items], search
+            assert repr(found) == repr(expected)
+            if not found.next:
+                return
+            search = msgspec.structs.replace(search, after=found.next)
+            if self.random.random() < 0.2:
+                self.change()
+
+
+def a_version(number: int) -> DatasetVersion:
+    return DatasetVersion(
+        id=f"d{number}",
+        dataset="d",
+        name="flights",
+        kind=DatasetKind.TABLE,
+        number=number,
+        digest=Digest("0" * 64),
+        manifest=Digest("0" * 64),
+        rows=1,
+        size_bytes=1,
+        created_us=1,
+        created_by="ann",
+    )
+
+
+def a_block(run: str, key: str, source: str, value: float, *, step: float) -> SeriesBlock:
+    return SeriesBlock(
+        **dict.fromkeys(("low", "high", "total", "first", "last"), value),
+        **dict.fromkeys(("last_step", "step_low", "step_high"), step),
+        **dict.fromkeys(("last_time_us", "time_low_us", "time_high_us"), 1),
+        run=run,
+        key=key,
+        source=source,
+        count=1,
+        nans=int(math.isnan(value)),
+        points=b"a point",
+    )
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_plan_answers_as_the_oracle(ledger: Ledger, seed: int, plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rare, steps = PLANS[plan]
+    monkeypatch.setattr(search_plan, "_RARE", rare)
+    monkeypatch.setattr(search_plan, "_STEPS", steps)
+    world = World(ledger, seed)
+    world.check()
+    for _ in range(60):
+        for _ in range(world.random.choice([0, 1, 3])):
+            world.change()
+        world.check()
+
+
+def test_a_cursor_of_another_order_is_refused(ledger: Ledger) -> None:
+    world = World(ledger, 1)
+    for _ in range(10):
+        world.add()
+    by_name = Search(order=(Order(Field("name")),), limit=1)
+    for each in world.ledgers:
+        with each.read() as tx:
+            page = tx.runs.search("p", by_name)
+            for order in ((Order(Field("name"), descending=True),), (Order(Field("status")),)):
+                with pytest.raises(Invalid, match="no page token of this order"):
+                    tx.runs.search("p", Search(order=order, after=page.next))
+            for token in ("x", "ä", "AAAA", page.next[:-3]):
+                with pytest.raises(Invalid, match="no page token"):
+                    tx.runs.search("p", msgspec.structs.replace(by_name, after=token))
