@@ -94,7 +94,7 @@ class TestList:
         [
             (["--where", "metric.auc >> 1"], 2, "            ^"),
             (["--sort", "color"], 2, "no field 'color'"),
-            (["--sort", "metric.auc", "--after", "x"], 2, "do not go together"),
+            (["--sort", "metric.auc", "--after", "x"], 2, "no page token of this order"),
             (["--experiment", "nowhere"], 3, "did you mean late?"),
         ],
     )

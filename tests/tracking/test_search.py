@@ -7,18 +7,17 @@ import math
 import pytest
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import NotFound
+from clew.core.errors import Invalid, NotFound
+from clew.core.judging import value_of
 from clew.core.types.run import RunStatus
 from clew.testing.runs import a_block, a_run
 from clew.tracking.runs import LedgerRuns
-from clew.tracking.search import Order, search, value_of
-from clew.tracking.where import parse_field, parse_filter
+from clew.tracking.where import parse_field
 
 
 @pytest.fixture
-def runs(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> LedgerRuns:
+def runs(stores: Stores) -> LedgerRuns:
     """Twelve runs; `auc` is missing in every fourth and NaN in one."""
-    monkeypatch.setattr("clew.tracking.search._PAGE", 5)
     runs = LedgerRuns(stores)
     for number in range(12):
         run = f"{number:032x}"
@@ -32,9 +31,7 @@ def runs(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> LedgerRuns:
 
 
 def names(runs: LedgerRuns, text: str = "", order: str = "", **options: object) -> list[str]:
-    passing = parse_filter(text, now_us=0) if text else None
-    orders = [Order(parse_field(word.removeprefix("-")), word.startswith("-")) for word in order.split()]
-    page = search(runs, filter=passing, order=orders, **options)  # type: ignore[arg-type]
+    page = runs.search(where=text, sort=order.replace(" ", ","), **options)  # type: ignore[arg-type]
     return [found.run.name.removeprefix("run ") for found in page.items]
 
 
@@ -66,9 +63,9 @@ def test_ties_fall_to_the_next_field_and_numbers_come_before_texts(runs: LedgerR
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 5, 7])
 def test_pages_join_without_gap_or_repeat(runs: LedgerRuns, limit: int) -> None:
-    passing, after, found = parse_filter("param.depth != 1", now_us=0), "", []
+    after, found = "", []
     for _ in range(20):
-        page = search(runs, filter=passing, limit=limit, after=after)
+        page = runs.search(where="param.depth != 1", limit=limit, after=after)
         found += [each.run.name for each in page.items]
         after = page.next
         if not after:
@@ -79,25 +76,36 @@ def test_pages_join_without_gap_or_repeat(runs: LedgerRuns, limit: int) -> None:
 def test_pages_of_other_lengths_go_on_where_the_one_before_ended(runs: LedgerRuns) -> None:
     after, found = "", []
     for limit in (4, 1, 3, 2, 9):
-        page = search(runs, limit=limit, after=after)
+        page = runs.search(limit=limit, after=after)
         found += [each.run.name for each in page.items]
         after = page.next
     assert found == [f"run {number}" for number in range(11, -1, -1)]
     assert after == ""
 
 
-def test_metrics_are_asked_for_only_where_the_rest_passes(runs: LedgerRuns, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    summaries = runs.summaries
-    monkeypatch.setattr(runs, "summaries", lambda ids, keys=(): asked.extend(ids) or summaries(ids, keys=keys))
-    passing = parse_filter("metric.auc > 0.6 and param.depth = 1 and name != 'run 4'", now_us=0)
-    found = search(runs, filter=passing).items
-    assert [(one.run.name, set(one.metrics)) for one in found] == [("run 10", {"auc"}), ("run 7", {"auc"})]
-    assert [int(one, 16) for one in asked] == [10, 7, 1, 10, 7]
-    asked.clear()
-    found = search(runs, filter=parse_filter("param.depth = 1", now_us=0), limit=2).items
-    assert [(one.run.name, set(one.metrics)) for one in found] == [("run 10", {"auc"}), ("run 7", {"auc"})]
-    assert [int(one, 16) for one in asked] == [10, 7]
+@pytest.mark.parametrize("order", ["-metric.auc", "param.mixed,-created", "experiment,status"])
+def test_pages_of_an_order_join_too(runs: LedgerRuns, order: str) -> None:
+    whole, after, found = runs.search(sort=order).items, "", []
+    for _ in range(20):
+        page = runs.search(sort=order, limit=5, after=after)
+        found += page.items
+        after = page.next
+        if not after:
+            break
+    assert [one.run.id for one in found] == [one.run.id for one in whole]
+
+
+def test_metrics_come_along_as_asked(runs: LedgerRuns) -> None:
+    runs.append([a_block("j:0-0", run=f"{7:032x}", key="loss")])
+    for metrics, expected in ((None, {"auc", "loss"}), (["auc"], {"auc"}), ([], set())):
+        (found,) = runs.search(where="id ~ '0007'", metrics=metrics).items
+        assert set(found.metrics) == expected
+
+
+def test_what_cannot_be_a_page_is_refused(runs: LedgerRuns) -> None:
+    for options in ({"limit": 0}, {"limit": 10_001}, {"after": "x"}, {"sort": "name", "after": "x"}):
+        with pytest.raises(Invalid):
+            runs.search(**options)  # type: ignore[arg-type]
 
 
 def test_a_filter_that_metrics_and_parameters_decide_together(runs: LedgerRuns) -> None:
@@ -106,7 +114,7 @@ def test_a_filter_that_metrics_and_parameters_decide_together(runs: LedgerRuns) 
 
 
 def test_every_field_has_a_value(runs: LedgerRuns) -> None:
-    (found,) = search(runs, filter=parse_filter("status = failed", now_us=0)).items
+    (found,) = runs.search(where="status = failed").items
     asked = "id name status kind experiment created_by created ended duration metric.auc.mean metric.auc.count"
     values = [value_of(found, parse_field(word)) for word in asked.split()]
     assert values[1:] == ["run 3", "failed", "script", "e1", "ann", 3, 2_000_003, 2.0, 0.3, 1]

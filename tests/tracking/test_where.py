@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clew.core.errors import Invalid
-from clew.tracking.where import Field, Value, fields_of, matches, parse_field, parse_filter
+from clew.core.errors import Invalid, Unreadable
+from clew.tracking.where import Field, Value, fields_of, matches, parse_field, parse_filter, parse_order
 
 NOW = 1_700_000_000_000_000
 RUN: dict[Field, Value] = {
@@ -56,6 +56,10 @@ def judge(text: str) -> bool | None:
         "(metric.auc > 1 or param.depth > 5) and tag.team = Risk",
         "metric.auc > 1 or param.depth > 5 and tag.team = Risk",
         "status IN (finished, failed)",
+        "tag.team like 'R%k' and tag.team not like 'r%'",
+        "tag.team ilike 'r_s_'",
+        "tag.team contains is and not tag.team contains ris",
+        "name like 'calm%1' and name like '%-%-%' and name like 'calm-otter-1' and name not like 'calm'",
     ],
 )
 def test_filters_that_hold(text: str) -> None:
@@ -116,11 +120,16 @@ def test_what_a_run_does_not_have_is_unknown(text: str, result: bool | None) -> 
         ("3 = 3", 1, "a field is expected"),
         ("not" + " not" * 60 + " status = a", 205, "nested too deeply"),
         ("param.a not = 3", 13, "a comparison is expected"),
+        ("metric.a like '3'", 10, "is a number, and 'like' is for texts"),
+        ("duration ~ 3", 10, "is for texts"),
+        ("param.a like 3", 14, "a text is expected"),
+        ("data.flights = seven", 16, "a version of a dataset is a number"),
     ],
 )
 def test_errors_point_at_the_character(text: str, at: int, what: str) -> None:
-    with pytest.raises(Invalid, match=what) as caught:
+    with pytest.raises(Unreadable, match=what) as caught:
         judge(text)
+    assert caught.value.position == at - 1
     assert f"at character {at}:" in caught.value.what
     line, arrow = caught.value.what.splitlines()[1:]
     assert line == f"    {text}"
@@ -151,3 +160,18 @@ def test_any_text_is_a_filter_or_invalid(text: str) -> None:
 def test_a_number_that_nobody_means_is_refused() -> None:
     with pytest.raises(Invalid, match="too long"):
         parse_filter(f"param.x = {'9' * 5000}", now_us=0)
+
+
+def test_orders_are_fields_with_signs() -> None:
+    fields = [(str(order.field), order.descending) for order in parse_order(" -metric.auc.max, param.a ,,name")]
+    assert fields == [("metric.auc.max", True), ("param.a", False), ("name", False)]
+    assert parse_order("") == ()
+    with pytest.raises(Unreadable, match="order cannot be read at character 8: there is no field 'colour'") as caught:
+        parse_order("name, -colour")
+    assert caught.value.what.splitlines()[1:] == ["    name, -colour", "           ^"]
+
+
+def test_patterns_take_no_exponential_time() -> None:
+    field = Field("name")
+    text = f"name like '{'%a' * 30}%b'"
+    assert matches(parse_filter(text, now_us=0), {field: "a" * 3000}.get) is False

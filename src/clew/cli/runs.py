@@ -13,10 +13,10 @@ from clew.cli.command import command, group
 from clew.core.errors import Invalid
 
 if TYPE_CHECKING:
+    from clew.core.judging import FoundRun
     from clew.tracking.compare import Comparison, Difference
     from clew.tracking.overview import Link, Overview
-    from clew.tracking.search import FoundRun, Order
-    from clew.tracking.where import Field, Filter
+    from clew.tracking.where import Field
     from clew.workspace import Workspace
 
 __all__ = ["runs"]
@@ -53,16 +53,12 @@ def runs() -> None:
 @click.option("--after", default="", help="Go on behind a page of which this was the end.")
 def list_(*, condition: str, sort: str, experiment: str, columns: str, limit: int, after: str, as_json: bool) -> None:
     """List runs, newest first, or those that a filter lets through."""
-    from clew.tracking.search import search
-    from clew.tracking.where import fields_of
+    from clew.tracking.where import fields_of, parse_filter, parse_order
 
-    order = _order(sort)
-    if order and after:
-        raise Invalid("--sort and --after do not go together", hint="a sorted list has one page: use --limit")
     chosen = _fields(columns)
+    asked, order = (parse_filter(condition, now_us=0) if condition else None), parse_order(sort)
     with _open() as workspace:
-        asked = _filter(workspace, condition)
-        page = search(workspace.runs, filter=asked, order=order, experiment=experiment, limit=limit, after=after)
+        page = workspace.runs.search(where=condition, sort=sort, experiment=experiment, limit=limit, after=after)
     if as_json:
         output.table([_line(found) for found in page.items], [], as_json=True, after=page.next)
         return
@@ -139,24 +135,10 @@ def _open() -> Workspace:
     return workspace
 
 
-def _filter(workspace: Workspace, condition: str) -> Filter | None:
-    from clew.tracking.where import parse_filter
-
-    return parse_filter(condition, now_us=workspace.clock.now_us()) if condition else None
-
-
 def _fields(words: str) -> list[Field]:
     from clew.tracking.where import parse_field
 
     return [parse_field(word.strip()) for word in words.split(",") if word.strip()]
-
-
-def _order(words: str) -> list[Order]:
-    from clew.tracking.search import Order
-    from clew.tracking.where import parse_field
-
-    parts = [word.strip() for word in words.split(",") if word.strip()]
-    return [Order(parse_field(part.removeprefix("-")), part.startswith("-")) for part in parts]
 
 
 def _line(found: FoundRun) -> dict[str, object]:
@@ -185,7 +167,7 @@ def _line(found: FoundRun) -> dict[str, object]:
 
 
 def _cells(found: FoundRun, fields: list[Field]) -> dict[str, object]:
-    from clew.tracking.search import value_of
+    from clew.core.judging import value_of
 
     run = found.run
     cells: dict[str, object] = {

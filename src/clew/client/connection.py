@@ -54,7 +54,7 @@ class Connection:
 
     def send(self, method: str, path: str, value: object, kind: type[T] | None = None) -> T:
         """Send a value as JSON, and read what comes back; `kind` of None expects nothing."""
-        answer = self.request(method, path, msgspec.json.encode(value), {"content-type": _JSON})
+        answer = self.request(method, path, msgspec.json.encode(value), {"content-type": _JSON, "accept": _PACKED})
         return self._decoded(*answer, kind) if kind is not None else None  # type: ignore[return-value]
 
     def pack(self, path: str, value: object, kind: type[T] | None = None) -> T:

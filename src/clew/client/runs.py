@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from clew.client.connection import Connection
 from clew.core.ids import Digest
+from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.edge import Node, Role
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
@@ -75,6 +76,26 @@ class HttpRuns:
 
     def list(self, *, experiment: str = "", parent: str = "", limit: int = 100, after: str = "") -> Page[Run]:
         return self._c.get("/runs", Page[Run], experiment=experiment, parent=parent, limit=limit, after=after)
+
+    def search(
+        self,
+        *,
+        where: str = "",
+        sort: str = "",
+        experiment: str = "",
+        limit: int = 50,
+        after: str = "",
+        metrics: Sequence[str] | None = None,
+    ) -> Page[FoundRun]:
+        asked = {
+            "where": where,
+            "sort": sort,
+            "experiment": experiment,
+            "limit": limit,
+            "after": after,
+            "metrics": None if metrics is None else list(metrics),
+        }
+        return self._c.send("POST", "/runs/search", asked, Page[FoundRun])
 
 
 def _path(run: str) -> str:

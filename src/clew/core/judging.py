@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from clew.core.errors import Invalid
-from clew.core.types.filter import Both, Comparison, Field, Filter, Not, Order, Value
+from clew.core.types.filter import Comparison, Field, Filter, Not, Order, Value
 from clew.core.types.run import Run
 from clew.core.types.series import Series
 
@@ -244,15 +244,13 @@ def key_of_token(token: str, order: Sequence[Order]) -> tuple[list[Key], str]:
         return [], token
     try:
         data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        words, keys, id = msgspec.msgpack.decode(data, type=tuple[str, list[tuple[int, float | str]], str])
+        words, keys, run = msgspec.msgpack.decode(data, type=tuple[str, list[tuple[int, float | str]], str])
     except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
-        words, keys, id = "", [], ""
+        words, keys, run = "", [], ""
     fits = len(keys) == len(order) and all(isinstance(value, str) == (kind == TEXT) for kind, value in keys)
     if words != _words(order) or not fits or any(value != value for _, value in keys):
-        raise Invalid(
-            f"{token!r} is no page token of this order", hint="leave it out to start at the first page"
-        )
-    return keys, id
+        raise Invalid(f"{token!r} is no page token of this order", hint="leave it out to start at the first page")
+    return keys, run
 
 
 def _words(order: Sequence[Order]) -> str:

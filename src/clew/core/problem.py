@@ -33,9 +33,7 @@ def problem_of(error: ClewError) -> Problem:
     named = (error.kind, error.name) if isinstance(error, NotFound | Exists) else ("", "")
     position = error.position if isinstance(error, Unreadable) else None
     message = error.what
-    return Problem(
-        code=error.code, message=message, hint=error.hint, kind=named[0], name=named[1], position=position
-    )
+    return Problem(code=error.code, message=message, hint=error.hint, kind=named[0], name=named[1], position=position)
 
 
 def error_of(problem: Problem) -> ClewError:

@@ -25,12 +25,14 @@ from clew.server.models import models_router
 from clew.server.objects import objects_router
 from clew.server.projects import projects_router
 from clew.server.runs import runs_router
+from clew.server.search import search_router
 from clew.server.steps import steps_router
 
 __all__ = ["make_app"]
 
 _PREFIX = "/api/v1"
 _IN_PROJECT = [
+    search_router,
     runs_router,
     steps_router,
     datasets_router,

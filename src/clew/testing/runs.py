@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 import pytest
 
 from clew.core.contracts.services import RunService
-from clew.core.errors import Conflict, Invalid, NotFound
+from clew.core.errors import Conflict, Invalid, NotFound, Unreadable
 from clew.core.ids import Digest
 from clew.core.types.edge import Role
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus
@@ -165,3 +166,27 @@ class RunServiceContract:
         ):
             with pytest.raises(Conflict, match="has ended"):
                 write()
+
+    def test_searches_filter_sort_and_page(self, service: RunService) -> None:
+        for at, each in enumerate((ONE, TWO, OTHER)):
+            service.create(a_run(each, params={"depth": at}, tags={"team": "risk"}), experiment=f"e{at % 2}")
+            service.append([a_block("j:0-0", run=each, last=math.inf if at == 1 else float(at))])
+        assert [one.run.id for one in service.search().items] == [OTHER, TWO, ONE]
+        found = service.search(where="metric.loss > 0 and tag.team = risk", sort="-metric.loss", limit=1)
+        (best,) = found.items
+        assert (best.run.id, best.experiment, best.metrics["loss"].last) == (TWO, "e1", math.inf)
+        more = service.search(where="metric.loss > 0 and tag.team = risk", sort="-metric.loss", after=found.next)
+        assert [one.run.id for one in more.items] == [OTHER]
+        assert not more.next
+        (only,) = service.search(experiment="e0", where="param.depth = 0", metrics=[]).items
+        assert (only.run.id, only.metrics) == (ONE, {})
+        with pytest.raises(NotFound, match="e9"):
+            service.search(experiment="e9")
+
+    def test_a_search_that_cannot_be_read_points_at_the_character(self, service: RunService) -> None:
+        for where, sort, position in (("metric.a > x", "", 11), ("", "name,size", 5)):
+            with pytest.raises(Unreadable) as caught:
+                service.search(where=where, sort=sort)
+            assert caught.value.position == position
+        with pytest.raises(Invalid, match="page token"):
+            service.search(sort="name", after="nothing")

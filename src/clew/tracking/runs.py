@@ -10,12 +10,14 @@ from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.ids import Digest, is_id
+from clew.core.judging import FoundRun
 from clew.core.paging import Page, checked_after
 from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Series, SeriesBlock
 from clew.store.account import account_of_run, series_digests
 from clew.store.owner import check_mine
+from clew.tracking.search import search_of, search_runs
 
 __all__ = ["LedgerRuns"]
 
@@ -160,6 +162,28 @@ class LedgerRuns:
             return tx.runs.list(
                 self._stores.project, experiment=only, parent=parent, limit=limit, after=checked_after(after)
             )
+
+    def search(
+        self,
+        *,
+        where: str = "",
+        sort: str = "",
+        experiment: str = "",
+        limit: int = 50,
+        after: str = "",
+        metrics: Sequence[str] | None = None,
+    ) -> Page[FoundRun]:
+        """Runs that pass a filter, in an order, newest first among equals."""
+        search = search_of(
+            where=where,
+            sort=sort,
+            experiment=experiment,
+            limit=limit,
+            after=after,
+            metrics=metrics,
+            now_us=self._stores.clock.now_us(),
+        )
+        return search_runs(self._stores, search, experiment=experiment)
 
     def _account_late(self, tx: Transaction, blocks: Sequence[SeriesBlock], ended: Sequence[str]) -> None:
         """Say anew what the series of runs that have ended hold: these blocks came behind their last event."""

@@ -13,6 +13,8 @@ import pytest
 from clew.core.contracts.ledger import Durability, Ledger
 from clew.core.errors import Invalid
 from clew.core.ids import Digest
+from clew.core.judging import FoundRun
+from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
 from clew.core.types.edge import Edge, Role
 from clew.core.types.filter import Both, Comparison, Field, Filter, Not, Order, Search
@@ -176,12 +178,19 @@ class World:
                     pages.append(tx.runs.search("p", search))
             found, expected = pages
             assert [one.run.id for one in found.items] == [one.run.id for one in expected.items], search
-            assert repr(found) == repr(expected)
+            assert shown(found) == shown(expected)
             if not found.next:
                 return
             search = msgspec.structs.replace(search, after=found.next)
             if self.random.random() < 0.2:
                 self.change()
+
+
+def shown(page: Page[FoundRun]) -> list[object]:
+    return [
+        (one.run, one.experiment, one.data, [(key, each.count, each.nans) for key, each in sorted(one.metrics.items())])
+        for one in page.items
+    ] + [bool(page.next)]
 
 
 def a_version(number: int) -> DatasetVersion:
@@ -215,14 +224,16 @@ def a_block(run: str, key: str, source: str, value: float, *, step: float) -> Se
 
 
 @pytest.mark.parametrize("plan", PLANS)
-@pytest.mark.parametrize("seed", range(3))
-def test_every_plan_answers_as_the_oracle(ledger: Ledger, seed: int, plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", range(2))
+def test_every_plan_answers_as_the_oracle(
+    ledger: Ledger, seed: int, plan: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rare, steps = PLANS[plan]
     monkeypatch.setattr(search_plan, "_RARE", rare)
     monkeypatch.setattr(search_plan, "_STEPS", steps)
     world = World(ledger, seed)
     world.check()
-    for _ in range(60):
+    for _ in range(30):
         for _ in range(world.random.choice([0, 1, 3])):
             world.change()
         world.check()

@@ -13,6 +13,7 @@ from typing import Protocol
 from clew.core.clock import Clock
 from clew.core.contracts.objects import Objects
 from clew.core.ids import Digest, IdSource
+from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
 from clew.core.types.edge import Edge, Node, Role
@@ -101,6 +102,23 @@ class RunService(Protocol):
 
     def list(self, *, experiment: str = "", parent: str = "", limit: int = 100, after: str = "") -> Page[Run]:
         """Runs, newest first; of one experiment, or those that a run started, where one is given."""
+        ...
+
+    def search(
+        self,
+        *,
+        where: str = "",
+        sort: str = "",
+        experiment: str = "",
+        limit: int = 50,
+        after: str = "",
+        metrics: Sequence[str] | None = None,
+    ) -> Page[FoundRun]:
+        """Runs that pass a filter, in an order, newest first among equals: docs/reference/filters.md.
+
+        `after` is the `next` of the page before, of the same order. `metrics` names the summaries to bring along, all
+        when None. `Unreadable` (an `Invalid`) when `where` or `sort` cannot be read, with the character where.
+        """
         ...
 
 

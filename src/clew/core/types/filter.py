@@ -127,5 +127,5 @@ def parts_of(filter: Filter | None) -> tuple[Filter, ...]:
 
 def every(*filters: Filter | None) -> Filter | None:
     """The filter that runs pass which pass all of these; None lets everything through."""
-    parts = tuple(part for filter in filters for part in parts_of(filter))
+    parts = tuple(part for each in filters for part in parts_of(each))
     return parts[0] if len(parts) == 1 else Both("and", parts) if parts else None

@@ -15,7 +15,7 @@ __all__ = ["search_all"]
 
 def search_all(runs: Sequence[FoundRun], search: Search) -> Page[FoundRun]:
     """Those of these runs that a search asks for."""
-    cursor, id = key_of_token(search.after, search.order)
+    cursor, behind = key_of_token(search.after, search.order)
     wanted = search.filter
     found: list[tuple[tuple[object, ...], list[Key], FoundRun]] = []
     for run in runs:
@@ -23,7 +23,7 @@ def search_all(runs: Sequence[FoundRun], search: Search) -> Page[FoundRun]:
             keys = [key_of(value_of(run, each.field)) for each in search.order]
             found.append((sort_key(keys, search.order, run.run.id), keys, run))
     if search.after:
-        start = sort_key(cursor, search.order, id)
+        start = sort_key(cursor, search.order, behind)
         found = [each for each in found if each[0] > start]
     found.sort(key=lambda each: each[0])
     shown = found[: search.limit]

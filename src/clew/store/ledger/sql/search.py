@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import cast
 
 from clew.core.judging import FoundRun, Key, key_of_token, token_of
 from clew.core.paging import Page
@@ -18,7 +19,7 @@ from clew.store.ledger.sql.connection import Connection, Document, Row
 from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_frame import Frame
-from clew.store.ledger.sql.search_plan import Candidates, rare, walks
+from clew.store.ledger.sql.search_plan import Candidates, names_experiment, rare, walks
 from clew.store.ledger.sql.search_source import fill, renamed, source_of
 from clew.store.ledger.sql.summary import SUMMARY, summary_of
 
@@ -50,25 +51,38 @@ class SqlSearch:
 
     def page(self) -> Page[FoundRun]:
         """The runs that are asked for, and the cursor behind them."""
-        found = self._by_candidates() if not self._warm() else None
+        found = self._newest()
+        if found is None and not self._warm():
+            found = self._by_candidates()
         if found is None:
             found = self._by_columns()
         limit = self._search.limit
         shown = found[:limit]
         token = token_of(shown[-1][1], self._search.order, shown[-1][0]) if len(found) > limit else ""
-        return Page(items=self._shown([id for id, _ in shown]), next=token)
+        return Page(items=self._shown([run for run, _ in shown]), next=token)
 
     def _warm(self) -> bool:
-        if not self._fields or self._plain:
+        if not self._fields:
             return False
         with self._cache.table(self._project) as table:
             return table.knows(self._fields)
 
-    @property
-    def _plain(self) -> bool:
-        """Whether the newest runs are asked for, at most of one experiment."""
-        kinds = {_EXPERIMENT, _DELETED}
-        return not self._search.order and set(self._fields) <= kinds and len(parts_of(self._search.filter)) <= 1
+    def _newest(self) -> list[tuple[str, list[Key]]] | None:
+        """The answer, where nothing is asked but for an experiment."""
+        parts = parts_of(self._search.filter)
+        if self._search.order or len(parts) > 1 or not all(map(names_experiment, parts)):
+            return None
+        where, given = ["project = ?"], [self._project]
+        for part in parts:
+            where.append("experiment = ?")
+            given.append(self._experiments.get(str(cast("Comparison", part).values[0]), ""))
+        if self._behind:
+            where.append("run < ?")
+            given.append(self._behind)
+        if self._search.deleted is not None:
+            where.append("deleted_us > 0" if self._search.deleted else "deleted_us = 0")
+        sql = f"SELECT run FROM search_runs WHERE {' AND '.join(where)} ORDER BY run DESC LIMIT ?"
+        return [(row[0], []) for row in self._c.rows(sql, (*given, self._search.limit + 1))]
 
     def _by_columns(self) -> list[tuple[str, list[Key]]]:
         with self._cache.table(self._project) as table:
@@ -100,14 +114,14 @@ class SqlSearch:
 
         ids = [row[2] for row in rows]
         order = sorted(ids)
-        places = {id: at for at, id in enumerate(order)}
+        places = {run: at for at, run in enumerate(order)}
         columns: dict[Field, Column] = {}
         for number, field in enumerate(self._fields):
             column = columns[field] = Column(len(rows))
             start = 3 + 3 * number
             triples = [row[start : start + 3] for row in rows]
             fill(column, np.arange(len(rows)), triples, source_of(self._project, field))
-        frame = Frame(ids, np.array([places[id] for id in ids], dtype=np.int64), columns)
+        frame = Frame(ids, np.array([places[run] for run in ids], dtype=np.int64), columns)
         return self._answer(self._named(frame), bisect.bisect_left(order, self._behind))
 
     def _rows(self, wanted: Candidates) -> list[Row]:
@@ -138,7 +152,7 @@ class SqlSearch:
         """The same runs with the names of their experiments."""
         if _EXPERIMENT not in frame.columns:
             return frame
-        names = {id: name for name, id in self._experiments.items()}
+        names = {each: name for name, each in self._experiments.items()}
         column = renamed(frame.columns[_EXPERIMENT], names)
         return Frame(frame.ids, frame.places, {**frame.columns, _EXPERIMENT: column})
 
@@ -148,19 +162,19 @@ class SqlSearch:
         return {row[0]: row[1] for row in rows}
 
     def _shown(self, ids: Sequence[str]) -> list[FoundRun]:
-        names = {id: name for name, id in self._experiments.items()}
+        names = {each: name for name, each in self._experiments.items()}
         runs = {run.id: run for run in self._runs(ids)}
         found = {
-            id: FoundRun(run=runs[id], experiment=names.get(runs[id].experiment, ""), metrics={}, data={})
-            for id in ids
-            if id in runs
+            run: FoundRun(run=runs[run], experiment=names.get(runs[run].experiment, ""), metrics={}, data={})
+            for run in ids
+            if run in runs
         }
         keys = self._search.metrics
         only = "" if keys is None else f" AND key IN ({_marks(keys)})"
         if keys is None or keys:
             for row in self._each("SELECT " + SUMMARY + " FROM series WHERE run IN ({0})" + only, ids, keys or ()):
                 found[row[0]].metrics[row[1]] = summary_of(row)
-        for run, name, number in self._each(_DATA, [f"run:{id}" for id in ids], (Role.INPUT,)):
+        for run, name, number in self._each(_DATA, [f"run:{each}" for each in ids], (Role.INPUT,)):
             data = found[run[4:]].data
             data[name] = max(int(number), data.get(name, 0))
         return list(found.values())

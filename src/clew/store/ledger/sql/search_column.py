@@ -89,7 +89,7 @@ class Texts:
             while len(self._known) >= _MOST_KNOWN:
                 del self._known[next(iter(self._known))]
             self._known[op, wanted] = known
-        assert known is not None  # noqa: S101 - there are no codes without texts
+        assert known is not None
         return known[codes]
 
 

@@ -31,9 +31,7 @@ class Frame:
         columns: what the search asks for.
     """
 
-    def __init__(
-        self, ids: Sequence[str], places: NDArray[np.int64], columns: Mapping[Field, Column]
-    ) -> None:
+    def __init__(self, ids: Sequence[str], places: NDArray[np.int64], columns: Mapping[Field, Column]) -> None:
         self.ids, self.places, self.columns = ids, places, columns
 
     def passing(self, filter: Filter | None) -> At:

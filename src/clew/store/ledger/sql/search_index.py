@@ -57,7 +57,8 @@ class SqlSearchIndex:
         if number is None:
             return
         old, new = values_of(before), values_of(run)
-        self._set(run.project, number, {key: value for key, value in new.items() if key not in old or old[key] != value})
+        changed_values = {key: value for key, value in new.items() if key not in old or old[key] != value}
+        self._set(run.project, number, changed_values)
         gone = [(number_of(run.project, *key), number) for key in sorted(old.keys() - new.keys())]
         if gone:
             self._c.change_many("DELETE FROM search_values WHERE field = ? AND run = ?", gone)
@@ -94,9 +95,9 @@ class SqlSearchIndex:
         self._c.change(f"UPDATE search_runs SET change = {self._c.next_change} WHERE number = ?", (number,))
 
     def _set(self, project: str, number: int, values: _Facts) -> None:
-        rows = [(number_of(project, *key), number, *_split(value)) for key, value in values.items()]
+        rows = {number_of(project, *key): _split(value) for key, value in values.items()}
         if rows:
-            self._c.change_many(_SET, sorted(rows, key=lambda row: row[0]))
+            self._c.change_many(_SET, [(field, number, *rows[field]) for field in sorted(rows)])
 
     def _used(self, run: str) -> list[str]:
         sql = "SELECT source FROM edges WHERE target = ? AND role = ?"
@@ -106,9 +107,7 @@ class SqlSearchIndex:
     def _inputs(self, project: str, number: int, versions: Sequence[str]) -> None:
         found: _Facts = {}
         for version in versions:
-            sql = (
-                "SELECT d.name, v.number FROM dataset_versions v JOIN datasets d ON d.id = v.dataset WHERE v.id = ?"
-            )
+            sql = "SELECT d.name, v.number FROM dataset_versions v JOIN datasets d ON d.id = v.dataset WHERE v.id = ?"
             for name, position in self._c.rows(sql, (version,)):
                 key = ("data", name)
                 found[key] = max(int(position), int(found.get(key) or 0))

@@ -13,7 +13,7 @@ from clew.core.types.filter import Comparison, Field, Filter, Search, Value, par
 from clew.store.ledger.sql.connection import Connection
 from clew.store.ledger.sql.search_source import source_of
 
-__all__ = ["Candidates", "rare", "walks"]
+__all__ = ["Candidates", "names_experiment", "rare", "walks"]
 
 _RARE = 512
 _STEPS = (256, 2048)
@@ -51,9 +51,7 @@ def rare(
     return None
 
 
-def _holding(
-    project: str, part: Comparison, experiments: Mapping[str, str]
-) -> tuple[str, tuple[object, ...]] | None:
+def _holding(project: str, part: Comparison, experiments: Mapping[str, str]) -> tuple[str, tuple[object, ...]] | None:
     """A query of the runs for which a comparison holds, and perhaps some more, where an index answers it."""
     field, values = part.field, part.values
     if part.op not in (*_RANGES, "in") or any(value is None for value in values):
@@ -97,18 +95,17 @@ def walks(
             yield found
 
 
-def _newest(
-    project: str, search: Search, behind: str, experiments: Mapping[str, str], limit: int
-) -> Candidates:
-    only = [part for part in parts_of(search.filter) if _is_experiment(part)]
+def _newest(project: str, search: Search, behind: str, experiments: Mapping[str, str], limit: int) -> Candidates:
+    only = [part for part in parts_of(search.filter) if isinstance(part, Comparison) and names_experiment(part)]
     column, given = ("experiment", [experiments.get(str(only[0].values[0]), "")]) if only else ("project", [project])
-    after = " AND run < ?" if behind else ""
+    after = " AND s.run < ?" if behind else ""
     more = [behind] if behind else []
-    sql = f"SELECT number AS run, run AS value FROM search_runs WHERE {column} = ?{after} ORDER BY run DESC"
+    sql = f"SELECT s.number AS run, s.run AS value FROM search_runs s WHERE s.{column} = ?{after} ORDER BY s.run DESC"
     return Candidates(sql, (*given, *more), limit, outer_order=" ORDER BY w.value DESC")
 
 
-def _is_experiment(part: Filter) -> bool:
+def names_experiment(part: Filter) -> bool:
+    """Whether a part asks for the runs of one experiment."""
     return isinstance(part, Comparison) and part.field == Field("experiment") and part.op == "="
 
 

@@ -1,4 +1,4 @@
-"""Summaries of series as rows, and how a block joins one. SQLite has no NaN: it stores NULL, which reads back as NaN."""
+"""Summaries of series as rows, and how a block joins one. SQLite stores NaN as NULL, which reads back as NaN."""
 
 from __future__ import annotations
 

@@ -1,0 +1,45 @@
+"""Searches over runs, over HTTP."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import Response, Router, post
+from litestar.params import JSONBody
+
+from clew.policy.access import Action
+from clew.server.request import MESSAGEPACK, AnyRequest, stores_of
+from clew.tracking.runs import LedgerRuns
+
+__all__ = ["search_router"]
+
+_READ = {"action": Action.READ}
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs, in which order, how many; of their metrics those with these names, or all."""
+
+    where: str = ""
+    sort: str = ""
+    experiment: str = ""
+    limit: int = 50
+    after: str = ""
+    metrics: list[str] | None = None
+
+
+@post("/runs/search", opt=_READ, status_code=200, sync_to_thread=True)
+def search_runs(request: AnyRequest, data: JSONBody[Wanted]) -> Response[bytes]:
+    """Runs that pass a filter, in an order; as MessagePack where that is accepted, for numbers that are none.
+
+    In JSON they are null.
+    """
+    return answered(request, LedgerRuns(stores_of(request)).search(**msgspec.structs.asdict(data)))
+
+
+def answered(request: AnyRequest, value: object) -> Response[bytes]:
+    """A value in the form that the caller accepts."""
+    if MESSAGEPACK in request.headers.get("accept", ""):
+        return Response(msgspec.msgpack.encode(value), media_type=MESSAGEPACK)
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+search_router = Router("/", route_handlers=[search_runs], tags=["runs"])
