@@ -5,7 +5,8 @@ A project is a folder with a `.clew` folder in it, found upwards from any folder
     clew.toml             what must hold (value, gates, checks, endpoints), kept by people
     .clew/ledger.db       rows, unless `[storage] ledger` names a PostgreSQL database that several projects share
     .clew/project.json    which of them this is
-    .clew/objects/        bytes
+    .clew/objects/        bytes, unless `[storage] objects` names another folder or a bucket
+    .clew/objects.json    where they are then
     .clew/…               journals, caches
 """
 
@@ -37,6 +38,7 @@ from clew.loop.in_place import InPlace, trust_of
 from clew.settings import SETTINGS_FILE, SQLITE, Settings, read_settings
 from clew.store.claim import Claim, claim, find_claim, settle
 from clew.store.ledger.sqlite import SqliteLedger
+from clew.store.objects.choose import choose_objects, find_place, has_objects
 from clew.store.objects.disk import Draft, sync_folder
 from clew.store.objects.local import LocalObjects
 
@@ -123,7 +125,12 @@ class Workspace:
             folder=self.folder,
         )
         try:
-            return _within_project(stores, claimed, name=self.settings.project.name)
+            stores = _within_project(stores, claimed, name=self.settings.project.name)
+            storage = self.settings.storage
+            chosen = choose_objects(
+                self.folder, storage.objects, project=stores.project, cache_gb=storage.cache_gb, clock=self.clock
+            )
+            return replace(stores, objects=chosen)
         except BaseException:
             ledger.close()
             raise
@@ -372,7 +379,7 @@ def _refuse_lost_ledger(folder: Path) -> None:
     file = folder / "ledger.db"
     if file.exists() or find_claim(folder) is not None:
         return
-    if any((folder / "objects" / "packs").glob("*.pack")) or any((folder / "objects" / "loose").glob("*/*")):
+    if find_place(folder) is not None or has_objects(folder / "objects"):
         hint = "restore it from a backup, or make one from what can be read: clew doctor --fix"
         raise Corrupt(f"{file} is gone, and the objects of this project are there", hint=hint)
 

@@ -206,7 +206,9 @@ def test_no_damage_passes_for_sound(made: Path, tmp_path_factory: pytest.TempPat
     else:
         path.write_bytes(content[:at])
     objects = LocalObjects(place / ".clew/objects")
-    assert any(damage is not None for _, damage in objects.check())
+    told = any(damage is not None for _, damage in objects.check())
+    harmless = all(got(objects, digest) == value for digest, value in sound.items())  # a frame without its checksum
+    assert told or harmless
     for digest, value in sound.items():
         assert got(objects, digest) in (value, None)
     shutil.rmtree(place.parent)

@@ -345,6 +345,7 @@ def test_variables_are_pinned_to_what_was_recorded() -> None:
         "TZ": "UTC",
         "PYTHONHASHSEED": "17",
         "PYTHONPATH": "/clean/src",
+        "CLEW_OBJECTS": "",
         "CLEW_LEDGER": "sqlite",
         "CLEW_SEEDS": "s",
     }

@@ -57,7 +57,6 @@ def _look(root: Path, *, quick: bool, fix: bool) -> Iterator[Finding]:
     from clew.loop.doctor import Finding, Level, examine
     from clew.loop.doctor.examine import examine_place
     from clew.store.claim import find_claim
-    from clew.store.objects.local import LocalObjects
     from clew.workspace import FOLDER, Workspace
 
     lost = False
@@ -76,7 +75,7 @@ def _look(root: Path, *, quick: bool, fix: bool) -> Iterator[Finding]:
     with workspace, progress("looking at objects", unit="objects") as bar:
         if fix:
             yield from _brought_home(workspace)
-        yield from examine(workspace.stores, LocalObjects(workspace.folder / "objects"), quick=quick, tell=bar.move_to)
+        yield from examine(workspace.stores, quick=quick, tell=bar.move_to)
 
 
 def _with_new_ledger(root: Path, finding: Finding) -> Finding:

@@ -133,11 +133,11 @@ def reproduce(
     options = Options(keep=keep, tolerance=tolerance, environment=Choice(environment), using=parse_using(changes))
     name = run
     with open_subject(name, options) as (workspace, run, options):
-        objects = workspace.folder / "objects"
+        storage = workspace.folder
 
         @contextmanager
         def open_room(folder: Path) -> Iterator[Stores]:
-            with _room(folder, objects) as room:
+            with _room(folder, storage) as room:
                 yield room
 
         found = again(workspace.stores, run, open_room=open_room, options=options, tell=output.note)
@@ -178,16 +178,18 @@ def _known(certificate: Certificate) -> str:
 
 
 @contextmanager
-def _room(folder: Path, objects: Path) -> Iterator[Stores]:
+def _room(folder: Path, storage: Path) -> Iterator[Stores]:
     """A project of its own, with the objects of the real one."""
     from clew.loop.reproduce import ROOM_VARIABLES
+    from clew.store.objects.choose import find_place, settle_place
     from clew.workspace import FOLDER, Workspace, init_project
 
     around = {**os.environ, **ROOM_VARIABLES}
     init_project(folder, environ=around)
     own = folder / FOLDER / "objects"
     shutil.rmtree(own, ignore_errors=True)
-    own.symlink_to(objects, target_is_directory=True)
+    own.symlink_to(storage / "objects", target_is_directory=True)
+    settle_place(folder / FOLDER, find_place(storage))
     with Workspace(folder, environ=around) as room:
         yield room.stores
 

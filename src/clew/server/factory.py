@@ -12,7 +12,7 @@ from clew.core.types.project import Project
 from clew.server.app import make_app
 from clew.server.host import Host
 from clew.settings import SETTINGS_FILE, Settings, read_settings
-from clew.store.objects.local import LocalObjects
+from clew.store.objects.choose import choose_objects
 from clew.workspace import Workspace, open_workspace
 
 __all__ = ["FOLDER_VARIABLE", "OPEN_VARIABLE", "host_of", "make"]
@@ -31,7 +31,10 @@ def host_of(workspace: Workspace, *, open: bool = False) -> Host:
     def objects_of(project: Project) -> Objects:
         if project.id == stores.project:
             return stores.objects
-        return LocalObjects(workspace.folder / "projects" / project.id / "objects", clock=stores.clock)
+        folder, storage = workspace.folder / "projects" / project.id, workspace.settings.storage
+        return choose_objects(
+            folder, storage.objects, project=project.id, cache_gb=storage.cache_gb, clock=stores.clock
+        )
 
     def settings_of(project: Project) -> Settings:
         if project.id == stores.project:

@@ -22,6 +22,7 @@ class Override(NamedTuple):
 OVERRIDES = {
     "CLEW_PROJECT": Override("project", "name", "Name of the project."),
     "CLEW_LEDGER": Override("storage", "ledger", "Where rows are kept. The address may hold a password here."),
+    "CLEW_OBJECTS": Override("storage", "objects", "Where bytes are kept."),
     "CLEW_SERVER": Override("server", "url", "Project on a server, as https://HOST/projects/NAME; see CLEW_TOKEN."),
     "CLEW_HOST": Override("endpoints", "host", "Address on which every endpoint listens."),
     "CLEW_PORT": Override("endpoints", "port", "Port on which an endpoint listens.", whole=True),

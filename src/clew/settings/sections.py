@@ -38,6 +38,7 @@ SQLITE = "sqlite"
 POSTGRESQL = "for example: postgresql://USER@HOST/DATABASE"
 
 _says = msgspec.Meta
+_PLACE = re.compile(r"(/|file:///|(s3|s3a|gs|az|azure|abfs|abfss)://[^/]).*")
 _ENTRY = re.compile(r"[^:]+:[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -64,7 +65,7 @@ class ProjectSettings(Section, frozen=True, kw_only=True):
 
 
 class StorageSettings(Section, frozen=True, kw_only=True):
-    """Where rows are kept."""
+    """Where rows and bytes are kept."""
 
     ledger: Annotated[
         str,
@@ -73,8 +74,25 @@ class StorageSettings(Section, frozen=True, kw_only=True):
             "`postgresql://USER@HOST/DATABASE`; never with a password in it: see CLEW_LEDGER."
         ),
     ] = SQLITE
+    objects: Annotated[
+        str,
+        _says(
+            description="`folder`: the folder `.clew`, or where they were moved. Or a bucket that projects and "
+            "machines share, as `s3://BUCKET/PREFIX`, `gs://…` or `az://…`, with credentials from the environment as "
+            "the tools of that store take them; or the path of a folder, such as a mounted one."
+        ),
+    ] = "folder"
+    cache_gb: Annotated[
+        float, _says(description="How many GB of a bucket are kept on this machine, at most, about.")
+    ] = 10.0
 
     def __post_init__(self) -> None:
+        _at_least("cache_gb", self.cache_gb, 0)
+        if self.objects != "folder" and not _PLACE.fullmatch(self.objects):
+            raise Invalid(
+                f"objects = {self.objects!r} is neither folder, nor an absolute path, nor the address of a bucket",
+                hint="for example: s3://BUCKET/PREFIX, or /mnt/disk/clew",
+            )
         if self.ledger != SQLITE and not self.ledger.startswith(("postgresql://", "postgres://")):
             raise Invalid("ledger is neither sqlite nor the address of a PostgreSQL database", hint=POSTGRESQL)
 

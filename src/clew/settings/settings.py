@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     """Everything that is declared. What is not declared has its default: use the `…_of` methods."""
 
     project: Annotated[ProjectSettings, _says(description="Which project this folder is.")] = ProjectSettings()
-    storage: Annotated[StorageSettings, _says(description="Where rows are kept.")] = StorageSettings()
+    storage: Annotated[StorageSettings, _says(description="Where rows and bytes are kept.")] = StorageSettings()
     server: Annotated[ServerSettings, _says(description="The server that has the project, if one has.")] = (
         ServerSettings()
     )

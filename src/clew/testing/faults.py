@@ -119,6 +119,9 @@ class FaultyObjects:
     def find_path(self, digest: Digest) -> Path | None:
         return self._inner.find_path(digest)
 
+    def find_url(self, digest: Digest, *, valid_s: int = 900) -> str | None:
+        return self._inner.find_url(digest, valid_s=valid_s)
+
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         return self._inner.missing(digests)
 

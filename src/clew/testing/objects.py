@@ -94,6 +94,7 @@ class ObjectsContract:
                 read(_ABSENT)
             assert caught.value.kind == "object"
             assert caught.value.name == _ABSENT
+        assert objects.find_url(_ABSENT) is None
         with pytest.raises(NotFound):
             objects.save(_ABSENT, target)
         assert not target.exists()
@@ -101,7 +102,7 @@ class ObjectsContract:
 
     @pytest.mark.parametrize("name", ["", "abc", "../" * 20 + "etc", "A" * 64, "0" * 63 + "\n", "0" * 65])
     def test_what_is_no_digest_is_invalid(self, objects: Objects, name: str) -> None:
-        for read in (objects.get, objects.open, objects.size, objects.find_path):
+        for read in (objects.get, objects.open, objects.size, objects.find_path, objects.find_url):
             with pytest.raises(Invalid):
                 read(Digest(name))
         with pytest.raises(Invalid):

@@ -105,7 +105,7 @@ def test_a_reader_follows_a_pack_that_was_rewritten(tmp_path: Path) -> None:
         digests = [batch.put(b"%d" % i) for i in range(10)]
     assert other.get(digests[0]) == b"0"
     mine.delete([digests[0], digests[1]])
-    other._packs._files.forget(other._packs.all()[0].path)
+    other._packs.place.forget(other._packs.all()[0].path)
     assert other.get(digests[5]) == b"5"
     with pytest.raises(NotFound):
         other.get(digests[0])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from clew.core.errors import Corrupt
 from clew.core.hashing import Hasher
 from clew.store.objects.disk import Draft
+from clew.store.objects.folder import OpenFiles, PackFolder
 from clew.store.objects.frames import shrink
 from clew.store.objects.pack import (
     _BUFFER_BYTES,
@@ -25,7 +26,6 @@ from clew.store.objects.pack import (
     _TAIL_BYTES,
     PACKED_MAX_BYTES,
     Entry,
-    OpenFiles,
     Pack,
     PackDraft,
     _packed,
@@ -49,7 +49,7 @@ def write(folder: Path, objects: list[bytes]) -> Path:
 
 
 def opened(path: Path) -> Pack:
-    return Pack(str(path), OpenFiles())
+    return Pack(str(path), PackFolder(path.parent))
 
 
 @pytest.fixture

@@ -8,13 +8,19 @@ import pytest
 
 from clew.core.errors import Corrupt
 from clew.core.hashing import Hasher
+from clew.store.objects.folder import PackFolder
 from clew.store.objects.packs import Packs, Seen
 
 
 @pytest.fixture
 def packs(tmp_path: Path) -> Packs:
     (tmp_path / "packs").mkdir()
-    return Packs(tmp_path / "packs", tmp_path)
+    return Packs(PackFolder(tmp_path / "packs"), tmp_path)
+
+
+def folder_of(packs: Packs) -> str:
+    assert isinstance(packs.place, PackFolder)
+    return packs.place.folder
 
 
 def digest_of(data: bytes) -> bytes:
@@ -27,7 +33,7 @@ def publish(packs: Packs, *objects: bytes) -> str:
         pack.add(digest_of(data), data, len(data))
     name = pack.seal()
     packs.publish([(pack, name)])
-    return f"{packs.folder}/{name}"
+    return f"{folder_of(packs)}/{name}"
 
 
 def test_packs_are_listed_when_first_asked_for_and_then_at_a_refresh(packs: Packs) -> None:
@@ -41,7 +47,7 @@ def test_packs_are_listed_when_first_asked_for_and_then_at_a_refresh(packs: Pack
 
 
 def test_no_folder_has_no_packs(tmp_path: Path) -> None:
-    packs = Packs(tmp_path / "missing", tmp_path)
+    packs = Packs(PackFolder(tmp_path / "missing"), tmp_path)
     assert packs.all() == []
     assert not packs.holds(digest_of(b"one"))
     assert not packs.refresh()

@@ -66,6 +66,14 @@ class Objects(Protocol):
         """
         ...
 
+    def find_url(self, digest: Digest, *, valid_s: int = 900) -> str | None:
+        """An address from which anyone can fetch just the object's bytes for so many seconds.
+
+        None when the store gives none: it is no bucket, or the object lies in a pack, or is not there. Whoever fetches
+        verifies the bytes.
+        """
+        ...
+
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         """Which of these are not stored."""
         ...

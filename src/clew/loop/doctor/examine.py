@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from clew.core.contracts.objects import Objects
 from clew.core.contracts.stores import Stores
 from clew.core.errors import ClewError
 from clew.core.ids import Digest, time_us_of
@@ -21,7 +22,7 @@ from clew.loop.doctor.finding import Finding, Level
 from clew.loop.doctor.needs import needs
 from clew.settings import SETTINGS_FILE, read_settings
 from clew.store.ledger.sql.migrate import migrations
-from clew.store.objects.local import LocalObjects
+from clew.store.objects import CachedObjects, LocalObjects, RemoteObjects
 
 __all__ = ["examine", "examine_place", "ledger_of"]
 
@@ -51,16 +52,15 @@ def examine_place(root: Path, version: str, *, embedded: bool = True) -> Iterato
         yield _ledger(ledger_of(root), root / ".clew" / "objects")
 
 
-def examine(stores: Stores, objects: LocalObjects, *, quick: bool, tell: Tell) -> Iterator[Finding]:
+def examine(stores: Stores, *, quick: bool, tell: Tell) -> Iterator[Finding]:
     """What can be seen in an open project: objects, what is missing for what, journals, the clock.
 
     Args:
         stores: the project.
-        objects: its objects.
         quick: whether to look only whether objects are there, without reading them.
         tell: hears how many objects were looked at.
     """
-    whole, damaged = _objects(objects, quick=quick, tell=tell)
+    whole, damaged = _objects(stores.objects, quick=quick, tell=tell)
     for text in damaged[:_SHOWN]:
         hint = "restore it from a backup, or add the same data again"
         yield Finding(check="objects", level=Level.PROBLEM, text=text, hint=hint)
@@ -122,13 +122,14 @@ def _lost(text: str) -> Finding:
     return Finding(check="ledger", level=Level.PROBLEM, text=text, hint=hint)
 
 
-def _objects(objects: LocalObjects, *, quick: bool, tell: Tell) -> tuple[set[Digest], list[str]]:
+def _objects(objects: Objects, *, quick: bool, tell: Tell) -> tuple[set[Digest], list[str]]:
     """The digests of which a sound copy is there, and what is damaged."""
-    if quick:
+    stored = objects.inner if isinstance(objects, CachedObjects) else objects
+    if quick or not isinstance(stored, LocalObjects | RemoteObjects):
         return set(objects.list()), []
     whole: set[Digest] = set()
     damaged: list[tuple[Digest, str]] = []
-    for count, (digest, damage) in enumerate(objects.check(), 1):
+    for count, (digest, damage) in enumerate(stored.check(), 1):
         tell(count)
         if damage is None:
             whole.add(digest)

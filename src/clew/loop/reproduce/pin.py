@@ -25,8 +25,8 @@ __all__ = [
     "variables_of_place",
 ]
 
-ROOM_VARIABLES = {"CLEW_LEDGER": SQLITE}
-"""The clean room has a ledger of its own, wherever that of the project is."""
+ROOM_VARIABLES = {"CLEW_LEDGER": SQLITE, "CLEW_OBJECTS": ""}
+"""The clean room has a ledger of its own, wherever that of the project is, and its note says where the bytes are."""
 
 COUNTED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 """Variables by which libraries are told a number of threads; without, they take that of the processors."""

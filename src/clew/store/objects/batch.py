@@ -21,11 +21,16 @@ class PackBatch:
     """An `ObjectBatch` that fills packs. Threads may share one.
 
     A pack that has reached its length is sealed and synchronised in the background while the next one fills.
+
+    Args:
+        packs: where they go.
+        loose: where an object may lie already; None where to look costs a journey for each.
+        pack_bytes: the length of a full one.
     """
 
-    def __init__(self, packs: Packs, loose: Loose, pack_bytes: int) -> None:
+    def __init__(self, packs: Packs, loose: Loose | None, pack_bytes: int) -> None:
         self._packs, self._loose, self._pack_bytes = packs, loose, pack_bytes
-        self._shards = loose.shards()
+        self._shards = loose.shards() if loose is not None else set()
         self._seen = packs.seen()
         self._lock = threading.Lock()
         self._new: set[bytes] = set()
@@ -53,8 +58,9 @@ class PackBatch:
             self._ended = True
             last = [(self._open, self._open.seal())] if self._open else []
             self._packs.publish([(pack, name.result()) for pack, name in self._full] + last)
-            for digest in self._found.values():
-                self._loose.settle(digest)
+            if self._loose is not None:
+                for digest in self._found.values():
+                    self._loose.settle(digest)
         self._packs.refresh()
 
     def discard(self) -> None:
@@ -67,7 +73,7 @@ class PackBatch:
 
     def _stored(self, raw: bytes, digest: Digest) -> bool:
         """Whether the store holds it already. A loose one is made durable when the batch ends."""
-        if digest[:2] in self._shards and self._loose.holds(digest):
+        if self._loose is not None and digest[:2] in self._shards and self._loose.holds(digest):
             self._found[digest[:2]] = digest
             return True
         return self._seen.may_hold(raw) and self._packs.holds(raw)

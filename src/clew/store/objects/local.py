@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,9 @@ from clew.core.errors import Corrupt, NotFound
 from clew.core.hashing import Hasher, hash_bytes, hash_file
 from clew.core.ids import Digest
 from clew.store.objects.batch import PackBatch
+from clew.store.objects.copies import copies, damage, first_sound
 from clew.store.objects.disk import Draft, disk_errors, locked, sweep_drafts, sync_folder
+from clew.store.objects.folder import PackFolder
 from clew.store.objects.frames import FRAME_BYTES, frames, worth_shrinking
 from clew.store.objects.loose import Loose, LooseObject
 from clew.store.objects.names import checked
@@ -31,7 +33,6 @@ __all__ = ["LocalObjects"]
 T = TypeVar("T")
 
 _ABANDONED_US = 3600 * 1_000_000
-_MEND = "restore it from a backup, or remove .clew/cache and add the same data again"
 _MANY = 256
 """From so many look-ups on, a filter over all packs is worth its making."""
 
@@ -51,7 +52,7 @@ class LocalObjects:
         self._pack_bytes = pack_bytes
         self._drafts = folder / "drafts"
         self._loose = Loose(folder / "loose")
-        self._packs = Packs(folder / "packs", self._drafts)
+        self._packs = Packs(PackFolder(folder / "packs"), self._drafts)
         self._ready = False
 
     def put(self, data: bytes) -> Digest:
@@ -114,6 +115,10 @@ class LocalObjects:
         with self._reading(digest):
             return self._first(digest, lambda copy: copy.path)
 
+    def find_url(self, digest: Digest, *, valid_s: int = 900) -> str | None:  # noqa: ARG002 - a folder has no addresses
+        checked(digest)
+        return None
+
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         wanted = {checked(digest) for digest in digests}
         with disk_errors(f"look into {self.folder}"):
@@ -151,12 +156,12 @@ class LocalObjects:
             for pack in self._packs.all():
                 try:
                     for entry in pack.entries():
-                        yield Digest(entry.digest.hex()), _damage(partial(pack.read, entry))
-                except Corrupt as damage:
-                    yield Digest(""), damage
+                        yield Digest(entry.digest.hex()), damage(partial(pack.read, entry))
+                except Corrupt as error:
+                    yield Digest(""), error
             for digest in self._loose.list():
                 for copy in self._loose.find(digest):
-                    yield digest, _damage(copy.verify, f"object {digest} in {copy.file}")
+                    yield digest, damage(copy.verify, f"object {digest} in {copy.file}")
 
     def delete(self, digests: Iterable[Digest]) -> None:
         with disk_errors(f"delete from {self.folder}"):
@@ -212,7 +217,7 @@ class LocalObjects:
             self._loose.settle(digest)
             return True
         if self._packs.holds(bytes.fromhex(digest)):
-            sync_folder(self._packs.folder)
+            self._packs.place.settle()
             return True
         return False
 
@@ -221,34 +226,7 @@ class LocalObjects:
 
     def _first(self, digest: Digest, use: Callable[[LooseObject | PackedObject], T]) -> T:
         """What `use` makes of the first copy that is sound."""
-        trouble: Corrupt | None = None
-        try:
-            for copy in self._copies(checked(digest)):
-                try:
-                    return use(copy)
-                except Corrupt as error:
-                    trouble = error
-                except FileNotFoundError:  # collected, or moved to another pack, while we looked
-                    continue
-        except Corrupt as error:
-            trouble = error
-        if trouble is None and self._packs.broken:
-            first = next(iter(self._packs.broken.values()))
-            trouble = Corrupt(f"object {digest} is not found, and {first.what}", hint=first.hint)
-        if trouble is not None:
-            what = trouble.what if digest in trouble.what else f"object {digest}: {trouble.what}"
-            raise Corrupt(what, hint=trouble.hint or _MEND) from trouble
-        raise NotFound("object", digest, hint=_MEND)
-
-    def _copies(self, digest: Digest) -> Iterator[LooseObject | PackedObject]:
-        raw = bytes.fromhex(digest)
-        with suppress(Corrupt):  # the last look, below, tells of damage
-            yield from self._packs.find(raw)
-        yield from self._loose.find(digest)
-        while self._packs.refresh():  # others add packs, and a collector rewrites them
-            with suppress(Corrupt):
-                yield from self._packs.find(raw)
-        yield from self._packs.find(raw)
+        return first_sound(digest, copies(checked(digest), self._packs, self._loose.find), self._packs, use)
 
     def _prepare(self) -> None:
         """Make the folders, once a process, and remove what killed writers left."""
@@ -260,11 +238,3 @@ class LocalObjects:
         sync_folder(self.folder.parent)
         sweep_drafts(self._drafts, now_us=self._clock.now_us(), older_than_us=_ABANDONED_US)
         self._ready = True
-
-
-def _damage(read: Callable[[], object], name: str = "") -> Corrupt | None:
-    try:
-        read()
-    except Corrupt as damage:
-        return damage if name in damage.what else Corrupt(f"{name}: {damage.what}", hint=damage.hint)
-    return None

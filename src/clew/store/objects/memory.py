@@ -67,6 +67,10 @@ class MemoryObjects:
         self.get(digest)
         return None
 
+    def find_url(self, digest: Digest, *, valid_s: int = 900) -> str | None:  # noqa: ARG002 - memory has no addresses
+        checked(digest)
+        return None
+
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         return {digest for digest in digests if checked(digest) not in self._held}
 

@@ -5,13 +5,10 @@ Only the format is here; which packs there are is in `packs.py`. Layout: docs/de
 
 from __future__ import annotations
 
-import os
 import struct
 import sys
-import threading
 from array import array
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,8 +16,9 @@ from clew.core.errors import Corrupt
 from clew.core.hashing import Hasher
 from clew.store.objects.disk import Draft
 from clew.store.objects.frames import unshrink
+from clew.store.objects.place import PackPlace
 
-__all__ = ["Entry", "OpenFiles", "Pack", "PackDraft", "PACKED_MAX_BYTES"]
+__all__ = ["PACKED_MAX_BYTES", "Entry", "Pack", "PackDraft", "index_start"]
 
 PACKED_MAX_BYTES = 64 << 20
 """The most that a compressed object of a pack may grow to; longer ones are stored as they are."""
@@ -88,17 +86,16 @@ class PackDraft:
 class Pack:
     """A pack that can be read.
 
-    Its column of digest prefixes is held in memory (8 bytes an object); everything else is read when asked for. It is
-    read, not mapped: a mapped file that is cut short, or whose disk fails, kills the process instead of raising.
+    Its column of digest prefixes is held in memory (8 bytes an object); everything else is read when asked for.
 
     Raises:
         Corrupt: the file is not a pack, or its index is damaged.
         OSError: the file cannot be read.
     """
 
-    def __init__(self, path: str, files: OpenFiles) -> None:
+    def __init__(self, path: str, place: PackPlace) -> None:
         self.path = path
-        self._files = files
+        self._place = place
         self.prefixes, self._table = self._index()
 
     def __len__(self) -> int:
@@ -131,7 +128,7 @@ class Pack:
             if Hasher(data).digest() != entry.digest:
                 raise Corrupt("its bytes do not match its name")
         except Corrupt as error:
-            self._files.forget(self.path)  # another process may mend it under the same name
+            self._place.forget(self.path)  # another process may mend it under the same name
             raise Corrupt(f"object {entry.digest.hex()} in {self.path}: {error.what}") from error
         return data
 
@@ -145,7 +142,7 @@ class Pack:
             yield self._entry(at)
 
     def _index(self) -> tuple[array[int], int]:
-        length = os.fstat(self._files.get(self.path).fd).st_size
+        length = self._place.size(self.path)
         if length < _HEAD.size + _TAIL_BYTES:
             raise Corrupt(f"{self.path} is too short for a pack")
         head = self._read_at(0, _HEAD.size)
@@ -177,14 +174,20 @@ class Pack:
         return entry
 
     def _read_at(self, offset: int, length: int) -> bytes:
-        file = self._files.get(self.path)
-        data = os.pread(file.fd, length, offset)
-        while len(data) < length:
-            more = os.pread(file.fd, length - len(data), offset + len(data))
-            if not more:
-                raise Corrupt(f"{self.path} is cut short")
-            data += more
-        return data
+        return self._place.read_at(self.path, offset, length)
+
+
+def index_start(tail: bytes, length: int) -> int:
+    """Where the index of a pack begins, as its last bytes say, unverified; the length of the pack if they are no end.
+
+    Args:
+        tail: the end of the pack.
+        length: of the whole pack, in bytes.
+    """
+    if len(tail) < _TAIL_BYTES:
+        return length
+    start = int(_FOOT.unpack_from(tail, len(tail) - _TAIL_BYTES)[1])
+    return min(start, length)
 
 
 def _packed(entry: Entry) -> bytes:
@@ -197,40 +200,3 @@ def _prefixes(raw: bytes) -> array[int]:
     if sys.byteorder == "big":
         prefixes.byteswap()
     return prefixes
-
-
-class _OpenFile:
-    """A descriptor that closes when the last thread that reads it lets go."""
-
-    def __init__(self, path: str) -> None:
-        self.fd = os.open(path, os.O_RDONLY)
-
-    def __del__(self) -> None:
-        if hasattr(self, "fd"):
-            os.close(self.fd)
-
-
-class OpenFiles:
-    """The files that were read last, kept open, and no more than `limit` of them."""
-
-    def __init__(self, limit: int = 64) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._files: OrderedDict[str, _OpenFile] = OrderedDict()
-
-    def get(self, path: str) -> _OpenFile:
-        """The open file; hold the object for as long as its descriptor is used."""
-        with self._lock:
-            file = self._files.get(path)
-            if file is None:
-                file = self._files[path] = _OpenFile(path)
-                if len(self._files) > self._limit:
-                    self._files.popitem(last=False)
-            else:
-                self._files.move_to_end(path)
-            return file
-
-    def forget(self, path: str) -> None:
-        """Close a file once nobody reads it any more."""
-        with self._lock:
-            self._files.pop(path, None)

@@ -1,18 +1,17 @@
-"""A folder of packs: which there are, which one holds an object, and taking objects out. The format is in `pack.py`."""
+"""The packs of one place: which there are, which holds an object, taking objects out. The format is in `pack.py`."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from clew.core.errors import Corrupt
-from clew.store.objects.disk import Draft, sync_folder
-from clew.store.objects.pack import Entry, OpenFiles, Pack, PackDraft
+from clew.store.objects.disk import Draft
+from clew.store.objects.pack import Entry, Pack, PackDraft
+from clew.store.objects.place import PackPlace
 
 __all__ = ["PackedObject", "Packs", "Seen"]
 
@@ -69,34 +68,38 @@ class Seen:
 
 
 class Packs:
-    """The packs of one folder, as of the last `refresh`.
+    """The packs of one place, as of the last `refresh`.
+
+    `drafts` is a local folder in which packs are written before they are published. A place that is `vouched` for keeps
+    its bytes sound by itself: they are not read again to know that they need not be stored again.
+
 
     Other processes add packs at any time: who misses an object refreshes and looks again. The tuple of packs is
     replaced, never changed, so that readers need no lock. A file that is no readable pack is set aside in `broken`,
     and is tried again at the next refresh.
     """
 
-    def __init__(self, folder: Path, drafts: Path) -> None:
-        self.folder = str(folder)
+    def __init__(self, place: PackPlace, drafts: Path, *, vouched: bool = False) -> None:
+        self.place, self._vouched = place, vouched
         self._drafts = drafts
         self.broken: dict[str, Corrupt] = {}
         self._packs: dict[str, Pack] | None = None
-        self._files = OpenFiles()
 
     def refresh(self) -> bool:
         """List the folder again; whether there are other packs than before."""
         known = self._packs or {}
         packs: dict[str, Pack] = {}
         broken: dict[str, Corrupt] = {}
-        for path in self._listed():
+        for path in self.place.list():
             try:
-                packs[path] = known.get(path) or Pack(path, self._files)
+                packs[path] = known.get(path) or Pack(path, self.place)
             except Corrupt as error:
                 broken[path] = error
+                self.place.forget(path)
             except FileNotFoundError:  # another process rewrote it just now
                 continue
         for path in known.keys() - packs.keys():
-            self._files.forget(path)
+            self.place.forget(path)
         self._packs, self.broken = packs, broken
         return packs.keys() != known.keys()
 
@@ -128,8 +131,10 @@ class Packs:
 
     def holds(self, digest: bytes) -> bool:
         """Whether a sound copy is in a pack that still has its name, so that the object need not be stored again."""
+        if self._vouched:
+            return self.listed(digest, None)
         try:
-            return any(_is_sound(copy) for copy in self.find(digest))
+            return any(_is_sound(copy) and self.place.holds(copy.pack.path) for copy in self.find(digest))
         except Corrupt:
             return False
 
@@ -152,11 +157,7 @@ class Packs:
 
     def publish(self, drafts: Iterable[tuple[PackDraft, str]]) -> None:
         """Give sealed packs their names, durably."""
-        for pack, name in drafts:
-            path = f"{self.folder}/{name}"
-            pack.draft.publish(path)
-            self._files.forget(path)  # it may have replaced a damaged pack of the same entries
-        sync_folder(self.folder)
+        self.place.publish((pack.draft, name) for pack, name in drafts)
 
     def remove(self, digests: set[bytes]) -> None:
         """Take objects out: each pack that holds some is written anew without them, then unlinked.
@@ -178,14 +179,7 @@ class Packs:
                     pack.read(entry)  # a damaged object stops here, with its pack as it was
                     rest.add(entry.digest, pack.stored(entry), entry.size)
                 self.publish([(rest, rest.seal())])
-        Path(pack.path).unlink()
-        sync_folder(self.folder)
-
-    def _listed(self) -> list[str]:
-        with suppress(FileNotFoundError):
-            names = os.listdir(self.folder)  # noqa: PTH208 - at every miss
-            return [f"{self.folder}/{name}" for name in sorted(names) if name.endswith(".pack")]
-        return []
+        self.place.remove(pack.path)
 
 
 def _is_sound(copy: PackedObject) -> bool:
@@ -193,4 +187,4 @@ def _is_sound(copy: PackedObject) -> bool:
         copy.read()
     except (Corrupt, FileNotFoundError):
         return False
-    return Path(copy.pack.path).exists()
+    return True

@@ -1,0 +1,211 @@
+"""Objects in buckets: the suite on three kinds of them, and what only a bucket does."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from clew.core.contracts.objects import Objects
+from clew.core.errors import Invalid, NotFound, Unavailable
+from clew.core.hashing import hash_bytes
+from clew.core.ids import Digest
+from clew.store.objects import CachedObjects, RemoteObjects
+from clew.store.objects.bucket import Bucket, is_bucket, open_bucket
+from clew.testing.objects import ObjectsContract
+
+
+def damage(bucket: Bucket, digest: Digest) -> None:
+    """Flip a bit of an object wherever it lies: in a pack, near the front, lies the only one of the suite."""
+    for key, size in list(bucket.list()):
+        if key.endswith((digest, ".pack")):
+            data = bytearray(bucket.read(key))
+            data[20 if key.endswith(".pack") else size // 2] ^= 1
+            bucket.write(key, bytes(data))
+
+
+class TestObjectsInMemory(ObjectsContract):
+    @pytest.fixture
+    def objects(self, tmp_path: Path) -> Objects:
+        return RemoteObjects(open_bucket("memory:///"), tmp_path / "local" / "kept")
+
+    def damage(self, objects: Objects, digest: Digest) -> None:
+        assert isinstance(objects, RemoteObjects)
+        damage(objects.bucket, digest)
+
+
+class TestObjectsOnS3(ObjectsContract):
+    @pytest.fixture
+    def objects(self, s3_bucket: str, tmp_path: Path) -> Objects:
+        return RemoteObjects(open_bucket(s3_bucket), tmp_path / "local" / "kept", pack_bytes=1 << 20)
+
+    def damage(self, objects: Objects, digest: Digest) -> None:
+        assert isinstance(objects, RemoteObjects)
+        damage(objects.bucket, digest)
+
+
+class TestCachedObjects(ObjectsContract):
+    @pytest.fixture
+    def objects(self, tmp_path: Path) -> Objects:
+        inner = RemoteObjects(open_bucket("memory:///"), tmp_path / "local" / "kept")
+        return CachedObjects(inner, tmp_path / "local" / "cache", limit_bytes=8 << 20)
+
+    def damage(self, objects: Objects, digest: Digest) -> None:
+        assert isinstance(objects, CachedObjects)
+        assert isinstance(objects.inner, RemoteObjects)
+        damage(objects.inner.bucket, digest)
+
+
+def s3_objects(address: str, folder: Path) -> RemoteObjects:
+    return RemoteObjects(open_bucket(address), folder)
+
+
+def test_machines_see_what_others_stored(s3_bucket: str, tmp_path: Path) -> None:
+    one, two = s3_objects(s3_bucket, tmp_path / "1"), s3_objects(s3_bucket, tmp_path / "2")
+    assert list(two.list()) == []
+    with one.batch() as batch:
+        small = batch.put(b"small")
+    large = one.put(os.urandom(2 << 20))
+    assert two.missing([small, large]) == set()
+    assert two.get(small) == b"small"
+    assert hash_bytes(two.get(large)) == large
+    one.delete([small])
+    assert two.missing([small, large]) == {small}
+
+
+def test_what_is_there_is_not_stored_again(s3_bucket: str, tmp_path: Path) -> None:
+    one, two = s3_objects(s3_bucket, tmp_path / "1"), s3_objects(s3_bucket, tmp_path / "2")
+    with one.batch() as batch:
+        batch.put(b"in a pack")
+    one.put(b"alone")
+    keys = sorted(one.bucket.list())
+    with two.batch() as batch:
+        batch.put(b"in a pack")
+    two.put(b"in a pack")
+    two.put(b"alone")
+    assert sorted(one.bucket.list()) == keys
+
+
+def test_many_are_looked_up_by_listing(s3_bucket: str, tmp_path: Path) -> None:
+    objects = s3_objects(s3_bucket, tmp_path)
+    there = {objects.put(b"%d" % i) for i in range(5)}
+    asked = there | {hash_bytes(b"no %d" % i) for i in range(100)}
+    assert objects.missing(asked) == asked - there
+
+
+def test_the_layout_is_that_of_a_folder(s3_bucket: str, tmp_path: Path) -> None:
+    from clew.store.objects import LocalObjects
+
+    local = LocalObjects(tmp_path / "folder")
+    alone = local.put(os.urandom(5000))
+    with local.batch() as batch:
+        packed = batch.put(b"packed")
+    bucket = open_bucket(s3_bucket)
+    for path in (tmp_path / "folder").rglob("*"):
+        if path.is_file() and path.parent.name != "drafts" and path.name != "delete.lock":
+            bucket.write(str(path.relative_to(tmp_path / "folder")), path)
+    remote = RemoteObjects(bucket, tmp_path / "kept")
+    assert set(remote.list()) == {alone, packed}
+    assert hash_bytes(remote.get(alone)) == alone
+    assert remote.get(packed) == b"packed"
+
+
+def test_an_address_leads_to_the_bytes_for_a_while(s3_bucket: str, tmp_path: Path) -> None:
+    objects = s3_objects(s3_bucket, tmp_path)
+    digest = objects.put(b"for everybody")
+    address = objects.find_url(digest, valid_s=60)
+    assert address is not None
+    with urllib.request.urlopen(address) as answer:
+        assert answer.read() == b"for everybody"
+    with objects.batch() as batch:
+        packed = batch.put(b"in a pack")
+    assert objects.find_url(packed) is None
+    in_memory = RemoteObjects(open_bucket("memory:///"), tmp_path)
+    assert in_memory.find_url(in_memory.put(b"one")) is None
+
+
+def test_every_copy_is_checked(s3_bucket: str, tmp_path: Path) -> None:
+    objects = s3_objects(s3_bucket, tmp_path)
+    with objects.batch() as batch:
+        packed = batch.put(b"packed" * 20)
+    alone = objects.put(b"alone")
+    assert sorted(objects.check()) == sorted([(packed, None), (alone, None)])
+    damage(objects.bucket, alone)
+    fresh = s3_objects(s3_bucket, tmp_path / "fresh")
+    assert {digest for digest, trouble in fresh.check() if trouble} == {alone, packed}
+
+
+def test_a_bucket_that_is_not_there_is_told(s3_bucket: str, tmp_path: Path) -> None:
+    objects = s3_objects("s3://no-such-bucket/x", tmp_path)
+    with pytest.raises(Unavailable, match="no-such-bucket"):
+        objects.put(b"one")
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(Invalid, match="cannot be opened"):
+        open_bucket("s3://")
+    assert is_bucket("gs://bucket")
+    assert not is_bucket("/mnt/bucket")
+    assert not is_bucket("file:///mnt/bucket")
+
+
+def test_a_damaged_index_is_fetched_again(s3_bucket: str, tmp_path: Path) -> None:
+    with s3_objects(s3_bucket, tmp_path).batch() as batch:
+        digest = batch.put(b"one")
+    assert s3_objects(s3_bucket, tmp_path).get(digest) == b"one"
+    (index,) = tmp_path.rglob("*.index")
+    index.chmod(0o644)
+    index.write_bytes(b"x" * index.stat().st_size)
+    objects = s3_objects(s3_bucket, tmp_path)
+    objects._packs.refresh()
+    assert objects.get(digest) == b"one"
+
+
+def cached(tmp_path: Path, limit_bytes: int) -> CachedObjects:
+    inner = RemoteObjects(open_bucket("memory:///"), tmp_path / "local")
+    return CachedObjects(inner, tmp_path / "cache", limit_bytes=limit_bytes)
+
+
+def kept(objects: CachedObjects) -> int:
+    return sum(path.stat().st_size for path in objects.folder.rglob("*") if path.is_file())
+
+
+def test_the_cache_keeps_to_its_limit(tmp_path: Path) -> None:
+    objects = cached(tmp_path, 20_000)
+    digests = [objects.put(os.urandom(3_000)) for _ in range(20)]
+    for _ in range(2):
+        assert all(hash_bytes(objects.get(digest)) == digest for digest in digests)
+        assert 0 < kept(objects) <= 20_000
+
+
+def test_what_the_cache_keeps_is_read_without_the_bucket(tmp_path: Path) -> None:
+    objects = cached(tmp_path, 1 << 30)
+    small, large = objects.put(b"small"), objects.put(os.urandom(2 << 20))
+    objects.get(small)
+    path = objects.find_path(large)
+    assert path is not None
+    assert hash_bytes(path.read_bytes()) == large
+    objects.inner.delete([small, large])
+    assert objects.get(small) == b"small"
+    with objects.open(large) as file:
+        assert hash_bytes(file.read()) == large
+    objects.save(large, tmp_path / "saved")
+    assert hash_bytes((tmp_path / "saved").read_bytes()) == large
+
+
+def test_damage_in_the_cache_is_mended_from_the_bucket(tmp_path: Path) -> None:
+    objects = cached(tmp_path, 1 << 30)
+    digest = objects.put(b"sound")
+    objects.get(digest)
+    (file,) = (path for path in objects.folder.rglob("*") if path.is_file())
+    file.chmod(0o644)
+    file.write_bytes(b"saund")
+    assert objects.get(digest) == b"sound"
+    assert file.read_bytes() == b"sound"
+    objects.inner.delete([digest])
+    file.chmod(0o644)
+    file.write_bytes(b"saund")
+    with pytest.raises(NotFound):
+        objects.get(digest)
