@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
-from clew.core.errors import ClewError, Exists
+from clew.core.errors import ClewError, Exists, Unavailable
 from clew.core.types.step import StepOutcome, StepRun
 from clew.data.handle import DatasetHandle as Dataset
 from clew.loop.fitted import Model
@@ -36,9 +36,11 @@ from clew.pipelines.current import current
 from clew.pipelines.pipeline import Pipeline as _Pipeline
 from clew.pipelines.step import step
 from clew.tracking.adopt import adopt
+from clew.tracking.offline import is_offline
+from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
 from clew.tracking.start import say_on_stderr, start
-from clew.workspace import Workspace, find_project, init_project, remote_root
+from clew.workspace import Workspace, find_project, init_project, offline_here, remote_root
 
 if TYPE_CHECKING:
     from clew.core.types.model import ModelVersion
@@ -71,7 +73,8 @@ def workspace() -> Workspace:
         root = find_project(here) or remote_root(os.environ) or _make_project(here)
         if root not in _open:
             _open[root] = opened = Workspace(root)
-            adopt(opened.runs, opened.objects, opened.folder)
+            if not opened.remote:  # which may be gone, and clew sync does it
+                adopt(opened.runs, opened.objects, opened.folder)
             atexit.register(_open[root].close)
         return _open[root]
 
@@ -132,7 +135,9 @@ class Run(ActiveRun):
             threshold=threshold,
             slices=slices,
         )
-        version = workspace().register(model, self.id)
+        here = workspace()
+        self.flush()  # the version names this run, which has to be there
+        version = here.register(model, self.id)
         self.output(version)
         return version
 
@@ -157,7 +162,7 @@ def run(
         capture: record source, environment, hardware, seeds, command and console.
     """
     started = start(
-        workspace().recorder,
+        _recorder(),
         name,
         params=params,
         experiment=experiment,
@@ -166,6 +171,16 @@ def run(
         made=Run,
     )
     return cast("Run", started)
+
+
+def _recorder() -> Recorder:
+    """Where runs go: the project, or a folder of this machine while it cannot be reached."""
+    if not is_offline(os.environ):
+        try:
+            return workspace().recorder
+        except Unavailable as error:
+            say_on_stderr(f"{error.what}; this run stays on this machine until clew sync")
+    return offline_here(os.environ)
 
 
 class Pipeline(_Pipeline[P, R]):

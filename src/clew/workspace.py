@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from clew.serving.server import Address
     from clew.tracking.recorder import Recorder
 
-__all__ = ["FOLDER", "Workspace", "find_project", "init_project", "open_workspace", "remote_root"]
+__all__ = ["FOLDER", "Workspace", "find_project", "init_project", "offline_here", "open_workspace", "remote_root"]
 
 FOLDER = ".clew"
 
@@ -252,7 +252,12 @@ class Workspace:
         """What runs are recorded through."""
         from clew.tracking.recorder import Recorder
 
-        return Recorder.over(self.services)
+        found = Recorder.over(self.services)
+        if not self.remote:
+            return found
+        from clew.tracking.offline import local_folder
+
+        return replace(found, outbox=True, folder=local_folder(self.root, self.folder, os.environ))
 
     @cached_property
     def site(self) -> Site:
@@ -306,6 +311,15 @@ def remote_root(environ: Mapping[str, str]) -> Path | None:
     except OSError as error:
         raise Unavailable(f"{root} cannot be made: {error.strerror}", hint="set XDG_STATE_HOME") from error
     return root
+
+
+def offline_here(environ: Mapping[str, str]) -> Recorder:
+    """What the runs of the project around the current folder are recorded through while it cannot be reached."""
+    from clew.tracking.offline import local_folder, offline_recorder
+
+    here = Path.cwd()
+    root = find_project(here) or remote_root(environ) or here
+    return offline_recorder(local_folder(root, root / FOLDER, environ), actor())
 
 
 def init_project(folder: Path, *, name: str = "", environ: Mapping[str, str] | None = None) -> Path:

@@ -74,6 +74,11 @@ COMMANDS: dict[str, Row] = {
         "Run a script or a pipeline, and record its code, environment, console and end",
     ),
     "runs": Row("clew.cli.runs:runs", "Pipelines and runs", "List, show and compare runs"),
+    "sync": Row(
+        "clew.cli.sync:sync",
+        "Pipelines and runs",
+        "Bring home runs that were offline, or whose server could not be reached",
+    ),
     "explain": Row(
         "clew.cli.explain:explain",
         "Pipelines and runs",

@@ -13,13 +13,14 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
-from clew.core.errors import Invalid
+from clew.core.errors import Invalid, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clew.core.types.step import StepRun
     from clew.loop.training import About
+    from clew.tracking.recorder import Recorder
 
 __all__ = ["parameters", "run"]
 
@@ -73,11 +74,10 @@ def run(
         about = About(kind=RunKind(kind), name=name, experiment=experiment, tags=_tags(tags))
         return _run_pipeline(words, about, workers=workers, as_json=as_json)
     from clew.tracking.launch import launch
-    from clew.workspace import open_workspace
 
-    with open_workspace() as workspace:
+    with _recorder() as recorder:
         launched = launch(
-            workspace.recorder,
+            recorder,
             ["-m", *words] if module else list(words),
             name=name,
             experiment=experiment,
@@ -90,6 +90,26 @@ def run(
     else:
         output.note(f"run {found.name} {found.status}: clew runs show {found.name}")
     raise click.exceptions.Exit(launched.exit_code)
+
+
+@contextlib.contextmanager
+def _recorder() -> Iterator[Recorder]:
+    """Where the run goes: the project, or a folder of this machine while it cannot be reached."""
+    from clew.tracking.offline import OFFLINE_VARIABLE, is_offline
+    from clew.workspace import offline_here, open_workspace
+
+    workspace = None
+    if not is_offline(os.environ):
+        try:
+            workspace = open_workspace()
+        except Unavailable as error:
+            output.note(f"{error.what}; this run stays on this machine until clew sync")
+            os.environ[OFFLINE_VARIABLE] = "1"  # the script's own process is to find it there
+    if workspace is None:
+        yield offline_here(os.environ)
+        return
+    with workspace:
+        yield workspace.recorder
 
 
 def _run_pipeline(words: tuple[str, ...], about: About, *, workers: int, as_json: bool) -> None:

@@ -55,12 +55,12 @@ class Connection:
     def send(self, method: str, path: str, value: object, kind: type[T] | None = None) -> T:
         """Send a value as JSON, and read what comes back; `kind` of None expects nothing."""
         answer = self.request(method, path, msgspec.json.encode(value), {"content-type": _JSON, "accept": _PACKED})
-        return self._decoded(*answer, kind) if kind is not None else None  # type: ignore[return-value]
+        return self._answered(*answer, kind)
 
     def pack(self, path: str, value: object, kind: type[T] | None = None) -> T:
         """Send a value as MessagePack."""
         answer = self.request("POST", path, msgspec.msgpack.encode(value), {"content-type": _PACKED})
-        return self._decoded(*answer, kind) if kind is not None else None  # type: ignore[return-value]
+        return self._answered(*answer, kind)
 
     def request(
         self,
@@ -112,7 +112,7 @@ class Connection:
                     continue
                 raise self._gone(error) from error
             break
-        if response.status >= 400:
+        if response.status >= 300:
             raise self._refused(response, method, path)
         return response
 
@@ -165,6 +165,14 @@ class Connection:
             if response.status == 404 and method == "HEAD":  # which has no body to say more
                 return NotFound("object", path.rpartition("/")[2])
             return Unavailable(f"the server {self.url} answers {response.status} {response.reason}")
+
+    def _answered(self, data: bytes, media_type: str, kind: type[T] | None) -> T:
+        if kind is not None:
+            return self._decoded(data, media_type, kind)
+        if data:  # a page of a proxy does not say that something was stored
+            what = f"the server {self.url} answers {len(data)} bytes where nothing was to be said"
+            raise Unavailable(what, hint="is it a clew server of this version?")
+        return cast("T", None)
 
     def _decoded(self, data: bytes, media_type: str, kind: type[T]) -> T:
         try:

@@ -69,10 +69,10 @@ class HttpObjects:
             some.append(held[digest])
             size += len(held[digest])
             if size >= _BATCH_BYTES or len(some) >= _BATCH_ITEMS:
-                self._c.pack("/objects", some)
+                self._c.pack("/objects", some, _Digests)
                 some, size = [], 0
         if some:
-            self._c.pack("/objects", some)
+            self._c.pack("/objects", some, _Digests)
 
     def get(self, digest: Digest) -> bytes:
         data, _ = self._c.request("GET", _path(checked(digest)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,14 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService
 from clew.core.errors import Corrupt, NotFound
 from clew.core.types.run import Run, RunStatus
+from clew.store.objects.local import LocalObjects
 from clew.tracking.artifact import Content, keep
 from clew.tracking.drain import blocks_of, drained_until
+from clew.tracking.outbox import Outbox, outbox_path
+from clew.tracking.post import Post
+from clew.tracking.posted import kept_folder
 from clew.tracking.segment import lock_file, read_segment
-from clew.tracking.slots import Header, Slots, parse_slots
+from clew.tracking.slots import HEADER_BYTES, Header, Slots, parse_header, parse_slots
 
 __all__ = ["CONSOLE", "Adopted", "Ending", "adopt", "adopt_run", "journals_folder", "read_ending", "write_ending"]
 
@@ -38,6 +43,7 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     journal: str
     points: int
+    messages: int = 0
     killed: bool = False
     problem: str = ""
 
@@ -97,11 +103,15 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
         for unfinished in folder.glob("*.new"):
             if _is_stale(unfinished):
                 unfinished.unlink()
-    journals = sorted({path.name.partition(".")[0] for path in folder.glob("*.journal")})
+    files = [*folder.glob("*.journal"), *folder.glob("*.outbox")]
+    journals = sorted({path.name.partition(".")[0] for path in files})
     last_us = _last_sign_of_life(folder)
-    adopted = [
-        found for journal in journals if (found := _adopt(runs, objects, folder, journal, last_us=last_us)) is not None
-    ]
+    # Who began the run comes first, so that there is one, and ends it last: its children belong to it until then.
+    main = [journal for journal in journals if _is_main(folder, journal)]
+    children = [journal for journal in journals if journal not in main]
+    begun = [_adopt(runs, objects, folder, journal, last_us=last_us, ends=False) for journal in main if children]
+    rest = [_adopt(runs, objects, folder, journal, last_us=last_us) for journal in [*children, *main]]
+    adopted = _together([found for found in [*begun, *rest] if found is not None])
     for journal in {path.stem for path in folder.glob("*.end")}.difference(journals):
         _end_without_journal(runs, objects, folder, journal)
     with contextlib.suppress(FileNotFoundError):
@@ -113,25 +123,73 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
     return adopted
 
 
-def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str, *, last_us: int) -> Adopted | None:
+def _is_main(folder: Path, journal: str) -> bool:
+    """Whether a journal is of the process that began the run; one that cannot be read may be."""
+    first = min(folder.glob(f"{journal}.*.journal"), default=None)
+    try:
+        header = None if first is None else parse_header(first.read_bytes()[:HEADER_BYTES], str(first))
+    except (OSError, Corrupt):
+        return True
+    return header is None or header.main
+
+
+def _together(found: list[Adopted]) -> list[Adopted]:
+    """What was brought home of each journal, in one."""
+    whole: dict[str, Adopted] = {}
+    for part in found:
+        before = whole.get(part.journal)
+        whole[part.journal] = part if before is None else _sum(before, part)
+    return list(whole.values())
+
+
+def _sum(one: Adopted, two: Adopted) -> Adopted:
+    return msgspec.structs.replace(
+        two,
+        points=one.points + two.points,
+        messages=one.messages + two.messages,
+        problem="; ".join(dict.fromkeys(filter(None, (one.problem, two.problem)))),
+    )
+
+
+def _adopt(
+    runs: RunService, objects: Objects, folder: Path, journal: str, *, last_us: int, ends: bool = True
+) -> Adopted | None:
     with _orphaned(folder, journal) as mine:
         if not mine:
             return None
         parts, problems = _read(folder, journal)
-        paths = sorted(folder.glob(f"{journal}.*.journal"), reverse=True)
-        if not parts:
-            found = Adopted(run=folder.name, journal=journal, points=0, problem="; ".join(problems))
-        else:
+        with _open_post(runs, objects, folder, journal, problems) as post:
             try:
-                found = _bring_home(runs, objects, folder, parts, problems, last_us=last_us)
+                found = _bring_home(runs, objects, folder, parts, post, last_us=last_us if ends else None)
             except NotFound:
-                if any(len(slots.numbers) for _, slots in parts):
+                if post.waits or any(len(slots.numbers) for _, slots in parts):
                     problem = f"no run {folder.name} in this project; its journal stays in {folder}"
                     return Adopted(run=folder.name, journal=journal, points=0, problem=problem)
                 found = Adopted(run=folder.name, journal=journal, points=0)
-        for path in [folder / f"{journal}.end", *paths]:
-            path.unlink(missing_ok=True)
-    return found
+        if ends:
+            shutil.rmtree(kept_folder(folder, journal), ignore_errors=True)
+            paths = sorted(folder.glob(f"{journal}.*.journal"), reverse=True)
+            for path in [folder / f"{journal}.end", outbox_path(folder, journal), *paths]:
+                path.unlink(missing_ok=True)
+    return msgspec.structs.replace(
+        found, run=folder.name, journal=journal, messages=post.delivered, problem="; ".join(problems)
+    )
+
+
+@contextlib.contextmanager
+def _open_post(runs: RunService, objects: Objects, folder: Path, journal: str, problems: list[str]) -> Iterator[Post]:
+    """What hands over what the process has said; a damaged outbox is set aside."""
+    path = outbox_path(folder, journal)
+    outbox = Outbox(path, problems.append)
+    if path.exists():
+        try:
+            outbox = Outbox.adopted(path, problems.append)
+        except Corrupt as error:
+            problems.append(f"{error.what}; kept as {path.rename(path.with_suffix('.outbox-corrupt'))}")
+    try:
+        yield Post(outbox, LocalObjects(kept_folder(folder, journal)), runs, objects, problems.append)
+    finally:
+        outbox.close(delete=False)
 
 
 def _end_without_journal(runs: RunService, objects: Objects, folder: Path, journal: str) -> None:
@@ -157,7 +215,8 @@ def _last_sign_of_life(folder: Path) -> int:
 @contextlib.contextmanager
 def _orphaned(folder: Path, journal: str) -> Iterator[bool]:
     """Whether the journal's lock could be taken, for as long as the block lasts."""
-    first = min(folder.glob(f"{journal}.*.journal"), default=None)
+    outbox = outbox_path(folder, journal)
+    first = min(folder.glob(f"{journal}.*.journal"), default=outbox if outbox.exists() else None)
     try:
         fd = os.open(first, os.O_RDWR | os.O_CLOEXEC) if first is not None else -1
     except FileNotFoundError:
@@ -191,27 +250,31 @@ def _bring_home(
     objects: Objects,
     folder: Path,
     parts: list[tuple[Header, Slots]],
-    problems: list[str],
+    post: Post,
     *,
-    last_us: int,
+    last_us: int | None,
 ) -> Adopted:
-    header = parts[0][0]
-    run = runs.get(header.run)
+    """Store what a process left, and how it ended where `last_us` says when any of its kind was last seen."""
+    post.deliver(to_end=False)
     points, until = 0, dict[str, int]()
-    for _, slots in parts:
+    for header, slots in parts:
         if len(slots.numbers):
             fresh = _fresh(runs, header, slots, until)
             points += len(fresh.numbers)
             blocks = list(blocks_of(header.run, header.journal, fresh))
             if blocks:
                 runs.append(blocks)
+    if last_us is None:
+        return Adopted(run=folder.name, journal="", points=points)
+    post.deliver(to_end=True)
     killed = False
-    if header.main:
+    if parts and parts[0][0].main:
+        run, header = runs.get(parts[0][0].run), parts[0][0]
         end = read_ending(folder, header.journal)
         alive_us = max(run.created_us, last_us, *(int(slots.times_us.max(initial=0)) for _, slots in parts))
         end = end or Ending(status=RunStatus.KILLED, ended_us=alive_us, reason=_GONE)
         killed = _end(runs, objects, folder, run, end)
-    return Adopted(run=run.id, journal=header.journal, points=points, killed=killed, problem="; ".join(problems))
+    return Adopted(run=folder.name, journal="", points=points, killed=killed)
 
 
 def _end(runs: RunService, objects: Objects, folder: Path, run: Run, end: Ending) -> bool:

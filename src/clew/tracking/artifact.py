@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from clew.core.contracts.objects import Objects
-from clew.core.contracts.services import RunService
+from clew.core.contracts.services import RunWriter
 from clew.core.errors import Invalid
 from clew.core.types.run import Artifact
 
@@ -103,7 +103,7 @@ def content_of(path: str, value: object) -> Content:
     return Content(_json(path, value), _TYPES[".json"] if kind == _OTHER else kind)
 
 
-def keep(runs: RunService, objects: Objects, run: str, path: str, content: Content, *, at_us: int) -> Artifact:
+def keep(runs: RunWriter, objects: Objects, run: str, path: str, content: Content, *, at_us: int) -> Artifact:
     """Store content and name it as a file of a run."""
     data = content.data
     digest = objects.put_file(data) if isinstance(data, Path) else objects.put(data)

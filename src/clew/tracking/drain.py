@@ -11,20 +11,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Protocol
 
+from clew.core.errors import Unavailable
 from clew.core.types.series import SeriesBlock
 from clew.tracking.journal import Journal
 from clew.tracking.series import Points, block_of, cut
 from clew.tracking.slots import Slots
 
-__all__ = ["Drain", "Send", "blocks_of", "drained_until"]
+__all__ = ["Drain", "Post", "Send", "blocks_of", "drained_until"]
 
 Send = Callable[[Sequence[SeriesBlock]], None]
 """Stores blocks; returns when they survive *kill*, raises when they do not."""
 
+
+class Post(Protocol):
+    """What else a run says, beside its points."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to hand over."""
+        ...
+
+    def deliver(self, *, to_end: bool) -> None:
+        """Hand it over, with or without the end of the run. Raises what the services raise."""
+        ...
+
+
 _TICK_S, _FIRST_S, _LONGEST_S, _SHARE = 0.25, 1.0, 60.0, 0.05
 _BATCH_SLOTS = 1 << 17
 _MANY = 1 << 18
+_AGAIN_S, _GONE_S = 0.5, 5.0
 
 
 def blocks_of(run: str, journal: str, slots: Slots) -> Iterator[SeriesBlock]:
@@ -59,14 +76,16 @@ class Drain:
         journal: where points come from.
         send: where they go to.
         say: told once when the ledger cannot be reached; logging goes on.
+        post: what goes the same way, behind the points that came before it.
     """
 
-    def __init__(self, journal: Journal, send: Send, *, say: Callable[[str], None]) -> None:
-        self._journal, self._send, self._say = journal, send, say
+    def __init__(self, journal: Journal, send: Send, *, say: Callable[[str], None], post: Post | None = None) -> None:
+        self._journal, self._send, self._say, self._post = journal, send, say, post
         self._stop, self._turn = threading.Event(), threading.Lock()
         self._started = self._last = time.monotonic()
-        self._wait_s = 0.0
-        self._failed = False
+        self._wait_s, self._until_s = 0.0, 0.0
+        self._failed: Exception | None = None
+        self._close: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._work, name="clew-drain", daemon=True)
 
     def start(self) -> None:
@@ -85,6 +104,8 @@ class Drain:
                 if blocks:
                     self._send(blocks)
                 self._journal.drained()
+            if self._post is not None:
+                self._post.deliver(to_end=False)
 
     def finish(self) -> None:
         """Stop the thread, refuse further points, and send the rest.
@@ -98,26 +119,53 @@ class Drain:
         self._journal.seal()
         self.flush()
 
+    def finish_within(self, wait_s: float, close: Callable[[], None]) -> None:
+        """`finish`, then `close`, in the background, and wait for it no longer than this.
+
+        Raises:
+            ClewError: not all is stored; it is still in the journal.
+        """
+        self._journal.seal()
+        # A server that did not answer a moment ago gets one more chance, and no more.
+        self._until_s = time.monotonic() + (min(wait_s, _GONE_S) if self._failed else wait_s)
+        self._close = close
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(max(self._until_s - time.monotonic(), 0.0))
+        if self._close is not None:
+            reason = self._failed or f"the server did not take all of it within {wait_s:g} s"
+            raise Unavailable(getattr(reason, "what", str(reason)))
+
     def _work(self) -> None:
         while not self._stop.wait(_TICK_S):
             self._journal.prepare()
             if self._due():
                 self._try()
+        while self._close is not None:
+            try:
+                self.flush()
+                self._close()
+                self._close = None
+            except Exception as error:  # noqa: BLE001 - as in `_try`
+                self._failed = error
+                if time.monotonic() + _AGAIN_S > self._until_s:
+                    return
+                time.sleep(_AGAIN_S)
 
     def _due(self) -> bool:
         now = time.monotonic()
         usual = min(max(_FIRST_S, (now - self._started) * _SHARE), _LONGEST_S)
-        many = self._journal.pending >= _MANY and not self._failed
-        return many or now - self._last >= max(usual, self._wait_s)
+        many = self._journal.pending >= _MANY or (self._post is not None and self._post.waits)
+        return (many and self._failed is None) or now - self._last >= max(usual, self._wait_s)
 
     def _try(self) -> None:
         try:
             self.flush()
         except Exception as error:  # noqa: BLE001 - a worker loop: training must go on, and the journal keeps all
             self._wait_s = min(max(1.0, self._wait_s * 2), _LONGEST_S)
-            if not self._failed:
+            if self._failed is None:
                 self._say(f"clew cannot store metrics now ({error}); they stay in {self._journal.folder}")
-            self._failed = True
+            self._failed = error
         else:
-            self._wait_s, self._failed = 0.0, False
+            self._wait_s, self._failed = 0.0, None
         self._last = time.monotonic()

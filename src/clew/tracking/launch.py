@@ -23,10 +23,11 @@ from clew.core.errors import NotFound
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.tracking.adopt import CONSOLE
 from clew.tracking.capture.console import Console, Tidy
+from clew.tracking.line import open_line
 from clew.tracking.names import name_of
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
-from clew.tracking.start import RUN_VARIABLE, link_capture, open_journal, record_start, say_on_stderr
+from clew.tracking.start import RUN_VARIABLE, link_capture, record_start, say_on_stderr
 
 __all__ = ["Launched", "launch"]
 
@@ -68,10 +69,10 @@ def launch(
         NotFound: there is no such script.
     """
     command, entry = _command(words)
-    runs, run_id = recorder.runs, recorder.ids()
+    run_id = recorder.ids()
     # One hash seed for all runs: a drawn one could be repeated, but would be one more difference between any two.
     variables = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **os.environ}
-    journal = open_journal(recorder.folder, run_id, say, main=True)
+    line = open_line(recorder, run_id, say, main=True)
     try:
         run = Run(
             id=run_id,
@@ -85,18 +86,16 @@ def launch(
             tags=dict(tags or {}),
             entry=entry.name if entry is not None else " ".join(words[:2]),
         )
-        run = runs.create(
-            record_start(recorder, run, entry=entry, say=say, words=list(words), variables=variables),
+        run = line.runs.create(
+            record_start(line, run, entry=entry, words=list(words), variables=variables),
             experiment=experiment or "default",
         )
-        link_capture(runs, run)
+        link_capture(line.runs, run)
     except BaseException:
-        journal.close(delete=True)
+        line.drop()
         raise
-    console = Console(journal.folder / CONSOLE)
-    active = ActiveRun(
-        run, runs=runs, objects=recorder.objects, clock=recorder.clock, journal=journal, say=say, console=console
-    )
+    console = Console(line.journal.folder / CONSOLE)
+    active = ActiveRun(run, line=line, console=console)
     with active:
         code, tail = _execute(command, {**variables, RUN_VARIABLE: run_id}, console, out or sys.stdout.buffer)
         status, reason = _ending(code, tail)

@@ -20,6 +20,8 @@ class Recorder:
     """Runs, objects, and where time, ids and names come from.
 
     `runs` and `objects` may be in place or at the other end of HTTP. `folder` is local: journals and caches lie in it.
+    With `outbox`, runs of this process never wait for them: what they say is kept in the folder and sent in the
+    background, for at most `wait_s` at their end.
     """
 
     runs: RunService
@@ -29,6 +31,8 @@ class Recorder:
     project: str
     actor: str
     folder: Path
+    outbox: bool = False
+    wait_s: float = 30.0
 
     @classmethod
     def of(cls, stores: Stores) -> Recorder:

@@ -16,9 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import SupportsFloat
 
-from clew.core.clock import Clock
-from clew.core.contracts.objects import Objects
-from clew.core.contracts.services import RunService
 from clew.core.errors import ClewError, Invalid
 from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
@@ -28,7 +25,7 @@ from clew.tracking.adopt import CONSOLE, Ending, adopt_run, write_ending
 from clew.tracking.artifact import Content, check_path, content_of, keep
 from clew.tracking.capture.console import Console
 from clew.tracking.drain import Drain
-from clew.tracking.journal import Journal
+from clew.tracking.line import Line
 from clew.tracking.params import flat_params
 from clew.tracking.point import Step
 
@@ -52,11 +49,7 @@ class ActiveRun:
 
     Args:
         run: as it was created.
-        runs: the services.
-        objects: where bytes go.
-        clock: when things end.
-        journal: where points go; open.
-        say: told what a person should know.
+        line: how it reaches its project; open.
         console: the text of its console, if it keeps one.
         stop_console: called when nothing more is to be written to it.
         ends: whether the end of this object ends the run; not where a parent process will.
@@ -66,19 +59,15 @@ class ActiveRun:
         self,
         run: Run,
         *,
-        runs: RunService,
-        objects: Objects,
-        clock: Clock,
-        journal: Journal,
-        say: Callable[[str], None],
+        line: Line,
         console: Console | None = None,
         stop_console: Callable[[], None] = _nothing,
         ends: bool = True,
     ) -> None:
-        self._run, self._runs, self._objects, self._clock = run, runs, objects, clock
-        self._journal, self._say, self._console, self._ends = journal, say, console, ends
-        self._stop_console = stop_console
-        self._drain = Drain(journal, runs.append, say=say)
+        self._run, self._line, self._console, self._ends = run, line, console, ends
+        self._runs, self._objects, self._clock = line.runs, line.objects, line.recorder.clock
+        self._journal, self._say, self._stop_console = line.journal, line.say, stop_console
+        self._drain = Drain(line.journal, line.runs.append, say=line.say, post=line.posted)
         self._drain.start()
         self._pid = os.getpid()
         self._over = False
@@ -199,24 +188,37 @@ class ActiveRun:
         atexit.unregister(self._end_of_process)
         self._stop_console()
         if os.getpid() != self._pid:
-            self._journal.close(delete=False)
+            self._close(delete=False)
             return
         ending = Ending(status=status, ended_us=self._clock.now_us(), reason=reason)
         try:
-            self._drain.finish()
-            self._bring_home_children()
-            self._keep_console()
-            if self._ends:
-                self._run = self._runs.finish(self.id, status, ended_us=ending.ended_us, reason=reason)
+            if self._line.posted is None:
+                self._drain.finish()
+                self._bring_home_children()
+                self._say_end(ending)
+            else:
+                self._say_end(ending)
+                self._drain.finish_within(self._line.recorder.wait_s, self._deliver_end)
         except (ClewError, OSError) as error:
             self._leave(ending, error)
         else:
             self._clear()
 
+    def _say_end(self, ending: Ending) -> None:
+        self._keep_console()
+        if self._ends:
+            self._run = self._runs.finish(self.id, ending.status, ended_us=ending.ended_us, reason=ending.reason)
+
     def _bring_home_children(self) -> None:
-        for found in adopt_run(self._runs, self._objects, self._journal.folder):
+        recorder = self._line.recorder
+        for found in adopt_run(recorder.runs, recorder.objects, self._journal.folder):
             if found.problem:
                 self._say(found.problem)
+
+    def _deliver_end(self) -> None:
+        self._bring_home_children()
+        if self._line.posted is not None:
+            self._line.posted.deliver(to_end=True)
 
     def _keep_console(self) -> None:
         if self._console is None:
@@ -230,23 +232,30 @@ class ActiveRun:
             self._say(f"what run {self.name} printed is lost: somebody removed {self._console.path}")
 
     def _leave(self, ending: Ending, error: Exception) -> None:
-        if self._ends:
+        if self._ends and self._line.posted is None:
             try:
                 self._journal.folder.mkdir(parents=True, exist_ok=True)
                 write_ending(self._journal.folder, self._journal.id, ending)
             except OSError as failure:
                 error = failure
-        self._say(f"clew could not store the end of run {self.name} ({error}); it waits in {self._journal.folder}")
-        self._journal.close(delete=False)
+        if self._ends:  # otherwise the process that ends the run has the last word
+            folder = self._journal.folder
+            self._say(f"not all of run {self.name} is stored yet ({error}); it waits in {folder}: clew sync")
+        self._close(delete=False)
 
     def _clear(self) -> None:
         if self._journal.dropped:
             self._say(f"{self._journal.dropped:,} points of run {self.name} were lost: there was no room for them")
-        self._journal.close(delete=True)
+        self._close(delete=True)
         try:
             self._journal.folder.rmdir()
         except OSError:
             return
+
+    def _close(self, *, delete: bool) -> None:
+        if self._line.posted is not None:
+            self._line.posted.close(delete=delete)
+        self._journal.close(delete=delete)
 
     def _end_of_process(self) -> None:
         if os.getpid() != self._pid:

@@ -8,7 +8,7 @@ import msgspec
 
 from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Conflict, Invalid, NotFound
+from clew.core.errors import Invalid, NotFound
 from clew.core.ids import Digest, is_id
 from clew.core.judging import FoundRun
 from clew.core.paging import Page, checked_after
@@ -17,6 +17,7 @@ from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Series, SeriesBlock
 from clew.store.account import account_of_run, series_digests
 from clew.store.owner import check_mine
+from clew.tracking.described import check_running, described
 from clew.tracking.search import search_of, search_runs
 
 __all__ = ["LedgerRuns"]
@@ -36,7 +37,10 @@ class LedgerRuns:
             found = _find(tx, run.id)
             if found is not None:
                 return self._mine(tx, run.id)
-            run = msgspec.structs.replace(run, experiment=self._experiment(tx, experiment).id)
+            # A run that began offline does not know its project.
+            run = msgspec.structs.replace(
+                run, project=self._stores.project, experiment=self._experiment(tx, experiment).id
+            )
             tx.runs.add(run)
             self._event(tx, run.id, "run.created", {"name": run.name, "experiment": experiment})
         return run
@@ -82,17 +86,11 @@ class LedgerRuns:
         within = node("run", run) if experiment is None else ""
         with self._stores.ledger.write(Durability.KILL, within=within) as tx:
             before = self._mine(tx, run)
-            after = msgspec.structs.replace(
-                before,
-                params=_merged(before, params or {}),
-                tags={**before.tags, **(tags or {})},
-                capture={**before.capture, **(capture or {})},
-                commit=before.commit if commit is None else commit,
-                name=before.name if name is None else name,
-                experiment=before.experiment if experiment is None else self._experiment(tx, experiment).id,
-            )
+            after = described(before, params=params, tags=tags, capture=capture, commit=commit, name=name)
+            if experiment is not None:
+                after = msgspec.structs.replace(after, experiment=self._experiment(tx, experiment).id)
             if after != before:
-                _check_running(before)
+                check_running(before)
                 tx.runs.put(after)
                 self._event(tx, run, "run.described", _changes(before, after))
         return after
@@ -103,7 +101,7 @@ class LedgerRuns:
             run = self._mine(tx, artifact.run)
             if _digest_at(tx, artifact.run, artifact.path) == artifact.digest:
                 return
-            _check_running(run)
+            check_running(run)
             tx.artifacts.put(artifact)
             facts = {"path": artifact.path, "digest": artifact.digest, "size_bytes": artifact.size_bytes}
             self._event(tx, artifact.run, "run.artifact_added", facts)
@@ -117,7 +115,7 @@ class LedgerRuns:
             near = tx.edges.down(edge.source, depth=1) if role is Role.OUTPUT else tx.edges.up(edge.target, depth=1)
             if any((e.source, e.target, e.role) == (edge.source, edge.target, role) for e in near):
                 return
-            _check_running(active)
+            check_running(active)
             tx.edges.add([edge])
             self._event(tx, run, "run.linked", {"node": node, "role": role})
 
@@ -127,7 +125,7 @@ class LedgerRuns:
             before = self._mine(tx, run)
             if before.status is status:
                 return before
-            _check_running(before)
+            check_running(before)
             after = msgspec.structs.replace(before, status=status, ended_us=ended_us, reason=reason)
             tx.runs.put(after)
             facts = {"status": status, "reason": reason[-500:], **account_of_run(tx, after)}
@@ -234,22 +232,6 @@ def _digest_at(tx: Transaction, run: str, path: str) -> Digest | None:
         return tx.artifacts.get(run, path).digest
     except NotFound:
         return None
-
-
-def _check_running(run: Run) -> None:
-    if run.status is not RunStatus.RUNNING:
-        raise Conflict(f"run {run.name} ({run.id}) has ended: it is {run.status}", hint="start a new run")
-
-
-def _merged(run: Run, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    for key, value in params.items():
-        there = run.params.get(key, value)
-        if there != value or type(there) is not type(value):
-            raise Conflict(
-                f"parameter {key!r} of run {run.name} is {there!r} already and cannot become {value!r}",
-                hint="log what changes as a metric, or start a nested run",
-            )
-    return {**run.params, **params}
 
 
 def _changes(before: Run, after: Run) -> dict[str, object]:

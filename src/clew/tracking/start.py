@@ -9,22 +9,22 @@ from pathlib import Path
 
 import msgspec
 
-from clew.core.contracts.services import RunService
+from clew.core.contracts.services import RunWriter
 from clew.core.ids import Digest
 from clew.core.types.edge import Role, node
 from clew.core.types.run import Run, RunKind, RunStatus
-from clew.tracking.adopt import CONSOLE, journals_folder
+from clew.tracking.adopt import CONSOLE
 from clew.tracking.capture.command import entry_of_process
 from clew.tracking.capture.console import Console, tee
 from clew.tracking.capture.seeds import Seeds, restore_seeds
 from clew.tracking.capture.snapshot import take_process, take_snapshot
-from clew.tracking.journal import Journal
+from clew.tracking.line import Line, open_line
 from clew.tracking.names import name_of
 from clew.tracking.params import flat_params
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun, current_run, in_notebook
 
-__all__ = ["RUN_VARIABLE", "SEEDS_VARIABLE", "link_capture", "open_journal", "record_start", "say_on_stderr", "start"]
+__all__ = ["RUN_VARIABLE", "SEEDS_VARIABLE", "link_capture", "record_start", "say_on_stderr", "start"]
 
 RUN_VARIABLE = "CLEW_RUN"
 """Environment variable: id of the run that the first `start` of this process joins."""
@@ -77,22 +77,19 @@ def start(
         ClewError: the project cannot be written to.
     """
     _go_on_from_seeds(recorder)
-    runs = recorder.runs
     flat, words = flat_params(params or {}), {key: str(value) for key, value in (tags or {}).items()}
     joined = _claim()
     if joined:
-        journal = open_journal(recorder.folder, joined, say, main=False)
-        run = runs.describe(
+        line = open_line(recorder, joined, say, main=False)
+        run = line.runs.describe(
             joined,
             params=flat,
             tags=words,
             name=name or None,
             experiment=experiment or None,
-            capture=take_process(recorder.objects) if capture else None,
+            capture=take_process(line.objects) if capture else None,
         )
-        return made(
-            run, runs=runs, objects=recorder.objects, clock=recorder.clock, journal=journal, say=say, ends=False
-        )
+        return made(run, line=line, ends=False)
     run_id, outer = recorder.ids(), current_run()
     run = Run(
         id=run_id,
@@ -108,53 +105,47 @@ def start(
         tags=words,
         entry=entry,
     )
-    journal = open_journal(recorder.folder, run_id, say, main=True)
+    line = open_line(recorder, run_id, say, main=True)
     try:
         if capture and outer is not None:
             run = _inherit(run, outer.info)
         elif capture:
-            run = record_start(recorder, run, entry=entry_of_process(), say=say)
-        run = runs.create(run, experiment=experiment or "default")
-        link_capture(runs, run)
+            run = record_start(line, run, entry=entry_of_process())
+        run = line.runs.create(run, experiment=experiment or "default")
+        link_capture(line.runs, run)
     except BaseException:
-        journal.close(delete=True)
+        line.drop()
         raise
-    console = Console(journal.folder / CONSOLE) if capture and outer is None else None
+    console = Console(line.journal.folder / CONSOLE) if capture and outer is None else None
     return made(
         run,
-        runs=runs,
-        objects=recorder.objects,
-        clock=recorder.clock,
-        journal=journal,
-        say=say,
+        line=line,
         console=console,
         stop_console=tee(console) if console is not None else lambda: None,
     )
 
 
 def record_start(
-    recorder: Recorder,
+    line: Line,
     run: Run,
     *,
     entry: Path | None,
-    say: Callable[[str], None],
     words: list[str] | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> Run:
     """The run with what is recorded about its source, machine and command.
 
     Args:
-        recorder: where the records go.
+        line: where the records go; it says which secrets were left out.
         run: not created yet.
         entry: the script that runs, if there is one.
-        say: told which secrets were left out.
         words: script and arguments; those of this process when None.
         variables: environment of the process that will run; None when it is this one.
     """
-    cache = recorder.folder / "cache"
-    snapshot = take_snapshot(recorder.objects, entry=entry, cache=cache, words=words, variables=variables)
+    cache = line.recorder.folder / "cache"
+    snapshot = take_snapshot(line.objects, entry=entry, cache=cache, words=words, variables=variables)
     for left in snapshot.secrets:
-        say(f"{left.path} is not in the snapshot of the source: {left.reason.removeprefix('secret: ')}")
+        line.say(f"{left.path} is not in the snapshot of the source: {left.reason.removeprefix('secret: ')}")
     return msgspec.structs.replace(
         run,
         capture=snapshot.capture,
@@ -164,7 +155,7 @@ def record_start(
     )
 
 
-def link_capture(runs: RunService, run: Run) -> None:
+def link_capture(runs: RunWriter, run: Run) -> None:
     """Put code and environment of a run into the lineage."""
     for aspect, kind, role in (("source", "code", Role.CODE), ("environment", "environment", Role.ENVIRONMENT)):
         if aspect in run.capture:
@@ -184,13 +175,6 @@ def _claim() -> str:
     if asked:
         _joined = asked
     return asked
-
-
-def open_journal(folder: Path, run: str, say: Callable[[str], None], *, main: bool) -> Journal:
-    """The journal of a run in a project's `.clew` folder, open, so that its lock says that this process lives."""
-    journal = Journal(journals_folder(folder, run), run, say=say, main=main)
-    journal.open()
-    return journal
 
 
 def _inherit(run: Run, outer: Run) -> Run:

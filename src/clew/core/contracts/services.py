@@ -31,12 +31,13 @@ __all__ = [
     "LineageService",
     "ModelService",
     "RunService",
+    "RunWriter",
     "Services",
     "StepService",
 ]
 
 
-class RunService(Protocol):
+class RunWriter(Protocol):
     """What a process that trains says about its run.
 
     Every call is idempotent: a repeated one changes nothing. Writes to a run that has ended raise `Conflict`, but for
@@ -83,6 +84,10 @@ class RunService(Protocol):
     def finish(self, run: str, status: RunStatus, *, ended_us: int, reason: str = "") -> Run:
         """End a run; survives *power* together with all points appended before."""
         ...
+
+
+class RunService(RunWriter, Protocol):
+    """What is said about runs, and what is asked."""
 
     def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
         """The summaries of the series of these runs; of these keys only where some are given."""

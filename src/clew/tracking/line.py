@@ -1,0 +1,53 @@
+"""How one run of this process reaches its project: at once where the stores are in reach, by an outbox otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from clew.core.contracts.objects import Objects
+from clew.core.contracts.services import RunWriter
+from clew.tracking.adopt import journals_folder
+from clew.tracking.journal import Journal
+from clew.tracking.posted import PostedObjects, PostedRuns
+from clew.tracking.recorder import Recorder
+
+__all__ = ["Line", "open_line"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The journal of a run, and who takes what it says. `posted` is what carries the rest, where there is an outbox."""
+
+    recorder: Recorder
+    journal: Journal
+    runs: RunWriter
+    objects: Objects
+    posted: PostedRuns | None
+    say: Callable[[str], None]
+
+    def drop(self) -> None:
+        """Forget a run that did not come to be."""
+        if self.posted is not None:
+            self.posted.close(delete=True)
+        self.journal.close(delete=True)
+
+
+def open_line(recorder: Recorder, run: str, say: Callable[[str], None], *, main: bool) -> Line:
+    """Open the journal of a run, so that its lock says that this process lives.
+
+    Args:
+        recorder: the project's.
+        run: id of the run.
+        say: told what a person should know.
+        main: whether the run ends with this process.
+    """
+    journal = Journal(journals_folder(recorder.folder, run), run, say=say, main=main)
+    journal.open()
+    if not recorder.outbox:
+        return Line(
+            recorder=recorder, journal=journal, runs=recorder.runs, objects=recorder.objects, posted=None, say=say
+        )
+    objects = PostedObjects(recorder.objects, journal)
+    posted = PostedRuns(recorder.runs, objects, recorder.objects, journal, say)
+    return Line(recorder=recorder, journal=journal, runs=posted, objects=objects, posted=posted, say=say)

@@ -1,0 +1,81 @@
+"""What a run says that is not a metric, as messages that wait in its outbox and are handed to the services in order.
+
+Each is one call of `clew.core.contracts.services.RunService`, which are all idempotent: a message that is handed over
+twice changes nothing. Not the file that they wait in (`outbox`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from clew.core.contracts.services import RunService
+from clew.core.ids import Digest
+from clew.core.types.edge import Node, Role
+from clew.core.types.run import Artifact, Run, RunStatus, Scalar
+
+__all__ = ["Begin", "Describe", "Keep", "Link", "Message", "Stop", "hand_over"]
+
+
+class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin"):
+    """`create`."""
+
+    run: Run
+    experiment: str
+
+
+class Describe(msgspec.Struct, frozen=True, kw_only=True, tag="describe", omit_defaults=True):
+    """`describe`; what is None stays."""
+
+    run: str
+    params: dict[str, Scalar] | None = None
+    tags: dict[str, str] | None = None
+    capture: dict[str, Digest] | None = None
+    commit: str | None = None
+    name: str | None = None
+    experiment: str | None = None
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True, tag="keep"):
+    """`add_artifact`; its bytes wait beside the outbox."""
+
+    artifact: Artifact
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, tag="link"):
+    """`link`."""
+
+    run: str
+    node: Node
+    role: Role
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
+    """`finish`: the last message, which goes behind all points."""
+
+    run: str
+    status: RunStatus
+    ended_us: int
+    reason: str = ""
+
+
+Message = Begin | Describe | Keep | Link | Stop
+
+
+def hand_over(runs: RunService, message: Message) -> None:
+    """Tell the services what the message says.
+
+    Raises:
+        ClewError: what the service raises.
+    """
+    match message:
+        case Begin():
+            runs.create(message.run, experiment=message.experiment)
+        case Describe():
+            given = msgspec.structs.asdict(message)
+            runs.describe(given.pop("run"), **given)
+        case Keep():
+            runs.add_artifact(message.artifact)
+        case Link():
+            runs.link(message.run, message.node, message.role)
+        case Stop():
+            runs.finish(message.run, message.status, ended_us=message.ended_us, reason=message.reason)

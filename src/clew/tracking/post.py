@@ -1,0 +1,134 @@
+"""Carries what waits in an outbox to the services: bytes first, then the messages that name them.
+
+Not the outbox (`outbox`). What the services refuse for good is set aside and said, so that one message that nobody can
+take does not hold up all the others; what they cannot take now stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from clew.core.contracts.objects import Objects
+from clew.core.contracts.services import RunService
+from clew.core.errors import Conflict, Corrupt, Exists, Invalid, Unavailable
+from clew.core.ids import Digest
+from clew.store.objects.local import LocalObjects
+from clew.tracking.messages import Begin, Describe, Keep, Message, Stop, hand_over
+from clew.tracking.outbox import Outbox
+
+__all__ = ["Post"]
+
+_FOR_GOOD = (Conflict, Corrupt, Exists, Invalid)
+_SMALL_BYTES, _BATCH_BYTES = 1 << 20, 8 << 20
+
+
+class Post:
+    """Hands over what waits in one outbox.
+
+    Args:
+        outbox: where messages wait.
+        kept: where bytes wait; None where there can be none.
+        runs: who takes messages.
+        objects: who takes bytes.
+        say: told of what was refused for good.
+    """
+
+    def __init__(
+        self, outbox: Outbox, kept: LocalObjects | None, runs: RunService, objects: Objects, say: Callable[[str], None]
+    ) -> None:
+        self._outbox, self._kept, self._runs, self._objects, self._say = outbox, kept, runs, objects, say
+        self._sent: set[Digest] = set()
+        self.delivered = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to hand over."""
+        return len(self._outbox) > 0
+
+    def deliver(self, *, to_end: bool) -> None:
+        """Hand over what waits.
+
+        Args:
+            to_end: the end of the run too, which goes behind its points.
+
+        Raises:
+            ClewError: the services do not take it now; it waits on.
+        """
+        while (message := self._outbox.first()) is not None:
+            if isinstance(message, Stop) and not to_end:
+                return
+            if names_bytes(message):
+                self._send_bytes()
+            try:
+                hand_over(self._runs, message)
+            except _FOR_GOOD as error:
+                self._set_aside(message, error)
+            self._outbox.done()
+            self.delivered += 1
+
+    def _send_bytes(self) -> None:
+        if self._kept is None:
+            return
+        here = [digest for digest in self._kept.list() if digest not in self._sent]
+        missing = self._objects.missing(here) if here else set()
+        large = [digest for digest in here if digest in missing and self._kept.size(digest) > _SMALL_BYTES]
+        for digest in large:
+            self._send_large(digest)
+        for some in self._batches(missing.difference(large)):
+            with self._objects.batch() as batch:
+                for digest in some:
+                    batch.put(self._kept.get(digest))
+        if missing and self._objects.missing(missing):
+            raise Unavailable("the server does not have what was sent to it")
+        self._sent.update(here)
+
+    def _batches(self, digests: set[Digest]) -> Iterator[list[Digest]]:
+        assert self._kept is not None
+        some: list[Digest] = []
+        size = 0
+        for digest in sorted(digests):
+            some.append(digest)
+            size += self._kept.size(digest)
+            if size >= _BATCH_BYTES:
+                yield some
+                some, size = [], 0
+        if some:
+            yield some
+
+    def _send_large(self, digest: Digest) -> None:
+        assert self._kept is not None
+        path = self._kept.find_path(digest)
+        if path is not None:
+            self._objects.put_file(path)
+            return
+        copy = self._kept.folder / f"{digest}.copy"
+        try:
+            self._kept.save(digest, copy)
+            self._objects.put_file(copy)
+        finally:
+            copy.unlink(missing_ok=True)
+
+    def _set_aside(self, message: Message, error: Exception) -> None:
+        aside = self._outbox.path.with_suffix(".refused")
+        line = msgspec.json.encode({"message": message, "reason": str(error)}) + b"\n"
+        try:
+            with aside.open("ab") as file:
+                file.write(line)
+        except OSError:
+            aside = Path()
+        kept = f"; kept in {aside}" if aside.name else ""
+        self._say(f"what the run said was refused: {error}{kept}")
+
+
+def names_bytes(message: Message) -> bool:
+    """Whether a message names objects."""
+    match message:
+        case Begin():
+            return bool(message.run.capture)
+        case Describe():
+            return bool(message.capture)
+        case _:
+            return isinstance(message, Keep)

@@ -1,0 +1,221 @@
+"""Runs and objects as a process sees them that never waits for a server: what it says goes into its outbox.
+
+The same contracts as the services behind. What is read comes from here where it is here, and from there otherwise.
+Not who carries it there (`post`, by the thread of `drain`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from clew.core.contracts.objects import ObjectBatch, Objects
+from clew.core.contracts.services import RunService
+from clew.core.ids import Digest
+from clew.core.types.edge import Node, Role
+from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
+from clew.core.types.series import SeriesBlock
+from clew.store.objects.local import LocalObjects
+from clew.tracking.described import check_running, described
+from clew.tracking.journal import Journal
+from clew.tracking.messages import Begin, Describe, Keep, Link, Message, Stop
+from clew.tracking.outbox import Outbox, outbox_path, read_outbox
+from clew.tracking.post import Post
+
+__all__ = ["PostedObjects", "PostedRuns", "kept_folder"]
+
+
+def kept_folder(folder: Path, journal: str) -> Path:
+    """Where bytes wait beside the outbox of a journal."""
+    return folder / f"{journal}.objects"
+
+
+class PostedObjects:
+    """`clew.core.contracts.objects.Objects`: writes stay on this machine until they are sent.
+
+    Args:
+        behind: the objects of the project.
+        journal: of this process; its folder is where bytes wait.
+    """
+
+    def __init__(self, behind: Objects, journal: Journal) -> None:
+        self._behind, self._journal = behind, journal
+        self._kept = LocalObjects(kept_folder(journal.folder, journal.id))
+
+    @property
+    def kept(self) -> LocalObjects:
+        """Where bytes wait; a forked child has a place of its own."""
+        folder = kept_folder(self._journal.folder, self._journal.id)
+        if folder != self._kept.folder:
+            self._kept = LocalObjects(folder)
+        return self._kept
+
+    def put(self, data: bytes) -> Digest:
+        return self.kept.put(data)
+
+    def put_file(self, path: Path) -> Digest:
+        return self.kept.put_file(path)
+
+    def batch(self) -> AbstractContextManager[ObjectBatch]:
+        return self.kept.batch()
+
+    def get(self, digest: Digest) -> bytes:
+        return self._holder(digest).get(digest)
+
+    def open(self, digest: Digest) -> BinaryIO:
+        return self._holder(digest).open(digest)
+
+    def save(self, digest: Digest, path: Path) -> None:
+        self._holder(digest).save(digest, path)
+
+    def size(self, digest: Digest) -> int:
+        return self._holder(digest).size(digest)
+
+    def find_path(self, digest: Digest) -> Path | None:
+        return self._holder(digest).find_path(digest)
+
+    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Which of these do not wait here. What the server has is not asked: that would be waiting for it."""
+        return self.kept.missing(digests)
+
+    def list(self) -> Iterator[Digest]:
+        return self._behind.list()
+
+    def delete(self, digests: Iterable[Digest]) -> None:
+        self._behind.delete(digests)
+
+    def _holder(self, digest: Digest) -> Objects:
+        return self._behind if self.kept.missing([digest]) else self.kept
+
+
+class PostedRuns:
+    """The half of `clew.core.contracts.services.RunService` that a process needs that runs, for its own run.
+
+    Args:
+        behind: the services of the project.
+        objects: where bytes wait.
+        sink: the objects of the project.
+        journal: of this process; open, so that its lock says that it lives.
+        say: told what a person should know.
+    """
+
+    def __init__(
+        self, behind: RunService, objects: PostedObjects, sink: Objects, journal: Journal, say: Callable[[str], None]
+    ) -> None:
+        self._behind, self._objects, self._sink, self._journal, self._say = behind, objects, sink, journal, say
+        self._run: Run | None = None
+        self._owner = os.getpid()
+        self._outbox, self._post = self._open()
+
+    def _open(self) -> tuple[Outbox, Post]:
+        outbox = Outbox(outbox_path(self._journal.folder, self._journal.id), self._say)
+        return outbox, Post(outbox, self._objects.kept, self._behind, self._sink, self._say)
+
+    def _add(self, message: Message) -> None:
+        if os.getpid() != self._owner:  # a forked child says what it says in an outbox of its own
+            self._owner = os.getpid()
+            self._journal.open()
+            self._outbox, self._post = self._open()
+        self._outbox.add(message)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to hand over."""
+        return len(self._outbox) > 0
+
+    def deliver(self, *, to_end: bool) -> None:
+        """Hand over what waits, with or without the end of the run.
+
+        Raises:
+            ClewError: the services do not take it now.
+        """
+        self._post.deliver(to_end=to_end)
+
+    def close(self, *, delete: bool) -> None:
+        """Let go of the outbox, and of the bytes beside it where all of it was handed over."""
+        self._outbox.close(delete=delete)
+        if delete:
+            shutil.rmtree(self._objects.kept.folder, ignore_errors=True)
+
+    def create(self, run: Run, *, experiment: str) -> Run:
+        self._run = run
+        self._add(Begin(run=run, experiment=experiment))
+        return run
+
+    def get(self, id: str) -> Run:
+        mine = self._mine()
+        return mine if id == mine.id else self._behind.get(id)
+
+    def append(self, blocks: Sequence[SeriesBlock]) -> None:
+        """Add blocks at the other end, behind what the run has said before."""
+        self.deliver(to_end=False)
+        self._behind.append(blocks)
+
+    def describe(
+        self,
+        run: str,
+        *,
+        params: Mapping[str, Scalar] | None = None,
+        tags: Mapping[str, str] | None = None,
+        capture: Mapping[str, Digest] | None = None,
+        commit: str | None = None,
+        name: str | None = None,
+        experiment: str | None = None,
+    ) -> Run:
+        before = self._mine()
+        after = described(before, params=params, tags=tags, capture=capture, commit=commit, name=name)
+        if after != before or experiment is not None:
+            self._run = after
+            self._add(
+                Describe(
+                    run=run,
+                    params=dict(params) if params else None,
+                    tags=dict(tags) if tags else None,
+                    capture=dict(capture) if capture else None,
+                    commit=commit,
+                    name=name,
+                    experiment=experiment,
+                )
+            )
+        return after
+
+    def add_artifact(self, artifact: Artifact) -> None:
+        check_running(self._mine())
+        self._add(Keep(artifact=artifact))
+
+    def link(self, run: str, node: Node, role: Role) -> None:
+        check_running(self._mine())
+        self._add(Link(run=run, node=node, role=role))
+
+    def finish(self, run: str, status: RunStatus, *, ended_us: int, reason: str = "") -> Run:
+        before = self._mine()
+        check_running(before)
+        self._run = msgspec.structs.replace(before, status=status, ended_us=ended_us, reason=reason)
+        self._add(Stop(run=run, status=status, ended_us=ended_us, reason=reason))
+        return self._run
+
+    def _mine(self) -> Run:
+        """The run as this machine knows it: from its own outboxes, since it may be that nobody else can be asked."""
+        if self._run is None:
+            self._run = known_here(self._journal.folder, self._journal.run)
+        return self._run
+
+
+def known_here(folder: Path, run: str) -> Run:
+    """What the outboxes in a run's folder say of it; where they do not hold its beginning, no more than its id."""
+    messages = [said.message for path in sorted(folder.glob("*.outbox")) for said in read_outbox(path, all=True)]
+    begun = next((message.run for message in messages if isinstance(message, Begin)), None)
+    if begun is None:
+        unknown = {"project": "", "experiment": "", "name": run, "created_by": "", "created_us": 0}
+        begun = Run(id=run, kind=RunKind.SCRIPT, status=RunStatus.RUNNING, **unknown)  # type: ignore[arg-type]
+    for message in messages:
+        if isinstance(message, Describe):
+            given = msgspec.structs.asdict(message)
+            begun = described(begun, **{key: given[key] for key in ("params", "tags", "capture", "commit", "name")})
+    return begun
