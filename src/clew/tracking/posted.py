@@ -80,6 +80,9 @@ class PostedObjects:
     def find_path(self, digest: Digest) -> Path | None:
         return self._holder(digest).find_path(digest)
 
+    def find_url(self, digest: Digest, *, valid_s: int = 900) -> str | None:
+        return self._holder(digest).find_url(digest, valid_s=valid_s)
+
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         """Which of these do not wait here. What the server has is not asked: that would be waiting for it."""
         return self.kept.missing(digests)
