@@ -11,7 +11,8 @@ from clew.core.ids import Digest
 from clew.data.folder import EMPTY, Entry, EntryKind, decode, encode
 from clew.data.tree import find, get, walk
 
-names = st.binary(min_size=1, max_size=20).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b".."))
+NEVER = (b".", b"..", b".git", b".clew")
+names = st.binary(min_size=1, max_size=20).filter(lambda name: not {0, 47} & set(name) and name not in NEVER)
 entries = st.lists(
     st.builds(
         Entry,

@@ -159,8 +159,9 @@ def tensor(name: str, **changes: object) -> dict[str, Any]:
         (tensor("clew.key", shape=[1], data=["a"]), "1 keys for 2 rows"),
         ({**INFER, "outputs": [{"name": "x" * 5000}]}, "no output named"),
         ({**INFER, "inputs": []}, "missing columns"),
+        (json.dumps(INFER).encode().replace(b'"parameters"', b'"\x80arameters"'), "is not UTF-8"),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_mistakes_in_a_request_of_the_protocol(body: object, says: str) -> None:
     status, answer, log = ask("/v2/models/late/infer", body)

@@ -80,7 +80,7 @@ def test_batches_are_told_of_once(tmp_path: Path) -> None:
 def test_a_run_accounts_for_its_row_its_series_and_its_files(tmp_path: Path) -> None:
     stores = open_stores(tmp_path)
     with stores.ledger.write() as tx:
-        tx.experiments.put(Experiment(id="e", project="p", name="e", created_us=1))
+        tx.experiments.add(Experiment(id="e", project="p", name="e", created_us=1))
         run = a_run("r")
         tx.runs.add(run)
         assert artifacts_digest(tx, "r") == ""

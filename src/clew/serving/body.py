@@ -51,7 +51,7 @@ def refuse_repeated_keys(body: bytes, keys: int, texts: Callable[[], Iterable[st
         texts: every text in what was read of it, names included.
 
     Raises:
-        Invalid: a key comes twice.
+        Invalid: a key comes twice, or a name that is not ours is not UTF-8.
     """
     colons = body.count(b":")
     if colons == keys:
@@ -62,6 +62,8 @@ def refuse_repeated_keys(body: bytes, keys: int, texts: Callable[[], Iterable[st
         json.loads(body, object_pairs_hook=_once, parse_int=_skip, parse_float=_skip)
     except RecursionError as error:
         raise Invalid("the body is nested too deeply") from error
+    except UnicodeDecodeError as error:  # in a name that is not ours, which nobody else has looked at
+        raise Invalid(f"the body is no JSON: byte {error.start} is not UTF-8") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> None:
