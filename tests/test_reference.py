@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clew.core.types.endpoint import TrialState
+from clew.server.counts import Counts
 from clew.serving import app, http
 from clew.serving.metrics import BUCKETS_S, Metrics
 
@@ -67,8 +68,11 @@ def test_an_undocumented_event_would_be_seen() -> None:
     assert kinds_in('"run.py"; "clew.runs"') <= {"run.py"}
 
 
-def test_every_metric_is_documented() -> None:
-    made = re.findall(r"^# TYPE (\w+) (\w+)$", Metrics("e").text(model="m", version=1), re.MULTILINE)
+def test_every_metric_is_documented(tmp_path: Path) -> None:
+    counts = Counts(tmp_path)
+    counts.observe("GET", "/a", 200, 0.1)
+    texts = Metrics("e").text(model="m", version=1) + counts.text()
+    made = re.findall(r"^# TYPE (\w+) (\w+)$", texts, re.MULTILINE)
     told = re.findall(r"^\| `(clew_\w+)` \| (\w+) \|", page("metrics"), re.MULTILINE)
     assert sorted(made) == sorted(told)
     buckets = re.search(r"end at ([\d., ]+) ms and 1 s", page("metrics"))

@@ -30,7 +30,7 @@ class LedgerEvents:
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
         """The places of events in the chain, by id; those that are not sealed yet are left out."""
         with self._ledger.read() as tx:
-            return tx.events.positions(ids)
+            return tx.events.positions(self._project, ids)
 
     def sealed(self, *, after: int, limit: int = 1000) -> builtins.list[SealedEvent]:
         """Events of the chain behind a position, in order: none is ever put before one that was read."""

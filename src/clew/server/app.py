@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import anyio.to_thread
 from litestar import Litestar, Router, get
-from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
@@ -16,14 +16,17 @@ from clew import __version__
 from clew.core.errors import ClewError
 from clew.server.accounts import accounts_router
 from clew.server.caller import guard
+from clew.server.counts import Counts
 from clew.server.datasets import datasets_router
 from clew.server.errors import answer_defect, answer_error, answer_http
 from clew.server.events import events_router
+from clew.server.front import front
 from clew.server.host import Host
 from clew.server.lineage import lineage_router
 from clew.server.models import models_router
 from clew.server.objects import objects_router
 from clew.server.projects import projects_router
+from clew.server.request import AnyRequest
 from clew.server.runs import runs_router
 from clew.server.search import search_router
 from clew.server.steps import steps_router
@@ -57,6 +60,22 @@ def version() -> str:
     return __version__
 
 
+@get("/metrics", media_type="text/plain", guards=[guard], opt={"anybody": True}, tags=["server"], sync_to_thread=True)
+def metrics(request: AnyRequest) -> str:
+    """Counts for Prometheus, over all processes of this server; for whoever has a token."""
+    return _counts_of(request.app).text()
+
+
+def _counts_of(app: Litestar) -> Counts:
+    """The counts of this process."""
+    host: Host | None = app.state.host
+    folder = host.folder if host is not None else Path()
+    found = app.state.get("counts")
+    if found is None or found.folder != folder:
+        found = app.state["counts"] = Counts(folder)
+    return cast("Counts", found)
+
+
 async def _limit_threads(_: Litestar) -> None:
     """Each thread holds a connection to the ledger of its own."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
@@ -75,12 +94,11 @@ def make_app(host: Host) -> Litestar:
         HTTPException: answer_http,
         Exception: answer_defect,
     }
-    return Litestar(
-        route_handlers=[health, version, native],
+    app = Litestar(
+        route_handlers=[health, version, metrics, native],
         state=State({"host": host}),
         exception_handlers=handlers,
         on_startup=[_limit_threads],
-        compression_config=CompressionConfig(backend="gzip", minimum_size=1024),
         openapi_config=OpenAPIConfig(
             title="clew",
             version=__version__,
@@ -92,3 +110,5 @@ def make_app(host: Host) -> Litestar:
         request_max_body_size=_MOST_BODY_BYTES,
         debug=False,
     )
+    app.asgi_handler = cast("Any", front(cast("Any", app.asgi_handler), lambda: _counts_of(app)))
+    return app

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 from litestar.connection import ASGIConnection
-from litestar.exceptions import NotAuthorizedException
+from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.handlers.base import BaseRouteHandler
 
 from clew.core.errors import Denied, NotFound
@@ -52,32 +52,53 @@ def new_token(host: Host, user: User, *, name: str, expires_us: int = 0) -> tupl
     return secret, token
 
 
-def authenticate(host: Host, authorization: str) -> User:
+def authenticate(host: Host, authorization: str, *, address: str = "") -> User:
     """The user whose token this is.
+
+    Nothing secret is compared here: what is looked up is the digest of 256 random bits, and how far a look-up of a
+    digest got says nothing about them.
+
+    Args:
+        host: the projects.
+        authorization: the header.
+        address: where the request came from; one that shows many wrong tokens has to wait.
 
     Raises:
         NotAuthorizedException: there is no token, or it is unknown, revoked, over, or of a disabled user.
+        HTTPException: 429, the address has to wait.
     """
     if host.open:
         return _ANYBODY
     secret = _secret_of(authorization)
     if not secret:
         raise _unknown("a token is needed: Authorization: Bearer TOKEN")
+    digest = hash_bytes(secret.encode("utf-8", "surrogateescape"))
+    waits_s = host.doorkeeper.waits_s(address, digest)
+    if waits_s:
+        headers = {"retry-after": str(int(waits_s) + 1)}
+        raise HTTPException("too many wrong tokens from this address", status_code=429, headers=headers)
     with host.ledger.read() as tx:
-        token = tx.accounts.find_token(hash_bytes(secret.encode()))
+        token = tx.accounts.find_token(digest)
         if token is None or token.revoked_us or 0 < token.expires_us <= host.clock.now_us():
             raise _unknown("this token is unknown, revoked or over")
         user = tx.accounts.get_user(token.user)
     if user.disabled_us:
         raise _unknown("this user is disabled")
+    host.doorkeeper.good(digest)
     return user
 
 
 def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     """Let a request through to its handler, or refuse it; what is refused to a known user is an event."""
     host: Host = connection.app.state.host
-    user = authenticate(host, connection.headers.get("authorization", ""))
     action, name = handler.opt.get("action"), connection.path_params.get("project")
+    address = connection.client.host if connection.client is not None else ""
+    try:
+        user = authenticate(host, connection.headers.get("authorization", ""), address=address)
+    except NotAuthorizedException:
+        if host.doorkeeper.refused(address):
+            _tell_refused(host, name, address)
+        raise
     if action is None or name is None:
         if not (user.admin or handler.opt.get("anybody")):
             raise Denied(f"{user.name} does not run this server", hint="ask who does")
@@ -102,7 +123,21 @@ def _project_for(host: Host, user: User, name: str, action: Action) -> Project:
     return project
 
 
+def _tell_refused(host: Host, name: str | None, address: str) -> None:
+    """Say in the project that was asked for that a token was refused: once a minute and address, or whoever has none
+    could fill the ledger."""
+    with host.ledger.read() as tx:
+        project = tx.projects.find(name) if name else None
+    if project is None:
+        return
+    stores = host.stores(project, actor="nobody")
+    with host.ledger.write() as tx:
+        stores.tell(tx, "access.refused", node("project", project.id), {"address": address})
+
+
 def _deny(host: Host, project: Project, user: User, action: Action) -> None:
+    if not host.doorkeeper.refused(f"{user.id} {project.id} {action}"):
+        return  # told within the last minute
     stores = host.stores(project, actor=user.name)
     with host.ledger.write() as tx:
         stores.tell(tx, "access.denied", node("user", user.id), {"action": action})

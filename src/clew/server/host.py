@@ -13,6 +13,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.stores import Stores
 from clew.core.ids import IdSource
 from clew.core.types.project import Project
+from clew.server.doorkeeper import Doorkeeper
 from clew.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Host:
     folder: Path
     open: bool = False
     settings_of: Callable[[Project], Settings] = lambda _: Settings()
+    doorkeeper: Doorkeeper = field(default_factory=Doorkeeper)
     _objects: dict[str, Objects] = field(default_factory=dict)
     _feeds: dict[str, Feed] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import SeriesBlock
 from clew.policy.access import Action
 from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, in_thread, packed, stores_of
+from clew.tracking.artifact import check_path
 from clew.tracking.runs import LedgerRuns
 
 __all__ = ["runs_router"]
@@ -113,7 +114,7 @@ def link_run(request: AnyRequest, run: FromPath[str], data: JSONBody[Link]) -> N
 @post("/runs/{run:str}/artifacts", opt=_WRITE, status_code=204, sync_to_thread=True)
 def add_artifact(request: AnyRequest, run: FromPath[str], data: JSONBody[Artifact]) -> None:
     """Name an object as a file of the run; the same path replaces."""
-    _runs(request).add_artifact(msgspec.structs.replace(data, run=run))
+    _runs(request).add_artifact(msgspec.structs.replace(data, run=run, path=check_path(data.path)))
 
 
 @get("/runs/{run:str}/artifacts", opt=_READ, sync_to_thread=True)

@@ -729,7 +729,7 @@ class LedgerContract:
             chain = tx.events.sealed("p")
             assert [(event.position, event.id) for event in chain] == [(1, "3"), (2, "1"), (3, "2"), (4, "0")]
             assert [event.position for event in tx.events.sealed("p", after=1, limit=2)] == [2, 3]
-            assert tx.events.positions(["0", "1", "nothing"]) == {"0": 4, "1": 2}
+            assert tx.events.positions("p", ["0", "1", "nothing"]) == {"0": 4, "1": 2}
             assert tx.events.waiting("p") == []
             assert (tx.events.tail("p").position, tx.events.tail("q").position) == (4, 1)
 

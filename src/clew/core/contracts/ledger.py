@@ -455,8 +455,8 @@ class Events(Protocol):
         """Events that are not in the chain yet, in the order in which they arrived."""
         ...
 
-    def positions(self, ids: Sequence[str]) -> dict[str, int]:
-        """The sequence numbers of events, by id; those that wait are left out."""
+    def positions(self, project: str, ids: Sequence[str]) -> dict[str, int]:
+        """The sequence numbers of events of a project, by id; those that wait are left out."""
         ...
 
     def list(

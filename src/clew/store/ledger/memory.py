@@ -653,8 +653,9 @@ class MemoryEvents:
     def waiting(self, project: str, *, limit: int = 1000) -> list[Event]:
         return [event for event in self._waiting.values() if event.project == project][:limit]
 
-    def positions(self, ids: Sequence[str]) -> dict[str, int]:
-        return {event.id: event.position for event in self._chain.values() if event.id in ids}
+    def positions(self, project: str, ids: Sequence[str]) -> dict[str, int]:
+        chained = (event for event in self._chain.values() if event.project == project)
+        return {event.id: event.position for event in chained if event.id in ids}
 
     def list(
         self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""

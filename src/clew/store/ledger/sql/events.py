@@ -96,12 +96,13 @@ class SqlEvents:
         )
         return [(int(arrival), document) for arrival, document in self._c.rows(sql, (project,))]
 
-    def positions(self, ids: Sequence[str]) -> dict[str, int]:
+    def positions(self, project: str, ids: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = {}
         for start in range(0, len(ids), _MOST_PARAMS):
             some = ids[start : start + _MOST_PARAMS]
             marks = ", ".join("?" * len(some))
-            rows = self._c.rows(f"SELECT id, position FROM events WHERE position > 0 AND id IN ({marks})", some)
+            sql = f"SELECT id, position FROM events WHERE position > 0 AND project = ? AND id IN ({marks})"
+            rows = self._c.rows(sql, [project, *some])
             found.update({row[0]: int(row[1]) for row in rows})
         return found
 
