@@ -40,10 +40,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     """A server that all processes of this test session share."""
     from clew.testing.postgres import PostgresServer
 
-    base = tmp_path_factory.getbasetemp()
-    session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    # not below `session`: pytest closes that to other users, and root has to run the server as one
-    folder = f"clew-postgres-{hash_bytes(str(session).encode())[:12]}"
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(tmp_path_factory.getbasetemp())
+    # not below the folder of the session: pytest closes that to other users, and root has to run the server as one
+    folder = f"clew-postgres-{hash_bytes(session.encode())[:12]}"
     server = PostgresServer(Path(tempfile.gettempdir()) / folder)
     yield server
     server.stop()

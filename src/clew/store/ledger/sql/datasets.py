@@ -75,14 +75,13 @@ class SqlLogs:
         self._c = connection
 
     def append(self, batches: Sequence[LogBatch]) -> list[LogBatch]:
+        last = {dataset: self.position(dataset) for dataset in {batch.dataset for batch in batches}}
         added: list[LogBatch] = []
-        for dataset in sorted({batch.dataset for batch in batches}):
-            position = self.position(dataset)
-            for batch in batches:
-                placed = msgspec.structs.replace(batch, position=position + 1)
-                if batch.dataset == dataset and self._insert(placed):
-                    position += 1
-                    added.append(placed)
+        for batch in batches:
+            placed = msgspec.structs.replace(batch, position=last[batch.dataset] + 1)
+            if self._insert(placed):
+                last[batch.dataset] += 1
+                added.append(placed)
         return added
 
     def _insert(self, batch: LogBatch) -> int:

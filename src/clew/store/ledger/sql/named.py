@@ -37,6 +37,9 @@ class Named(Generic[T]):
             raise Exists(self._noun, thing.name)
 
     def put(self, thing: T) -> None:
+        other = self.find(thing.project, thing.name)
+        if other is not None and other.id != thing.id:
+            raise Exists(self._noun, thing.name)
         self._c.change(
             f"INSERT INTO {self._table} (id, project, name, document) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET name = excluded.name, document = excluded.document",
