@@ -108,6 +108,7 @@ COMMANDS: dict[str, Row] = {
     ),
     "demo": Row("clew.cli.demo:demo", "Project", "Live through a year of flights: serve, watch, retrain, promote"),
     "doctor": Row("clew.cli.doctor:doctor", "Project", "Say whether a project is whole, and what to do if not"),
+    "gc": Row("clew.cli.gc:gc", "Project", "Free the bytes that nothing refers to"),
     "completion": Row("clew.cli.completion:completion", "Project", "Print the completion script of a shell"),
 }
 """Every command of the first level, in the order in which `clew --help` shows those of one section."""

@@ -46,6 +46,7 @@ __all__ = [
     "Ledger",
     "LoggedModels",
     "Logs",
+    "Mentions",
     "Models",
     "Projects",
     "RunInputs",
@@ -486,6 +487,17 @@ class Edges(Protocol):
         ...
 
 
+class Mentions(Protocol):
+    """What rows of all projects may name, for the collector of objects."""
+
+    def list(self) -> Iterable[tuple[str, Digest]]:
+        """Every word of 64 hex digits in any row, with the name of its table; repeated, in no order.
+
+        Left out are the lineage, rows that were purged, and events that tell of rows that can be removed.
+        """
+        ...
+
+
 class Transaction(Protocol):
     """One repository per aggregate, all in one transaction."""
 
@@ -527,6 +539,8 @@ class Transaction(Protocol):
     def events(self) -> Events: ...
     @property
     def edges(self) -> Edges: ...
+    @property
+    def mentions(self) -> Mentions: ...
     def disagreements(self) -> Iterable[tuple[str, str]]:
         """Rows that say one thing to who looks them up and another to who reads them: their names, and what differs."""
         ...

@@ -33,6 +33,7 @@ from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 from clew.store.ledger.memory_accounts import MemoryAccounts
 from clew.store.ledger.memory_logged import MemoryLoggedModels, MemoryRunInputs
+from clew.store.ledger.memory_mentions import MemoryMentions
 from clew.store.ledger.memory_search import search_all
 
 __all__ = ["MemoryLedger"]
@@ -733,6 +734,7 @@ class MemoryTransaction:
         self.jobs = MemoryJobs(tables)
         self.events = MemoryEvents(tables)
         self.edges = MemoryEdges(tables)
+        self.mentions = MemoryMentions(tables)
 
     def disagreements(self) -> list[tuple[str, str]]:
         return []  # there is nothing beside what is read

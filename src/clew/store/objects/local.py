@@ -26,6 +26,7 @@ from clew.store.objects.frames import FRAME_BYTES, frames, worth_shrinking
 from clew.store.objects.loose import Loose, LooseObject
 from clew.store.objects.names import checked
 from clew.store.objects.packs import PackedObject, Packs
+from clew.store.objects.quarantine import Quarantine
 from clew.store.objects.source import Source, open_source
 
 __all__ = ["LocalObjects"]
@@ -44,6 +45,8 @@ class LocalObjects:
         folder: made when it is first written to.
         clock: tells how old an abandoned draft is.
         pack_bytes: a batch starts a new pack when the last one has reached this length.
+
+    `loose`, `packs` and `quarantine` are its parts, for what collects from it or copies all of it.
     """
 
     def __init__(self, folder: Path, *, clock: Clock | None = None, pack_bytes: int = 32 << 20) -> None:
@@ -53,7 +56,18 @@ class LocalObjects:
         self._drafts = folder / "drafts"
         self._loose = Loose(folder / "loose")
         self._packs = Packs(PackFolder(folder / "packs"), self._drafts)
+        self.quarantine = Quarantine(folder / "quarantine", self._drafts)
         self._ready = False
+
+    @property
+    def loose(self) -> Loose:
+        """The objects that are files of their own."""
+        return self._loose
+
+    @property
+    def packs(self) -> Packs:
+        """The objects in packs."""
+        return self._packs
 
     def put(self, data: bytes) -> Digest:
         digest = hash_bytes(data)
@@ -106,6 +120,11 @@ class LocalObjects:
             with draft:
                 self._first(digest, copy_out)
                 draft.publish(target)
+
+    def head(self, digest: Digest, length: int) -> bytes:
+        """The first bytes of an object, as they lie there: to see what it is, not to use it."""
+        with self._reading(digest):
+            return self._first(digest, lambda copy: copy.head(length))
 
     def size(self, digest: Digest) -> int:
         with self._reading(digest):
@@ -226,7 +245,12 @@ class LocalObjects:
 
     def _first(self, digest: Digest, use: Callable[[LooseObject | PackedObject], T]) -> T:
         """What `use` makes of the first copy that is sound."""
-        return first_sound(digest, copies(checked(digest), self._packs, self._loose.find), self._packs, use)
+        return first_sound(digest, self._copies(checked(digest)), self._packs, use)
+
+    def _copies(self, digest: Digest) -> Iterator[LooseObject | PackedObject]:
+        yield from copies(digest, self._packs, self._loose.find)
+        yield from self.quarantine.copies(digest)  # named a moment too late: the next collection takes it back
+        yield from copies(digest, self._packs, self._loose.find)  # or has just done so
 
     def _prepare(self) -> None:
         """Make the folders, once a process, and remove what killed writers left."""

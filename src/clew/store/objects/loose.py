@@ -110,6 +110,11 @@ class LooseObject:
             raise self._mismatch()
         return data
 
+    def head(self, length: int) -> bytes:
+        """The first bytes, unverified."""
+        with open(self.file, "rb") as file:
+            return _frames(file).read(0)[:length] if self.compressed else file.read(length)
+
     def open(self) -> BinaryIO:
         """A seekable handle, verified now."""
         file = open(self.file, "rb")  # noqa: SIM115 - the caller closes it

@@ -37,6 +37,10 @@ class PackedObject:
         """The verified bytes."""
         return self.pack.read(self.entry)
 
+    def head(self, length: int) -> bytes:
+        """The first bytes."""
+        return self.read()[:length]
+
     def open(self) -> BinaryIO:
         """A handle on the verified bytes."""
         return BytesIO(self.read())

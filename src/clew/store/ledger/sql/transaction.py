@@ -14,6 +14,7 @@ from clew.store.ledger.sql.endpoints import SqlAlerts, SqlEndpoints, SqlTrials, 
 from clew.store.ledger.sql.events import SqlEvents
 from clew.store.ledger.sql.jobs import SqlJobs
 from clew.store.ledger.sql.logged_models import SqlLoggedModels, SqlRunInputs
+from clew.store.ledger.sql.mentions import SqlMentions
 from clew.store.ledger.sql.models import SqlModels
 from clew.store.ledger.sql.projects import SqlProjects
 from clew.store.ledger.sql.runs import SqlArtifacts, SqlExperiments, SqlRuns
@@ -105,6 +106,10 @@ class SqlTransaction:
     @cached_property
     def edges(self) -> SqlEdges:
         return SqlEdges(self._c)
+
+    @cached_property
+    def mentions(self) -> SqlMentions:
+        return SqlMentions(self._c)
 
     def disagreements(self) -> Iterator[tuple[str, str]]:
         return disagreements(self._c)

@@ -1,0 +1,153 @@
+"""The collector: what nothing names is set aside, and deleted when it was set aside for long enough.
+
+Design, with the order of steps and what happens beside writers: docs/design/collection.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Corrupt, Invalid
+from clew.core.ids import Digest
+from clew.loop.care.reach import Reach
+from clew.store.mention import digests_in
+from clew.store.objects.collect import expire, old_enough, set_aside, take_back
+from clew.store.objects.local import LocalObjects
+
+__all__ = ["Collected", "Terms", "collect", "local_objects", "mark"]
+
+_LEAVES = frozenset(("artifacts", "log_batches"))
+"""Tables whose rows name files and rows, which name nothing."""
+
+_SKIPPED = frozenset(("objects", "trees", "tables", "cache"))
+"""Folders below `.clew` that hold no names of objects, or only such as are looked for before they are believed."""
+
+_LONGEST_BYTES = 64 << 20
+
+Tell = Callable[[int], None]
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How careful a collection is: what was written within `young_us` is left alone, and what was set aside is deleted
+    after `grace_us`."""
+
+    young_us: int
+    grace_us: int
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """What a collection found, and did unless it was asked only to look.
+
+    `live` objects are named by something and were all there afterwards. `garbage` ones are named by nothing and old;
+    `young` ones are named by nothing yet. `taken_back` had been set aside and are named again. `freed_bytes` were
+    deleted, after their time in the quarantine; `waiting_bytes` are still there.
+    """
+
+    live: int
+    garbage: int
+    garbage_bytes: int
+    young: int
+    taken_back: int
+    freed_bytes: int
+    waiting_bytes: int
+    dry_run: bool
+
+
+def collect(stores: Stores, terms: Terms, *, dry_run: bool = False, tell: Tell) -> Collected:
+    """Set aside what nothing names, and delete what was set aside long ago.
+
+    Args:
+        stores: a project whose objects are in a folder.
+        terms: how careful.
+        dry_run: only look.
+        tell: hears how many objects have been reached.
+
+    Raises:
+        Invalid: the objects are not in a folder of this machine.
+        Corrupt: an object that names others cannot be read; nothing was changed.
+    """
+    objects, now_us = local_objects(stores), stores.clock.now_us()
+    aside = {digest for each in objects.quarantine.generations() for digest in each.list()}
+    stored = set(objects.list())
+    live = mark(stores, stored | aside, tell)
+    back = (live & aside) - stored
+    unnamed = stored - live
+    garbage = old_enough(objects, unnamed, until_us=now_us - terms.young_us)
+    freed = 0
+    if not dry_run:
+        take_back(objects, back)
+        freed = expire(objects, until_us=now_us - terms.grace_us)
+        set_aside(objects, garbage, now_us=now_us)
+        back |= _take_back_late(stores, set(garbage), tell)
+        _verify(objects, live)
+    return Collected(
+        live=len(live),
+        garbage=len(garbage),
+        garbage_bytes=sum(garbage.values()),
+        young=len(unnamed) - len(garbage),
+        taken_back=len(back),
+        freed_bytes=freed,
+        waiting_bytes=sum(each.size_bytes() for each in objects.quarantine.generations()),
+        dry_run=dry_run,
+    )
+
+
+def mark(stores: Stores, known: set[Digest], tell: Tell) -> set[Digest]:
+    """Those objects that the ledger names, or what waits beside it, directly or not.
+
+    Raises:
+        Corrupt: an object that names others cannot be read.
+    """
+    reach = Reach(local_objects(stores), known, tell)
+    roots: set[Digest] = set(_beside(stores.folder))
+    leaves: set[Digest] = set()
+    with stores.ledger.read() as tx:
+        for table, digest in tx.mentions.list():
+            (leaves if table in _LEAVES else roots).add(digest)
+    reach.follow(roots, leaves=leaves)
+    return reach.live
+
+
+def local_objects(stores: Stores) -> LocalObjects:
+    """The objects of a project, if they are in a folder of this machine."""
+    if not isinstance(stores.objects, LocalObjects):
+        raise Invalid("the objects of this project are not in a folder of this machine", hint="do this where they are")
+    return stores.objects
+
+
+def _beside(folder: Path) -> Iterator[Digest]:
+    """Names in the files of a project that are no objects: journals, and what else waits to be brought home."""
+    for top, folders, names in os.walk(folder):
+        if Path(top) == folder:
+            folders[:] = [name for name in folders if name not in _SKIPPED]
+            names = [name for name in names if not name.startswith("ledger.db")]
+        for name in names:
+            path = Path(top) / name
+            try:
+                if path.is_file() and path.stat().st_size <= _LONGEST_BYTES:
+                    yield from digests_in(path.read_bytes())
+            except FileNotFoundError:  # a journal that was just brought home
+                continue
+
+
+def _take_back_late(stores: Stores, gone: set[Digest], tell: Tell) -> set[Digest]:
+    """Look again for what was named while it was set aside, and take it back."""
+    if not gone:
+        return set()
+    objects = local_objects(stores)
+    late = mark(stores, set(objects.list()) | gone, tell) & gone
+    take_back(objects, late)
+    return late
+
+
+def _verify(objects: LocalObjects, live: set[Digest]) -> None:
+    """Refuse to call a collection done where something that is named is not there."""
+    lost = objects.missing(live)
+    if lost:
+        some = ", ".join(sorted(lost)[:3])
+        raise Corrupt(f"{len(lost)} objects that are needed are not in the store: {some}", hint="clew doctor")

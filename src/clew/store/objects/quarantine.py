@@ -1,0 +1,109 @@
+"""Objects that nothing named when a collector looked: set aside for a while before they are deleted.
+
+A folder `quarantine/` beside the store, with a folder for each collection, named by its time and laid out as a store
+is. Writers do not look here, so that what is put again is stored again; readers that miss an object do, so that nothing
+is lost for who named it a moment too late. Ordering: docs/design/collection.md.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from clew.core.ids import Digest
+from clew.store.objects.disk import sync_folder
+from clew.store.objects.folder import PackFolder
+from clew.store.objects.loose import Loose, LooseObject
+from clew.store.objects.packs import PackedObject, Packs
+
+__all__ = ["Generation", "Quarantine"]
+
+
+class Generation:
+    """What one collection set aside.
+
+    Args:
+        folder: its folder.
+        drafts: where packs are written before they have their name.
+    """
+
+    def __init__(self, folder: Path, drafts: Path) -> None:
+        self.folder = folder
+        self.loose = Loose(folder / "loose")
+        self.packs = Packs(PackFolder(folder / "packs"), drafts)
+
+    @property
+    def since_us(self) -> int:
+        """When it was set aside."""
+        return int(self.folder.name)
+
+    def make(self) -> None:
+        """Make its folders, durably."""
+        for folder in (self.folder / "loose", self.folder / "packs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(self.folder)
+        sync_folder(self.folder.parent)
+        sync_folder(self.folder.parent.parent)
+
+    def copies(self, digest: Digest) -> Iterator[LooseObject | PackedObject]:
+        """Every copy of an object."""
+        yield from self.packs.find(bytes.fromhex(digest))
+        yield from self.loose.find(digest)
+
+    def list(self) -> Iterator[Digest]:
+        """Every digest."""
+        yield from self.loose.list()
+        for pack in self.packs.all():
+            for entry in pack.entries():
+                yield Digest(entry.digest.hex())
+
+    def size_bytes(self) -> int:
+        """What it takes on the disk."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+    def remove(self) -> None:
+        """Delete it, under another name first, so that a crash leaves no half of it to be read."""
+        doomed = self.folder.with_name(f"{self.folder.name}.gone")
+        os.replace(self.folder, doomed)  # noqa: PTH105 - as elsewhere in the store
+        sync_folder(doomed.parent)
+        shutil.rmtree(doomed)
+
+
+class Quarantine:
+    """All that is set aside beside a store.
+
+    Args:
+        folder: made when something is first set aside.
+        drafts: where packs are written before they have their name.
+    """
+
+    def __init__(self, folder: Path, drafts: Path) -> None:
+        self.folder, self._drafts = folder, drafts
+
+    def new(self, now_us: int) -> Generation:
+        """A new generation, behind all that are there."""
+        last = max((each.since_us for each in self.generations()), default=0)
+        generation = Generation(self.folder / f"{max(now_us, last + 1):016d}", self._drafts)
+        generation.make()
+        return generation
+
+    def generations(self) -> list[Generation]:
+        """Every generation, oldest first."""
+        with suppress(FileNotFoundError):
+            names = sorted(name for name in os.listdir(self.folder) if name.isdecimal())  # noqa: PTH208
+            return [Generation(self.folder / name, self._drafts) for name in names]
+        return []
+
+    def copies(self, digest: Digest) -> Iterator[LooseObject | PackedObject]:
+        """Every copy of an object that is set aside."""
+        for generation in self.generations():
+            yield from generation.copies(digest)
+
+    def sweep(self) -> None:
+        """Remove what a deletion that was killed has left."""
+        with suppress(FileNotFoundError):
+            for path in self.folder.glob("*.gone"):
+                shutil.rmtree(path, ignore_errors=True)

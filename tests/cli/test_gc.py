@@ -1,0 +1,30 @@
+"""`clew gc` as a person runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clew.cli.main import main
+from clew.core.errors import NotFound
+from clew.workspace import Workspace, init_project
+
+
+def test_what_nothing_names_goes_in_two_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with Workspace(tmp_path) as workspace:
+        digest = workspace.stores.objects.put(b"rubbish" * 99)
+    assert main(["gc", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["young"] == 1
+    assert main(["gc", "--young-hours", "0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["garbage"], found["freed_bytes"], found["waiting_bytes"] > 0) == (1, 0, True)
+    assert main(["gc", "--grace-days", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["freed_bytes"] > 0
+    with Workspace(tmp_path) as workspace, pytest.raises(NotFound):
+        workspace.stores.objects.get(digest)

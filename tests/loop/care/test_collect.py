@@ -1,0 +1,333 @@
+"""The collector keeps all that something names, however, and frees the rest; killed anywhere, beside writers, too."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Corrupt, NotFound
+from clew.core.hashing import hash_bytes
+from clew.core.ids import Digest
+from clew.core.types.job import Job, JobState
+from clew.core.types.run import Artifact
+from clew.data.folder import Entry, EntryKind, encode
+from clew.loop.care.collect import Collected, Terms, collect
+from clew.loop.doctor.needs import needs
+from clew.settings import SQLITE
+from clew.store.ledger.sql.mentions import tables
+from clew.store.ledger.sql.migrate import migrations
+from clew.store.objects.local import LocalObjects
+from clew.testing.life import Life
+from clew.testing.project import open_stores
+
+NOW = Terms(young_us=-(10**15), grace_us=10**15)
+"""Nothing is too young, and nothing is deleted."""
+AT_ONCE = Terms(young_us=-(10**15), grace_us=-(10**15))
+
+
+def collected(stores: Stores, terms: Terms = NOW, *, dry_run: bool = False) -> Collected:
+    return collect(stores, terms, dry_run=dry_run, tell=lambda _: None)
+
+
+def name(stores: Stores, digest: Digest) -> None:
+    """Let a row name an object, which may name others."""
+    job = Job(
+        id=stores.ids(), project=stores.project, kind="k", key=digest, args={"object": digest}, state=JobState.QUEUED,
+        due_us=0, created_us=0,
+    )  # fmt: skip
+    with stores.ledger.write() as tx:
+        tx.jobs.queue(job)
+
+
+def leaf(stores: Stores, digest: Digest, path: str) -> None:
+    """Let a run keep an object as a file."""
+    with stores.ledger.write() as tx:
+        tx.artifacts.put(Artifact(run="r", path=path, digest=digest, size_bytes=0, media_type="", created_us=0))
+
+
+@pytest.mark.parametrize("database", [SQLITE, "postgresql"], indirect=True)
+def test_a_project_with_everything_keeps_what_it_needs(life: Life, database: str) -> None:
+    stores, objects = life.workspace.stores, life.workspace.stores.objects
+    for day in range(3):
+        life.label(life.decide(day, 24), day=day + 0.5)
+    life.end_replica()
+    life.watch(4.0)
+    rubbish = [objects.put(b"rubbish %d" % each * 100) for each in range(5)]
+    with stores.ledger.read() as tx:
+        needed = {digest for digest, _ in needs(tx, stores.project, objects) if digest}
+    assert len(needed) > 20
+    before = {digest: objects.get(digest) for digest in needed}
+    first = collected(stores)
+    assert first.garbage >= 5
+    assert not objects.missing(needed)
+    assert objects.missing(rubbish) == set(rubbish)
+    second = collected(stores, AT_ONCE)
+    assert second.freed_bytes > 0
+    assert {digest: objects.get(digest) for digest in needed} == before
+    for digest in rubbish:
+        with pytest.raises(NotFound):
+            objects.get(digest)
+    assert {digest for digest, damage in objects.check() if damage is None} >= needed
+
+
+def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
+    stores = open_stores(tmp_path)
+    digest = stores.objects.put(b"rubbish" * 50)
+    found = collected(stores, dry_run=True)
+    assert (found.garbage, found.live, found.dry_run) == (1, 0, True)
+    assert not stores.objects.missing([digest])
+    assert not (tmp_path / "objects" / "quarantine").exists()
+
+
+def test_what_was_just_written_is_left_alone(tmp_path: Path) -> None:
+    stores = open_stores(tmp_path)
+    loose = stores.objects.put(b"a writer has not named it yet" * 50)
+    with stores.objects.batch() as batch:
+        packed = batch.put(b"nor this")
+    found = collected(stores, Terms(young_us=3600 * 10**6, grace_us=0))
+    assert (found.garbage, found.young) == (0, 2)
+    assert not stores.objects.missing([loose, packed])
+
+
+def test_what_is_set_aside_is_read_and_taken_back_when_it_is_named(tmp_path: Path) -> None:
+    stores = open_stores(tmp_path)
+    loose = stores.objects.put(b"named too late" * 50)
+    with stores.objects.batch() as batch:
+        packed, kept = batch.put(b"this too"), batch.put(b"kept")
+    leaf(stores, kept, "kept")
+    assert collected(stores).garbage == 2
+    assert stores.objects.missing([loose, packed, kept]) == {loose, packed}
+    assert stores.objects.get(loose) == b"named too late" * 50
+    assert stores.objects.open(packed).read() == b"this too"
+    assert stores.objects.size(packed) == 8
+    leaf(stores, loose, "1")
+    leaf(stores, packed, "2")
+    assert collected(stores, AT_ONCE).taken_back == 2
+    assert not stores.objects.missing([loose, packed, kept])
+    assert stores.objects.get(packed) == b"this too"
+
+
+def test_what_is_put_again_is_stored_again(tmp_path: Path) -> None:
+    stores = open_stores(tmp_path)
+    digest = stores.objects.put(b"again" * 50)
+    collected(stores)
+    assert stores.objects.missing([digest])
+    assert stores.objects.put(b"again" * 50) == digest
+    leaf(stores, digest, "again")
+    collected(stores, AT_ONCE)
+    assert stores.objects.get(digest) == b"again" * 50
+
+
+def test_names_in_files_that_wait_count(tmp_path: Path) -> None:
+    stores = open_stores(tmp_path)
+    digest = stores.objects.put(b"of a run whose end is not in the ledger yet" * 9)
+    (tmp_path / "journals" / "r").mkdir(parents=True)
+    (tmp_path / "journals" / "r" / "0.records").write_bytes(b"\1\2" + digest.encode() + b"\0")
+    assert collected(stores).garbage == 0
+
+
+def test_an_output_of_a_step_that_lies_in_its_row_names_what_it_holds(life: Life) -> None:
+    """A path's small document is base64 in the row, and names the files."""
+    from clew.core.types.step import StepEntry, StepOutput
+
+    stores = life.workspace.stores
+    digest = stores.objects.put(b"a file that a step made" * 40)
+    inline = msgspec.msgpack.encode(["out.csv", False, [], [["", digest, False]]])
+    output = StepOutput(codec="path", digest=hash_bytes(inline), size_bytes=len(inline), inline=inline)
+    entry = StepEntry(
+        key=hash_bytes(b"k"), project=stores.project, step="s", output=output, ingredients={}, run="", created_us=0,
+        duration_us=0,
+    )  # fmt: skip
+    with stores.ledger.write() as tx:
+        tx.steps.put([entry])
+    collected(stores)
+    assert not stores.objects.missing([digest])
+
+
+def test_an_object_that_cannot_be_read_stops_it(tmp_path: Path) -> None:
+    stores = open_stores(tmp_path)
+    lost = stores.objects.put(b"below" * 100)
+    names = stores.objects.put(json.dumps([lost] * 20).encode())
+    garbage = stores.objects.put(b"garbage" * 100)
+    name(stores, names)
+    (file,) = (tmp_path / "objects" / "loose").glob(f"*/{names}*")
+    file.chmod(0o644)
+    file.write_bytes(b"damaged")
+    with pytest.raises(Corrupt):
+        collected(stores)
+    assert not stores.objects.missing([lost, garbage])
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[list[tuple[str, list[int]]], set[int], list[bool]]:
+    """Objects that name earlier ones, each in one of several ways; which of them rows name; which lie in packs."""
+    count = draw(st.integers(1, 12))
+    kinds = st.sampled_from(["hex", "raw", "folder", "rows", "plain"])
+    nodes = [(draw(kinds), draw(st.lists(st.integers(0, at - 1), max_size=3)) if at else []) for at in range(count)]
+    packed = draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    return nodes, draw(st.sets(st.integers(0, count - 1))), packed
+
+
+def content(at: int, kind: str, below: list[tuple[Digest, str]]) -> bytes:
+    """An object that names others. Rows and plain ones name none."""
+    if kind == "hex":
+        return json.dumps({"at": at, "parts": [digest for digest, _ in below]}).encode()
+    if kind == "raw":
+        return b"\x93%d" % at + b"x".join(bytes.fromhex(digest) for digest, _ in below)
+    if kind == "folder":
+        kinds = [EntryKind.FOLDER if kind == "folder" else EntryKind.FILE for _, kind in below]
+        named = enumerate(zip(below, kinds, strict=True))
+        return encode(Entry(f"{n}-{at}".encode(), k, 1, 1, bytes.fromhex(d)) for n, ((d, _), k) in named)
+    return (b"PAR1" if kind == "rows" else b"plain") + b"%d" % at
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(graphs())
+def test_it_keeps_what_can_be_reached_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, graph: tuple[list[tuple[str, list[int]]], set[int], list[bool]]
+) -> None:
+    nodes, roots, packed = graph
+    stores = open_stores(tmp_path_factory.mktemp("graph"))
+    digests: list[Digest] = []
+    for at, (kind, below) in enumerate(nodes):
+        data = content(at, kind, [(digests[each], nodes[each][0]) for each in below])
+        if packed[at]:
+            with stores.objects.batch() as batch:
+                digests.append(batch.put(data))
+        else:
+            digests.append(stores.objects.put(data))
+    for root in roots:
+        name(stores, digests[root])
+    followed: set[int] = set()
+    waiting = [*roots]
+    live = set(roots)
+    while waiting:
+        at = waiting.pop()
+        if at in followed:
+            continue
+        followed.add(at)
+        kind, below = nodes[at]
+        if kind in ("hex", "raw"):
+            live.update(below)
+            waiting += below
+        elif kind == "folder":
+            live.update(below)
+            waiting += [each for each in below if nodes[each][0] == "folder"]
+    found = collected(stores)
+    expected = {digests[at] for at in live}
+    assert set(stores.objects.list()) == expected
+    assert (found.live, found.garbage) == (len(expected), len(set(digests)) - len(expected))
+    collected(stores, AT_ONCE)
+    assert set(stores.objects.list()) == expected
+    assert all(damage is None for _, damage in stores.objects.check())  # type: ignore[attr-defined]
+    stores.ledger.close()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from clew.loop.care.collect import Terms, collect
+from clew.testing.project import open_stores
+left = int(sys.argv[2])
+def count(event, args):
+    global left
+    if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.utime", "os.rmdir"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+stores = open_stores(Path(sys.argv[1]))
+sys.addaudithook(count)
+collect(stores, Terms(young_us=-10**15, grace_us=int(sys.argv[3])), tell=lambda _: None)
+"""
+
+
+def half_named(folder: Path) -> tuple[set[Digest], set[Digest]]:
+    """A store, loose and packed, of which every other object is named."""
+    stores = open_stores(folder)
+    digests = [stores.objects.put(b"loose %d" % at * 30) for at in range(6)]
+    for pack in range(3):
+        with stores.objects.batch() as batch:
+            digests += [batch.put(b"packed %d %d" % (pack, at)) for at in range(6)]
+    with stores.objects.batch() as batch:
+        rest = {batch.put(b"rest %d" % at) for at in range(4)}
+    kept = set(digests[::2])
+    for digest in kept:
+        leaf(stores, digest, digest)
+    stores.ledger.close()
+    return kept, set(digests[1::2]) | rest
+
+
+@pytest.mark.parametrize("kill_at", [15, 22, 30, 38, 46, 55, 65, 80, 100])
+@pytest.mark.parametrize("grace_us", [10**15, -(10**15)])
+def test_killed_anywhere_it_loses_nothing(tmp_path: Path, kill_at: int, grace_us: int) -> None:
+    kept, garbage = half_named(tmp_path)
+    if grace_us < 0:  # a first collection has set things aside; this one is killed while it deletes
+        stores = open_stores(tmp_path)
+        collected(stores)
+        stores.objects.put(b"newer rubbish")
+        stores.ledger.close()
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(kill_at), str(grace_us)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode in (0, -signal.SIGKILL), process.stderr
+    stores = open_stores(tmp_path)
+    assert not stores.objects.missing(kept), "at every instant"
+    for digest in kept:
+        stores.objects.get(digest)
+    collected(stores)
+    assert set(stores.objects.list()) == kept
+    collected(stores, AT_ONCE)
+    for digest in garbage:
+        with pytest.raises(NotFound):
+            stores.objects.get(digest)
+    stores.ledger.close()
+
+
+def test_a_writer_beside_it_loses_nothing(tmp_path: Path) -> None:
+    """The writer stores what is there already as garbage, and names it a moment later, over and over."""
+    stores = open_stores(tmp_path)
+    contents = [b"content %d" % at * 20 for at in range(30)]
+    for data in contents:
+        stores.objects.put(data)
+    stop = threading.Event()
+
+    def collects() -> None:
+        mine = open_stores(tmp_path)
+        while not stop.is_set():
+            collected(mine)
+        mine.ledger.close()
+
+    collector = threading.Thread(target=collects)
+    collector.start()
+    try:
+        for at, data in enumerate(contents * 2):
+            digest = stores.objects.put(data)
+            leaf(stores, digest, str(at))
+            assert stores.objects.get(digest) == data
+    finally:
+        stop.set()
+        collector.join()
+    collected(stores)
+    collected(stores, AT_ONCE)
+    for data in contents:
+        assert LocalObjects(tmp_path / "objects").get(hash_bytes(data)) == data
+    stores.ledger.close()
+
+
+def test_every_table_is_read() -> None:
+    """What the migrations make is what the collector reads; bytes that could hide names are points alone."""
+    found = {table.name: table for table in tables()}
+    assert {"runs", "artifacts", "dataset_versions", "model_versions", "step_entries", "events"} <= set(found)
+    assert all(table.key and table.texts for table in found.values())
+    made = "\n".join(migrations().values())
+    blobs = {line.split()[0] for line in made.splitlines() if " BLOB" in line}
+    assert blobs == {"points"}, "the collector does not look into bytes: name objects in a column of text"
