@@ -569,25 +569,6 @@ class LedgerContract:
             tx.steps.record([a_step(2, StepOutcome.CACHED)])
             assert [(step.position, step.outcome) for step in tx.steps.of_run("r")] == [(1, "executed"), (2, "cached")]
 
-    def test_words_that_may_name_objects_are_found_in_every_row(self, ledger: Ledger) -> None:
-        names = ("run", "file", "job", "told", "event", "inline")
-        words = {name: Digest(f"{at:x}" * 64) for at, name in enumerate(names, 1)}
-        inline = b"a path's document, long enough: " + words["inline"].encode()
-        with ledger.write() as tx:
-            tx.runs.add(a_run("a" * 32, capture={"source": words["run"]}))
-            file = Artifact(run="r", path="p", digest=words["file"], size_bytes=1, media_type="", created_us=1)
-            tx.artifacts.put(file)
-            tx.jobs.queue(change(a_job("j"), args={"object": words["job"]}))
-            output = StepOutput(codec="path", digest=Digest("d"), size_bytes=1, inline=inline)
-            tx.steps.put([change(an_entry("k"), output=output)])
-            tx.events.add(change(an_event("1"), facts={"report": words["event"]}))
-            tx.events.add(change(an_event("2", kind="run.artifact_added"), facts={"digest": words["told"]}))
-            tx.edges.add([Edge(source=f"code:{'b' * 64}", target="run:r", role=Role.CODE)])
-        with ledger.read() as tx:
-            found = set(tx.mentions.list())
-        assert ("artifacts", words["file"]) in found
-        assert {digest for _, digest in found} - {NO_DIGEST} == set(words.values()) - {words["told"]}
-
     def test_models_and_aliases(self, ledger: Ledger) -> None:
         with ledger.write() as tx:
             tx.models.add(Model(id="m", project="p", name="delay", created_us=1))

@@ -12,9 +12,10 @@ from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.testing.ledger import LedgerContract
+from clew.testing.mentions import MentionsContract
 
 
-class TestMemory(LedgerContract):
+class TestMemory(LedgerContract, MentionsContract):
     @pytest.fixture
     def ledger(self) -> Iterator[Ledger]:
         ledger = MemoryLedger()
@@ -22,7 +23,7 @@ class TestMemory(LedgerContract):
         ledger.close()
 
 
-class TestSqlite(LedgerContract):
+class TestSqlite(LedgerContract, MentionsContract):
     @pytest.fixture
     def ledger(self, tmp_path: Path) -> Iterator[Ledger]:
         ledger = SqliteLedger(tmp_path / "ledger.db")
@@ -30,7 +31,7 @@ class TestSqlite(LedgerContract):
         ledger.close()
 
 
-class TestPostgres(LedgerContract):
+class TestPostgres(LedgerContract, MentionsContract):
     @pytest.fixture
     def ledger(self, postgres_url: str) -> Iterator[Ledger]:
         ledger = PostgresLedger(postgres_url)
