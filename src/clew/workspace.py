@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clew.core.clock import Clock, SystemClock
+from clew.core.contracts.accounts import AccountService
 from clew.core.contracts.ledger import Ledger, Transaction
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import AliasService, DatasetService, ModelService, RunService, Services
@@ -190,6 +191,19 @@ class Workspace:
     def objects(self) -> Objects:
         """Bytes."""
         return self.services.objects
+
+    @cached_property
+    def accounts(self) -> AccountService:
+        """Users, tokens and members."""
+        if self._stores is not None:
+            from clew.policy.accounts import LedgerAccounts
+
+            return LedgerAccounts(self._stores)
+        from clew.client.accounts import HttpAccounts
+        from clew.client.project import HttpProject
+
+        assert isinstance(self.services, HttpProject)
+        return HttpAccounts(self.services.connection.to_server(), self.services.connection.project)
 
     def run_pipeline(
         self,
@@ -443,8 +457,10 @@ def _within_project(stores: Stores, claimed: Claim, *, name: str) -> Stores:
 
 
 def _found(tx: Transaction, id: str, *, alone: bool) -> Project | None:
-    """The project of an id, or the only one where a ledger has one."""
-    return next((each for each in tx.projects.list() if alone or each.id == id), None)
+    """The project of an id, or the first one where the ledger is the folder's own."""
+    if alone:  # the first one: a server may have added others
+        return min(tx.projects.list(), key=lambda each: (each.created_us, each.id), default=None)
+    return next((each for each in tx.projects.list() if each.id == id), None)
 
 
 def _new_project(tx: Transaction, stores: Stores, name: str) -> Project:

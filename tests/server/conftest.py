@@ -16,10 +16,9 @@ from litestar import Litestar
 
 from clew.client.connection import Connection
 from clew.core.contracts.stores import Stores
-from clew.core.types.account import Member, ProjectRole, User
+from clew.core.types.account import Member, ProjectRole
 from clew.core.types.project import Project
 from clew.server.app import make_app
-from clew.server.caller import new_token
 from clew.server.host import Host
 from clew.settings import settings_of
 from clew.store.objects.local import LocalObjects
@@ -37,14 +36,12 @@ class Served:
 
     def token(self, name: str, role: ProjectRole | None = None, *, project: str = "p", admin: bool = False) -> str:
         """A token of a new user with a role in a project."""
-        user = User(id=self.host.ids(), name=name, created_us=1, admin=admin)
-        secret, token = new_token(self.host, user, name="test")
-        with self.host.ledger.write() as tx:
-            tx.accounts.add_user(user)
-            tx.accounts.put_token(token)
-            if role is not None:
+        accounts = self.host.accounts(actor="test")
+        user = accounts.add_user(name, admin=admin)
+        if role is not None:
+            with self.host.ledger.write() as tx:
                 tx.accounts.put_member(Member(project=project, user=user.id, role=role))
-        return secret
+        return accounts.add_token(name, "test").secret
 
     def connection(self, token: str = "", project: str = "late") -> Connection:
         made = Connection(self.url, project, token)

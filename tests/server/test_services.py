@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+from clew.client.accounts import HttpAccounts
 from clew.client.objects import HttpObjects
 from clew.client.project import HttpProject
 from clew.client.runs import HttpRuns
 from clew.core.clock import SystemClock
+from clew.core.contracts.accounts import AccountService
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService, Services
 from clew.core.ids import Ids
+from clew.testing.accounts import AccountServiceContract
 from clew.testing.objects import ObjectsContract
 from clew.testing.runs import RunServiceContract
 from clew.testing.services import ServicesContract
@@ -38,3 +41,14 @@ class TestServices(ServicesContract):
         clock = SystemClock()
         connection = serve(open=True).connection()
         return HttpProject(connection, clock=clock, ids=Ids(clock), actor="ann", folder=tmp_path)
+
+
+class TestAccounts(AccountServiceContract):
+    @pytest.fixture
+    def accounts(self, serve: Callable[..., Any]) -> AccountService:
+        served = serve()
+        return HttpAccounts(served.connection(served.token("boss", admin=True), project=""), "late")
+
+    @pytest.fixture
+    def known(self) -> set[str]:
+        return {"boss"}

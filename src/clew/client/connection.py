@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import http.client
 import os
 import socket
@@ -29,11 +30,11 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection:
-    """Requests to one project of a server. Threads and forked processes may share it.
+    """Requests to one project of a server, or to the server itself. Threads and forked processes may share it.
 
     Args:
         url: of the server, such as `https://clew.example.org`.
-        project: its name there.
+        project: its name there; empty to speak of the server itself.
         token: proves who asks; empty where the server asks nobody.
     """
 
@@ -43,10 +44,17 @@ class Connection:
             raise Invalid(f"{url!r} is no address of a server", hint="for example https://clew.example.org")
         self.url, self.project = url.rstrip("/"), project
         self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
-        self._root = f"{parts.path.rstrip('/')}/api/v1/projects/{quote(project, safe='')}"
+        within = f"/projects/{quote(project, safe='')}" if project else ""
+        self._root = f"{parts.path.rstrip('/')}/api/v1{within}"
         self._token = token
         self._open: dict[tuple[int, int], http.client.HTTPConnection] = {}
         self._lock = threading.Lock()
+
+    def to_server(self) -> Connection:
+        """The same connection, speaking of the server and no project; closed with this one."""
+        view = copy.copy(self)
+        view.project, view._root = "", self._root.rpartition("/projects/")[0] if self.project else self._root
+        return view
 
     def get(self, path: str, kind: type[T], /, **query: object) -> T:
         """Read something."""

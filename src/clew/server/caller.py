@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import secrets
 from typing import Any
 
 import msgspec
@@ -18,15 +17,14 @@ from litestar.handlers.base import BaseRouteHandler
 
 from clew.core.errors import Denied, NotFound
 from clew.core.hashing import hash_bytes
-from clew.core.types.account import ProjectRole, Token, User
+from clew.core.types.account import ProjectRole, User
 from clew.core.types.edge import node
 from clew.core.types.project import Project
 from clew.policy.access import Action, may
 from clew.server.host import Host
 
-__all__ = ["PREFIX", "Caller", "authenticate", "guard", "new_token"]
+__all__ = ["Caller", "authenticate", "guard"]
 
-PREFIX = "clew_"
 _Connection = ASGIConnection[Any, Any, Any, Any]
 _ANYBODY = User(id="", name="anybody", created_us=0, admin=True)
 
@@ -36,20 +34,6 @@ class Caller(msgspec.Struct, frozen=True):
 
     user: User
     project: Project | None = None
-
-
-def new_token(host: Host, user: User, *, name: str, expires_us: int = 0) -> tuple[str, Token]:
-    """A secret to hand out once, and what is kept of it."""
-    secret = PREFIX + secrets.token_urlsafe(32)
-    token = Token(
-        id=host.ids(),
-        user=user.id,
-        name=name,
-        hash=hash_bytes(secret.encode()),
-        created_us=host.clock.now_us(),
-        expires_us=expires_us,
-    )
-    return secret, token
 
 
 def authenticate(host: Host, authorization: str, *, address: str = "") -> User:

@@ -13,6 +13,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.stores import Stores
 from clew.core.ids import IdSource
 from clew.core.types.project import Project
+from clew.policy.accounts import LedgerAccounts
 from clew.server.doorkeeper import Doorkeeper
 from clew.settings import Settings
 
@@ -54,6 +55,10 @@ class Host:
         """
         with self.ledger.read() as tx:
             return tx.projects.get(name)
+
+    def accounts(self, *, actor: str) -> LedgerAccounts:
+        """Users and tokens, for what `actor` does."""
+        return LedgerAccounts(self.stores(Project(id="", name="", created_us=0), actor=actor))
 
     def feed(self, stores: Stores) -> Feed:
         """The events of a project as they come, shared by all that listen to them in this process."""

@@ -6,9 +6,7 @@ import msgspec
 from litestar import Router, get, post
 from litestar.params import JSONBody
 
-from clew.core.errors import Invalid
 from clew.core.types.account import ProjectRole
-from clew.core.types.edge import node
 from clew.core.types.project import Project
 from clew.policy.access import Action
 from clew.server.caller import Caller
@@ -16,8 +14,6 @@ from clew.server.host import Host
 from clew.server.request import AnyRequest
 
 __all__ = ["projects_router"]
-
-_MOST_NAME = 200
 
 
 class NewProject(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,17 +34,9 @@ class MyProject(msgspec.Struct, frozen=True, kw_only=True):
 @post("/", sync_to_thread=True)
 def create_project(request: AnyRequest, data: JSONBody[NewProject]) -> Project:
     """Make a project; admins of the server only."""
-    name = data.name.strip()
-    if not name or "/" in name or len(name) > _MOST_NAME:
-        raise Invalid(f"{data.name!r} is no name for a project", hint="use letters, digits, spaces and -_.")
     host: Host = request.app.state.host
     caller: Caller = request.scope["user"]
-    project = Project(id=host.ids(), name=name, created_us=host.clock.now_us())
-    stores = host.stores(project, actor=caller.user.name)
-    with host.ledger.write() as tx:
-        tx.projects.add(project)
-        stores.tell(tx, "project.added", node("project", project.id), {"name": name})
-    return project
+    return host.accounts(actor=caller.user.name).add_project(data.name)
 
 
 @get("/", opt={"anybody": True}, sync_to_thread=True)

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from clew.core.errors import Denied
 from clew.core.extras import require
-from clew.core.types.account import User
-from clew.server.caller import new_token
 from clew.server.host import Host
 
 __all__ = ["ADMIN", "first_admin", "is_loopback", "run_server"]
@@ -27,14 +25,11 @@ def is_loopback(host: str) -> bool:
 
 def first_admin(host: Host) -> str:
     """The secret of a first admin's token where the ledger has no users yet, and "" where it has some."""
-    with host.ledger.write() as tx:
-        if tx.accounts.users():
-            return ""
-        user = User(id=host.ids(), name=ADMIN, created_us=host.clock.now_us(), admin=True)
-        secret, token = new_token(host, user, name="first start")
-        tx.accounts.add_user(user)
-        tx.accounts.put_token(token)
-    return secret
+    accounts = host.accounts(actor=ADMIN)
+    if accounts.users():
+        return ""
+    accounts.add_user(ADMIN, admin=True)
+    return accounts.add_token(ADMIN, "first start").secret
 
 
 def run_server(target: str, *, address: str, port: int, workers: int, open: bool, ready: Callable[[], None]) -> None:

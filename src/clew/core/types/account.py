@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Member", "ProjectRole", "Token", "User"]
+__all__ = ["Member", "ProjectRole", "Secret", "Token", "User"]
 
 
 class ProjectRole(StrEnum):
@@ -48,3 +48,13 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     project: str
     user: str
     role: ProjectRole
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that was just made. Its secret is shown here and never again."""
+
+    id: str
+    name: str
+    user: str
+    secret: str
+    expires_us: int = 0

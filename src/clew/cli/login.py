@@ -1,0 +1,68 @@
+"""`clew login` and `clew logout`: which token this machine shows a server."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+from clew.core.errors import Invalid
+
+__all__ = ["login", "logout"]
+
+
+@command(
+    "login",
+    examples=[
+        ("clew login https://clew.example.org", "asks for a token, tries it, and keeps it for this user"),
+        ("clew login https://clew.example.org < token.txt", "reads it from a file"),
+    ],
+)
+@click.argument("url")
+def login(*, url: str, as_json: bool) -> None:
+    """Keep a token for a server, after it was tried.
+
+    It is kept in a file that only you can read, outside of every project; CLEW_TOKEN stands above it.
+    """
+    from clew.client.accounts import HttpAccounts
+    from clew.client.connection import Connection
+    from clew.client.credentials import address_of, keep_token
+
+    server, _ = address_of(url, "")
+    secret = _asked()
+    connection = Connection(server, "", secret)
+    try:
+        accounts = HttpAccounts(connection, "")
+        me, projects = accounts.me(), [project.name for project in accounts.projects()]
+    finally:
+        connection.close()
+    file = keep_token(server, secret, os.environ)
+    facts = {"server": server, "user": me.name, "projects": projects, "file": str(file)}
+    named = f"; projects: {', '.join(projects)}" if projects else "; no project has a role for you yet"
+    output.text(f"{server} knows you as {me.name}{named}", facts, as_json=as_json)
+
+
+@command("logout", examples=[("clew logout https://clew.example.org", "forget its token; it still counts there")])
+@click.argument("url")
+def logout(*, url: str, as_json: bool) -> None:
+    """Forget the token of a server on this machine."""
+    from clew.client.credentials import address_of, forget_token
+
+    server, _ = address_of(url, "")
+    known = forget_token(server, os.environ)
+    said = f"forgot the token of {server}" if known else f"no token of {server} was kept"
+    output.text(said, {"server": server, "forgotten": known}, as_json=as_json)
+
+
+def _asked() -> str:
+    """The token: typed unseen, or the first line of stdin."""
+    if sys.stdin.isatty():
+        secret = str(click.prompt("token", hide_input=True, err=True))
+    else:
+        secret = sys.stdin.readline()
+    if not secret.strip().isascii() or not secret.strip():
+        raise Invalid("that is no token", hint="ask who runs the server: clew token add NAME --user YOU")
+    return secret.strip()
