@@ -11,7 +11,7 @@ from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.edge import Node, Role
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
-from clew.core.types.series import Series, SeriesBlock
+from clew.core.types.series import Sample, Series, SeriesBlock
 
 __all__ = ["HttpRuns"]
 
@@ -67,6 +67,18 @@ class HttpRuns:
 
     def blocks(self, run: str, key: str) -> list[SeriesBlock]:
         return self._c.get("/blocks", list[SeriesBlock], run=run, key=key)
+
+    def sample(
+        self,
+        runs: Sequence[str],
+        key: str,
+        *,
+        width: int = 1000,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> list[Sample]:
+        asked = {"runs": list(runs), "key": key, "width": width, "low": low, "high": high}
+        return self._c.send("POST", "/samples", asked, list[Sample])
 
     def artifacts(self, run: str) -> list[Artifact]:
         return self._c.get(f"{_path(run)}/artifacts", list[Artifact])

@@ -1,4 +1,4 @@
-"""Searches over runs, over HTTP."""
+"""Searches over runs, and their series as charts show them, over HTTP."""
 
 from __future__ import annotations
 
@@ -35,6 +35,23 @@ def search_runs(request: AnyRequest, data: JSONBody[Wanted]) -> Response[bytes]:
     return answered(request, LedgerRuns(stores_of(request)).search(**msgspec.structs.asdict(data)))
 
 
+class Drawn(msgspec.Struct, frozen=True, kw_only=True):
+    """One series of some runs over one axis: how many pixels wide, and from which step to which."""
+
+    runs: list[str]
+    key: str
+    width: int = 1000
+    low: float | None = None
+    high: float | None = None
+
+
+@post("/samples", opt=_READ, status_code=200, sync_to_thread=True)
+def sample_series(request: AnyRequest, data: JSONBody[Drawn]) -> Response[bytes]:
+    """One series of some runs as a chart of some width shows it: for each pixel the lowest, highest and last value."""
+    drawn = LedgerRuns(stores_of(request)).sample(data.runs, data.key, width=data.width, low=data.low, high=data.high)
+    return answered(request, drawn)
+
+
 def answered(request: AnyRequest, value: object) -> Response[bytes]:
     """A value in the form that the caller accepts."""
     if MESSAGEPACK in request.headers.get("accept", ""):
@@ -42,4 +59,4 @@ def answered(request: AnyRequest, value: object) -> Response[bytes]:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-search_router = Router("/", route_handlers=[search_runs], tags=["runs"])
+search_router = Router("/", route_handlers=[search_runs, sample_series], tags=["runs"])

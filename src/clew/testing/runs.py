@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from clew.core.contracts.services import RunService
@@ -14,6 +15,7 @@ from clew.core.ids import Digest
 from clew.core.types.edge import Role
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus
 from clew.core.types.series import SeriesBlock
+from clew.tracking.series import Points, block_of
 
 __all__ = ["RunServiceContract", "a_block", "a_run"]
 
@@ -190,3 +192,19 @@ class RunServiceContract:
             assert caught.value.position == position
         with pytest.raises(Invalid, match="page token"):
             service.search(sort="name", after="nothing")
+
+    def test_samples_share_one_axis(self, service: RunService) -> None:
+        points = Points(np.arange(100), np.arange(100), np.array([float(at % 10) for at in range(99)] + [math.inf]))
+        service.create(a_run(), experiment="e")
+        service.create(a_run(TWO), experiment="e")
+        service.append([block_of(ONE, "loss", "j:0-99", points)])
+        service.append([block_of(TWO, "loss", "j:0-0", Points._make(column[:1] for column in points))])
+        one, two = service.sample([ONE, TWO, OTHER], "loss", width=10)
+        assert (one.run, one.count, one.exact, two.count, two.exact) == (ONE, 100, False, 1, True)
+        assert (one.steps, one.lows) == ([float(at * 10 + 9) for at in range(10)], [0.0] * 10)
+        assert (one.highs[-2:], one.lasts[-2:]) == ([9.0, math.inf], [9.0, math.inf])
+        (part,) = service.sample([ONE], "loss", width=50, low=20, high=24)
+        assert (part.steps, part.lasts, part.exact) == ([20, 21, 22, 23, 24], [0, 1, 2, 3, 4], True)
+        assert service.sample([OTHER], "loss") == []
+        with pytest.raises(Invalid, match="pixels"):
+            service.sample([ONE], "loss", width=0)

@@ -42,8 +42,8 @@ def encode_block(steps: NDArray[Any], times_us: Ints, values: NDArray[np.float64
     return data + struct.pack("<I", zlib.crc32(data))
 
 
-def decode_block(data: bytes) -> tuple[NDArray[Any], Ints, NDArray[np.float64]]:
-    """Steps, times and values of a block.
+def decode_block(data: bytes, *, times: bool = True) -> tuple[NDArray[Any], Ints, NDArray[np.float64]]:
+    """Steps, times and values of a block; zeros for times that are not wanted.
 
     Raises:
         Corrupt: the bytes are no block of this version.
@@ -56,13 +56,13 @@ def decode_block(data: bytes) -> tuple[NDArray[Any], Ints, NDArray[np.float64]]:
     if version != 0 or kind > 1 or zero or not 1 <= count <= MOST_POINTS:
         raise Corrupt(f"a block of version {version} with {count} points: this clew reads version 0")
     at, columns = _HEAD.size, []
-    for _ in range(3):
-        column, at = _decode_column(data, at, count)
+    for each in range(3):
+        column, at = _decode_column(data, at, count) if times or each != 1 else _skip_column(data, at, count)
         columns.append(column)
     if at != len(data) - 4:
         raise Corrupt("a block has bytes behind its columns")
-    steps, times, values = columns
-    return (steps.view(np.float64) if kind else steps), times, values.view(np.float64)
+    steps, when, values = columns
+    return (steps.view(np.float64) if kind else steps), when, values.view(np.float64)
 
 
 def _encode_column(bits: Ints, packer: Any, *, form: int | None) -> bytes:
@@ -123,14 +123,27 @@ def _index(bits: Ints) -> bytes:
     return head + distinct.astype("<i8").tobytes() + index.reshape(-1).astype(narrow).tobytes()
 
 
-def _decode_column(data: bytes, at: int, count: int) -> tuple[Ints, int]:
+def _skip_column(data: bytes, at: int, count: int) -> tuple[Ints, int]:
+    import numpy as np
+
+    _, _, start, length = _head_of(data, at)
+    return np.zeros(count, dtype=np.int64), start + length
+
+
+def _head_of(data: bytes, at: int) -> tuple[int, int, int, int]:
+    """Form and packing of a column, where its bytes start, and how many they are."""
     if at + _COLUMN.size > len(data) - 4:
         raise Corrupt("a block ends within its columns")
     form, packing, zero, length = _COLUMN.unpack_from(data, at)
     start = at + _COLUMN.size
-    body = data[start : start + length]
     if zero or packing > 1 or not (form <= 4 or form == _DICTIONARY) or start + length > len(data) - 4:
         raise Corrupt(f"a column of form {form} and packing {packing} is unknown, or too long")
+    return form, packing, start, length
+
+
+def _decode_column(data: bytes, at: int, count: int) -> tuple[Ints, int]:
+    form, packing, start, length = _head_of(data, at)
+    body = data[start : start + length]
     limit = 8 * count if form <= 4 else 2 + 8 * _DISTINCT + 2 * count
     raw = body if packing == 0 else _unpack(body, limit)
     if form == _DICTIONARY:

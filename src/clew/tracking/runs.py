@@ -14,10 +14,11 @@ from clew.core.judging import FoundRun
 from clew.core.paging import Page, checked_after
 from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
-from clew.core.types.series import Series, SeriesBlock
+from clew.core.types.series import Sample, Series, SeriesBlock
 from clew.store.account import account_of_run, series_digests
 from clew.store.owner import check_mine
 from clew.tracking.described import check_running, described
+from clew.tracking.sample import sample
 from clew.tracking.search import search_of, search_runs
 
 __all__ = ["LedgerRuns"]
@@ -142,6 +143,21 @@ class LedgerRuns:
         """The blocks of one series, in order of arrival."""
         with self._stores.ledger.read() as tx:
             return tx.series.blocks(run, key) if self._holds(tx, run) else []
+
+    def sample(
+        self,
+        runs: Sequence[str],
+        key: str,
+        *,
+        width: int = 1000,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> list[Sample]:
+        """One series of several runs as a chart of `width` pixels shows it."""
+        with self._stores.ledger.read() as tx:
+            mine = tx.runs.among(self._stores.project, runs)
+            blocks = {run: tx.series.blocks(run, key) for run in dict.fromkeys(runs) if run in mine}
+        return sample(blocks, key, width=width, low=low, high=high)
 
     def artifacts(self, run: str) -> list[Artifact]:
         """The artifacts of a run, by path."""

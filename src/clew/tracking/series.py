@@ -68,13 +68,13 @@ def block_of(run: str, key: str, source: str, points: Points) -> SeriesBlock:
     )
 
 
-def points_of(block: SeriesBlock) -> Points:
-    """The points of a block.
+def points_of(block: SeriesBlock, *, times: bool = True) -> Points:
+    """The points of a block; zeros for times that are not wanted.
 
     Raises:
         Corrupt: its bytes do not hold.
     """
-    return Points(*decode_block(block.points))
+    return Points(*decode_block(block.points, times=times))
 
 
 def join(parts: Iterable[Points]) -> Points:

@@ -21,7 +21,7 @@ from clew.core.types.event import Event
 from clew.core.types.gate import Approval, Findings, GateReport
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
-from clew.core.types.series import Series, SeriesBlock
+from clew.core.types.series import Sample, Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 
 __all__ = [
@@ -95,6 +95,21 @@ class RunService(RunWriter, Protocol):
 
     def blocks(self, run: str, key: str) -> list[SeriesBlock]:
         """The blocks of one series, in order of arrival."""
+        ...
+
+    def sample(
+        self,
+        runs: Sequence[str],
+        key: str,
+        *,
+        width: int = 1000,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> list[Sample]:
+        """One series of several runs as a chart of `width` pixels shows it, from step `low` to `high` over one axis.
+
+        Without a range, it is that of all of them. Runs without points in this series are left out.
+        """
         ...
 
     def artifacts(self, run: str) -> list[Artifact]:

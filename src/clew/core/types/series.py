@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Series", "SeriesBlock"]
+__all__ = ["Sample", "Series", "SeriesBlock"]
 
 
 class SeriesBlock(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,3 +49,20 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     last: float
     last_step: float
     last_time_us: int
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """A series as a chart of some width shows it: one entry for each pixel that has points, in the order of steps.
+
+    `lows` and `highs` are over the points of the pixel (NaN where it holds nothing else), `lasts` the value of its
+    greatest (step, time, arrival), which stands at `steps`. `exact` says that each entry is a single point.
+    """
+
+    run: str
+    key: str
+    count: int
+    exact: bool
+    steps: list[float]
+    lows: list[float]
+    highs: list[float]
+    lasts: list[float]

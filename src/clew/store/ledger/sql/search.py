@@ -44,9 +44,9 @@ class SqlSearch:
     def __init__(self, connection: Connection, cache: SearchCache, project: str, search: Search) -> None:
         self._c, self._cache, self._project = connection, cache, project
         self._search = search
-        self._filter = every(search.filter, _of_trash(search.deleted))
-        asked = [*(fields_of(self._filter) if self._filter else ()), *(each.field for each in search.order)]
-        self._fields = list(dict.fromkeys(asked))
+        asked = [*(fields_of(search.filter) if search.filter else ()), *(each.field for each in search.order)]
+        self._asked = list(dict.fromkeys(asked))
+        self._fields = self._asked if search.deleted is None else [*self._asked, _DELETED]
         self._keys, self._behind = key_of_token(search.after, search.order)
 
     def page(self) -> Page[FoundRun]:
@@ -79,28 +79,29 @@ class SqlSearch:
         if self._behind:
             where.append("run < ?")
             given.append(self._behind)
-        if self._search.deleted is not None:
-            where.append("deleted_us > 0" if self._search.deleted else "deleted_us = 0")
-        sql = f"SELECT run FROM search_runs WHERE {' AND '.join(where)} ORDER BY run DESC LIMIT ?"
+        sql = f"SELECT r.run FROM search_runs r WHERE {' AND '.join(where)}{self._trash} ORDER BY run DESC LIMIT ?"
         return [(row[0], []) for row in self._c.rows(sql, (*given, self._search.limit + 1))]
 
     def _by_columns(self) -> list[tuple[str, list[Key]]]:
         with self._cache.table(self._project) as table:
             frame = table.frame(self._c, self._fields)
-            return self._answer(self._named(frame), table.place(self._behind) if self._behind else -1)
+            place = table.place(self._behind) if self._behind else -1
+            return self._answer(self._named(frame), place, _of_trash(self._search.deleted))
 
     def _by_candidates(self) -> list[tuple[str, list[Key]]] | None:
         """The answer, where few candidates hold it."""
-        if len(self._fields) > _MOST_JOINED:
+        if len(self._asked) > _MOST_JOINED:
             return None
         wanted = rare(self._c, self._project, parts_of(self._search.filter), self._experiments)
         if wanted is not None:
             return self._among(self._rows(wanted))
-        for wanted in walks(self._project, self._search, self._keys, self._behind, self._experiments):
+        with self._cache.table(self._project) as table:
+            far = not table.asked(self._fields)
+        for wanted in walks(self._project, self._search, self._keys, self._behind, self._experiments, far=far):
             rows = self._rows(wanted)
             whole = len(rows) < wanted.limit
-            if not whole and wanted.value:
-                edge = rows[-1][1]
+            if not whole and wanted.worst:
+                edge = wanted.worst(row[1] for row in rows)
                 rows = [row for row in rows if row[1] != edge]  # others may have it too
             found = self._among(rows)
             if len(found) > self._search.limit or (whole and wanted.complete):
@@ -112,11 +113,13 @@ class SqlSearch:
     def _among(self, rows: list[Row]) -> list[tuple[str, list[Key]]]:
         import numpy as np
 
+        deleted = self._search.deleted
+        rows = rows if deleted is None else [row for row in rows if bool(row[0]) is deleted]
         ids = [row[2] for row in rows]
         order = sorted(ids)
         places = {run: at for at, run in enumerate(order)}
         columns: dict[Field, Column] = {}
-        for number, field in enumerate(self._fields):
+        for number, field in enumerate(self._asked):
             column = columns[field] = Column(len(rows))
             start = 3 + 3 * number
             triples = [row[start : start + 3] for row in rows]
@@ -125,9 +128,9 @@ class SqlSearch:
         return self._answer(self._named(frame), bisect.bisect_left(order, self._behind))
 
     def _rows(self, wanted: Candidates) -> list[Row]:
-        """Candidates in their order: number, what they were found by, id, and three columns for each field."""
-        selected, joins, given = ["w.run", "w.value", "r.run"], [], list(wanted.given)
-        for at, field in enumerate(self._fields):
+        """Candidates: when they were put into the trash, what they were found by, id, and three columns a field."""
+        selected, joins, given = ["r.deleted_us", "w.value", "r.run"], [], list(wanted.given)
+        for at, field in enumerate(self._asked):
             source = source_of(self._project, field)
             alias = "r" if source.field is None else f"a{at}"
             selected += [f"{alias}.run", source.number.format(alias), source.text.format(alias)]
@@ -136,13 +139,12 @@ class SqlSearch:
                 given.append(source.field)
         sql = (
             f"SELECT {', '.join(selected)} FROM ({wanted.sql} LIMIT {wanted.limit}) w "
-            f"CROSS JOIN search_runs r{''.join(joins)} WHERE r.number = w.run AND r.project = ?"
-            f"{wanted.outer_order}"
+            f"CROSS JOIN search_runs r{''.join(joins)} WHERE r.number = w.run"
         )
-        return self._c.rows(sql, (*given, self._project))
+        return self._c.rows(sql, given)
 
-    def _answer(self, frame: Frame, place: int) -> list[tuple[str, list[Key]]]:
-        at = frame.passing(self._filter)
+    def _answer(self, frame: Frame, place: int, *more: Filter | None) -> list[tuple[str, list[Key]]]:
+        at = frame.passing(every(self._search.filter, *more))
         if self._search.after:
             at = frame.behind(at, self._search.order, self._keys, place)
         first = frame.first(at, self._search.order, self._search.limit + 1)
@@ -155,6 +157,10 @@ class SqlSearch:
         names = {each: name for name, each in self._experiments.items()}
         column = renamed(frame.columns[_EXPERIMENT], names)
         return Frame(frame.ids, frame.places, {**frame.columns, _EXPERIMENT: column})
+
+    @property
+    def _trash(self) -> str:
+        return {None: "", False: " AND r.deleted_us = 0", True: " AND r.deleted_us > 0"}[self._search.deleted]
 
     @cached_property
     def _experiments(self) -> dict[str, str]:

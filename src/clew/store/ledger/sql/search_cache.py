@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SearchCache"]
 
+_MOST_ASKED = 10_000
 _MOST_VALUES = 200_000_000 // 13
 """Of all columns of a project together: a value takes 13 bytes, and a text its own length once."""
 
@@ -61,6 +62,7 @@ class _Table:
         import numpy as np
 
         self._known = 0
+        self._asked: set[Field] = set()
         self._ids: list[str] = []
         self._positions: NDArray[np.int64] = np.full(1024, -1, dtype=np.int64)
         self._places: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -69,6 +71,14 @@ class _Table:
     def knows(self, fields: Iterable[Field]) -> bool:
         """Whether it has columns of all these fields."""
         return bool(self._ids) and all(field in self._columns for field in fields)
+
+    def asked(self, fields: Iterable[Field]) -> bool:
+        """Whether all these fields were asked for before; they have been now."""
+        before = self._asked.issuperset(fields)
+        if len(self._asked) > _MOST_ASKED:
+            self._asked.clear()
+        self._asked.update(fields)
+        return before
 
     def frame(self, connection: Connection, fields: Sequence[Field]) -> Frame:
         """All runs with these columns, as the ledger is now."""

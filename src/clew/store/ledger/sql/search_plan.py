@@ -5,7 +5,7 @@ Both read an index for a bounded number of rows. Not what is done with the candi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from clew.core.judging import NUMBER, Key, as_number, as_text
@@ -24,16 +24,15 @@ _RANGES = ("=", "<", "<=", ">", ">=")
 class Candidates(NamedTuple):
     """Runs to look at: a query of `run` (its number) and `value`, without its limit.
 
-    `value` says that they come by value, of which there may be others equal to the last; `complete`, that where the
-    query ends there are no more runs.
+    Where they come by value there may be others equal to the last, which is the `worst`; `complete` says that where
+    the query ends there are no more runs.
     """
 
     sql: str
     given: tuple[object, ...]
     limit: int
-    value: bool = False
+    worst: Callable[[Iterable[float]], float] | None = None
     complete: bool = True
-    outer_order: str = ""
 
 
 def rare(
@@ -83,10 +82,10 @@ def _tail(op: str, values: Sequence[Value]) -> tuple[str, list[object]]:
 
 
 def walks(
-    project: str, search: Search, keys: Sequence[Key], behind: str, experiments: Mapping[str, str]
+    project: str, search: Search, keys: Sequence[Key], behind: str, experiments: Mapping[str, str], *, far: bool
 ) -> Iterator[Candidates]:
-    """The first runs of the order, from a cursor on: a few, then more."""
-    for limit in _STEPS:
+    """The first runs of the order, from a cursor on: a few, then more if it may go far."""
+    for limit in _STEPS if far else _STEPS[:1]:
         if limit <= search.limit:
             continue
         if not search.order:
@@ -101,7 +100,7 @@ def _newest(project: str, search: Search, behind: str, experiments: Mapping[str,
     after = " AND s.run < ?" if behind else ""
     more = [behind] if behind else []
     sql = f"SELECT s.number AS run, s.run AS value FROM search_runs s WHERE s.{column} = ?{after} ORDER BY s.run DESC"
-    return Candidates(sql, (*given, *more), limit, outer_order=" ORDER BY w.value DESC")
+    return Candidates(sql, (*given, *more), limit)
 
 
 def names_experiment(part: Filter) -> bool:
@@ -128,5 +127,4 @@ def _by_value(project: str, search: Search, keys: Sequence[Key], limit: int) -> 
         f"SELECT run, {column} AS value FROM {source.table} WHERE field = ? AND {column} IS NOT NULL{after} "
         f"ORDER BY {column}{way}, run{way}"
     )
-    order = f" ORDER BY w.value{way}, w.run{way}"
-    return Candidates(sql, tuple(given), limit, value=True, complete=False, outer_order=order)
+    return Candidates(sql, tuple(given), limit, worst=min if descending else max, complete=False)

@@ -78,25 +78,24 @@ def fill(column: Column, at: NDArray[np.int64], rows: Sequence[Row], source: Sou
         rows: run or None where there is no row, number, text.
         source: of the field.
     """
-    import numpy as np
-
-    if not len(rows):
+    if not rows:
         return
     runs, numbers, texts = zip(*rows, strict=True)
-    if source.text == "NULL":
-        given = runs if source.always_number else numbers
-        _set(column.set_numbers, at, numbers, np.array([each is not None for each in given], dtype=np.bool_))
-        return
     if source.number != "NULL":
-        _set(column.set_numbers, at, numbers, np.array([each is not None for each in numbers], dtype=np.bool_))
-    _set(column.set_texts, at, texts, np.array([each is not None for each in texts], dtype=np.bool_))
+        _set(column.set_numbers, at, numbers, runs if source.always_number else numbers)
+    if source.text != "NULL":
+        _set(column.set_texts, at, texts, texts)
 
 
-def _set(put: Any, at: NDArray[np.int64], values: Sequence[Any], there: NDArray[np.bool_]) -> None:
-    if there.all():
+def _set(put: Any, at: NDArray[np.int64], values: Sequence[Any], given: Sequence[Any]) -> None:
+    import numpy as np
+
+    lacking = given.count(None)
+    if not lacking:
         put(at, values)
-    elif there.any():
-        put(at[there], [value for value, given in zip(values, there.tolist(), strict=True) if given])
+    elif lacking < len(given):
+        there = [each is not None for each in given]
+        put(at[np.array(there, dtype=np.bool_)], [value for value, here in zip(values, there, strict=True) if here])
 
 
 def renamed(column: Column, names: dict[str, str]) -> Column:

@@ -11,6 +11,8 @@ __all__ = ["SUMMARY", "first_of", "joined", "nan", "null", "row_of", "summary_of
 
 SUMMARY = "run, key, count, nans, low, high, total, first, last, last_step, last_time_us"
 
+_NAN = math.nan
+
 
 def first_of(block: SeriesBlock) -> Series:
     """The summary of a series that has one block."""
@@ -83,11 +85,11 @@ def summary_of(row: Row) -> Series:
         key=key,
         count=count,
         nans=nans,
-        low=nan(low),
-        high=nan(high),
-        total=nan(total),
-        first=nan(first),
-        last=nan(last),
+        low=_NAN if low is None else low,  # written out: a page of runs has a thousand of them
+        high=_NAN if high is None else high,
+        total=_NAN if total is None else total,
+        first=_NAN if first is None else first,
+        last=_NAN if last is None else last,
         last_step=last_step,
         last_time_us=last_time_us,
     )
