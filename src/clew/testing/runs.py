@@ -15,7 +15,7 @@ from clew.core.ids import Digest
 from clew.core.types.edge import Role
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus
 from clew.core.types.series import SeriesBlock
-from clew.tracking.series import Points, block_of
+from clew.tracking.series import Points, block_of, points_of
 
 __all__ = ["RunServiceContract", "a_block", "a_run"]
 
@@ -192,6 +192,24 @@ class RunServiceContract:
             assert caught.value.position == position
         with pytest.raises(Invalid, match="page token"):
             service.search(sort="name", after="nothing")
+
+    def test_small_blocks_are_merged_when_the_run_ends(self, service: RunService) -> None:
+        service.create(a_run(), experiment="e")
+        values = np.array([math.nan, -0.0, math.inf, 1.5, 2.5, 1e-310] * 5)
+        whole = Points(np.arange(30) // 2, np.arange(30)[::-1].copy(), values)
+        blocks = [
+            block_of(ONE, "loss", f"j:{at}-{at + 4}", Points._make(column[at : at + 5] for column in whole))
+            for at in range(0, 30, 5)
+        ]
+        service.append(blocks)
+        before = service.summaries([ONE])
+        service.finish(ONE, RunStatus.FINISHED, ended_us=9)
+        service.append([blocks[2], a_block("j:2-2")])
+        (merged, late) = service.blocks(ONE, "loss")
+        assert (merged.source, late.source) == ("j:0-29", "j:2-2")
+        for got, sent in zip(points_of(merged), whole, strict=True):
+            assert got.tobytes() == sent.tobytes()
+        assert (before[0].count, service.summaries([ONE])[0].count) == (30, 31)
 
     def test_samples_share_one_axis(self, service: RunService) -> None:
         points = Points(np.arange(100), np.arange(100), np.array([float(at % 10) for at in range(99)] + [math.inf]))

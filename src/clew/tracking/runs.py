@@ -18,6 +18,7 @@ from clew.core.types.series import Sample, Series, SeriesBlock
 from clew.store.account import account_of_run, series_digests
 from clew.store.owner import check_mine
 from clew.tracking.described import check_running, described
+from clew.tracking.merge import merged_series, put_merged
 from clew.tracking.sample import sample
 from clew.tracking.search import search_of, search_runs
 
@@ -122,11 +123,14 @@ class LedgerRuns:
 
     def finish(self, run: str, status: RunStatus, *, ended_us: int, reason: str = "") -> Run:
         """End a run; survives *power* together with all points appended before."""
+        with self._stores.ledger.read() as tx:
+            crumbs = merged_series(tx, run)
         with self._stores.ledger.write(within=node("run", run)) as tx:
             before = self._mine(tx, run)
             if before.status is status:
                 return before
             check_running(before)
+            put_merged(tx, run, crumbs)
             after = msgspec.structs.replace(before, status=status, ended_us=ended_us, reason=reason)
             tx.runs.put(after)
             facts = {"status": status, "reason": reason[-500:], **account_of_run(tx, after)}

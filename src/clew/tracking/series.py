@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from clew.core.errors import Invalid
-from clew.core.types.series import SeriesBlock
+from clew.core.types.series import FULL_BLOCK, SeriesBlock
 from clew.tracking.columns import decode_block, encode_block
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK_POINTS", "Points", "block_of", "cut", "join", "points_of"]
 
-BLOCK_POINTS = 4096
+BLOCK_POINTS = FULL_BLOCK
 _EXACT = 1 << 53
 
 

@@ -1,17 +1,22 @@
-"""What a worker does by itself, every so often: bring home what killed runs left, and queue a look at each endpoint."""
+"""What a worker does by itself, every so often: bring home what killed runs left, merge small blocks of
+series, and queue a look at each endpoint."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+from clew.core.types.run import RunStatus
 from clew.tracking.adopt import adopt
+from clew.tracking.merge import merge_run
 from clew.worker.handlers import queue_watch
 
 if TYPE_CHECKING:
     from clew.workspace import Workspace
 
 __all__ = ["Schedule"]
+
+_MOST_RUNS = 1000
 
 
 class Schedule:
@@ -28,6 +33,10 @@ class Schedule:
         self._next = time.monotonic() + self._every_s
         stores = self._workspace.stores
         adopt(self._workspace.runs, stores.objects, stores.folder)
+        with stores.ledger.read() as tx:
+            running = tx.runs.list(stores.project, status=RunStatus.RUNNING, limit=_MOST_RUNS).items
+        for run in running:
+            merge_run(stores, run.id)
         with stores.ledger.read() as tx:
             endpoints = tx.endpoints.list(stores.project)
         for endpoint in endpoints:

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from clew.core.contracts.gate import Gate
-from clew.core.contracts.services import RunService, StepService
+from clew.core.contracts.services import RunService, RunWriter, StepService
 from clew.policy.gate import DeclaredGate
 from clew.tracking.runs import LedgerRuns
 
@@ -16,7 +16,9 @@ def verbs_of(contract: type) -> list[str]:
     return [name for name, one in vars(contract).items() if inspect.isfunction(one) and not name.startswith("_")]
 
 
-@pytest.mark.parametrize(("contract", "made"), [(RunService, LedgerRuns), (Gate, DeclaredGate)])
+@pytest.mark.parametrize(
+    ("contract", "made"), [(RunService, LedgerRuns), (RunWriter, LedgerRuns), (Gate, DeclaredGate)]
+)
 def test_what_is_made_has_every_verb_with_its_arguments(contract: type, made: type) -> None:
     assert verbs_of(contract)
     for name in verbs_of(contract):
@@ -25,5 +27,5 @@ def test_what_is_made_has_every_verb_with_its_arguments(contract: type, made: ty
 
 
 def test_contracts_are_small() -> None:
-    for contract in (RunService, StepService, Gate):
+    for contract in (RunService, RunWriter, StepService, Gate):
         assert len(verbs_of(contract)) <= 12

@@ -244,6 +244,18 @@ class SeriesBlocks(Protocol):
         """The summaries of the series of these runs, by run and key; of these keys only where some are given."""
         ...
 
+    def crumbled(self, run: str) -> list[str]:
+        """The keys of a run's series that have more than twice the blocks that their points need."""
+        ...
+
+    def merge(self, run: str, key: str, sources: Sequence[str], blocks: Sequence[SeriesBlock]) -> bool:
+        """Replace the blocks of a series by these, which hold the same points in the same order.
+
+        False, and nothing changes, unless its blocks are those of these sources. The sources stay known: a block of
+        one is skipped as before. The summary stays as it is.
+        """
+        ...
+
     def blocks(self, run: str, key: str, *, after: int = 0, limit: int | None = None) -> list[SeriesBlock]:
         """The blocks of one series in order of arrival: up to `limit` behind the first `after`."""
         ...

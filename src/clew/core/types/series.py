@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Sample", "Series", "SeriesBlock"]
+__all__ = ["FULL_BLOCK", "Sample", "Series", "SeriesBlock"]
+
+FULL_BLOCK = 4096
+"""Points that a block takes."""
 
 
 class SeriesBlock(msgspec.Struct, frozen=True, kw_only=True):

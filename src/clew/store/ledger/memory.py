@@ -29,7 +29,7 @@ from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.project import Project
 from clew.core.types.run import DEFAULT_EXPERIMENT, Artifact, Experiment, Run, RunStatus
 from clew.core.types.run_input import RunInput
-from clew.core.types.series import Series, SeriesBlock
+from clew.core.types.series import FULL_BLOCK, Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 from clew.store.ledger.memory_accounts import MemoryAccounts
 from clew.store.ledger.memory_logged import MemoryLoggedModels, MemoryRunInputs
@@ -53,6 +53,7 @@ class Tables:
     experiments: dict[str, Experiment] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     blocks: dict[tuple[str, str, str], SeriesBlock] = field(default_factory=dict)
+    merged: dict[tuple[str, str, str], bool] = field(default_factory=dict)
     artifacts: dict[tuple[str, str], Artifact] = field(default_factory=dict)
     inputs: dict[tuple[str, str, str, str, str], RunInput] = field(default_factory=dict)
     logged_models: dict[str, LoggedModel] = field(default_factory=dict)
@@ -352,13 +353,28 @@ class MemorySeriesBlocks:
     """`clew.core.contracts.ledger.SeriesBlocks`."""
 
     def __init__(self, tables: Tables) -> None:
-        self._rows = tables.blocks
+        self._rows, self._merged = tables.blocks, tables.merged
 
     def append(self, blocks: Sequence[SeriesBlock]) -> int:
         before = len(self._rows)
         for block in blocks:
-            _add(self._rows, (block.run, block.key, block.source), block)
+            if (block.run, block.key, block.source) not in self._merged:
+                _add(self._rows, (block.run, block.key, block.source), block)
         return len(self._rows) - before
+
+    def crumbled(self, run: str) -> list[str]:
+        whole = {each.key: each.count for each in self.summaries([run])}
+        return [key for key, count in whole.items() if len(self.blocks(run, key)) > 2 * (count // FULL_BLOCK + 1)]
+
+    def merge(self, run: str, key: str, sources: Sequence[str], blocks: Sequence[SeriesBlock]) -> bool:
+        if [block.source for block in self.blocks(run, key)] != list(sources):
+            return False
+        for source in sources:
+            self._merged[run, key, source] = True
+            del self._rows[run, key, source]
+        for block in blocks:
+            self._rows[run, key, block.source] = block
+        return True
 
     def blocks(self, run: str, key: str, *, after: int = 0, limit: int | None = None) -> list[SeriesBlock]:
         found = [block for block in self._rows.values() if (block.run, block.key) == (run, key)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clew.core.types.series import Series, SeriesBlock
+from clew.core.hashing import hash_bytes
+from clew.core.types.series import FULL_BLOCK, Series, SeriesBlock
 from clew.store.ledger.sql.connection import Connection, Row
 from clew.store.ledger.sql.search_index import SqlSearchIndex
 from clew.store.ledger.sql.summary import SUMMARY, first_of, joined, nan, null, row_of, summary_of
@@ -30,7 +31,10 @@ class SqlSeriesBlocks:
         return added
 
     def _append(self, block: SeriesBlock, changed: dict[tuple[str, str], Series]) -> int:
-        rows = self._c.rows(f"SELECT {SUMMARY}, blocks FROM series WHERE run = ? AND key = ?", (block.run, block.key))
+        sql = f"SELECT {SUMMARY}, merged, blocks FROM series WHERE run = ? AND key = ?"
+        rows = self._c.rows(sql, (block.run, block.key))
+        if rows and rows[0][-2] and self._was_merged(block):
+            return 0
         position = int(rows[0][-1]) + 1 if rows else 1
         added = self._c.change(
             f"INSERT INTO series_blocks ({_BLOCK}, position) VALUES ({'?, ' * 17}?) "
@@ -49,6 +53,31 @@ class SqlSeriesBlocks:
             )
         return added
 
+    def _was_merged(self, block: SeriesBlock) -> bool:
+        digest = _digest(block.run, block.key, block.source)
+        return bool(self._c.rows("SELECT 1 FROM series_sources WHERE digest = ?", (digest,)))
+
+    def crumbled(self, run: str) -> list[str]:
+        sql = f"SELECT key FROM series WHERE run = ? AND blocks > 2 * (count / {FULL_BLOCK} + 1) ORDER BY key"
+        return [row[0] for row in self._c.rows(sql, (run,))]
+
+    def merge(self, run: str, key: str, sources: Sequence[str], blocks: Sequence[SeriesBlock]) -> bool:
+        sql = "SELECT source FROM series_blocks WHERE run = ? AND key = ? ORDER BY position"
+        if [row[0] for row in self._c.rows(sql, (run, key))] != list(sources):
+            return False
+        self._c.change("DELETE FROM series_blocks WHERE run = ? AND key = ?", (run, key))
+        self._c.change_many(
+            f"INSERT INTO series_blocks ({_BLOCK}, position) VALUES ({'?, ' * 17}?)",
+            [(*_block_row(block), position) for position, block in enumerate(blocks, start=1)],
+        )
+        gone = set(sources) - {block.source for block in blocks}
+        self._c.change_many(
+            "INSERT INTO series_sources (digest) VALUES (?) ON CONFLICT DO NOTHING",
+            [(_digest(run, key, source),) for source in sorted(gone)],
+        )
+        self._c.change("UPDATE series SET merged = 1, blocks = ? WHERE run = ? AND key = ?", (len(blocks), run, key))
+        return True
+
     def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
         only = f" AND key IN ({_marks(keys)})" if keys else ""
         found: list[Series] = []
@@ -63,6 +92,11 @@ class SqlSeriesBlocks:
         most = "" if limit is None else f" LIMIT {int(limit)}"
         sql = f"SELECT {_BLOCK} FROM series_blocks WHERE run = ? AND key = ? AND position > ? ORDER BY position{most}"
         return [_block(row) for row in self._c.rows(sql, (run, key, after))]
+
+
+def _digest(run: str, key: str, source: str) -> str:
+    """What is kept of a source whose block was merged: 32 hex digits."""
+    return hash_bytes(f"{run}\0{key}\0{source}".encode())[:32]
 
 
 def _marks(values: Sequence[str]) -> str:
