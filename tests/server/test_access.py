@@ -85,6 +85,7 @@ def bodies(ids: dict[str, str], secret: str) -> dict[str, Any]:
         "append_blocks": msgspec.msgpack.encode([a_block(secret, run=ids["run"], key=secret)]),
         "get_summaries": {"runs": [ids["run"]]},
         "search_runs": {"where": "status = running"},
+        "sample_series": {"runs": [ids["run"]], "key": "loss"},
         "put_steps": msgspec.msgpack.encode({"entries": [an_entry(ids["run"], key="c" * 64)], "steps": []}),
         "commit_version": {"version": version, "parents": [ids["data_node"]]},
         "register_model": {"name": "delay", "package": ids["package"]},
