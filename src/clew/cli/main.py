@@ -113,6 +113,7 @@ COMMANDS: dict[str, Row] = {
         "clew.cli.reproduce:reproduce", "The thread", "Repeat a run from its record, and compare it with the first time"
     ),
     "demo": Row("clew.cli.demo:demo", "Project", "Live through a year of flights: serve, watch, retrain, promote"),
+    "import": Row("clew.cli.imports:imports", "Project", "Move in from another tracker"),
     "doctor": Row("clew.cli.doctor:doctor", "Project", "Say whether a project is whole, and what to do if not"),
     "gc": Row("clew.cli.gc:gc", "Project", "Free the bytes that nothing refers to"),
     "completion": Row("clew.cli.completion:completion", "Project", "Print the completion script of a shell"),

@@ -23,6 +23,7 @@ _EXTRA_OF = {
     "sklearn": "sklearn",
     "skops": "sklearn",
     "threadpoolctl": "sklearn",
+    "yaml": "mlflow",
 }
 
 

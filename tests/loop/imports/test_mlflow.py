@@ -1,0 +1,289 @@
+"""Imports from what the real MLflow recorded: a server, its database, and a folder come to the same."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from clew.audit.verify import verify
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Conflict, Corrupt, GateRefused, Invalid, NotFound, Unavailable
+from clew.core.types.logged_model import LoggedModelStatus
+from clew.core.types.run import RunStatus
+from clew.loop.imports import Outcome, Source, take_in
+from clew.loop.imports.mlflow import open_mlflow
+from clew.policy.gate import DeclaredGate
+from clew.registry.aliases import LedgerAliases
+from clew.settings.settings import Settings
+from clew.testing.project import open_stores
+from clew.tracking.series import join, points_of
+
+
+class Recorded(Protocol):
+    """What the fixture `mlflow` has."""
+
+    url: str
+    database: Path
+    files: Path
+    parent: str
+    child: str
+    open_run: str
+    logged: str
+
+
+COUNTS = {
+    "experiments": 3,
+    "runs": 4,
+    "params": 2,
+    "series": 4,
+    "points": 905,
+    "inputs": 2,
+    "logged models": 1,
+    "files": 3,
+    "models": 1,
+    "versions": 2,
+    "aliases": 2,
+}
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Stores]:
+    opened = open_stores(tmp_path / "project")
+    yield opened
+    opened.ledger.close()
+
+
+def come(stores: Stores, source: Source) -> Outcome:
+    aliases = LedgerAliases(stores, DeclaredGate(Settings()))
+    with closing(source):
+        return take_in(stores, source, promote=aliases.promote, tell=lambda _: None)
+
+
+def open_source(mlflow: Recorded, kind: str = "database") -> Source:
+    if kind == "server":
+        return open_mlflow(mlflow.url)
+    return open_mlflow(f"sqlite:///{mlflow.database}", artifacts=str(mlflow.files))
+
+
+def check(stores: Stores, found: Outcome, ids: list[str]) -> int:
+    """What must be here, wherever it came from; how many events tell of it."""
+    parent, child, open_run, logged = ids
+    there = {count.what: count.source for count in found.counts if count.what != "tags"}
+    assert there == COUNTS
+    assert [count for count in found.counts if count.differs and count.what != "aliases"] == []
+    assert [type(refusal) for refusal in found.held_back] == [Invalid]
+    with stores.ledger.read() as tx:
+        run = tx.runs.get(parent)
+        assert (run.name, run.status, run.created_by) == ("parent", RunStatus.FINISHED, "ann")
+        assert (run.created_us, run.ended_us) == (1_700_000_000_000_000, 1_700_000_010_000_000)
+        assert run.params == {"lr": "0.1", "note/long": "ü" * 400}
+        assert run.tags["mlflow.note.content"] == "A note.\nOf two lines: with a colon."
+        experiment = tx.experiments.get(run.experiment)
+        assert (experiment.name, experiment.tags) == ("flights", {"team": "delay"})
+        assert tx.experiments.find(stores.project, "old").deleted_us > 0
+        assert (tx.runs.get(child).parent, tx.runs.get(child).status) == (parent, RunStatus.FAILED)
+        unfinished = tx.runs.get(open_run)
+        assert (unfinished.status, tx.experiments.get(unfinished.experiment).name) == (RunStatus.RUNNING, "default")
+        shown = {each.name for each in tx.runs.list(stores.project).items}
+        assert shown == {"parent", "child", "open"}
+        loss = join(points_of(block) for block in tx.series.blocks(parent, "loss"))
+        assert loss.values.tolist() == [1 / (step + 1) for step in range(900)]
+        assert loss.steps.tolist() == list(range(900))
+        assert loss.times_us[:2].tolist() == [1_700_000_000_000_000, 1_700_000_000_001_000]
+        odd = join(points_of(block) for block in tx.series.blocks(parent, "odd"))
+        assert odd.steps.tolist() == [-3, 0, 1]
+        assert odd.values[0] == 1.5
+        assert math.isnan(odd.values[1])
+        assert odd.values[2] == math.inf
+        assert [(a.path, a.size_bytes) for a in tx.artifacts.list(parent)] == [
+            ("large.bin", 256 * 8192),
+            ("notes/hello.txt", 5),
+        ]
+        assert stores.objects.get(tx.artifacts.get(parent, "notes/hello.txt").digest) == b"hello"
+        used = [(each.name, each.digest, each.model) for each in tx.inputs.list([parent])]
+        assert sorted(used) == sorted([("rows", "300830b9", ""), ("", "", logged)])
+        net = tx.logged_models.get(logged)
+        assert (net.name, net.status, net.params, net.tags["k"]) == (
+            "net",
+            LoggedModelStatus.READY,
+            {"depth": "3"},
+            "v",
+        )
+        assert stores.objects.size(tx.artifacts.get(logged, "large.bin").digest) == 256 * 8192
+        model = tx.models.find(stores.project, "delay")
+        assert (model.description, model.tags) == ("late or not", {"team": "x"})
+        versions = {each.number: each for each in tx.models.versions(model.id).items}
+        assert {number for number, each in versions.items() if not each.deleted_us} == {1, 3}
+        assert (versions[3].run, versions[3].message, versions[3].tags) == (parent, "a version", {"ok": "yes"})
+        assert {move.alias: move.number for move in tx.models.aliases(model.id)} == {"best": 3}
+        return tx.events.count(stores.project)
+
+
+@pytest.mark.parametrize("kind", ["server", "database"])
+def test_everything_comes_in_and_again_changes_nothing(stores: Stores, mlflow: Recorded, kind: str) -> None:
+    ids = [mlflow.parent, mlflow.child, mlflow.open_run, mlflow.logged]
+    before = check(stores, come(stores, open_source(mlflow, kind)), ids)
+    assert check(stores, come(stores, open_source(mlflow, kind)), ids) == before
+    with stores.ledger.write(within=f"chain:{stores.project}") as tx:
+        tx.events.seal(stores.project)
+    assert list(verify(stores).problems) == []
+
+
+def test_a_folder_comes_in(stores: Stores, mlruns: tuple[Path, list[str]]) -> None:
+    root, ids = mlruns
+    before = check(stores, come(stores, open_mlflow(str(root))), ids)
+    assert check(stores, come(stores, open_mlflow(f"file://{root}")), ids) == before
+
+
+def test_a_folder_that_was_moved_still_has_its_files(
+    stores: Stores, mlruns: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    root, ids = mlruns
+    moved = shutil.copytree(root, tmp_path / "elsewhere")
+    check(stores, come(stores, open_mlflow(str(moved))), ids)
+
+
+def test_what_is_new_is_added(stores: Stores, mlflow: Recorded, tmp_path: Path) -> None:
+    """A run that went on and ended, and points that came late to one that had ended."""
+    copy = shutil.copy(mlflow.database, tmp_path / "copy.db")
+    come(stores, open_mlflow(str(copy), artifacts=str(mlflow.files)))
+    with sqlite3.connect(copy) as c:
+        for run, key, step in ((mlflow.open_run, "m", 4), (mlflow.open_run, "new", 0), (mlflow.parent, "loss", 900)):
+            c.execute("INSERT INTO metrics VALUES (?, 9.0, 1700000900000, ?, ?, 0)", (key, run, step))
+        c.execute(
+            "UPDATE runs SET status = 'FINISHED', end_time = 1700000999000 WHERE run_uuid = ?", (mlflow.open_run,)
+        )
+    c.close()
+    found = come(stores, open_mlflow(str(copy), artifacts=str(mlflow.files)))
+    assert {count.what: count.here for count in found.counts}["points"] == 908
+    with stores.ledger.read() as tx:
+        assert tx.runs.get(mlflow.open_run).status is RunStatus.FINISHED
+        assert [each.last for each in tx.series.summaries([mlflow.open_run])] == [9.0, 9.0]
+        assert tx.series.summaries([mlflow.parent], keys=["loss"])[0].count == 901
+    with stores.ledger.write(within=f"chain:{stores.project}") as tx:
+        tx.events.seal(stores.project)
+    assert list(verify(stores).problems) == []
+
+
+def test_what_was_changed_here_stays(stores: Stores, mlflow: Recorded) -> None:
+    from clew.tracking.runs import LedgerRuns
+
+    come(stores, open_source(mlflow))
+    LedgerRuns(stores).describe(mlflow.open_run, tags={"mine": "yes"})
+    found = come(stores, open_source(mlflow))
+    assert not any(count.differs for count in found.counts if count.what != "aliases")
+
+
+def test_a_broken_off_import_goes_on(stores: Stores, mlflow: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("clew.loop.imports.take_in")
+    monkeypatch.setattr(module, "_AT_ONCE_RUNS", 1)
+    real, calls = module._write_run, []
+
+    def fails(*args: object) -> None:
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        real(*args)
+
+    monkeypatch.setattr(module, "_write_run", fails)
+    with pytest.raises(KeyboardInterrupt):
+        come(stores, open_source(mlflow))
+    ids = [mlflow.parent, mlflow.child, mlflow.open_run, mlflow.logged]
+    check(stores, come(stores, open_source(mlflow)), ids)
+
+
+def test_another_model_of_the_same_name_is_not_mixed_up(stores: Stores, mlflow: Recorded, tmp_path: Path) -> None:
+    come(stores, open_source(mlflow))
+    copy = shutil.copy(mlflow.database, tmp_path / "copy.db")
+    with sqlite3.connect(copy) as c:
+        c.execute("UPDATE model_versions SET creation_time = 5 WHERE version = 3")
+    c.close()
+    with pytest.raises(Conflict, match="delay@3 is there already"):
+        come(stores, open_mlflow(str(copy), artifacts=str(mlflow.files)))
+
+
+def test_a_guarded_name_goes_through_the_gate(stores: Stores, mlflow: Recorded) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def refuses(reference: str, alias: str) -> None:
+        asked.append((reference, alias))
+        raise GateRefused(f"{reference} may not be {alias}", verdict=None)
+
+    with closing(open_source(mlflow)) as source:
+        found = take_in(stores, source, promote=refuses, tell=lambda _: None)
+    assert sorted(asked) == [("delay@1", "champion"), ("delay@3", "best")]
+    assert {count.what: (count.source, count.here) for count in found.counts}["aliases"] == (2, 0)
+    assert len(found.held_back) == 2
+
+
+def test_an_old_database_is_read_by_the_columns_that_it_has(stores: Stores, tmp_path: Path) -> None:
+    """As MLflow 0.9 made them: no steps, no NaN, no names of runs, no registry."""
+    with sqlite3.connect(tmp_path / "old.db") as c:
+        c.executescript(f"""
+            CREATE TABLE experiments (experiment_id INTEGER, name TEXT, artifact_location TEXT, lifecycle_stage TEXT);
+            CREATE TABLE runs (run_uuid TEXT, name TEXT, source_type TEXT, source_name TEXT, entry_point_name TEXT,
+              user_id TEXT, status TEXT, start_time BIGINT, end_time BIGINT, source_version TEXT, lifecycle_stage TEXT,
+              artifact_uri TEXT, experiment_id INTEGER);
+            CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);
+            CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT);
+            CREATE TABLE metrics (key TEXT, value FLOAT, timestamp BIGINT, run_uuid TEXT);
+            INSERT INTO experiments VALUES (0, 'Default', 'mlruns/0', 'active');
+            INSERT INTO runs VALUES ('{"ab" * 16}', '', 'LOCAL', 'train.py', '', 'bob', 'FINISHED', 1000, 2000, '',
+              'active', 'mlruns/0/{"ab" * 16}/artifacts', 0);
+            INSERT INTO tags VALUES ('mlflow.runName', 'first', '{"ab" * 16}');
+            INSERT INTO metrics VALUES ('loss', 0.5, 1500, '{"ab" * 16}');
+        """)
+    c.close()
+    found = come(stores, open_mlflow(str(tmp_path / "old.db")))
+    assert not any(count.differs for count in found.counts)
+    with stores.ledger.read() as tx:
+        run = tx.runs.get("ab" * 16)
+        assert (run.name, run.created_by, run.created_us, run.ended_us) == ("first", "bob", 1_000_000, 2_000_000)
+
+
+def test_what_is_no_mlflow_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        open_mlflow("sqlite:////no/such/file.db")
+    with pytest.raises(NotFound):
+        open_mlflow(str(tmp_path / "nothing"))
+    (tmp_path / "text.db").write_text("no database" * 100)
+    with pytest.raises(Invalid, match="no SQLite database"):
+        open_mlflow(str(tmp_path / "text.db"))
+    sqlite3.connect(tmp_path / "empty.db").close()
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(Invalid, match="no database of MLflow"):
+        open_mlflow(str(tmp_path / "empty.db"))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Invalid, match="no experiments"):
+        open_mlflow(str(tmp_path / "folder"))
+    with pytest.raises(Invalid, match="start a server"):
+        open_mlflow("postgresql://host/db")
+
+
+def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import clew.loop.imports.mlflow_server as module
+
+    monkeypatch.setattr(module, "_TRIES", 1)
+    with closing(open_mlflow("http://127.0.0.1:9")) as source, pytest.raises(Unavailable, match="did not answer"):
+        source.experiments()
+
+
+def test_files_behind_a_server_are_asked_for(stores: Stores, mlflow: Recorded) -> None:
+    with pytest.raises(Invalid, match="--artifacts"):
+        come(stores, open_mlflow(str(mlflow.database)))
+
+
+def test_a_damaged_file_of_a_folder_is_named(stores: Stores, mlruns: tuple[Path, list[str]], tmp_path: Path) -> None:
+    root = shutil.copytree(mlruns[0], tmp_path / "mlruns")
+    metric = next(root.rglob("metrics/loss"))
+    metric.write_text("1 0.5 0\nnonsense\n")
+    with pytest.raises(Corrupt, match="loss:2 is no point"):
+        come(stores, open_mlflow(str(root)))
