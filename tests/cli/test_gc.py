@@ -28,3 +28,16 @@ def test_what_nothing_names_goes_in_two_steps(
     assert json.loads(capsys.readouterr().out)["freed_bytes"] > 0
     with Workspace(tmp_path) as workspace, pytest.raises(NotFound):
         workspace.stores.objects.get(digest)
+
+
+def test_a_project_without_anything_is_collected_backed_up_and_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init_project(tmp_path / "p")
+    monkeypatch.chdir(tmp_path / "p")
+    assert main(["gc", "--grace-days", "0"]) == 0
+    assert main(["backup", str(tmp_path / "copy")]) == 0
+    assert "backed up to" in capsys.readouterr().out
+    assert main(["restore", str(tmp_path / "copy"), str(tmp_path / "back"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["damaged"] == []
+    assert main(["restore", str(tmp_path / "copy"), str(tmp_path / "older"), "--until", "2020-01-01"]) != 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clew.core.ids import Digest
-from clew.store.objects.disk import disk_errors, locked, sync_folder
+from clew.store.objects.disk import disk_errors, sync_folder
 from clew.store.objects.local import LocalObjects
 from clew.store.objects.loose import Loose
 from clew.store.objects.pack import Entry, Pack
@@ -53,7 +53,7 @@ def set_aside(objects: LocalObjects, digests: Iterable[Digest], *, now_us: int) 
     gone = set(digests)
     if not gone:
         return SetAside(0, 0)
-    with disk_errors(f"collect objects in {objects.folder}"), locked(objects.folder / "delete.lock"):
+    with disk_errors(f"collect objects in {objects.folder}"), objects.exclusive():
         generation = objects.quarantine.new(now_us)
         for digest in gone:
             for found in objects.loose.find(digest):
@@ -73,7 +73,7 @@ def take_back(objects: LocalObjects, digests: Iterable[Digest]) -> int:
     """Put objects that were set aside back into the store, where they are missing; how many that were."""
     wanted = objects.missing(digests)
     found = 0
-    with disk_errors(f"take objects back in {objects.folder}"), locked(objects.folder / "delete.lock"):
+    with disk_errors(f"take objects back in {objects.folder}"), objects.exclusive():
         for generation in objects.quarantine.generations():
             with objects.batch() as batch:
                 for digest in wanted & set(generation.list()):
@@ -90,7 +90,7 @@ def take_back(objects: LocalObjects, digests: Iterable[Digest]) -> int:
 
 def expire(objects: LocalObjects, *, until_us: int) -> int:
     """Delete what was set aside before a time; how many bytes that frees."""
-    with disk_errors(f"delete from {objects.folder}"), locked(objects.folder / "delete.lock"):
+    with disk_errors(f"delete from {objects.folder}"), objects.exclusive():
         objects.quarantine.sweep()
         freed = 0
         for generation in objects.quarantine.generations():

@@ -69,6 +69,13 @@ class LocalObjects:
         """The objects in packs."""
         return self._packs
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep others from deleting, collecting and copying all of it meanwhile. Writers and readers go on."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder / "delete.lock"):
+            yield
+
     def put(self, data: bytes) -> Digest:
         digest = hash_bytes(data)
         with disk_errors(f"store {len(data)} bytes in {self.folder}"):
@@ -185,7 +192,7 @@ class LocalObjects:
     def delete(self, digests: Iterable[Digest]) -> None:
         with disk_errors(f"delete from {self.folder}"):
             self._prepare()
-            with locked(self.folder / "delete.lock"):
+            with self.exclusive():
                 gone = {checked(digest) for digest in digests}
                 for digest in gone:
                     self._loose.remove(digest)
