@@ -115,7 +115,9 @@ COMMANDS: dict[str, Row] = {
     "demo": Row("clew.cli.demo:demo", "Project", "Live through a year of flights: serve, watch, retrain, promote"),
     "import": Row("clew.cli.imports:imports", "Project", "Move in from another tracker"),
     "doctor": Row("clew.cli.doctor:doctor", "Project", "Say whether a project is whole, and what to do if not"),
-    "backup": Row("clew.cli.backup:backup", "Project", "Copy a project to another disk, while it is being written"),
+    "backup": Row(
+        "clew.cli.backup:backup", "Project", "Copy a project of one folder to another disk, while it is being written"
+    ),
     "restore": Row("clew.cli.backup:restore", "Project", "Make a project of a backup, and read all of it"),
     "gc": Row("clew.cli.gc:gc", "Project", "Free the bytes that nothing refers to"),
     "completion": Row("clew.cli.completion:completion", "Project", "Print the completion script of a shell"),
