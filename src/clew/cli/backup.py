@@ -50,7 +50,10 @@ def backup(*, target: Path, keep: int, as_json: bool) -> None:
     "--until", "until", type=click.DateTime(["%Y-%m-%d"]), help="The newest ledger of this day (UTC) or before."
 )
 def restore(*, backup: Path, folder: Path, until: object, as_json: bool) -> None:
-    """Make a project of a backup, and read all of it; exits with 1 if something is damaged."""
+    """Make a project of a backup, and read all of it.
+
+    It exits with 1 if something is damaged.
+    """
     from datetime import UTC, datetime, timedelta
 
     from clew.cli.progress import progress
