@@ -24,17 +24,19 @@ __all__ = ["server"]
 @click.option("--port", type=click.IntRange(1, 65535), default=8430, show_default=True, help="Port to listen on.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that answer.")
 @click.option("--open", "open_", is_flag=True, help="Ask callers for no token; on loopback only.")
-def server(*, host: str, port: int, workers: int, open_: bool, as_json: bool) -> None:
+@click.option("--access-log", is_flag=True, help="Write a line for each request to stderr.")
+def server(*, host: str, port: int, workers: int, open_: bool, access_log: bool, as_json: bool) -> None:
     """Answer for this project, and others in its ledger, over HTTP.
 
     Callers prove who they are with a token. The first start makes the user admin and shows its token, once.
     """
-    from clew.core.extras import require
+    from clew.core.extras import require_installed
+    from clew.server.counts import forget_counts
     from clew.server.start import ADMIN, first_admin, run_server
     from clew.workspace import open_workspace
 
-    require("litestar")
-    from clew.server.factory import FOLDER_VARIABLE, OPEN_VARIABLE, host_of
+    require_installed("litestar")
+    from clew.server.hosting import FOLDER_VARIABLE, LOG_VARIABLE, OPEN_VARIABLE, host_of
 
     with open_workspace() as workspace:
         secret = "" if open_ else first_admin(host_of(workspace))
@@ -42,6 +44,8 @@ def server(*, host: str, port: int, workers: int, open_: bool, as_json: bool) ->
         with workspace.stores.ledger.read() as tx:
             projects = [project.name for project in tx.projects.list()]
     os.environ[OPEN_VARIABLE] = "1" if open_ else ""
+    os.environ[LOG_VARIABLE] = "1" if access_log else ""
+    forget_counts(workspace.folder)
     url = f"http://{host}:{port}"
 
     def ready() -> None:

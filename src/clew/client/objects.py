@@ -13,6 +13,7 @@ from typing import BinaryIO
 import msgspec
 
 from clew.client.connection import Connection
+from clew.client.upload import upload
 from clew.core.errors import Corrupt, NotFound
 from clew.core.hashing import Hasher, hash_bytes
 from clew.core.ids import Digest
@@ -23,7 +24,7 @@ from clew.store.objects.source import open_source
 
 __all__ = ["HttpObjects"]
 
-_PIECE = 1 << 20
+_PIECE, _WHOLE_BYTES = 1 << 20, 32 << 20
 _BATCH_BYTES, _BATCH_ITEMS = 16 << 20, 10_000
 _ASKED = 5_000
 _BYTES = {"content-type": "application/octet-stream"}
@@ -53,6 +54,9 @@ class HttpObjects:
         digest = Digest(hasher.hexdigest())
         if self.missing([digest]):
             with open_source(path) as source:
+                if source.size_bytes > _WHOLE_BYTES:
+                    upload(self._c, digest, source.chunks())
+                    return digest
                 length = {"content-length": str(source.size_bytes)}
                 self._c.request("PUT", _path(digest), source.chunks(), {**_BYTES, **length})
         return digest

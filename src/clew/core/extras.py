@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from clew.core.errors import MissingExtra
 
-__all__ = ["require"]
+__all__ = ["require", "require_installed"]
 
 _EXTRA_OF = {
     "granian": "server",
@@ -40,3 +41,13 @@ def require(module: str) -> ModuleType:
         if (error.name or "").partition(".")[0] != root:
             raise
         raise MissingExtra(root, _EXTRA_OF.get(root, "all")) from error
+
+
+def require_installed(module: str) -> None:
+    """Say that an optional module is missing, without loading it: another process will.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    if find_spec(module) is None:
+        raise MissingExtra(module, _EXTRA_OF.get(module, "all"))

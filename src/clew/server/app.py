@@ -23,6 +23,7 @@ from clew.server.events import events_router
 from clew.server.front import front
 from clew.server.host import Host
 from clew.server.lineage import lineage_router
+from clew.server.live import live_router
 from clew.server.models import models_router
 from clew.server.objects import objects_router
 from clew.server.projects import projects_router
@@ -30,6 +31,7 @@ from clew.server.request import AnyRequest
 from clew.server.runs import runs_router
 from clew.server.search import search_router
 from clew.server.steps import steps_router
+from clew.server.uploads import uploads_router
 
 __all__ = ["make_app"]
 
@@ -37,12 +39,14 @@ _PREFIX = "/api/v1"
 _IN_PROJECT = [
     search_router,
     runs_router,
+    live_router,
     steps_router,
     datasets_router,
     models_router,
     lineage_router,
     events_router,
     objects_router,
+    uploads_router,
 ]
 _THREADS = 16
 _MOST_BODY_BYTES = 10 << 20

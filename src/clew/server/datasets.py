@@ -10,9 +10,8 @@ from clew.core.errors import Invalid
 from clew.core.ids import is_id
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
-from clew.data.datasets import LedgerDatasets
 from clew.policy.access import Action
-from clew.server.request import AnyRequest, checked_limit, stores_of
+from clew.server.request import AnyRequest, checked_limit, services_of, stores_of
 
 __all__ = ["datasets_router"]
 
@@ -26,14 +25,10 @@ class NewVersion(msgspec.Struct, frozen=True, kw_only=True):
     parents: list[str] = []
 
 
-def _datasets(request: AnyRequest) -> LedgerDatasets:
-    return LedgerDatasets(stores_of(request))
-
-
 @get("/datasets", opt=_READ, sync_to_thread=True)
 def list_datasets(request: AnyRequest, name: FromQuery[str] = "") -> list[Dataset]:
     """All datasets by name, or the one of a name, if there is one."""
-    datasets = _datasets(request)
+    datasets = services_of(request).datasets
     if not name:
         return datasets.list()
     found = datasets.find(name)
@@ -47,7 +42,7 @@ def commit_version(request: AnyRequest, data: JSONBody[NewVersion]) -> DatasetVe
     if not (is_id(version.id) and is_id(version.dataset)) or version.number < 1:
         raise Invalid(f"{version.reference} has no ids that could be its own")
     mine = msgspec.structs.replace(version, created_by=stores_of(request).actor)
-    return _datasets(request).commit(mine, parents=data.parents)
+    return services_of(request).datasets.commit(mine, parents=data.parents)
 
 
 @get("/datasets/{name:str}/versions", opt=_READ, sync_to_thread=True)
@@ -55,19 +50,19 @@ def list_dataset_versions(
     request: AnyRequest, name: FromPath[str], limit: FromQuery[int] = 100, after: FromQuery[str] = ""
 ) -> Page[DatasetVersion]:
     """The versions of a dataset, newest first."""
-    return _datasets(request).versions(name, limit=checked_limit(limit), after=after)
+    return services_of(request).datasets.versions(name, limit=checked_limit(limit), after=after)
 
 
 @get("/dataset-versions", opt=_READ, sync_to_thread=True)
 def resolve_dataset_version(request: AnyRequest, reference: FromQuery[str]) -> DatasetVersion:
     """The version that `name@selector` means."""
-    return _datasets(request).resolve(reference)
+    return services_of(request).datasets.resolve(reference)
 
 
 @get("/dataset-versions/{id:str}", opt=_READ, sync_to_thread=True)
 def get_dataset_version(request: AnyRequest, id: FromPath[str]) -> DatasetVersion:
     """A version by its id."""
-    return _datasets(request).version(id)
+    return services_of(request).datasets.version(id)
 
 
 datasets_router = Router(

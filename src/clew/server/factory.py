@@ -2,57 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 from litestar import Litestar
 
-from clew.core.contracts.objects import Objects
-from clew.core.types.project import Project
 from clew.server.app import make_app
-from clew.server.host import Host
-from clew.settings import SETTINGS_FILE, Settings, read_settings
-from clew.store.objects.choose import choose_objects
-from clew.workspace import Workspace, open_workspace
+from clew.server.hosting import FOLDER_VARIABLE, LOG_VARIABLE, OPEN_VARIABLE, host_of
+from clew.workspace import open_workspace
 
-__all__ = ["FOLDER_VARIABLE", "OPEN_VARIABLE", "host_of", "make"]
-
-FOLDER_VARIABLE = "CLEW_SERVER_FOLDER"
-"""Environment variable between a server and its workers: the project folder."""
-
-OPEN_VARIABLE = "CLEW_SERVER_OPEN"
-"""Environment variable between a server and its workers: `1` where callers need not say who they are."""
-
-
-def host_of(workspace: Workspace, *, open: bool = False) -> Host:
-    """Every project of a workspace's ledger; the bytes of other projects than its own lie in folders beside."""
-    stores = workspace.stores
-
-    def objects_of(project: Project) -> Objects:
-        if project.id == stores.project:
-            return stores.objects
-        folder, storage = workspace.folder / "projects" / project.id, workspace.settings.storage
-        return choose_objects(
-            folder, storage.objects, project=project.id, cache_gb=storage.cache_gb, clock=stores.clock
-        )
-
-    def settings_of(project: Project) -> Settings:
-        if project.id == stores.project:
-            return workspace.settings
-        return read_settings(workspace.folder / "projects" / project.id / SETTINGS_FILE, {})
-
-    return Host(
-        ledger=stores.ledger,
-        objects_of=objects_of,
-        clock=stores.clock,
-        ids=stores.ids,
-        folder=workspace.folder,
-        open=open,
-        settings_of=settings_of,
-    )
+__all__ = ["make"]
 
 
 def make() -> Litestar:
     """The application of one worker."""
+    _log_requests(os.environ.get(LOG_VARIABLE) == "1")
     workspace = open_workspace(Path(os.environ[FOLDER_VARIABLE]))
     return make_app(host_of(workspace, open=os.environ.get(OPEN_VARIABLE) == "1"))
+
+
+def _log_requests(wanted: bool) -> None:
+    """Write defects and warnings to stderr, and a line for each request where that is wanted."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    if wanted:
+        logging.getLogger("clew.access").setLevel(logging.INFO)

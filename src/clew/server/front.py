@@ -52,7 +52,8 @@ def front(inner: Application, counts: Callable[[], Counts]) -> Application:
             seconds = time.perf_counter() - started
             counted.active -= 1
             counted.observe(scope["method"], _route(scope), answer.status, seconds)
-            _write(scope, answer, seconds)
+            if _log.isEnabledFor(logging.INFO):
+                _write(scope, answer, seconds)
 
     return handle
 

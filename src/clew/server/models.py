@@ -11,11 +11,7 @@ from clew.core.paging import Page
 from clew.core.types.gate import Approval, Findings
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.policy.access import Action
-from clew.policy.gate import DeclaredGate
-from clew.registry.aliases import LedgerAliases
-from clew.registry.formats.format import Trust
-from clew.registry.models import LedgerModels
-from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, in_thread, packed, settings_of, stores_of
+from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, in_thread, packed, services_of
 
 __all__ = ["models_router"]
 
@@ -61,21 +57,10 @@ class Return(msgspec.Struct, frozen=True, kw_only=True):
 _wish = msgspec.msgpack.Decoder(Wish)
 
 
-def _models(request: AnyRequest) -> LedgerModels:
-    policy = settings_of(request).policy
-    return LedgerModels(
-        stores_of(request), Trust(types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle)
-    )
-
-
-def _aliases(request: AnyRequest) -> LedgerAliases:
-    return LedgerAliases(stores_of(request), DeclaredGate(settings_of(request)))
-
-
 @get("/models", opt=_READ, sync_to_thread=True)
 def list_models(request: AnyRequest, name: FromQuery[str] = "") -> list[Model]:
     """All models by name, or the one of a name, if there is one."""
-    models = _models(request)
+    models = services_of(request).models
     if not name:
         return models.list()
     found = models.find(name)
@@ -85,7 +70,7 @@ def list_models(request: AnyRequest, name: FromQuery[str] = "") -> list[Model]:
 @post("/models", opt=_WRITE, status_code=200, sync_to_thread=True)
 def register_model(request: AnyRequest, data: JSONBody[NewModelVersion]) -> ModelVersion:
     """Make a stored package the next version of a model, which is made when it is new."""
-    return _models(request).register(data.name, data.package, message=data.message)
+    return services_of(request).models.register(data.name, data.package, message=data.message)
 
 
 @get("/models/{name:str}/versions", opt=_READ, sync_to_thread=True)
@@ -93,38 +78,38 @@ def list_model_versions(
     request: AnyRequest, name: FromPath[str], limit: FromQuery[int] = 100, after: FromQuery[str] = ""
 ) -> Page[ModelVersion]:
     """The versions of a model, newest first."""
-    return _models(request).versions(name, limit=checked_limit(limit), after=after)
+    return services_of(request).models.versions(name, limit=checked_limit(limit), after=after)
 
 
 @get("/models/{name:str}/aliases", opt=_READ, sync_to_thread=True)
 def list_aliases(request: AnyRequest, name: FromPath[str]) -> list[Alias]:
     """The move that holds for each alias of a model."""
-    return _models(request).aliases(name)
+    return services_of(request).models.aliases(name)
 
 
 @get("/model-versions", opt=_READ, sync_to_thread=True)
 def resolve_model_version(request: AnyRequest, reference: FromQuery[str]) -> ModelVersion:
     """The version that `name@selector` means."""
-    return _models(request).resolve(reference)
+    return services_of(request).models.resolve(reference)
 
 
 @get("/model-versions/{id:str}", opt=_READ, sync_to_thread=True)
 def get_model_version(request: AnyRequest, id: FromPath[str]) -> ModelVersion:
     """A version by its id."""
-    return _models(request).version(id)
+    return services_of(request).models.version(id)
 
 
 @get("/model-versions/{id:str}/approvals", opt=_READ, sync_to_thread=True)
 def list_approvals(request: AnyRequest, id: FromPath[str]) -> list[Approval]:
     """Who stands for a version, the newest first."""
-    models = _models(request)
+    models = services_of(request).models
     return models.approvals(models.version(id))
 
 
 @post("/model-versions/{id:str}/approvals", opt=_WRITE, status_code=200, sync_to_thread=True)
 def approve_model_version(request: AnyRequest, id: FromPath[str], data: JSONBody[Note]) -> Approval:
     """Stand for a version, for exactly its package."""
-    models = _models(request)
+    models = services_of(request).models
     return models.approve(models.version(id).reference, note=data.note)
 
 
@@ -132,7 +117,7 @@ def approve_model_version(request: AnyRequest, id: FromPath[str], data: JSONBody
 async def judge_version(request: AnyRequest) -> Response[bytes]:
     """What the gate says of giving a name to a version, as MessagePack; nothing moves."""
     wish = packed(_wish, await request.body())
-    report = await in_thread(lambda: _aliases(request).judge(wish.reference, wish.alias, wish.findings))
+    report = await in_thread(lambda: services_of(request).aliases.judge(wish.reference, wish.alias, wish.findings))
     return Response(msgspec.msgpack.encode(report), media_type=MESSAGEPACK)
 
 
@@ -142,7 +127,7 @@ async def promote_version(request: AnyRequest) -> Alias:
     wish = packed(_wish, await request.body())
 
     def promote() -> Alias:
-        return _aliases(request).promote(
+        return services_of(request).aliases.promote(
             wish.reference, wish.alias, reason=wish.reason, expected=wish.expected, findings=wish.findings
         )
 
@@ -152,13 +137,13 @@ async def promote_version(request: AnyRequest) -> Alias:
 @get(_OF_ALIAS, opt=_READ, sync_to_thread=True)
 def list_moves(request: AnyRequest, name: FromPath[str], alias: FromPath[str]) -> list[Alias]:
     """Every move of one alias, oldest first."""
-    return _aliases(request).moves(name, alias)
+    return services_of(request).aliases.moves(name, alias)
 
 
 @post(f"{_OF_ALIAS}/rollback", opt=_MANAGE, status_code=200, sync_to_thread=True)
 def rollback_alias(request: AnyRequest, name: FromPath[str], alias: FromPath[str], data: JSONBody[Return]) -> Alias:
     """Give a name back to the version that had it before."""
-    return _aliases(request).rollback(name, alias, reason=data.reason, expected=data.expected)
+    return services_of(request).aliases.rollback(name, alias, reason=data.reason, expected=data.expected)
 
 
 models_router = Router(

@@ -12,11 +12,11 @@ from litestar import Request
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid, NotFound
+from clew.loop.in_place import InPlace
 from clew.server.caller import Caller
 from clew.server.host import Host
-from clew.settings import Settings
 
-__all__ = ["MESSAGEPACK", "AnyRequest", "checked_limit", "in_thread", "packed", "settings_of", "stores_of"]
+__all__ = ["MESSAGEPACK", "AnyRequest", "checked_limit", "in_thread", "packed", "services_of", "stores_of"]
 
 _MOST = 10_000
 AnyRequest = Request[Any, Any, Any]
@@ -34,13 +34,13 @@ def stores_of(request: AnyRequest) -> Stores:
     return host.stores(caller.project, actor=caller.user.name)
 
 
-def settings_of(request: AnyRequest) -> Settings:
-    """What the project that the path names has declared."""
+def services_of(request: AnyRequest) -> InPlace:
+    """The services of the project that the path names; each is loaded when a request first needs it."""
     host: Host = request.app.state.host
     caller: Caller = request.scope["user"]
     if caller.project is None:
         raise NotFound("project", request.url.path)
-    return host.settings_of(caller.project)
+    return InPlace(host.stores(caller.project, actor=caller.user.name), host.settings_of(caller.project))
 
 
 def checked_limit(limit: int) -> int:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clew.core.errors import Denied
-from clew.core.extras import require
+from clew.core.extras import require, require_installed
 from clew.server.host import Host
 
 __all__ = ["ADMIN", "first_admin", "is_loopback", "run_server"]
 
 ADMIN = "admin"
+_PATIENCE_S = 10
 
 
 def is_loopback(host: str) -> bool:
@@ -52,7 +53,7 @@ def run_server(target: str, *, address: str, port: int, workers: int, open: bool
             hint="leave --open out, or listen on 127.0.0.1",
         )
     require("granian")
-    require("litestar")
+    require_installed("litestar")
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
@@ -67,6 +68,7 @@ def run_server(target: str, *, address: str, port: int, workers: int, open: bool
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
         websockets=False,
+        workers_kill_timeout=_PATIENCE_S,
         working_dir=Path.cwd(),
     )
     server.on_startup(ready)

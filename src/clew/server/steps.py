@@ -8,9 +8,8 @@ from litestar.params import FromPath, FromQuery
 
 from clew.core.ids import Digest
 from clew.core.types.step import StepEntry, StepRun
-from clew.pipelines.steps import LedgerSteps
 from clew.policy.access import Action
-from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, in_thread, packed, stores_of
+from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, in_thread, packed, services_of, stores_of
 
 __all__ = ["steps_router"]
 
@@ -33,7 +32,7 @@ def find_steps(
     request: AnyRequest, key: FromQuery[str] = "", step: FromQuery[str] = "", limit: FromQuery[int] = 10
 ) -> Response[bytes]:
     """Entries of the step cache, as MessagePack: the one under a key, or the newest ones of a step."""
-    steps = LedgerSteps(stores_of(request))
+    steps = services_of(request).steps
     if not key:
         return _packed(steps.newest(step, limit=checked_limit(limit)))
     found = steps.find(Digest(key))
@@ -45,13 +44,13 @@ async def put_steps(request: AnyRequest) -> None:
     """Keep results and record what happened, together: MessagePack."""
     stores, done = stores_of(request), packed(_done, await request.body())
     entries = [msgspec.structs.replace(entry, project=stores.project) for entry in done.entries]
-    await in_thread(LedgerSteps(stores).put, entries, done.steps)
+    await in_thread(services_of(request).steps.put, entries, done.steps)
 
 
 @get("/runs/{run:str}/steps", opt=_READ, sync_to_thread=True)
 def steps_of_run(request: AnyRequest, run: FromPath[str]) -> list[StepRun]:
     """What a run did, by position."""
-    return LedgerSteps(stores_of(request)).of_run(run)
+    return services_of(request).steps.of_run(run)
 
 
 def _packed(entries: list[StepEntry]) -> Response[bytes]:

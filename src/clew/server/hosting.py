@@ -1,0 +1,49 @@
+"""What a server serves: the projects of the ledger of the folder that it was started in. Imports no framework."""
+
+from __future__ import annotations
+
+from clew.core.contracts.objects import Objects
+from clew.core.types.project import Project
+from clew.server.host import Host
+from clew.settings import SETTINGS_FILE, Settings, read_settings
+from clew.store.objects.choose import choose_objects
+from clew.workspace import Workspace
+
+__all__ = ["FOLDER_VARIABLE", "LOG_VARIABLE", "OPEN_VARIABLE", "host_of"]
+
+FOLDER_VARIABLE = "CLEW_SERVER_FOLDER"
+"""Environment variable between a server and its workers: the project folder."""
+
+OPEN_VARIABLE = "CLEW_SERVER_OPEN"
+"""Environment variable between a server and its workers: `1` where callers need not say who they are."""
+
+LOG_VARIABLE = "CLEW_SERVER_LOG"
+"""Environment variable between a server and its workers: `1` where requests are written to stderr."""
+
+
+def host_of(workspace: Workspace, *, open: bool = False) -> Host:
+    """Every project of a workspace's ledger; the bytes of other projects than its own lie in folders beside."""
+    stores = workspace.stores
+
+    def objects_of(project: Project) -> Objects:
+        if project.id == stores.project:
+            return stores.objects
+        folder, storage = workspace.folder / "projects" / project.id, workspace.settings.storage
+        return choose_objects(
+            folder, storage.objects, project=project.id, cache_gb=storage.cache_gb, clock=stores.clock
+        )
+
+    def settings_of(project: Project) -> Settings:
+        if project.id == stores.project:
+            return workspace.settings
+        return read_settings(workspace.folder / "projects" / project.id / SETTINGS_FILE, {})
+
+    return Host(
+        ledger=stores.ledger,
+        objects_of=objects_of,
+        clock=stores.clock,
+        ids=stores.ids,
+        folder=workspace.folder,
+        open=open,
+        settings_of=settings_of,
+    )
