@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from clew.cli import output
-from clew.cli.command import command, group
+from clew.cli.command import FilePath, command, group
 from clew.cli.output import Column
 
 if TYPE_CHECKING:
@@ -47,6 +48,25 @@ def mlflow(*, uri: str, artifacts: str, as_json: bool) -> None:
         _take_in(source, as_json=as_json)
 
 
+@command(
+    "tensorboard",
+    examples=[
+        ("clew import tensorboard runs/", "one run for each folder below it that has event files"),
+        ("clew import tensorboard logs/ --experiment vision", "into an experiment of this name"),
+    ],
+)
+@click.argument("folder", type=FilePath(file_okay=False))
+@click.option("--experiment", default="", help="Experiment of the runs; the name of the folder by default.")
+def tensorboard(*, folder: Path, experiment: str, as_json: bool) -> None:
+    """Import the runs of a TensorBoard folder.
+
+    Scalars become points; texts, images and histograms become files of the run, hyper-parameters its parameters.
+    """
+    from clew.loop.imports.tensorboard import TensorBoardFolder
+
+    _take_in(TensorBoardFolder(folder, experiment=experiment), as_json=as_json)
+
+
 def _take_in(source: Source, *, as_json: bool) -> None:
     from clew.cli.progress import progress
     from clew.loop.imports import take_in
@@ -70,3 +90,4 @@ def _take_in(source: Source, *, as_json: bool) -> None:
 
 
 imports.add_command(mlflow)
+imports.add_command(tensorboard)

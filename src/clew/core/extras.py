@@ -11,6 +11,7 @@ from clew.core.errors import MissingExtra
 __all__ = ["require", "require_installed"]
 
 _EXTRA_OF = {
+    "google_crc32c": "tensorboard",
     "granian": "server",
     "httptools": "serve",
     "litestar": "server",

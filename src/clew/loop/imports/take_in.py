@@ -214,7 +214,7 @@ def _behind(blocks: Sequence[SeriesBlock], count: int) -> Iterator[SeriesBlock]:
 
 def _add_files(tx: Transaction, prepared: _Prepared) -> int:
     there = {artifact.path: artifact.digest for artifact in tx.artifacts.list(prepared.run.id)}
-    fresh = [artifact for artifact in prepared.artifacts if artifact.path not in there]
+    fresh = [artifact for artifact in prepared.artifacts if there.get(artifact.path) != artifact.digest]
     for artifact in fresh:
         tx.artifacts.put(artifact)
     return len(fresh)
