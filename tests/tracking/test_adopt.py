@@ -16,6 +16,7 @@ from clew.core.types.run import RunKind, RunStatus
 from clew.testing.project import open_stores
 from clew.testing.runs import ONE, a_run
 from clew.tracking.adopt import Ending, adopt, adopt_run, journals_folder, write_ending
+from clew.tracking.cut import cut_path
 from clew.tracking.drain import blocks_of
 from clew.tracking.journal import Journal
 from clew.tracking.runs import LedgerRuns
@@ -89,6 +90,39 @@ def test_what_was_drained_before_the_kill_is_not_added_again(stores: Stores, run
     journal.close(delete=False)
     adopt(runs, stores.objects, stores.folder)
     assert values(stores) == values(stores, key="acc") == list(range(30))
+
+
+@pytest.mark.parametrize("first", ["the batch", "who adopts"])
+def test_a_batch_that_was_on_its_way_lands_once(stores: Stores, runs: LedgerRuns, first: str) -> None:
+    journal = Journal(journals_folder(stores.folder, ONE), ONE)
+    for step in range(30):
+        journal.log({"loss": step, "acc": step}, step)
+        if step == 20:
+            slots = journal.take(1 << 17)
+            assert slots is not None
+    journal.close(delete=False)
+    late = list(blocks_of(ONE, journal.id, slots))
+    if first == "the batch":
+        runs.append(late)
+    (found,) = adopt(runs, stores.objects, stores.folder)
+    runs.append(late)
+    assert (found.points, found.killed) == (60, True)
+    assert values(stores) == values(stores, key="acc") == list(range(30))
+    assert not journal.folder.exists()
+
+
+def test_without_a_cut_the_ledger_is_asked(stores: Stores, runs: LedgerRuns) -> None:
+    journal = Journal(journals_folder(stores.folder, ONE), ONE)
+    for step in range(30):
+        journal.log({"loss": step}, step)
+        if step == 20:
+            slots = journal.take(1 << 17)
+            assert slots is not None
+            runs.append(list(blocks_of(ONE, journal.id, slots)))
+    journal.close(delete=False)
+    cut_path(journal.folder, journal.id).unlink()
+    assert [found.points for found in adopt(runs, stores.objects, stores.folder)] == [9]
+    assert values(stores) == list(range(30))
 
 
 def test_a_child_comes_home_without_ending_the_run(stores: Stores, runs: LedgerRuns) -> None:

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,12 +22,17 @@ from clew.core.errors import Corrupt, NotFound
 from clew.core.types.run import Run, RunStatus
 from clew.store.objects.local import LocalObjects
 from clew.tracking.artifact import Content, keep
+from clew.tracking.cut import Cut, cut_path, read_cut
 from clew.tracking.drain import blocks_of, drained_until
 from clew.tracking.outbox import Outbox, outbox_path
 from clew.tracking.post import Post
 from clew.tracking.posted import kept_folder
 from clew.tracking.segment import lock_file, read_segment
 from clew.tracking.slots import HEADER_BYTES, Header, Slots, parse_header, parse_slots
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["CONSOLE", "Adopted", "Ending", "adopt", "adopt_run", "journals_folder", "read_ending", "write_ending"]
 
@@ -145,7 +151,7 @@ def _together(found: list[Adopted]) -> list[Adopted]:
 def _sum(one: Adopted, two: Adopted) -> Adopted:
     return msgspec.structs.replace(
         two,
-        points=one.points + two.points,
+        points=max(one.points, two.points),
         messages=one.messages + two.messages,
         problem="; ".join(dict.fromkeys(filter(None, (one.problem, two.problem)))),
     )
@@ -169,7 +175,8 @@ def _adopt(
         if ends:
             shutil.rmtree(kept_folder(folder, journal), ignore_errors=True)
             paths = sorted(folder.glob(f"{journal}.*.journal"), reverse=True)
-            for path in [folder / f"{journal}.end", outbox_path(folder, journal), *paths]:
+            aside = [folder / f"{journal}.end", outbox_path(folder, journal), cut_path(folder, journal)]
+            for path in [*aside, *paths]:
                 path.unlink(missing_ok=True)
     return msgspec.structs.replace(
         found, run=folder.name, journal=journal, messages=post.delivered, problem="; ".join(problems)
@@ -257,11 +264,12 @@ def _bring_home(
     """Store what a process left, and how it ended where `last_us` says when any of its kind was last seen."""
     post.deliver(to_end=False)
     points, until = 0, dict[str, int]()
+    cut = read_cut(cut_path(folder, parts[0][0].journal)) if parts else None
     for header, slots in parts:
-        if len(slots.numbers):
-            fresh = _fresh(runs, header, slots, until)
-            points += len(fresh.numbers)
-            blocks = list(blocks_of(header.run, header.journal, fresh))
+        fresh = [_fresh(runs, header, slots, until)] if cut is None else _cut_again(slots, cut)
+        for some in fresh:
+            points += len(some.numbers)
+            blocks = list(blocks_of(header.run, header.journal, some))
             if blocks:
                 runs.append(blocks)
     if last_us is None:
@@ -289,6 +297,16 @@ def _end(runs: RunService, objects: Objects, folder: Path, run: Run, end: Ending
     return running and end.status is RunStatus.KILLED
 
 
+def _cut_again(slots: Slots, cut: Cut) -> list[Slots]:
+    """The points that are not known to be stored: those that were sent last, as they were sent, and the rest."""
+    sent = (slots.numbers >= cut.drained) & (slots.numbers < cut.taken)
+    return [_those(slots, sent), _those(slots, slots.numbers >= max(cut.taken, cut.drained))]
+
+
+def _those(slots: Slots, wanted: NDArray[np.bool_]) -> Slots:
+    return Slots(*(column[wanted] for column in slots[:-1]), names=slots.names)  # type: ignore[arg-type,misc]
+
+
 def _fresh(runs: RunService, header: Header, slots: Slots, until: dict[str, int]) -> Slots:
     """The points that are not in the ledger yet; `until` remembers how far each metric is drained."""
     import numpy as np
@@ -298,5 +316,4 @@ def _fresh(runs: RunService, header: Header, slots: Slots, until: dict[str, int]
         if name not in until:
             until[name] = drained_until(header.journal, [b.source for b in runs.blocks(header.run, name)])
     drained = np.array([until[slots.names[key]] for key in keys.tolist()], dtype=np.int64)
-    new = slots.numbers > drained[inverse.reshape(-1)]
-    return Slots(*(column[new] for column in slots[:-1]), names=slots.names)  # type: ignore[arg-type,misc]
+    return _those(slots, slots.numbers > drained[inverse.reshape(-1)])

@@ -19,6 +19,7 @@ from typing import SupportsFloat
 from clew.core.clock import SystemClock
 from clew.core.errors import Invalid
 from clew.core.ids import Ids
+from clew.tracking.cut import Cut, CutFile, cut_path
 from clew.tracking.point import Step, check_key, check_step, check_value
 from clew.tracking.segment import Segment, trusts_mmap
 from clew.tracking.slots import (
@@ -109,12 +110,14 @@ class Journal:
         self._deferred: list[_Points] = []
         self._drained: tuple[int, dict[int, str]] = (0, {})
         self._taken = self._drained
+        self._cut = CutFile(cut_path(self.folder, self.id))
         self._told: set[str] = set()
 
     def start_over(self) -> None:
         """Forget the parent's files after a fork: this process gets a journal of its own."""
         for segment in [*self._segments, *([self._spare] if self._spare else [])]:
             segment.close(delete=False)
+        self._cut.close(delete=False)
         self._main = False
         self._reset()
 
@@ -343,6 +346,7 @@ class Journal:
             data = bytes(memoryview(segment.buffer)[low:high])
             slots = parse_slots(data, base + start, f"journal {self.id}", names if start else {})
             self._taken = base + stop, slots.names
+            self._cut.write(Cut(drained, base + stop))
             return slots
         return None
 
@@ -350,6 +354,7 @@ class Journal:
         """What `take` gave last is in the ledger: segments that hold nothing else go, but for the first."""
         with self._lock:
             self._drained = self._taken
+            self._cut.write(Cut(self._drained[0], self._drained[0]))
             kept = self._segments[:1]
             for segment in self._segments[1:]:
                 if segment is not self._segments[-1] and _end_of(segment) <= self._drained[0]:
@@ -364,6 +369,7 @@ class Journal:
             self._closed = True
             if self._spare is not None:
                 self._spare.close(delete=True)
+            self._cut.close(delete=delete)
             for segment in reversed(self._segments):
                 segment.close(delete=delete)
             self._segments, self._spare, self._write = [], None, None
