@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
-from clew.core.errors import ClewError, Exists, Unavailable
+from clew.core.errors import ClewError, Exists, Invalid, Unavailable
 from clew.core.types.step import StepOutcome, StepRun
 from clew.data.handle import DatasetHandle as Dataset
 from clew.loop.fitted import Model
@@ -149,6 +149,9 @@ def run(
     experiment: str = "",
     tags: Mapping[str, str] | None = None,
     capture: bool = True,
+    id: str = "",
+    resume: bool = False,
+    fork: str = "",
 ) -> Run:
     """Start a run: `with clew.run("baseline", params={"lr": 0.1}) as run: run.log(loss=0.3, step=1)`.
 
@@ -160,7 +163,15 @@ def run(
         experiment: name of the group, made when there is none.
         tags: free words.
         capture: record source, environment, hardware, seeds, command and console.
+        id: of the run that goes on, or the beginning of it, or its name; with `resume`.
+        resume: let that run go on: its steps go on, and it is running again.
+        fork: `RUN@step`: share the history of that run up to the step.
+
+    Raises:
+        Invalid: `id` without `resume`, or the other way round.
     """
+    if bool(id) != resume:
+        raise Invalid("id and resume belong together", hint='clew.run(id="calm-otter-417", resume=True)')
     started = start(
         _recorder(),
         name,
@@ -168,6 +179,8 @@ def run(
         experiment=experiment,
         tags=tags,
         capture=capture,
+        resume=id,
+        fork=fork,
         made=Run,
     )
     return cast("Run", started)

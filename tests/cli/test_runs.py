@@ -220,3 +220,40 @@ def test_listing_imports_nothing_heavy(project: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=project)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert not loaded & {"numpy", "polars", "sklearn", "rich", "zstandard", "onnxruntime"}
+
+
+@pytest.mark.usefixtures("project")
+class TestChange:
+    def test_tags_note_and_name_change_also_when_a_run_has_ended(self, capsys: Capture) -> None:
+        assert clew(capsys, "runs", "tag", "beta", "team=risk", "stage=tried=twice")[0] == 0
+        assert clew(capsys, "runs", "note", "beta", "too deep")[0] == 0
+        found = clew_json(capsys, "runs", "rename", "beta", "delta")
+        assert found["tags"] == {"team": "risk", "stage": "tried=twice", "note": "too deep"}
+        assert (found["name"], found["status"]) == ("delta", "failed")
+        assert main(["audit", "verify"]) == 0
+
+    @pytest.mark.parametrize("words", [["tag", "beta", "team"], ["tag", "beta", "=x"], ["rename", "beta", " "]])
+    def test_what_is_no_tag_or_name_is_refused(self, capsys: Capture, words: list[str]) -> None:
+        assert clew(capsys, "runs", *words)[0] == 2
+
+    def test_only_a_run_that_runs_can_be_asked_to_stop(self, capsys: Capture) -> None:
+        found = clew_json(capsys, "runs", "stop", "alpha")
+        assert "clew.stop" in str(found["tags"])
+        code, _, err = clew(capsys, "runs", "stop", "beta")
+        assert code != 0
+        assert "has ended: it is failed" in err
+
+
+def test_clew_run_lets_a_run_go_on(project: Path, capsys: Capture) -> None:
+    (project / "train.py").write_text("import clew\nwith clew.run() as run:\n    run.log(loss=1.0)\nprint('done')\n")
+    words = [sys.executable, "-m", "clew", "run"]
+    subprocess.run([*words, "--name", "long", "train.py"], check=True, capture_output=True)
+    subprocess.run([*words, "--resume", "long", "train.py"], check=True, capture_output=True)
+    with open_workspace() as workspace:
+        run = workspace.runs.get("long")
+        assert run.status is RunStatus.FINISHED
+        assert [(each.key, each.count, each.last_step) for each in workspace.runs.summaries([run.id])] == [
+            ("loss", 2, 1.0)
+        ]
+        (console,) = workspace.runs.artifacts(run.id)
+        assert workspace.objects.get(console.digest) == b"done\ndone\n"

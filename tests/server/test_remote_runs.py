@@ -25,6 +25,7 @@ from clew.core.errors import Conflict
 from clew.core.ids import Ids
 from clew.core.types.edge import node
 from clew.core.types.run import RunStatus
+from clew.server.lost import look_for_lost
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.outbox import outbox_path
 from clew.tracking.recorder import Recorder
@@ -253,6 +254,38 @@ def test_a_killed_process_and_its_child_come_home(serve: Serve, tmp_path: Path, 
     assert sorted(values(runs, run.id)) == [float(at) for at in range(-1, 1000)]
     assert [each.path for each in runs.artifacts(run.id)] == ["child.txt"]
     assert list(journals_folder(tmp_path).iterdir()) == []
+
+
+def test_a_run_on_a_server_goes_on_and_is_forked(serve: Serve, tmp_path: Path) -> None:
+    served = serve(open=True)
+    recorder, runs = recorder_of(tmp_path, served.connection()), HttpRuns(served.connection())
+    with start(recorder, "trunk", params={"lr": 0.1}, capture=False) as first:
+        for at in range(10):
+            first.log(loss=at)
+    with start(recorder, resume="trunk", capture=False) as again:
+        again.log(loss=10)
+    with start(recorder, fork="trunk@4", capture=False) as branch:
+        branch.log(loss=0, step=5)
+    assert values(runs, first.id) == [float(at) for at in range(11)]
+    assert values(runs, branch.id) == [0, 1, 2, 3, 4, 0]
+    assert runs.get(branch.id).params == {"lr": 0.1}
+    assert {runs.get(run).status for run in (first.id, branch.id)} == {RunStatus.FINISHED}
+
+
+def test_a_run_on_a_server_gives_signs_of_life(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.tracking.drain.BEAT_S", 0.05)
+    served = serve(open=True)
+    with start(recorder_of(tmp_path, served.connection()), capture=False) as run:
+        run.flush()
+        deadline, found = time.monotonic() + 30, 0
+        while found < 3 and time.monotonic() < deadline:
+            with served.stores.ledger.read() as tx:
+                found = sum(beat.count for beat in tx.beats.list("p") if beat.run == run.id)
+            time.sleep(0.02)
+        assert found >= 3
+        assert look_for_lost(served.host, {}) == []
+    with served.stores.ledger.read() as tx:
+        assert tx.beats.list("p") == []
 
 
 def test_messages_have_one_form() -> None:

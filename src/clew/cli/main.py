@@ -73,7 +73,7 @@ COMMANDS: dict[str, Row] = {
         "Pipelines and runs",
         "Run a script or a pipeline, and record its code, environment, console and end",
     ),
-    "runs": Row("clew.cli.runs:runs", "Pipelines and runs", "List, show and compare runs"),
+    "runs": Row("clew.cli.runs:runs", "Pipelines and runs", "List, show, compare, tag, name and stop runs"),
     "sync": Row(
         "clew.cli.sync:sync",
         "Pipelines and runs",

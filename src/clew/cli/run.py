@@ -33,6 +33,7 @@ _PIPELINE = re.compile(r".+\.py:[A-Za-z_][A-Za-z0-9_]*")
         ("clew run train.py --depth 8", "run a script; what follows its name goes to it"),
         ("clew run --name baseline --tag team=risk train.py", "give the run a name and a tag"),
         ("clew run -m package.train", "run a module"),
+        ("clew run --resume calm-otter-417 train.py", "let a run that has ended go on"),
         ("clew run train.py:train flights=flights@latest depth=8", "run a pipeline with these parameters"),
     ],
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
@@ -47,6 +48,7 @@ _PIPELINE = re.compile(r".+\.py:[A-Za-z_][A-Za-z0-9_]*")
     show_default=True,
     help="What a run of a pipeline is for.",
 )
+@click.option("--resume", default="", metavar="RUN", help="Let this run go on, instead of a new one.")
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes for steps that are submitted.")
 @click.option("-m", "module", is_flag=True, help="The first word is a module, as for python -m.")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="SCRIPT [ARGUMENTS]...")
@@ -56,6 +58,7 @@ def run(
     experiment: str,
     tags: tuple[str, ...],
     kind: str,
+    resume: str,
     workers: int,
     module: bool,
     words: tuple[str, ...],
@@ -82,6 +85,7 @@ def run(
             name=name,
             experiment=experiment,
             tags=_tags(tags),
+            resume=resume,
             out=sys.stderr.buffer if as_json else None,
         )
     found = launched.run

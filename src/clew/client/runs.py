@@ -62,6 +62,15 @@ class HttpRuns:
         ended = {"status": status, "ended_us": ended_us, "reason": reason}
         return self._c.send("POST", f"{_path(run)}/end", ended, Run)
 
+    def resume(self, run: str) -> Run:
+        return self._c.send("POST", f"{_path(run)}/resume", {}, Run)
+
+    def fork(self, run: str, *, of: str, step: float) -> Run:
+        return self._c.send("POST", f"{_path(run)}/fork", {"of": of, "step": step}, Run)
+
+    def beat(self, run: str) -> Run:
+        return self._c.send("POST", f"{_path(run)}/beat", {}, Run)
+
     def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
         return self._c.send("POST", "/summaries", {"runs": list(runs), "keys": list(keys)}, list[Series])
 

@@ -24,6 +24,7 @@ from clew.server.front import front
 from clew.server.host import Host
 from clew.server.lineage import lineage_router
 from clew.server.live import live_router
+from clew.server.lost import watching_for_lost
 from clew.server.models import models_router
 from clew.server.objects import objects_router
 from clew.server.projects import projects_router
@@ -103,6 +104,7 @@ def make_app(host: Host) -> Litestar:
         state=State({"host": host}),
         exception_handlers=handlers,
         on_startup=[_limit_threads],
+        lifespan=[watching_for_lost],
         openapi_config=OpenAPIConfig(
             title="clew",
             version=__version__,

@@ -56,6 +56,13 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Fork(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose history a run takes over, and up to which step."""
+
+    of: str
+    step: float
+
+
 class Which(msgspec.Struct, frozen=True, kw_only=True):
     """Some runs by id; of their metrics those with these names, or all."""
 
@@ -103,6 +110,24 @@ def describe_run(request: AnyRequest, run: FromPath[str], data: JSONBody[Descrip
 def finish_run(request: AnyRequest, run: FromPath[str], data: JSONBody[End]) -> Run:
     """End a run; it survives power loss, with all points that came before, once this answers."""
     return _runs(request).finish(run, data.status, ended_us=data.ended_us, reason=data.reason)
+
+
+@post("/runs/{run:str}/resume", opt=_WRITE, status_code=200, sync_to_thread=True)
+def resume_run(request: AnyRequest, run: FromPath[str]) -> Run:
+    """Let a run that has ended go on."""
+    return _runs(request).resume(run)
+
+
+@post("/runs/{run:str}/fork", opt=_WRITE, status_code=200, sync_to_thread=True)
+def fork_run(request: AnyRequest, run: FromPath[str], data: JSONBody[Fork]) -> Run:
+    """Give a run the history of another one up to a step."""
+    return _runs(request).fork(run, of=data.of, step=data.step)
+
+
+@post("/runs/{run:str}/beat", opt=_WRITE, status_code=200, sync_to_thread=True)
+def beat_run(request: AnyRequest, run: FromPath[str]) -> Run:
+    """Say that the process of a run lives."""
+    return _runs(request).beat(run)
 
 
 @post("/runs/{run:str}/links", opt=_WRITE, status_code=204, sync_to_thread=True)
@@ -156,6 +181,9 @@ runs_router = Router(
         get_run,
         describe_run,
         finish_run,
+        resume_run,
+        fork_run,
+        beat_run,
         link_run,
         add_artifact,
         list_artifacts,

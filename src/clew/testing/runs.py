@@ -162,7 +162,7 @@ class RunServiceContract:
         assert service.describe(ONE, params={"a": 1}).params == {"a": 1}
         late = Artifact(run=ONE, path="a", digest=Digest("1" * 64), size_bytes=1, media_type="t", created_us=1)
         for write in (
-            lambda: service.describe(ONE, tags={"t": "x"}),
+            lambda: service.describe(ONE, params={"b": 1}),
             lambda: service.add_artifact(late),
             lambda: service.link(ONE, "data:x", Role.INPUT),
         ):
@@ -226,3 +226,50 @@ class RunServiceContract:
         assert service.sample([OTHER], "loss") == []
         with pytest.raises(Invalid, match="pixels"):
             service.sample([ONE], "loss", width=0)
+
+    def test_tags_and_name_of_a_run_that_has_ended_can_change_and_nothing_else(self, service: RunService) -> None:
+        service.create(a_run(params={"depth": 1}), experiment="e")
+        service.finish(ONE, RunStatus.FINISHED, ended_us=9)
+        after = service.describe(ONE, tags={"note": "the good one"}, name="good")
+        assert (after.tags, after.name, after.status) == ({"note": "the good one"}, "good", RunStatus.FINISHED)
+        assert service.get("good") == after
+        with pytest.raises(Conflict, match="has ended"):
+            service.describe(ONE, params={"width": 2})
+
+    def test_an_ended_run_goes_on(self, service: RunService) -> None:
+        service.create(a_run(), experiment="e")
+        service.finish(ONE, RunStatus.FAILED, ended_us=9, reason="it broke")
+        for _ in range(2):
+            after = service.resume(ONE)
+            assert (after.status, after.ended_us, after.reason) == (RunStatus.RUNNING, 0, "")
+        service.describe(ONE, params={"late": True})
+        assert service.finish(ONE, RunStatus.FINISHED, ended_us=11).ended_us == 11
+        with pytest.raises(NotFound):
+            service.resume(TWO)
+
+    def test_a_fork_shares_the_history_up_to_a_step(self, service: RunService) -> None:
+        service.create(a_run(params={"lr": 0.1, "depth": 4}), experiment="e")
+        points = Points(np.arange(10), np.arange(10) * 1000, np.arange(10) / 4)
+        service.append([block_of(ONE, "loss", "j:0-9", points), block_of(ONE, "late", "j:20-29", late_by(points, 10))])
+        service.create(a_run(TWO, params={"lr": 0.2}), experiment="e")
+        for _ in range(2):
+            forked = service.fork(TWO, of=ONE, step=6)
+        assert forked.params == {"lr": 0.2, "depth": 4}
+        (block,) = service.blocks(TWO, "loss")
+        assert points_of(block).values.tolist() == [at / 4 for at in range(7)]
+        assert [(each.key, each.count, each.last_step) for each in service.summaries([TWO])] == [("loss", 7, 6.0)]
+        assert [each.count for each in service.summaries([ONE])] == [10, 10]
+
+    def test_a_beat_is_the_run_as_it_is_now(self, service: RunService) -> None:
+        service.create(a_run(), experiment="e")
+        service.describe(ONE, tags={"team": "risk"})
+        assert service.beat(ONE).tags == {"team": "risk"}
+        service.finish(ONE, RunStatus.FINISHED, ended_us=9)
+        assert service.beat(ONE).status is RunStatus.FINISHED
+        with pytest.raises(NotFound):
+            service.beat(TWO)
+
+
+def late_by(points: Points, steps: int) -> Points:
+    """The same points at later steps."""
+    return Points(points.steps + steps, points.times_us, points.values)

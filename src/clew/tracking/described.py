@@ -25,7 +25,7 @@ def described(
     """The run with more said of it.
 
     Raises:
-        Conflict: a parameter has another value already, or the run has ended and this would change it.
+        Conflict: a parameter has another value already, or the run has ended and more than name or tags would change.
     """
     after = msgspec.structs.replace(
         run,
@@ -35,7 +35,7 @@ def described(
         commit=run.commit if commit is None else commit,
         name=run.name if name is None else name,
     )
-    if after != run:
+    if (after.params, after.capture, after.commit) != (run.params, run.capture, run.commit):
         check_running(run)
     return after
 

@@ -7,15 +7,17 @@ further apart the longer a run lasts, so that a slow metric does not become thou
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Protocol
 
-from clew.core.errors import Unavailable
+from clew.core.errors import ClewError, Unavailable
 from clew.core.types.series import SeriesBlock
 from clew.tracking.journal import Journal
+from clew.tracking.lost import BEAT_S
 from clew.tracking.series import Points, block_of, cut
 from clew.tracking.slots import Slots
 
@@ -77,10 +79,20 @@ class Drain:
         send: where they go to.
         say: told once when the ledger cannot be reached; logging goes on.
         post: what goes the same way, behind the points that came before it.
+        beat: called every `BEAT_S`; what it raises is of no consequence.
     """
 
-    def __init__(self, journal: Journal, send: Send, *, say: Callable[[str], None], post: Post | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        send: Send,
+        *,
+        say: Callable[[str], None],
+        post: Post | None = None,
+        beat: Callable[[], object] = lambda: None,
+    ) -> None:
         self._journal, self._send, self._say, self._post = journal, send, say, post
+        self._beat, self._beats = beat, time.monotonic() + BEAT_S
         self._stop, self._turn = threading.Event(), threading.Lock()
         self._started = self._last = time.monotonic()
         self._wait_s, self._until_s = 0.0, 0.0
@@ -104,6 +116,7 @@ class Drain:
                 if blocks:
                     self._send(blocks)
                 self._journal.drained()
+                self._beat_if_due()
             if self._post is not None:
                 self._post.deliver(to_end=False)
 
@@ -141,6 +154,7 @@ class Drain:
             self._journal.prepare()
             if self._due():
                 self._try()
+            self._beat_if_due()
         while self._close is not None:
             try:
                 self.flush()
@@ -151,6 +165,12 @@ class Drain:
                 if time.monotonic() + _AGAIN_S > self._until_s:
                     return
                 time.sleep(_AGAIN_S)
+
+    def _beat_if_due(self) -> None:
+        if time.monotonic() >= self._beats and threading.current_thread() is self._thread:
+            self._beats = time.monotonic() + BEAT_S
+            with contextlib.suppress(ClewError):  # the next one, or the drain itself, says more
+                self._beat()
 
     def _due(self) -> bool:
         now = time.monotonic()

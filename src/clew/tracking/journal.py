@@ -161,6 +161,11 @@ class Journal:
         with self._lock:
             self._log_slowly(values, step, time_ns)
 
+    def go_on(self, counts: Mapping[str, int]) -> None:
+        """Number points that are logged without a step from these on, metric by metric."""
+        with self._lock:
+            self._counts.update(counts)
+
     def open(self) -> None:
         """Make the first segment, so that the journal can be found and its lock says that its owner lives."""
         with self._lock:

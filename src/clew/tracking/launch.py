@@ -27,7 +27,7 @@ from clew.tracking.line import open_line
 from clew.tracking.names import name_of
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
-from clew.tracking.start import RUN_VARIABLE, link_capture, record_start, say_on_stderr
+from clew.tracking.start import RESUMED_VARIABLE, RUN_VARIABLE, link_capture, record_start, say_on_stderr, start
 
 __all__ = ["Launched", "launch"]
 
@@ -51,6 +51,7 @@ def launch(
     name: str = "",
     experiment: str = "",
     tags: Mapping[str, str] | None = None,
+    resume: str = "",
     out: BinaryIO | None = None,
     say: Callable[[str], None] = say_on_stderr,
 ) -> Launched:
@@ -62,6 +63,7 @@ def launch(
         name: of the run.
         experiment: of the run.
         tags: of the run.
+        resume: the run that goes on, by id, the beginning of it, or name.
         out: where the script's stdout goes; this process's stdout when None.
         say: told what a person should know.
 
@@ -69,9 +71,33 @@ def launch(
         NotFound: there is no such script.
     """
     command, entry = _command(words)
-    run_id = recorder.ids()
     # One hash seed for all runs: a drawn one could be repeated, but would be one more difference between any two.
     variables = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **os.environ}
+    if resume:
+        active = start(recorder, resume=resume, tags=tags, say=say, tees=False)
+    else:
+        active = _begun(recorder, words, entry, variables, name=name, experiment=experiment, tags=tags, say=say)
+    with active:
+        told = {RUN_VARIABLE: active.id, **({RESUMED_VARIABLE: "1"} if resume else {})}
+        code, tail = _execute(command, {**variables, **told}, active, out or sys.stdout.buffer)
+        status, reason = _ending(code, tail)
+        active.finish(status, reason=reason)
+    return Launched(active.info, code if code >= 0 else 128 - code)
+
+
+def _begun(
+    recorder: Recorder,
+    words: Sequence[str],
+    entry: Path | None,
+    variables: Mapping[str, str],
+    *,
+    name: str,
+    experiment: str,
+    tags: Mapping[str, str] | None,
+    say: Callable[[str], None],
+) -> ActiveRun:
+    """A new run, for a script that has not started yet."""
+    run_id = recorder.ids()
     line = open_line(recorder, run_id, say, main=True)
     try:
         run = Run(
@@ -94,13 +120,7 @@ def launch(
     except BaseException:
         line.drop()
         raise
-    console = Console(line.journal.folder / CONSOLE)
-    active = ActiveRun(run, line=line, console=console)
-    with active:
-        code, tail = _execute(command, {**variables, RUN_VARIABLE: run_id}, console, out or sys.stdout.buffer)
-        status, reason = _ending(code, tail)
-        active.finish(status, reason=reason)
-    return Launched(active.info, code if code >= 0 else 128 - code)
+    return ActiveRun(run, line=line, console=Console(line.journal.folder / CONSOLE))
 
 
 def _command(words: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -118,7 +138,7 @@ def _command(words: Sequence[str]) -> tuple[list[str], Path | None]:
 
 
 def _execute(
-    command: list[str], variables: Mapping[str, str], console: Console, out: BinaryIO
+    command: list[str], variables: Mapping[str, str], active: ActiveRun, out: BinaryIO
 ) -> tuple[int, list[str]]:
     """Run a command to its end; its return code and the last lines of its stderr."""
     tail: list[str] = []
@@ -130,16 +150,17 @@ def _execute(
     tidy = Tidy(keep)
 
     def keep_error(text: str) -> None:
-        console.feed("stderr", text)
+        active.feed_console("stderr", text)
         tidy.feed(text)
 
     out_read, out_write = _open_pipe(out.isatty())
     err_read, err_write = _open_pipe(sys.stderr.isatty())
     process = subprocess.Popen(command, stdout=out_write, stderr=err_write, env=dict(variables))  # noqa: S603
+    active.on_stop = lambda: process.send_signal(signal.SIGINT)
     os.close(out_write)
     os.close(err_write)
     pumps = [
-        _Pump(out_read, out, lambda text: console.feed("stdout", text)),
+        _Pump(out_read, out, lambda text: active.feed_console("stdout", text)),
         _Pump(err_read, sys.stderr.buffer, keep_error),
     ]
     with _signals_for(process):

@@ -13,7 +13,7 @@ from clew.core.ids import Digest
 from clew.core.types.edge import Node, Role
 from clew.core.types.run import Artifact, Run, RunStatus, Scalar
 
-__all__ = ["Begin", "Describe", "Keep", "Link", "Message", "Stop", "hand_over"]
+__all__ = ["Begin", "Describe", "Fork", "Keep", "Link", "Message", "Resume", "Stop", "hand_over"]
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin"):
@@ -49,6 +49,20 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, tag="link"):
     role: Role
 
 
+class Resume(msgspec.Struct, frozen=True, kw_only=True, tag="resume"):
+    """`resume`."""
+
+    run: str
+
+
+class Fork(msgspec.Struct, frozen=True, kw_only=True, tag="fork"):
+    """`fork`."""
+
+    run: str
+    of: str
+    step: float
+
+
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
     """`finish`: the last message, which goes behind all points."""
 
@@ -58,7 +72,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
     reason: str = ""
 
 
-Message = Begin | Describe | Keep | Link | Stop
+Message = Begin | Describe | Fork | Keep | Link | Resume | Stop
 
 
 def hand_over(runs: RunService, message: Message) -> None:
@@ -77,5 +91,9 @@ def hand_over(runs: RunService, message: Message) -> None:
             runs.add_artifact(message.artifact)
         case Link():
             runs.link(message.run, message.node, message.role)
+        case Resume():
+            runs.resume(message.run)
+        case Fork():
+            runs.fork(message.run, of=message.of, step=message.step)
         case Stop():
             runs.finish(message.run, message.status, ended_us=message.ended_us, reason=message.reason)

@@ -17,6 +17,7 @@ import msgspec
 
 from clew.core.contracts.objects import ObjectBatch, Objects
 from clew.core.contracts.services import RunService
+from clew.core.errors import Unavailable
 from clew.core.ids import Digest
 from clew.core.types.edge import Node, Role
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
@@ -24,7 +25,7 @@ from clew.core.types.series import SeriesBlock
 from clew.store.objects.local import LocalObjects
 from clew.tracking.described import check_running, described
 from clew.tracking.journal import Journal
-from clew.tracking.messages import Begin, Describe, Keep, Link, Message, Stop
+from clew.tracking.messages import Begin, Describe, Fork, Keep, Link, Message, Resume, Stop
 from clew.tracking.outbox import Outbox, outbox_path, read_outbox
 from clew.tracking.post import Post
 
@@ -172,6 +173,7 @@ class PostedRuns:
         experiment: str | None = None,
     ) -> Run:
         before = self._mine()
+        check_running(before)  # nothing carries what is said later
         after = described(before, params=params, tags=tags, capture=capture, commit=commit, name=name)
         if after != before or experiment is not None:
             self._run = after
@@ -202,6 +204,26 @@ class PostedRuns:
         self._run = msgspec.structs.replace(before, status=status, ended_us=ended_us, reason=reason)
         self._add(Stop(run=run, status=status, ended_us=ended_us, reason=reason))
         return self._run
+
+    def resume(self, run: str) -> Run:
+        self._run = msgspec.structs.replace(self._known(run), status=RunStatus.RUNNING, ended_us=0, reason="")
+        self._add(Resume(run=run))
+        return self._run
+
+    def fork(self, run: str, *, of: str, step: float) -> Run:
+        self._add(Fork(run=run, of=of, step=step))
+        return self._mine()
+
+    def beat(self, run: str) -> Run:
+        """Give a sign of life at the other end, and hear what it knows of the run."""
+        return self._behind.beat(run)
+
+    def _known(self, run: str) -> Run:
+        """A run of before: what the server says of it, or this machine where that does not answer."""
+        try:
+            return self._behind.get(run)
+        except Unavailable:
+            return self._mine()
 
     def _mine(self) -> Run:
         """The run as this machine knows it: from its own outboxes, since it may be that nobody else can be asked."""

@@ -10,13 +10,14 @@ import atexit
 import os
 import sys
 import traceback
+from _thread import interrupt_main
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from pathlib import Path
 from types import TracebackType
 from typing import SupportsFloat
 
-from clew.core.errors import ClewError, Invalid
+from clew.core.errors import ClewError, Conflict, Invalid
 from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
@@ -29,10 +30,12 @@ from clew.tracking.line import Line
 from clew.tracking.params import flat_params
 from clew.tracking.point import Step
 
-__all__ = ["ActiveRun", "current_run"]
+__all__ = ["STOP_TAG", "ActiveRun", "current_run"]
 
 _current: ContextVar[ActiveRun | None] = ContextVar("clew_run", default=None)
 _MOST_FILES = 10_000
+STOP_TAG = "clew.stop"
+"""Tag by which somebody asks a run to stop; its value says who."""
 
 
 def current_run() -> ActiveRun | None:
@@ -67,7 +70,9 @@ class ActiveRun:
         self._run, self._line, self._console, self._ends = run, line, console, ends
         self._runs, self._objects, self._clock = line.runs, line.objects, line.recorder.clock
         self._journal, self._say, self._stop_console = line.journal, line.say, stop_console
-        self._drain = Drain(line.journal, line.runs.append, say=line.say, post=line.posted)
+        self._drain = Drain(line.journal, line.runs.append, say=line.say, post=line.posted, beat=self._beat)
+        self._stopped = ""
+        self.on_stop: Callable[[], object] = interrupt_main
         self._drain.start()
         self._pid = os.getpid()
         self._over = False
@@ -84,6 +89,11 @@ class ActiveRun:
     def name(self) -> str:
         """Its name."""
         return self._run.name
+
+    @property
+    def stopped(self) -> str:
+        """Who asked this run to stop (`clew runs stop`), or nobody. The main thread is interrupted by it."""
+        return self._stopped
 
     @property
     def info(self) -> Run:
@@ -121,6 +131,7 @@ class ActiveRun:
         Raises:
             Conflict: one has another value already.
         """
+        self._check_open()
         flat = flat_params({**(params or {}), **values})
         if flat:
             self._run = self._runs.describe(self.id, params=flat)
@@ -128,6 +139,7 @@ class ActiveRun:
 
     def tag(self, tags: Mapping[str, str] | None = None, /, **values: str) -> dict[str, str]:
         """Set tags, replacing those of the same name, and return all of the run."""
+        self._check_open()
         given = {key: str(value) for key, value in {**(tags or {}), **values}.items()}
         if given:
             self._run = self._runs.describe(self.id, tags=given)
@@ -147,6 +159,7 @@ class ActiveRun:
         Raises:
             Invalid: the name leads out of the run, or the value has no form.
         """
+        self._check_open()
         if value is not None:
             name = check_path(str(path))
             return self._keep(name, content_of(name, value))
@@ -157,6 +170,29 @@ class ActiveRun:
             raise Invalid(f"{source} is neither a file nor a folder", hint="run.save(name, value) keeps a value")
         name = check_path(source.name)
         return self._keep(name, content_of(name, source))
+
+    def feed_console(self, stream: str, text: str) -> None:
+        """Add to the console of the run what was printed elsewhere, on `stdout` or `stderr`."""
+        if self._console is not None:
+            self._console.feed(stream, text)
+
+    def note(self, text: str) -> None:
+        """Say in a few words what this run is about."""
+        self.tag(note=text)
+
+    def _check_open(self) -> None:
+        if self._over:
+            raise Conflict(f"run {self.name} has ended", hint="clew.run(id=…, resume=True) lets it go on")
+
+    def _beat(self) -> None:
+        """Give a sign of life where the project is elsewhere, and look whether somebody wants this run to stop."""
+        far, recorder = self._line.posted, self._line.recorder
+        found = recorder.runs.get(self.id) if far is None else far.beat(self.id)
+        asked = found.tags.get(STOP_TAG, "")
+        if asked and not self._stopped and not self._over:
+            self._stopped = asked
+            self._say(f"{asked} asks run {self.name} to stop")
+            self.on_stop()
 
     def _keep(self, path: str, content: Content) -> Artifact:
         return keep(self._runs, self._objects, self.id, path, content, at_us=self._clock.now_us())
@@ -265,6 +301,8 @@ class ActiveRun:
 
     def _end(self, error: BaseException | None) -> None:
         status, reason = ending_of(error)
+        if self._stopped and status is RunStatus.INTERRUPTED:
+            reason = f"stopped by {self._stopped}"
         self.finish(status, reason=reason)
 
     def __enter__(self) -> ActiveRun:

@@ -12,12 +12,15 @@ from clew.core.errors import Invalid, NotFound
 from clew.core.ids import Digest, is_id
 from clew.core.judging import FoundRun
 from clew.core.paging import Page, checked_after
+from clew.core.types.beat import Beat
 from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Sample, Series, SeriesBlock
-from clew.store.account import account_of_run, series_digests
+from clew.store.account import account_of_run, row_digest, series_digests
 from clew.store.owner import check_mine
 from clew.tracking.described import check_running, described
+from clew.tracking.fork import FORK_TAG, forked
+from clew.tracking.lost import is_lost
 from clew.tracking.merge import merged_series, put_merged
 from clew.tracking.sample import sample
 from clew.tracking.search import search_of, search_runs
@@ -86,15 +89,16 @@ class LedgerRuns:
     ) -> Run:
         """Merge into a run. `Conflict` when a parameter has another value already."""
         within = node("run", run) if experiment is None else ""
-        with self._stores.ledger.write(Durability.KILL, within=within) as tx:
+        with self._stores.ledger.read() as tx:
+            durable = Durability.KILL if self._mine(tx, run).status is RunStatus.RUNNING else Durability.POWER
+        with self._stores.ledger.write(durable, within=within) as tx:
             before = self._mine(tx, run)
             after = described(before, params=params, tags=tags, capture=capture, commit=commit, name=name)
             if experiment is not None:
                 after = msgspec.structs.replace(after, experiment=self._experiment(tx, experiment).id)
             if after != before:
-                check_running(before)
                 tx.runs.put(after)
-                self._event(tx, run, "run.described", _changes(before, after))
+                self._event(tx, run, "run.described", {**_changes(before, after), **_claim(after)})
         return after
 
     def add_artifact(self, artifact: Artifact) -> None:
@@ -132,10 +136,53 @@ class LedgerRuns:
             check_running(before)
             put_merged(tx, run, crumbs)
             after = msgspec.structs.replace(before, status=status, ended_us=ended_us, reason=reason)
-            tx.runs.put(after)
-            facts = {"status": status, "reason": reason[-500:], **account_of_run(tx, after)}
-            self._event(tx, run, "run.ended", facts)
+            self._end(tx, after)
         return after
+
+    def resume(self, run: str) -> Run:
+        """Let a run that has ended go on; one that runs is left alone."""
+        with self._stores.ledger.write(within=node("run", run)) as tx:
+            return self._resume(tx, self._mine(tx, run))
+
+    def fork(self, run: str, *, of: str, step: float) -> Run:
+        """Give a run the history of another one up to a step: its points, and parameters that it does not have."""
+        with self._stores.ledger.write(Durability.KILL) as tx:
+            before, source = self._mine(tx, run), self._mine(tx, of)
+            check_running(before)
+            word = {FORK_TAG: f"{source.id}@{step:g}"}
+            if before.tags.get(FORK_TAG) == word[FORK_TAG]:
+                return before
+            for series in tx.series.summaries([of]):
+                blocks = [part for block in tx.series.blocks(of, series.key) if (part := forked(block, run, step))]
+                if blocks:
+                    tx.series.append(blocks)
+            after = described(before, params={**source.params, **before.params}, tags=word)
+            tx.runs.put(after)
+            tx.edges.add([_edge(run, node("run", of), Role.INPUT, self._stores.clock.now_us())])
+            self._event(tx, run, "run.forked", {"of": of, "step": step})
+        return after
+
+    def beat(self, run: str) -> Run:
+        """Say that the process of a run lives; one that was believed to be lost runs again."""
+        with self._stores.ledger.write(Durability.KILL, within=node("run", run)) as tx:
+            found = self._mine(tx, run)
+            if is_lost(found):
+                found = self._resume(tx, found)
+            if found.status is RunStatus.RUNNING:
+                tx.beats.add(run, self._stores.project, at_us=self._stores.clock.now_us())
+        return found
+
+    def lose(self, beat: Beat, *, reason: str) -> bool:
+        """End a run whose process gave no other sign of life than this one; False where it did."""
+        with self._stores.ledger.write(within=node("run", beat.run)) as tx:
+            if beat not in tx.beats.list(self._stores.project):
+                return False
+            run = self._mine(tx, beat.run)
+            if run.status is RunStatus.RUNNING:
+                gone = {"status": RunStatus.KILLED, "ended_us": beat.at_us, "reason": reason}
+                self._end(tx, msgspec.structs.replace(run, **gone))
+            tx.beats.remove(beat.run)
+        return run.status is RunStatus.RUNNING
 
     def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
         """The summaries of the series of these runs; of these keys only where some are given."""
@@ -203,6 +250,20 @@ class LedgerRuns:
         )
         return search_runs(self._stores, search, experiment=experiment)
 
+    def _end(self, tx: Transaction, run: Run) -> None:
+        tx.runs.put(run)
+        tx.beats.remove(run.id)
+        facts = {"status": run.status, "reason": run.reason[-500:], **account_of_run(tx, run)}
+        self._event(tx, run.id, "run.ended", facts)
+
+    def _resume(self, tx: Transaction, run: Run) -> Run:
+        if run.status is RunStatus.RUNNING:
+            return run
+        after = msgspec.structs.replace(run, status=RunStatus.RUNNING, ended_us=0, reason="")
+        tx.runs.put(after)
+        self._event(tx, run.id, "run.resumed", {"was": run.status, "reason": run.reason[-500:]})
+        return after
+
     def _account_late(self, tx: Transaction, blocks: Sequence[SeriesBlock], ended: Sequence[str]) -> None:
         """Say anew what the series of runs that have ended hold: these blocks came behind their last event."""
         for run in ended:
@@ -252,6 +313,11 @@ def _digest_at(tx: Transaction, run: str, path: str) -> Digest | None:
         return tx.artifacts.get(run, path).digest
     except NotFound:
         return None
+
+
+def _claim(run: Run) -> dict[str, object]:
+    """What a change of a run that has ended claims anew (docs/design/events.md)."""
+    return {} if run.status is RunStatus.RUNNING else {"row": row_digest(run)}
 
 
 def _changes(before: Run, after: Run) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -10,24 +11,37 @@ from pathlib import Path
 import msgspec
 
 from clew.core.contracts.services import RunWriter
-from clew.core.ids import Digest
+from clew.core.errors import NotFound, Unavailable
+from clew.core.ids import Digest, is_id
 from clew.core.types.edge import Role, node
-from clew.core.types.run import Run, RunKind, RunStatus
+from clew.core.types.run import Run, RunKind, RunStatus, Scalar
 from clew.tracking.adopt import CONSOLE
 from clew.tracking.capture.command import entry_of_process
 from clew.tracking.capture.console import Console, tee
 from clew.tracking.capture.seeds import Seeds, restore_seeds
 from clew.tracking.capture.snapshot import take_process, take_snapshot
+from clew.tracking.fork import fork_of
 from clew.tracking.line import Line, open_line
 from clew.tracking.names import name_of
 from clew.tracking.params import flat_params
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun, current_run, in_notebook
 
-__all__ = ["RUN_VARIABLE", "SEEDS_VARIABLE", "link_capture", "record_start", "say_on_stderr", "start"]
+__all__ = [
+    "RESUMED_VARIABLE",
+    "RUN_VARIABLE",
+    "SEEDS_VARIABLE",
+    "link_capture",
+    "record_start",
+    "say_on_stderr",
+    "start",
+]
 
 RUN_VARIABLE = "CLEW_RUN"
 """Environment variable: id of the run that the first `start` of this process joins."""
+
+RESUMED_VARIABLE = "CLEW_RESUMED"
+"""Environment variable: `1` where the run that is joined has run before, so that its steps go on."""
 
 SEEDS_VARIABLE = "CLEW_SEEDS"
 """Environment variable: digest of the states that random generators are put into by the first `start`, for a run that
@@ -51,7 +65,10 @@ def start(
     kind: RunKind | None = None,
     parent: str | None = None,
     entry: str = "",
+    resume: str = "",
+    fork: str = "",
     capture: bool = True,
+    tees: bool = True,
     say: Callable[[str], None] = say_on_stderr,
     made: type[ActiveRun] = ActiveRun,
 ) -> ActiveRun:
@@ -68,8 +85,11 @@ def start(
         kind: script or notebook by itself.
         parent: id of the run that this one is part of, `""` for none; by default the one whose `with` block this is.
         entry: the script or pipeline that runs, as people should read it; found out when empty.
+        resume: the run that goes on, by id, the beginning of it, or name; its steps go on too.
+        fork: `RUN@step`: a new run that shares the history of that one up to the step.
         capture: record source, environment, hardware, seeds, command and console. A run within another one takes over
             what that one recorded.
+        tees: copy what this process prints into the console of the run.
         say: told what a person should know.
         made: the class of the run.
 
@@ -89,7 +109,11 @@ def start(
             experiment=experiment or None,
             capture=take_process(line.objects) if capture else None,
         )
+        if os.environ.pop(RESUMED_VARIABLE, ""):
+            _go_on(line, joined)
         return made(run, line=line, ends=False)
+    if resume:
+        return _resumed(recorder, resume, params=flat, tags=words, say=say, capture=capture, tees=tees, made=made)
     run_id, outer = recorder.ids(), current_run()
     run = Run(
         id=run_id,
@@ -113,6 +137,9 @@ def start(
             run = record_start(line, run, entry=entry_of_process())
         run = line.runs.create(run, experiment=experiment or "default")
         link_capture(line.runs, run)
+        if fork:
+            of, step = fork_of(fork)
+            run = line.runs.fork(run.id, of=_id_of(recorder, of), step=step)
     except BaseException:
         line.drop()
         raise
@@ -121,8 +148,56 @@ def start(
         run,
         line=line,
         console=console,
-        stop_console=tee(console) if console is not None else lambda: None,
+        stop_console=tee(console) if console is not None and tees else lambda: None,
     )
+
+
+def _resumed(
+    recorder: Recorder,
+    name: str,
+    *,
+    params: dict[str, Scalar],
+    tags: dict[str, str],
+    say: Callable[[str], None],
+    capture: bool,
+    tees: bool,
+    made: type[ActiveRun],
+) -> ActiveRun:
+    """A run that has ended, going on in this process."""
+    run_id = _id_of(recorder, name)
+    line = open_line(recorder, run_id, say, main=True)
+    try:
+        run = line.runs.resume(run_id)
+        if params or tags:
+            run = line.runs.describe(run_id, params=params, tags=tags)
+        _go_on(line, run_id)
+    except BaseException:
+        line.drop()
+        raise
+    console = Console(line.journal.folder / CONSOLE, before=_console_of(recorder, run_id)) if capture else None
+    return made(
+        run, line=line, console=console, stop_console=tee(console) if console is not None and tees else lambda: None
+    )
+
+
+def _go_on(line: Line, run: str) -> None:
+    """Number points behind those that the run has, where that can be asked."""
+    with contextlib.suppress(Unavailable):
+        found = line.recorder.runs.summaries([run])
+        line.journal.go_on({series.key: int(series.last_step) + 1 for series in found})
+
+
+def _console_of(recorder: Recorder, run: str) -> bytes:
+    """What a run has printed so far, where that can be had."""
+    with contextlib.suppress(Unavailable, NotFound):
+        kept = next((each for each in recorder.runs.artifacts(run) if each.path == CONSOLE), None)
+        return recorder.objects.get(kept.digest) if kept is not None else b""
+    return b""
+
+
+def _id_of(recorder: Recorder, name: str) -> str:
+    """The id of a run; an id needs nobody to be asked."""
+    return name if is_id(name) else recorder.runs.get(name).id
 
 
 def record_start(

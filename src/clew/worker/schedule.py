@@ -1,5 +1,5 @@
-"""What a worker does by itself, every so often: bring home what killed runs left, merge small blocks of
-series, and queue a look at each endpoint."""
+"""What a worker does by itself, every so often: bring home what killed runs left, end runs that are lost, merge small
+blocks of series, and queue a look at each endpoint."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from clew.core.types.run import RunStatus
 from clew.tracking.adopt import adopt
+from clew.tracking.lost import Lost
 from clew.tracking.merge import merge_run
 from clew.worker.handlers import queue_watch
 
@@ -24,7 +25,7 @@ class Schedule:
 
     def __init__(self, workspace: Workspace, *, every_s: float) -> None:
         self._workspace, self._every_s = workspace, every_s
-        self._next = 0.0
+        self._next, self._lost = 0.0, Lost()
 
     def look(self, *, now: bool = False) -> None:
         """Queue what is due; everything when `now`."""
@@ -33,6 +34,7 @@ class Schedule:
         self._next = time.monotonic() + self._every_s
         stores = self._workspace.stores
         adopt(self._workspace.runs, stores.objects, stores.folder)
+        self._lost.look(stores)
         with stores.ledger.read() as tx:
             running = tx.runs.list(stores.project, status=RunStatus.RUNNING, limit=_MOST_RUNS).items
         for run in running:

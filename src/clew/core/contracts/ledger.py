@@ -18,6 +18,7 @@ from clew.core.ids import Digest
 from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.account import Member, Token, User
+from clew.core.types.beat import Beat
 from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
 from clew.core.types.edge import Edge, Node
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
@@ -36,6 +37,7 @@ __all__ = [
     "Accounts",
     "Alerts",
     "Artifacts",
+    "Beats",
     "Datasets",
     "Durability",
     "Edges",
@@ -228,6 +230,22 @@ class Runs(Protocol):
         ...
 
     def count(self, project: str) -> int: ...
+
+
+class Beats(Protocol):
+    """Signs of life of running runs."""
+
+    def add(self, run: str, project: str, *, at_us: int) -> None:
+        """Count one more."""
+        ...
+
+    def list(self, project: str) -> list[Beat]:
+        """The runs of a project that have given any, by run."""
+        ...
+
+    def remove(self, run: str) -> None:
+        """No more are expected."""
+        ...
 
 
 class SeriesBlocks(Protocol):
@@ -525,6 +543,8 @@ class Transaction(Protocol):
     def experiments(self) -> Experiments: ...
     @property
     def runs(self) -> Runs: ...
+    @property
+    def beats(self) -> Beats: ...
     @property
     def series(self) -> SeriesBlocks: ...
     @property

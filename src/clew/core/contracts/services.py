@@ -41,7 +41,7 @@ class RunWriter(Protocol):
     """What a process that trains says about its run.
 
     Every call is idempotent: a repeated one changes nothing. Writes to a run that has ended raise `Conflict`, but for
-    points that were logged before it ended.
+    its name, tags and experiment, and for points that were logged before it ended.
     """
 
     def create(self, run: Run, *, experiment: str) -> Run:
@@ -83,6 +83,18 @@ class RunWriter(Protocol):
 
     def finish(self, run: str, status: RunStatus, *, ended_us: int, reason: str = "") -> Run:
         """End a run; survives *power* together with all points appended before."""
+        ...
+
+    def resume(self, run: str) -> Run:
+        """Let a run that has ended go on; one that runs is left alone."""
+        ...
+
+    def fork(self, run: str, *, of: str, step: float) -> Run:
+        """Give a run the history of another one up to a step: its points, and parameters that it does not have."""
+        ...
+
+    def beat(self, run: str) -> Run:
+        """Say that the process of a run lives, wherever it is; one that was believed to be lost runs again."""
         ...
 
 

@@ -18,6 +18,7 @@ from clew.core.ids import Digest
 from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.account import Member, Token, User
+from clew.core.types.beat import Beat
 from clew.core.types.dataset import Dataset, DatasetVersion, LogBatch
 from clew.core.types.edge import Edge, Node, Role
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
@@ -52,6 +53,7 @@ class Tables:
     batches: dict[tuple[str, int], LogBatch] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
+    beats: dict[str, Beat] = field(default_factory=dict)
     blocks: dict[tuple[str, str, str], SeriesBlock] = field(default_factory=dict)
     merged: dict[tuple[str, str, str], bool] = field(default_factory=dict)
     artifacts: dict[tuple[str, str], Artifact] = field(default_factory=dict)
@@ -347,6 +349,23 @@ class MemoryRuns:
 
     def count(self, project: str) -> int:
         return len(self._newest_first(project))
+
+
+class MemoryBeats:
+    """`clew.core.contracts.ledger.Beats`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.beats
+
+    def add(self, run: str, project: str, *, at_us: int) -> None:
+        before = self._rows.get(run)
+        self._rows[run] = Beat(run=run, project=project, count=1 + (before.count if before else 0), at_us=at_us)
+
+    def list(self, project: str) -> list[Beat]:
+        return [beat for _, beat in sorted(self._rows.items()) if beat.project == project]
+
+    def remove(self, run: str) -> None:
+        self._rows.pop(run, None)
 
 
 class MemorySeriesBlocks:
@@ -737,6 +756,7 @@ class MemoryTransaction:
         self.logs = MemoryLogs(tables)
         self.experiments = MemoryExperiments(tables)
         self.runs = MemoryRuns(tables)
+        self.beats = MemoryBeats(tables)
         self.series = MemorySeriesBlocks(tables)
         self.artifacts = MemoryArtifacts(tables)
         self.inputs = MemoryRunInputs(tables.inputs)

@@ -60,13 +60,16 @@ class Console:
 
     Args:
         path: the file; made with its folder.
+        before: what the run has printed already.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, before: bytes = b"") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file: BinaryIO = path.open("wb", buffering=0)
-        self._size_bytes = 0
+        self._size_bytes = len(before)
+        if before:
+            self._file.write(before)
         self._lock = threading.RLock()
         self._tidy = {name: Tidy(self._write) for name in ("stdout", "stderr")}
 

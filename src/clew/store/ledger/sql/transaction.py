@@ -7,6 +7,7 @@ from functools import cached_property
 
 from clew.store.ledger.sql.accounts import SqlAccounts
 from clew.store.ledger.sql.agreement import disagreements
+from clew.store.ledger.sql.beats import SqlBeats
 from clew.store.ledger.sql.connection import Connection
 from clew.store.ledger.sql.datasets import SqlDatasets, SqlLogs
 from clew.store.ledger.sql.edges import SqlEdges
@@ -54,6 +55,10 @@ class SqlTransaction:
     @cached_property
     def runs(self) -> SqlRuns:
         return SqlRuns(self._c, self._searches)
+
+    @cached_property
+    def beats(self) -> SqlBeats:
+        return SqlBeats(self._c)
 
     @cached_property
     def series(self) -> SqlSeriesBlocks:

@@ -1,0 +1,89 @@
+"""Runs that go on, runs that are forked, and runs that are asked to stop."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Invalid
+from clew.core.types.run import RunStatus
+from clew.tracking.fork import fork_of
+from clew.tracking.recorder import Recorder
+from clew.tracking.run import STOP_TAG
+from clew.tracking.runs import LedgerRuns
+from clew.tracking.series import join, points_of
+from clew.tracking.start import start
+
+
+def steps(stores: Stores, run: str, key: str = "loss") -> list[float]:
+    return join(points_of(block) for block in LedgerRuns(stores).blocks(run, key)).steps.tolist()
+
+
+@pytest.mark.parametrize("how", ["id", "name", "prefix"])
+def test_a_run_goes_on_where_it_ended(stores: Stores, how: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with (  # noqa: PT012
+        pytest.raises(ZeroDivisionError),
+        start(Recorder.of(stores), "long", params={"lr": 0.1}) as first,
+    ):
+        print("epoch 1")
+        for value in range(5):
+            first.log(loss=value)
+        raise ZeroDivisionError
+    known = {"id": first.id, "name": "long", "prefix": first.id[:20]}[how]
+    with start(Recorder.of(stores), resume=known, tags={"again": "yes"}) as second:
+        assert second.info.status is RunStatus.RUNNING
+        print("epoch 2")
+        second.log(loss=9)
+        second.log(loss=10, step=20)
+    run = LedgerRuns(stores).get(first.id)
+    assert (run.status, run.reason, run.params, run.tags) == (
+        RunStatus.FINISHED,
+        "",
+        {"lr": 0.1},
+        {"again": "yes"},
+    )
+    assert steps(stores, first.id) == [0, 1, 2, 3, 4, 5, 20]
+    (console,) = LedgerRuns(stores).artifacts(first.id)
+    assert stores.objects.get(console.digest) == b"epoch 1\nepoch 2\n"
+    with stores.ledger.read() as tx:
+        kinds = [event.kind for event in tx.events.list(stores.project, subject=f"run:{first.id}").items]
+    assert kinds.count("run.resumed") == 1
+    assert kinds.count("run.ended") == 2
+
+
+def test_a_fork_is_a_new_run_with_the_history_of_another_one(stores: Stores) -> None:
+    with start(Recorder.of(stores), "trunk", params={"lr": 0.1, "depth": 3}, capture=False) as trunk:
+        for step in range(10_000):
+            trunk.log(loss=step / 7, step=step)
+    with start(Recorder.of(stores), params={"lr": 0.5}, fork="trunk@6000", capture=False) as branch:
+        branch.log(loss=0.0, step=6001)
+    assert steps(stores, branch.id) == list(range(6002))
+    assert steps(stores, trunk.id) == list(range(10_000))
+    run = LedgerRuns(stores).get(branch.id)
+    assert (run.params, run.tags) == ({"lr": 0.5, "depth": 3}, {"clew.fork": f"{trunk.id}@6000"})
+    with stores.ledger.read() as tx:
+        assert [edge.source for edge in tx.edges.up(f"run:{branch.id}", depth=1)] == [f"run:{trunk.id}"]
+
+
+@pytest.mark.parametrize("text", ["trunk", "@5", "trunk@", "trunk@x", "trunk@1;2"])
+def test_what_names_no_step_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="names no step"):
+        fork_of(text)
+
+
+def test_a_run_that_is_asked_to_stop_is_interrupted(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.tracking.drain.BEAT_S", 0.05)
+    said: list[str] = []
+    with (  # noqa: PT012
+        pytest.raises(KeyboardInterrupt),
+        start(Recorder.of(stores), capture=False, say=said.append) as run,
+    ):
+        LedgerRuns(stores).describe(run.id, tags={STOP_TAG: "ann"})
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+    kept = LedgerRuns(stores).get(run.id)
+    assert (kept.status, kept.reason) == (RunStatus.INTERRUPTED, "stopped by ann")
+    assert said == [f"ann asks run {run.name} to stop"]
