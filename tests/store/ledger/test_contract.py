@@ -11,11 +11,12 @@ from clew.core.contracts.ledger import Ledger
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sqlite import SqliteLedger
+from clew.testing.beats import BeatsContract
 from clew.testing.ledger import LedgerContract
 from clew.testing.mentions import MentionsContract
 
 
-class TestMemory(LedgerContract, MentionsContract):
+class TestMemory(LedgerContract, BeatsContract, MentionsContract):
     @pytest.fixture
     def ledger(self) -> Iterator[Ledger]:
         ledger = MemoryLedger()
@@ -23,7 +24,7 @@ class TestMemory(LedgerContract, MentionsContract):
         ledger.close()
 
 
-class TestSqlite(LedgerContract, MentionsContract):
+class TestSqlite(LedgerContract, BeatsContract, MentionsContract):
     @pytest.fixture
     def ledger(self, tmp_path: Path) -> Iterator[Ledger]:
         ledger = SqliteLedger(tmp_path / "ledger.db")
@@ -31,7 +32,7 @@ class TestSqlite(LedgerContract, MentionsContract):
         ledger.close()
 
 
-class TestPostgres(LedgerContract, MentionsContract):
+class TestPostgres(LedgerContract, BeatsContract, MentionsContract):
     @pytest.fixture
     def ledger(self, postgres_url: str) -> Iterator[Ledger]:
         ledger = PostgresLedger(postgres_url)
