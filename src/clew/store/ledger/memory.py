@@ -33,6 +33,7 @@ from clew.core.types.run_input import RunInput
 from clew.core.types.series import FULL_BLOCK, Series, SeriesBlock
 from clew.core.types.step import StepEntry, StepRun
 from clew.store.ledger.memory_accounts import MemoryAccounts
+from clew.store.ledger.memory_beats import MemoryBeats
 from clew.store.ledger.memory_logged import MemoryLoggedModels, MemoryRunInputs
 from clew.store.ledger.memory_mentions import MemoryMentions
 from clew.store.ledger.memory_search import search_all
@@ -349,23 +350,6 @@ class MemoryRuns:
 
     def count(self, project: str) -> int:
         return len(self._newest_first(project))
-
-
-class MemoryBeats:
-    """`clew.core.contracts.ledger.Beats`."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._rows = tables.beats
-
-    def add(self, run: str, project: str, *, at_us: int) -> None:
-        before = self._rows.get(run)
-        self._rows[run] = Beat(run=run, project=project, count=1 + (before.count if before else 0), at_us=at_us)
-
-    def list(self, project: str) -> list[Beat]:
-        return [beat for _, beat in sorted(self._rows.items()) if beat.project == project]
-
-    def remove(self, run: str) -> None:
-        self._rows.pop(run, None)
 
 
 class MemorySeriesBlocks:
@@ -756,7 +740,7 @@ class MemoryTransaction:
         self.logs = MemoryLogs(tables)
         self.experiments = MemoryExperiments(tables)
         self.runs = MemoryRuns(tables)
-        self.beats = MemoryBeats(tables)
+        self.beats = MemoryBeats(tables.beats)
         self.series = MemorySeriesBlocks(tables)
         self.artifacts = MemoryArtifacts(tables)
         self.inputs = MemoryRunInputs(tables.inputs)
