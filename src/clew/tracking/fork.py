@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from clew.core.errors import Invalid
 from clew.core.types.series import SeriesBlock
 from clew.tracking.series import Points, block_of, points_of
@@ -33,9 +35,12 @@ def forked(block: SeriesBlock, run: str, step: float) -> SeriesBlock | None:
 
     It is named by where it came from, so that forking twice adds nothing.
     """
+    source = f"{block.run}/{block.source}"
+    if block.step_low > step:
+        return None
+    if block.step_high <= step:
+        return msgspec.structs.replace(block, run=run, source=source)
     points = points_of(block)
     kept = points.steps <= step
-    if not kept.any():
-        return None
     part = Points(points.steps[kept], points.times_us[kept], points.values[kept])
-    return block_of(run, block.key, f"{block.run}/{block.source}", part)
+    return block_of(run, block.key, source, part)
