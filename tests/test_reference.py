@@ -16,7 +16,7 @@ from clew.serving.metrics import BUCKETS_S, Metrics
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 NOUNS = (
-    "project|dataset|version|run|alias|model|endpoint|trial|alert|label|log|step"
+    "project|experiment|dataset|version|run|alias|model|endpoint|trial|alert|label|log|step"
     "|job|data|erasure|checkpoint|access|member|user|token|settings"
 )
 KIND = re.compile(rf"({NOUNS})\.[a-z_]+")

@@ -15,7 +15,7 @@ from clew.core.contracts.ledger import Transaction
 from clew.core.errors import NotFound
 from clew.core.types.dataset import DatasetVersion, LogBatch
 from clew.core.types.event import Event, SealedEvent
-from clew.core.types.model import Alias, ModelVersion
+from clew.core.types.model import ModelVersion
 from clew.store.account import artifacts_digest, row_digest, series_digest
 
 __all__ = ["Claims"]
@@ -96,7 +96,7 @@ class Claims:
     def _version(self, event: Event, position: int) -> None:
         noun, _, key = event.subject.partition(":")
         name, _, number = str(event.facts.get("reference", "")).rpartition("@")
-        owner = f"{noun}:{name}"
+        owner = f"{noun}:{self._model_of(key) if noun == 'model' else name}"
         self._newest[owner] = max(self._newest.get(owner, 0), int(number) if number.isdecimal() else 0)
         versions = self._tx.models if noun == "model" else self._tx.datasets
         self._compare(event.subject, event.facts.get("row"), _digest(lambda: versions.version(key)), event, position)
@@ -106,16 +106,18 @@ class Claims:
         name, alias = str(facts.get("model")), str(facts.get("alias"))
         if not isinstance(place, int):
             return
-        owner = f"alias:{name}@{alias}"
+        model = self._model_of(event.subject.partition(":")[2])
+        owner = f"alias:{model}@{alias}"
         self._newest[owner] = max(self._newest.get(owner, 0), place)
-        found = _digest(lambda: self._moved(name, alias, place))
+        found = _digest(lambda: self._tx.models.move(model, alias, place))
         self._compare(f"move {place} of {name}@{alias}", facts.get("row"), found, event, position)
 
-    def _moved(self, name: str, alias: str, place: int) -> Alias:
-        model = self._tx.models.find(self._project, name)
-        if model is None:
-            raise NotFound("model", name)
-        return self._tx.models.move(model.id, alias, place)
+    def _model_of(self, version: str) -> str:
+        """The id of a version's model, whose name may have changed since; empty when the version is gone."""
+        try:
+            return self._tx.models.version(version).model
+        except (NotFound, *BROKEN):
+            return ""
 
     def _endpoint(self, event: Event, position: int) -> None:
         key = event.subject.partition(":")[2]
@@ -184,10 +186,10 @@ class Claims:
                 self._unclaimed(f"batch {batch.position} of {dataset.name}")
         for model in self._listed("models", lambda: tx.models.list(self._project)):
             newest = self._number(lambda: tx.models.newest(model.id))  # noqa: B023 - called at once
-            self._beyond(f"model:{model.name}", newest, f"version {{}} of {model.name}")
+            self._beyond(f"model:{model.id}", newest, f"version {{}} of {model.name}")
             for move in self._listed("moves", lambda: tx.models.aliases(model.id)):  # noqa: B023 - called at once
                 row = f"move {{}} of {model.name}@{move.alias}"
-                self._beyond(f"alias:{model.name}@{move.alias}", move.position, row)
+                self._beyond(f"alias:{model.id}@{move.alias}", move.position, row)
 
     def _listed(self, what: str, read: Callable[[], list[T]]) -> list[T]:
         """A list; when one of its rows cannot be read, that is a problem of its own."""

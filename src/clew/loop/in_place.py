@@ -30,7 +30,9 @@ def trust_of(settings: Settings) -> Trust:
     from clew.registry.formats.format import Trust
 
     policy = settings.policy
-    return Trust(types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle)
+    return Trust(
+        types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle, mlflow_python=policy.mlflow_python
+    )
 
 
 class InPlace:

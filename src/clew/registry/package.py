@@ -125,6 +125,9 @@ def load_package(objects: Objects, digest: Digest) -> Package:
         Corrupt: it is no manifest.
         Invalid: a newer clew wrote it.
     """
+    if not digest:
+        hint = "register it from files that a run or a logged model of this project holds"
+        raise Invalid("this version holds no model here: its files are where its source says", hint=hint)
     if objects.size(digest) > _MAX_MANIFEST_BYTES:
         raise Corrupt(f"object {digest[:12]} is too large to be a model package")
     try:

@@ -25,6 +25,7 @@ from clew.server.host import Host
 from clew.server.lineage import lineage_router
 from clew.server.live import live_router
 from clew.server.lost import watching_for_lost
+from clew.server.mlflow.door import MlflowDoor
 from clew.server.models import models_router
 from clew.server.objects import objects_router
 from clew.server.projects import projects_router
@@ -116,5 +117,6 @@ def make_app(host: Host) -> Litestar:
         request_max_body_size=_MOST_BODY_BYTES,
         debug=False,
     )
-    app.asgi_handler = cast("Any", front(cast("Any", app.asgi_handler), lambda: _counts_of(app)))
+    doors = MlflowDoor(cast("Any", app.asgi_handler), lambda: app.state.host)
+    app.asgi_handler = cast("Any", front(cast("Any", doors), lambda: _counts_of(app)))
     return app

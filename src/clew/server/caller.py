@@ -23,7 +23,7 @@ from clew.core.types.project import Project
 from clew.policy.access import Action, may
 from clew.server.host import Host
 
-__all__ = ["Caller", "authenticate", "guard"]
+__all__ = ["Caller", "authenticate", "guard", "project_for"]
 
 _Connection = ASGIConnection[Any, Any, Any, Any]
 _ANYBODY = User(id="", name="anybody", created_us=0, admin=True)
@@ -88,11 +88,17 @@ def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
             raise Denied(f"{user.name} does not run this server", hint="ask who does")
         connection.scope["user"] = Caller(user)
         return
-    project = _project_for(host, user, name, action)
+    project = project_for(host, user, name, action)
     connection.scope["user"] = Caller(user, project)
 
 
-def _project_for(host: Host, user: User, name: str, action: Action) -> Project:
+def project_for(host: Host, user: User, name: str, action: Action) -> Project:
+    """The project of a name, if the user may do this in it; what is refused is an event.
+
+    Raises:
+        NotFound: there is none, or none that the user has a role in.
+        Denied: the user's role does not allow it.
+    """
     with host.ledger.read() as tx:
         project = tx.projects.find(name)
         member = tx.accounts.find_member(project.id, user.id) if project is not None else None

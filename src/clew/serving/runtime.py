@@ -201,6 +201,10 @@ def load_runtime(
         MissingExtra: the library of this runtime is not installed.
         Unavailable: the installed library cannot run the graph.
     """
+    if package.model.format is ModelFormat.MLFLOW:
+        from clew.serving.mlflow_process import MlflowRuntime
+
+        return MlflowRuntime(package, objects, trust or Trust())
     wanted = kind or package.compilation.chosen
     if wanted is RuntimeKind.ORIGINAL:
         if package.model.format is ModelFormat.ONNX:

@@ -130,6 +130,13 @@ class PolicySettings(Section, frozen=True, kw_only=True):
         list[str],
         _says(description="Types beyond the usual ones that a skops file may hold, as `package.module.Type`."),
     ] = []
+    mlflow_python: Annotated[
+        str,
+        _says(
+            description="The Python that loads models which MLflow logged, such as `.venv-mlflow/bin/python`. It needs "
+            "mlflow and what the model needs. Default: the one that clew runs in."
+        ),
+    ] = ""
     approvals: Annotated[
         int,
         _says(description="How many people other than its author must approve a model version before it may pass."),

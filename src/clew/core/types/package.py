@@ -37,6 +37,7 @@ class FileRole(StrEnum):
     """What a file of a package is for."""
 
     MODEL = "model"
+    PART = "part"
     COMPILED = "compiled"
     EXAMPLE = "example"
     PROFILE = "profile"
@@ -44,23 +45,26 @@ class FileRole(StrEnum):
 
 
 class ModelFormat(StrEnum):
-    """How the bytes of a file are written. `pickle` runs code when it is read, and only then."""
+    """How the bytes of a file are written. `pickle` runs code when it is read, and so may `mlflow`."""
 
     SKOPS = "skops"
     ONNX = "onnx"
     PICKLE = "pickle"
     ROWS = "rows"
+    MLFLOW = "mlflow"
     OPAQUE = "opaque"
 
 
 class PackageFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file. `types` are the dotted names that reading it would import, sorted (skops only)."""
+    """One file. `types` are the dotted names that reading it would import, sorted (skops only); `path` is its place in
+    a folder that belongs together (mlflow only; elsewhere it is not written at all)."""
 
     role: FileRole
     format: ModelFormat
     digest: Digest
     size_bytes: int
     types: tuple[str, ...] = ()
+    path: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,7 +48,10 @@ def _of_dataset(tx: Transaction, dataset: Dataset, objects: Objects) -> Iterator
                 yield from _below(version, objects)
         after = page.next
         if not after:
-            return
+            break
+    for model in tx.logged_models.list(project):
+        for artifact in tx.artifacts.list(model.id):
+            yield artifact.digest, f"{artifact.path} of logged model {model.name}"
 
 
 def _below(version: DatasetVersion, objects: Objects) -> Iterator[Need]:
@@ -67,6 +70,8 @@ def _of_models(tx: Transaction, project: str, objects: Objects) -> Iterator[Need
         while True:
             page = tx.models.versions(model.id, after=after)
             for version in page.items:
+                if not version.package:
+                    continue  # its files are elsewhere
                 yield version.package, version.reference
                 with suppress(NotFound, Corrupt, msgspec.MsgspecError):
                     for file in load_package(objects, version.package).files:
@@ -81,7 +86,7 @@ def _of_models(tx: Transaction, project: str, objects: Objects) -> Iterator[Need
 def _of_runs(tx: Transaction, project: str) -> Iterator[Need]:
     after = ""
     while True:
-        page = tx.runs.list(project, after=after)
+        page = tx.runs.list(project, deleted=None, after=after)
         for run in page.items:
             for aspect, digest in run.capture.items():
                 yield digest, f"the {aspect} of run {run.name}"

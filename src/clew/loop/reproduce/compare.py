@@ -125,12 +125,15 @@ def _artifacts(artifacts: Sequence[Artifact]) -> dict[str, Digest]:
 
 def _models(objects: Objects, versions: Sequence[ModelVersion]) -> dict[str, Digest]:
     """The fitted models, without what a package says of the time and place of its making."""
-    return {version.name: load_package(objects, version.package).model.digest for version in versions}
+    kept = [version for version in versions if version.package]
+    return {version.name: load_package(objects, version.package).model.digest for version in kept}
 
 
 def _evaluations(objects: Objects, versions: Sequence[ModelVersion]) -> dict[str, list[tuple[float, float]]]:
     found: dict[str, list[tuple[float, float]]] = {}
     for version in versions:
+        if not version.package:
+            continue  # its files are elsewhere
         file = load_package(objects, version.package).find(FileRole.EVALUATION)
         if file is not None:
             metrics = decode_evaluation(objects.get(file.digest)).metrics

@@ -253,7 +253,7 @@ def _unique(names: Iterable[str]) -> list[str]:
 
 
 def _package_files(stores: Stores, version: ModelVersion) -> list[PackageFile]:
-    return list(load_package(stores.objects, version.package).files)
+    return list(load_package(stores.objects, version.package).files) if version.package else []
 
 
 def _version() -> str:

@@ -15,10 +15,12 @@ class Trust:
     Args:
         types: dotted names of types and functions beyond the built-in list.
         allow_pickle: whether files that run code when they are read may be read at all.
+        mlflow_python: the interpreter that loads models which MLflow logged; this one when empty.
     """
 
     types: frozenset[str] = frozenset()
     allow_pickle: bool = False
+    mlflow_python: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

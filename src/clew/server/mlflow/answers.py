@@ -1,0 +1,142 @@
+"""What is answered of experiments, runs and metrics: dictionaries in the words of MLflow's clients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from clew.core.types.edge import Role
+from clew.core.types.run import Experiment, Run, RunStatus, Scalar
+from clew.core.types.run_input import RunInput
+from clew.core.types.series import Series
+from clew.server.mlflow.call import experiment_name
+
+__all__ = [
+    "LARGEST",
+    "STATUSES",
+    "Json",
+    "artifact_root",
+    "experiment_root",
+    "info_of",
+    "key_values",
+    "number_of",
+    "param_text",
+    "tags_of",
+    "tell_experiment",
+    "tell_metric",
+    "tell_run",
+]
+
+Json = dict[str, object]
+LARGEST = 1.7976931348623157e308
+"""What stands for infinity, which MLflow's own databases cannot hold."""
+NAME_TAG, PARENT_TAG, USER_TAG = "mlflow.runName", "mlflow.parentRunId", "mlflow.user"
+STATUSES = {
+    RunStatus.RUNNING: "RUNNING",
+    RunStatus.FINISHED: "FINISHED",
+    RunStatus.FAILED: "FAILED",
+    RunStatus.KILLED: "KILLED",
+    RunStatus.INTERRUPTED: "KILLED",
+}
+
+
+def number_of(value: float) -> float | str:
+    """A number as JSON of MLflow has it: NaN as a text, infinity as the greatest float."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else math.copysign(LARGEST, value)
+
+
+def param_text(value: Scalar) -> str:
+    """A parameter's value as text, as Python writes it."""
+    return value if isinstance(value, str) else str(value)
+
+
+def key_values(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags or parameters as a list."""
+    return [{"key": key, "value": value} for key, value in values.items()]
+
+
+def experiment_root(experiment: Experiment) -> str:
+    """Where the runs of an experiment keep their files."""
+    return experiment.location or f"mlflow-artifacts:/{experiment.number}"
+
+
+def artifact_root(experiment: Experiment, run: str) -> str:
+    """Where a run keeps its files."""
+    return f"{experiment_root(experiment).rstrip('/')}/{run}/artifacts"
+
+
+def tell_experiment(experiment: Experiment) -> Json:
+    """An experiment."""
+    return {
+        "experiment_id": str(experiment.number),
+        "name": experiment_name(experiment),
+        "artifact_location": experiment_root(experiment),
+        "lifecycle_stage": "deleted" if experiment.deleted_us else "active",
+        "creation_time": experiment.created_us // 1000,
+        "last_update_time": (experiment.updated_us or experiment.created_us) // 1000,
+        "tags": key_values(experiment.tags),
+    }
+
+
+def tags_of(run: Run) -> dict[str, str]:
+    """A run's tags, with those that MLflow's clients expect and clew keeps in fields of their own."""
+    tags = dict(run.tags)
+    tags[NAME_TAG] = run.name
+    if run.parent:
+        tags.setdefault(PARENT_TAG, run.parent)
+    return tags
+
+
+def info_of(run: Run, experiment: Experiment) -> Json:
+    """What a run is, without what it recorded."""
+    info: Json = {
+        "run_uuid": run.id,
+        "run_id": run.id,
+        "run_name": run.name,
+        "experiment_id": str(experiment.number),
+        "user_id": run.tags.get(USER_TAG, run.created_by),
+        "status": STATUSES[run.status],
+        "start_time": run.created_us // 1000,
+        "artifact_uri": artifact_root(experiment, run.id),
+        "lifecycle_stage": "deleted" if run.deleted_us else "active",
+    }
+    if run.ended_us:
+        info["end_time"] = run.ended_us // 1000
+    return info
+
+
+def tell_metric(series: Series) -> Json:
+    """The last point of a series."""
+    return {
+        "key": series.key,
+        "value": number_of(series.last),
+        "timestamp": series.last_time_us // 1000,
+        "step": int(series.last_step),
+        "run_id": series.run,
+    }
+
+
+def tell_run(run: Run, experiment: Experiment, metrics: Iterable[Series], inputs: Sequence[RunInput]) -> Json:
+    """A run with its parameters, tags, last metrics, inputs and outputs."""
+    data: Json = {
+        "metrics": [tell_metric(series) for series in metrics],
+        "params": [{"key": key, "value": param_text(value)} for key, value in run.params.items()],
+        "tags": key_values(tags_of(run)),
+    }
+    told: Json = {"info": info_of(run, experiment), "data": data}
+    came_in = [each for each in inputs if each.role is not Role.OUTPUT]
+    told["inputs"] = {
+        "dataset_inputs": [_tell_input(each) for each in came_in if not each.model],
+        "model_inputs": [{"model_id": each.model} for each in came_in if each.model],
+    }
+    made = [{"model_id": each.model, "step": each.step} for each in inputs if each.role is Role.OUTPUT]
+    told["outputs"] = {"model_outputs": made}
+    return told
+
+
+def _tell_input(each: RunInput) -> Json:
+    dataset = {"name": each.name, "digest": each.digest, "source_type": each.kind, "source": each.source}
+    dataset |= {name: value for name, value in (("schema", each.schema), ("profile", each.profile)) if value}
+    return {"tags": key_values(each.tags), "dataset": dataset}

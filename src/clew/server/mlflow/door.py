@@ -1,0 +1,280 @@
+"""The ASGI application in front of the server's own: what belongs to MLflow's API is answered here, bare and fast.
+
+A framework costs more than most of these requests. Everything else goes on to the application behind. Which project a
+request means: the path before `/api` (`/projects/NAME`), the header `X-MLFLOW-WORKSPACE`, or the server's first one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clew import __version__
+from clew.core.errors import NotFound
+from clew.core.types.project import Project
+from clew.server.caller import authenticate, project_for
+from clew.server.host import Host
+from clew.server.mlflow.artifacts import Download, receive
+from clew.server.mlflow.body import read_body, read_query
+from clew.server.mlflow.call import Call
+from clew.server.mlflow.elsewhere import GROUPS, not_here
+from clew.server.mlflow.experiments import ensure_default
+from clew.server.mlflow.log import check_batch_bytes, log_batch
+from clew.server.mlflow.refusal import Refusal, answer_of, missing
+from clew.server.mlflow.routes import PATTERNS, ROUTES, Route
+from clew.server.mlflow.uploads import receive_part
+from clew.server.request import in_thread
+
+__all__ = ["MlflowDoor"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+_JSON = b"application/json"
+_PREFIXES = ("/api/", "/ajax-api/")
+_TAKE_FILES = (receive, receive_part)
+_MOST_BODY_BYTES, _IN_MEMORY, _PIECE = 32 << 20, 1 << 20, 1 << 20
+_INFO = {
+    "store_type": "SqlStore",
+    "workspaces_enabled": False,
+    "trace_archival_enabled": False,
+    "multipart_uploads_enabled": True,
+    "multipart_downloads_enabled": False,
+    "presigned_upload_run_id_supported": False,
+    "presigned_upload_model_id_supported": False,
+    "features_enabled": {"gateway": False},
+}
+_encode = msgspec.json.Encoder().encode
+
+
+class MlflowDoor:
+    """Answers MLflow's API, and hands on all else.
+
+    Args:
+        behind: the application that answers all else.
+        host_of: the server's projects.
+    """
+
+    def __init__(self, behind: App, host_of: Callable[[], Host]) -> None:
+        self._behind, self._host_of = behind, host_of
+        self._furnished: set[tuple[int, str]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parted = _part(scope) if scope["type"] == "http" else None
+        if parted is None:
+            await self._behind(scope, receive, send)
+            return
+        project, before, path = parted
+        what = f"{scope['method']} {scope['path']}"
+        try:
+            answer = await self._answer(scope, receive, project, before, path)
+        except Exception as error:  # noqa: BLE001 - a door: whatever it is gets an answer
+            status, body = answer_of(_plain(error), what)
+            headers = [(b"www-authenticate", b'Basic realm="clew"')] if status == 401 else []
+            await _send(send, status, body, _JSON, headers)
+            return
+        if isinstance(answer, Download):
+            await _send_file(send, answer)
+            return
+        kind = b"text/plain; charset=utf-8" if isinstance(answer, bytes) else _JSON
+        await _send(send, 200, answer if isinstance(answer, bytes) else _encode(answer), kind)
+
+    async def _answer(self, scope: Scope, receive: Receive, project: str, before: str, path: str) -> Any:
+        if path in ("health", "version"):
+            return b"OK" if path == "health" else __version__.encode()
+        if path == "3.0/mlflow/server-info":
+            return _INFO
+        route, found = _find(scope["method"], path)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        caller = {"project": project or headers.get(b"x-mlflow-workspace", b"").decode("latin-1")}
+        caller["authorization"] = headers.get(b"authorization", b"").decode("latin-1")
+        caller["url"] = _url(scope, headers, before)
+        caller["query"] = scope.get("query_string", b"").decode("latin-1")
+        if route.verb in _TAKE_FILES:
+            return await self._take_file(route, receive, found, caller)
+        body = await _body(receive)
+        return await in_thread(self._run, route, body, scope["method"], found, caller)
+
+    def _run(self, route: Route, body: bytes, method: str, found: Mapping[str, str], caller: Mapping[str, str]) -> Any:
+        """Let a request in and answer it; in a thread, since it waits for the ledger."""
+        call = self._call(route, found, caller)
+        if route.kind is None:
+            return route.verb(call)
+        if route.verb is log_batch:
+            check_batch_bytes(body)
+        query = call.query if method == "GET" or not body else ""
+        return route.verb(call, read_query(route.kind, query) if query else read_body(route.kind, body))
+
+    def _call(self, route: Route, found: Mapping[str, str], caller: Mapping[str, str]) -> Call:
+        host = self._host_of()
+        user = authenticate(host, caller["authorization"])
+        project = project_for(host, user, caller["project"] or _first(host), route.action)
+        call = Call(
+            host=host,
+            project=project,
+            stores=host.stores(project, actor=user.name),
+            url=caller["url"],
+            authorization=caller["authorization"],
+            path=found,
+            query=caller["query"],
+        )
+        key = (id(host.ledger), project.id)
+        if key not in self._furnished:
+            ensure_default(call)
+            self._furnished.add(key)
+        return call
+
+    async def _take_file(
+        self, route: Route, receive: Receive, found: Mapping[str, str], caller: Mapping[str, str]
+    ) -> Any:
+        """Receive a file, a large one by way of the disk."""
+        call = await in_thread(self._call, route, found, caller)
+        held = bytearray()
+        pieces = _pieces(receive)
+        async for piece in pieces:
+            held += piece
+            if len(held) > _IN_MEMORY:
+                break
+        else:
+            return await in_thread(route.verb, call, bytes(held))
+        with tempfile.NamedTemporaryFile() as file:
+            await in_thread(file.write, held)
+            async for piece in pieces:
+                await in_thread(file.write, piece)
+            file.flush()
+            return await in_thread(route.verb, call, Path(file.name))
+
+
+def _part(scope: Scope) -> tuple[str, str, str] | None:
+    """Project, what stands before `/api`, and what stands behind it; None for what is not MLflow's."""
+    path: str = scope["path"]
+    project = before = ""
+    if path.startswith("/projects/"):
+        project, slash, rest = path[len("/projects/") :].partition("/")
+        if not slash or not project:
+            return None
+        before, path = f"/projects/{project}", f"/{rest}"
+        if path in ("/health", "/version"):
+            return project, before, path[1:]
+    for prefix in _PREFIXES:
+        rest = path[len(prefix) :]
+        if path.startswith(prefix) and rest.startswith(("2.0/mlflow", "3.0/mlflow")):
+            return project, before, rest
+    return None
+
+
+def _find(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The route of a path, and what its parts stand for.
+
+    Raises:
+        Refusal: there is none.
+    """
+    version, _, rest = path.partition("/")
+    short = rest.removeprefix("mlflow/").removeprefix("mlflowexperiments/")
+    route = ROUTES.get((method, short)) if rest.startswith("mlflow/") and version == "2.0" else None
+    if route is not None:
+        return route, {}
+    parts = short.strip("/").split("/")
+    for wanted, pattern, found in PATTERNS:
+        if wanted == method and version == "2.0":
+            matched = _match(pattern, parts)
+            if matched is not None:
+                return found, matched
+    if parts[0] in GROUPS or version == "3.0":
+        raise not_here(parts[0] if parts[0] in GROUPS else "traces")
+    raise Refusal("ENDPOINT_NOT_FOUND", f"no endpoint {method} {path}")
+
+
+def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    for place, wanted in enumerate(pattern):
+        if wanted.endswith("*}"):
+            if len(parts) <= place:
+                return None
+            found[wanted[1:-2]] = "/".join(parts[place:])
+            return found
+        if place >= len(parts):
+            return None
+        if wanted.startswith("{"):
+            found[wanted[1:-1]] = parts[place]
+        elif wanted != parts[place]:
+            return None
+    return found if len(parts) == len(pattern) else None
+
+
+def _first(host: Host) -> str:
+    """The project that is meant where none is named: the one that was made first."""
+    with host.ledger.read() as tx:
+        projects: list[Project] = tx.projects.list()
+    if not projects:
+        raise missing("this server has no projects")
+    return min(projects, key=lambda project: (project.created_us, project.id)).name
+
+
+def _url(scope: Scope, headers: Mapping[bytes, bytes], before: str) -> str:
+    """This server as the caller reached it, proxies counted in."""
+    scheme = headers.get(b"x-forwarded-proto", b"").decode("latin-1") or scope.get("scheme", "http")
+    return f"{scheme}://{headers.get(b'host', b'').decode('latin-1')}{before}"
+
+
+def _plain(error: Exception) -> Exception:
+    """What the guard of the server raises, in the words of this API."""
+    from litestar.exceptions import HTTPException
+
+    if isinstance(error, HTTPException):
+        return Refusal("UNAUTHENTICATED" if error.status_code == 401 else "BAD_REQUEST", error.detail)
+    if isinstance(error, NotFound) and error.kind == "project":
+        return missing(f"no project named '{error.name}'")
+    return error
+
+
+async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Refusal("ABORTED", "the caller went away")
+        yield message.get("body", b"")
+        if not message.get("more_body"):
+            return
+
+
+async def _body(receive: Receive) -> bytes:
+    held = b""
+    async for piece in _pieces(receive):
+        held += piece
+        if len(held) > _MOST_BODY_BYTES:
+            raise Refusal("BAD_REQUEST", f"the body is longer than {_MOST_BODY_BYTES} bytes")
+    return held
+
+
+async def _send(
+    send: Send, status: int, body: bytes, kind: bytes, headers: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    told = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *(headers or [])]
+    await send({"type": "http.response.start", "status": status, "headers": told})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_file(send: Send, answer: Download) -> None:
+    name = "".join(c if c.isalnum() or c in "._- " else "_" for c in answer.name if ord(c) < 128)
+    headers = [
+        (b"content-type", answer.media_type.encode()),
+        (b"content-length", str(answer.size_bytes).encode()),
+        (b"content-disposition", f'attachment; filename="{name}"'.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"etag", f'"{answer.digest}"'.encode()),
+    ]
+    with answer.file as file:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        left = answer.size_bytes
+        while left:
+            piece = await in_thread(file.read, min(_PIECE, left))
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,255 @@
+"""What a run logs as it goes: metrics, parameters and tags, one at a time or in batches."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from clew.core.contracts.ledger import Durability, Transaction
+from clew.core.types.logged_model import LoggedMetric
+from clew.core.types.run import Run, Scalar
+from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, param_text
+from clew.server.mlflow.body import KeyValue, need
+from clew.server.mlflow.call import Call, run_of, within, writable
+from clew.server.mlflow.limits import (
+    MOST_BATCH_BYTES,
+    MOST_ENTITIES,
+    MOST_METRICS,
+    MOST_PARAMS,
+    check_batch,
+    checked_param,
+    checked_tag,
+)
+from clew.server.mlflow.points import Metric, Point, blocks_of, checked_metric
+from clew.server.mlflow.refusal import invalid, missing
+from clew.server.mlflow.values import scalar_of_text
+from clew.tracking.revise import add_blocks, revise
+
+__all__ = ["delete_tag", "log_batch", "log_metric", "log_model", "log_param", "set_tag"]
+
+_HISTORY_TAG = "mlflow.log-model.history"
+
+
+class LogMetric(Metric, frozen=True):
+    run_id: str = ""
+    run_uuid: str = ""
+
+
+class LogParam(msgspec.Struct, frozen=True):
+    run_id: str = ""
+    run_uuid: str = ""
+    key: str = ""
+    value: str = ""
+
+
+class DeleteTag(msgspec.Struct, frozen=True):
+    run_id: str = ""
+    key: str = ""
+
+
+class LogBatch(msgspec.Struct, frozen=True):
+    run_id: str = ""
+    metrics: list[Metric] = []
+    params: list[KeyValue] = []
+    tags: list[KeyValue] = []
+
+
+class LogModel(msgspec.Struct, frozen=True):
+    run_id: str = ""
+    model_json: str = ""
+
+
+def log_metric(call: Call, asked: LogMetric) -> Json:
+    """Add one point."""
+    run_id = asked.run_id or asked.run_uuid
+    need(run_id=run_id, key=asked.key, value=asked.value, timestamp=asked.timestamp)
+    point = checked_metric(asked)
+    blocks = blocks_of(run_id, [point])
+    with call.stores.ledger.write(Durability.KILL, within="" if asked.model_id else within(run_id)) as tx:
+        add_blocks(call.stores, tx, writable(run_of(tx, call, run_id)), blocks)
+        if asked.model_id:
+            _measure_models(tx, run_id, [(asked, point)])
+    return {}
+
+
+def log_param(call: Call, asked: LogParam) -> Json:
+    """Add a parameter; the same value again is fine."""
+    run_id = asked.run_id or asked.run_uuid
+    need(run_id=run_id, key=asked.key)
+    key, value = checked_param(asked.key, asked.value)
+    with call.stores.ledger.write(within=within(run_id)) as tx:
+        before = writable(run_of(tx, call, run_id))
+        old = before.params.get(key)
+        if key in before.params and param_text(old) != value:
+            raise invalid(
+                f"Changing param values is not allowed. Param with key='{key}' was already"
+                f" logged with value='{param_text(old)}' for run ID='{run_id}'. Attempted logging new value '{value}'."
+            )
+        if key not in before.params:
+            params = {**before.params, key: scalar_of_text(value)}
+            revise(call.stores, tx, before, msgspec.structs.replace(before, params=params))
+    return {}
+
+
+def set_tag(call: Call, asked: LogParam) -> Json:
+    """Set a tag; that of the name renames the run."""
+    run_id = asked.run_id or asked.run_uuid
+    need(run_id=run_id, key=asked.key)
+    tag = checked_tag(asked.key, asked.value)
+    with call.stores.ledger.write(Durability.KILL, within=within(run_id)) as tx:
+        before = writable(run_of(tx, call, run_id))
+        revise(call.stores, tx, before, _tagged(before, dict([tag])))
+    return {}
+
+
+def delete_tag(call: Call, asked: DeleteTag) -> Json:
+    """Take a tag away."""
+    need(run_id=asked.run_id, key=asked.key)
+    with call.stores.ledger.write(Durability.KILL, within=within(asked.run_id)) as tx:
+        before = writable(run_of(tx, call, asked.run_id))
+        if asked.key not in before.tags:
+            raise missing(f"No tag with name: {asked.key} in run with id {asked.run_id}")
+        rest = {key: value for key, value in before.tags.items() if key != asked.key}
+        revise(call.stores, tx, before, msgspec.structs.replace(before, tags=rest))
+    return {}
+
+
+def log_batch(call: Call, asked: LogBatch) -> Json:
+    """Add metrics, parameters and tags together: all of them, or none."""
+    run_id = asked.run_id
+    need(run_id=run_id)
+    points = [checked_metric(metric, f"metrics[{place}]") for place, metric in _needed(asked.metrics)]
+    params = [checked_param(each.key, each.value, f"params[{place}]") for place, each in enumerate(asked.params)]
+    tags = [checked_tag(each.key, each.value, f"tags[{place}]") for place, each in enumerate(asked.tags)]
+    _check_sizes(len(points), len(params), len(tags))
+    _check_unique([key for key, _ in params])
+    blocks = blocks_of(run_id, points) if points else []
+    about_models = [(metric, point) for metric, point in zip(asked.metrics, points, strict=True) if metric.model_id]
+    with call.stores.ledger.write(Durability.KILL, within="" if about_models else within(run_id)) as tx:
+        before = writable(run_of(tx, call, run_id))
+        after = _tagged(before, dict(tags))
+        if params:
+            after = msgspec.structs.replace(after, params=_merged(before, params))
+        if blocks:
+            add_blocks(call.stores, tx, before, blocks)
+        revise(call.stores, tx, before, after)
+        if about_models:
+            _measure_models(tx, run_id, about_models)
+    return {}
+
+
+def log_model(call: Call, asked: LogModel) -> Json:
+    """Note in a tag that a model was logged, as old clients do."""
+    need(run_id=asked.run_id, model_json=asked.model_json)
+    try:
+        model = json.loads(asked.model_json)
+    except ValueError:
+        raise invalid(f"Malformed model info. \n {asked.model_json} \n is not a valid JSON.") from None
+    absent = {"artifact_path", "flavors", "utc_time_created", "run_id"} - set(model)
+    if absent:
+        raise invalid(f"Model json is missing mandatory fields: {absent}")
+    with call.stores.ledger.write(Durability.KILL, within=within(asked.run_id)) as tx:
+        before = writable(run_of(tx, call, asked.run_id))
+        history = json.loads(before.tags.get(_HISTORY_TAG, "[]"))
+        told = {key: value for key, value in model.items() if key != "signature"}
+        _, value = checked_tag(_HISTORY_TAG, json.dumps([*history, told]))
+        revise(call.stores, tx, before, _tagged(before, {_HISTORY_TAG: value}))
+    return {}
+
+
+def check_batch_bytes(body: bytes) -> None:
+    """Refuse a batch that is too long."""
+    if len(body) > MOST_BATCH_BYTES:
+        raise invalid(
+            f"Batched logging API requests must be at most {MOST_BATCH_BYTES} bytes, got a request of size {len(body)}."
+        )
+
+
+def _needed(metrics: Sequence[Metric]) -> list[tuple[int, Metric]]:
+    for place, metric in enumerate(metrics):
+        if not metric.key or metric.value is None or metric.value == "" or metric.timestamp is None:
+            need(
+                **{
+                    f"metrics[{place}].key": metric.key,
+                    f"metrics[{place}].value": metric.value,
+                    f"metrics[{place}].timestamp": metric.timestamp,
+                }
+            )
+    return list(enumerate(metrics))
+
+
+def _check_sizes(metrics: int, params: int, tags: int) -> None:
+    refusal = check_batch(
+        [
+            ("metrics", MOST_METRICS, metrics),
+            ("params", MOST_PARAMS, params),
+            ("tags", MOST_PARAMS, tags),
+            ("metrics, params, and tags", MOST_ENTITIES, metrics + params + tags),
+        ]
+    )
+    if refusal is not None:
+        raise refusal
+
+
+def _check_unique(keys: list[str]) -> None:
+    twice = [key for place, key in enumerate(keys) if key in keys[:place]]
+    if twice:
+        raise invalid(
+            f"Duplicate parameter keys have been submitted: {twice}. Please ensure "
+            "the request contains only one param value per param key."
+        )
+
+
+def _merged(run: Run, params: Sequence[tuple[str, str]]) -> dict[str, Scalar]:
+    """The parameters of a run with new ones, of which none may differ from one that is there."""
+    differ = [
+        {"key": key, "old_value": param_text(run.params[key]), "new_value": value}
+        for key, value in params
+        if key in run.params and param_text(run.params[key]) != value
+    ]
+    if differ:
+        raise invalid(
+            f"Changing param values is not allowed. Params were already logged='{differ}' for run ID='{run.id}'."
+        )
+    return {**run.params, **{key: scalar_of_text(value) for key, value in params if key not in run.params}}
+
+
+def _tagged(run: Run, tags: Mapping[str, str]) -> Run:
+    """A run with more tags; some of them are fields of their own."""
+    if not tags:
+        return run
+    kept = {key: value for key, value in tags.items() if key != NAME_TAG}
+    return msgspec.structs.replace(
+        run,
+        tags={**run.tags, **kept},
+        name=tags.get(NAME_TAG) or run.name,
+        parent=tags.get(PARENT_TAG, run.parent),
+    )
+
+
+def _measure_models(tx: Transaction, run: str, measured: Sequence[tuple[Metric, Point]]) -> None:
+    """Note what was measured of logged models with them; a point that is there already is not noted twice."""
+    by_model: dict[str, list[LoggedMetric]] = {}
+    for metric, point in measured:
+        value = point.value if math.isfinite(point.value) else str(point.value)
+        by_model.setdefault(metric.model_id, []).append(
+            LoggedMetric(
+                key=point.key,
+                value=value,
+                step=point.step,
+                time_us=point.time_us,
+                run=run,
+                dataset=metric.dataset_name,
+                digest=metric.dataset_digest,
+            )
+        )
+    project = tx.runs.get(run).project
+    for run_id, metrics in by_model.items():
+        model = tx.logged_models.get(run_id)
+        if model.project != project:
+            raise missing(f"Logged model with ID '{run_id}' not found.")
+        fresh = [each for each in metrics if each not in model.metrics]
+        tx.logged_models.put(msgspec.structs.replace(model, metrics=(*model.metrics, *fresh)))

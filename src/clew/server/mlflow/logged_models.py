@@ -1,0 +1,247 @@
+"""Logged models: create, finalize, describe, delete, and the files that they hold."""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+
+from clew.core.contracts.ledger import Durability, Transaction
+from clew.core.errors import NotFound
+from clew.core.types.edge import Edge, Role, node
+from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
+from clew.core.types.run import Experiment
+from clew.server.mlflow.answers import Json, experiment_root, key_values, number_of
+from clew.server.mlflow.artifacts import tell_files
+from clew.server.mlflow.body import KeyValue, need
+from clew.server.mlflow.call import Call, Empty, check_active, experiment_of
+from clew.server.mlflow.limits import bad_value
+from clew.server.mlflow.refusal import invalid, missing
+from clew.store.account import artifacts_digest
+from clew.tracking.artifact import check_path
+from clew.tracking.names import name_of
+
+__all__ = [
+    "add_logged_params",
+    "create_logged_model",
+    "delete_logged_model",
+    "delete_logged_tag",
+    "finalize_logged_model",
+    "get_logged_model",
+    "list_logged_files",
+    "logged_model_of",
+    "logged_root",
+    "put_logged",
+    "set_logged_tags",
+    "tell_logged",
+]
+
+_STATUSES = {
+    LoggedModelStatus.PENDING: "LOGGED_MODEL_PENDING",
+    LoggedModelStatus.READY: "LOGGED_MODEL_READY",
+    LoggedModelStatus.FAILED: "LOGGED_MODEL_UPLOAD_FAILED",
+}
+_GIVEN = {name: status for status, name in _STATUSES.items()} | {
+    "1": LoggedModelStatus.PENDING,
+    "2": LoggedModelStatus.READY,
+    "3": LoggedModelStatus.FAILED,
+}
+_NOT_IN_NAMES = "/:.%\"'"
+
+
+class Create(msgspec.Struct, frozen=True):
+    experiment_id: str = ""
+    name: str = ""
+    model_type: str = ""
+    source_run_id: str = ""
+    params: list[KeyValue] = []
+    tags: list[KeyValue] = []
+
+
+class Finalize(msgspec.Struct, frozen=True):
+    status: str | int = ""
+
+
+class Tags(msgspec.Struct, frozen=True):
+    tags: list[KeyValue] = []
+
+
+class Params(msgspec.Struct, frozen=True):
+    params: list[KeyValue] = []
+
+
+class Get(msgspec.Struct, frozen=True):
+    allow_deleted: str = ""
+
+
+class Folder(msgspec.Struct, frozen=True):
+    artifact_directory_path: str = ""
+
+
+def logged_model_of(tx: Transaction, call: Call, model_id: str, *, deleted: bool = True) -> LoggedModel:
+    """A logged model of the project.
+
+    Raises:
+        Refusal: there is none, or it was deleted and `deleted` does not want those.
+    """
+    try:
+        found = tx.logged_models.get(model_id)
+    except NotFound:
+        found = None
+    if found is None or found.project != call.stores.project or (found.deleted_us and not deleted):
+        raise missing(f"Logged model with ID '{model_id}' not found.")
+    return found
+
+
+def logged_root(experiment: Experiment, model_id: str) -> str:
+    """Where a logged model keeps its files."""
+    return f"{experiment_root(experiment).rstrip('/')}/models/{model_id}/artifacts"
+
+
+def tell_logged(model: LoggedModel, experiment: Experiment) -> Json:
+    """A logged model."""
+    info: Json = {
+        "model_id": model.id,
+        "experiment_id": str(experiment.number),
+        "name": model.name,
+        "artifact_uri": logged_root(experiment, model.id),
+        "creation_timestamp_ms": model.created_us // 1000,
+        "last_updated_timestamp_ms": (model.updated_us or model.created_us) // 1000,
+        "status": _STATUSES[model.status],
+        "tags": key_values(model.tags),
+    }
+    if model.type:
+        info["model_type"] = model.type
+    if model.run:
+        info["source_run_id"] = model.run
+    return {"info": info, "data": {"params": key_values(model.params), "metrics": _tell_metrics(model)}}
+
+
+def _tell_metrics(model: LoggedModel) -> list[Json]:
+    told: list[Json] = []
+    for each in model.metrics:
+        one: Json = {"key": each.key, "value": number_of(float(each.value)), "timestamp": each.time_us // 1000}
+        one |= {"step": each.step, "model_id": model.id, "run_id": each.run}
+        one |= {"dataset_name": each.dataset} if each.dataset else {}
+        one |= {"dataset_digest": each.digest} if each.digest else {}
+        told.append(one)
+    return told
+
+
+def create_logged_model(call: Call, asked: Create) -> Json:
+    """Add a logged model; its files come next."""
+    need(experiment_id=asked.experiment_id)
+    if any(mark in asked.name for mark in _NOT_IN_NAMES):
+        raise invalid(
+            f"Invalid model name ({asked.name!r}) provided. Model name must be a non-empty string and cannot contain "
+            f"the following characters: {tuple(_NOT_IN_NAMES)}"
+        )
+    stores = call.stores
+    model_id = f"m-{uuid.UUID(stores.ids()).hex}"
+    with stores.ledger.write(Durability.KILL) as tx:
+        experiment = check_active(experiment_of(tx, call, asked.experiment_id))
+        now_us = stores.clock.now_us()
+        model = LoggedModel(
+            id=model_id,
+            project=stores.project,
+            experiment=experiment.id,
+            name=asked.name or name_of(model_id[2:]),
+            status=LoggedModelStatus.PENDING,
+            created_us=now_us,
+            updated_us=now_us,
+            run=asked.source_run_id,
+            type=asked.model_type,
+            params={each.key: each.value for each in asked.params},
+            tags={each.key: each.value for each in asked.tags},
+        )
+        tx.logged_models.add(model)
+        if asked.source_run_id:
+            made = Edge(
+                source=node("run", asked.source_run_id),
+                target=node("logged", model_id),
+                role=Role.OUTPUT,
+                run=asked.source_run_id,
+                at_us=now_us,
+            )
+            tx.edges.add([made])
+        stores.tell(tx, "model.logged", node("logged", model_id), {"name": model.name, "run": model.run})
+    return {"model": tell_logged(model, experiment)}
+
+
+def get_logged_model(call: Call, asked: Get) -> Json:
+    """One logged model."""
+    with call.stores.ledger.read() as tx:
+        model = logged_model_of(tx, call, call.path["model"], deleted=asked.allow_deleted.lower() == "true")
+        return {"model": tell_logged(model, tx.experiments.get(model.experiment))}
+
+
+def finalize_logged_model(call: Call, asked: Finalize) -> Json:
+    """Say that the files of a logged model are there, or will not come."""
+    need(status=asked.status)
+    status = _GIVEN.get(str(asked.status).upper())
+    if status is None:
+        raise invalid(bad_value("status", asked.status))
+    with call.stores.ledger.write() as tx:
+        before = logged_model_of(tx, call, call.path["model"])
+        after = put_logged(tx, call, msgspec.structs.replace(before, status=status))
+        facts = {"status": status, "artifacts": artifacts_digest(tx, after.id)}
+        call.stores.tell(tx, "model.finalized", node("logged", after.id), facts)
+        return {"model": tell_logged(after, tx.experiments.get(after.experiment))}
+
+
+def delete_logged_model(call: Call, asked: Empty) -> Json:  # noqa: ARG001
+    """Move a logged model into the trash."""
+    with call.stores.ledger.write() as tx:
+        before = logged_model_of(tx, call, call.path["model"])
+        put_logged(tx, call, msgspec.structs.replace(before, deleted_us=call.stores.clock.now_us()))
+        call.stores.tell(tx, "model.unlogged", node("logged", before.id), {"name": before.name})
+    return {}
+
+
+def set_logged_tags(call: Call, asked: Tags) -> Json:
+    """Set tags."""
+    with call.stores.ledger.write(Durability.KILL) as tx:
+        before = logged_model_of(tx, call, call.path["model"])
+        tags = {**before.tags, **{each.key: each.value for each in asked.tags}}
+        tx.logged_models.put(msgspec.structs.replace(before, tags=tags))
+    return {}
+
+
+def delete_logged_tag(call: Call, asked: Empty) -> Json:  # noqa: ARG001
+    """Take a tag away."""
+    model_id, key = call.path["model"], call.path["key"]
+    with call.stores.ledger.write(Durability.KILL) as tx:
+        before = logged_model_of(tx, call, model_id)
+        if key not in before.tags:
+            raise missing(f"No tag with key {key!r} found for model with ID {model_id!r}.")
+        rest = {name: value for name, value in before.tags.items() if name != key}
+        tx.logged_models.put(msgspec.structs.replace(before, tags=rest))
+    return {}
+
+
+def add_logged_params(call: Call, asked: Params) -> Json:
+    """Add parameters."""
+    with call.stores.ledger.write(Durability.KILL) as tx:
+        before = logged_model_of(tx, call, call.path["model"])
+        params = {**before.params, **{each.key: each.value for each in asked.params}}
+        tx.logged_models.put(msgspec.structs.replace(before, params=params))
+    return {}
+
+
+def list_logged_files(call: Call, asked: Folder) -> Json:
+    """What a logged model keeps in a folder."""
+    path = asked.artifact_directory_path.strip("/")
+    if ".." in path.split("/"):
+        raise invalid("Invalid path")
+    with call.stores.ledger.read() as tx:
+        model = logged_model_of(tx, call, call.path["model"], deleted=False)
+        root = logged_root(tx.experiments.get(model.experiment), model.id)
+        files = tell_files(tx.artifacts.list(model.id), check_path(path) if path else "", whole=True)
+    return {"root_uri": root, "files": files}
+
+
+def put_logged(tx: Transaction, call: Call, after: LoggedModel) -> LoggedModel:
+    """Store a changed logged model."""
+    after = msgspec.structs.replace(after, updated_us=call.stores.clock.now_us())
+    tx.logged_models.put(after)
+    return after
