@@ -48,10 +48,7 @@ def _of_dataset(tx: Transaction, dataset: Dataset, objects: Objects) -> Iterator
                 yield from _below(version, objects)
         after = page.next
         if not after:
-            break
-    for model in tx.logged_models.list(project):
-        for artifact in tx.artifacts.list(model.id):
-            yield artifact.digest, f"{artifact.path} of logged model {model.name}"
+            return
 
 
 def _below(version: DatasetVersion, objects: Objects) -> Iterator[Need]:
@@ -94,4 +91,7 @@ def _of_runs(tx: Transaction, project: str) -> Iterator[Need]:
                 yield artifact.digest, f"{artifact.path} of run {run.name}"
         after = page.next
         if not after:
-            return
+            break
+    for model in tx.logged_models.list(project):
+        for artifact in tx.artifacts.list(model.id):
+            yield artifact.digest, f"{artifact.path} of logged model {model.name}"
