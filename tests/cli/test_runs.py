@@ -122,7 +122,7 @@ class TestShow:
     def test_machines_get_an_overview(self, capsys: Capture) -> None:
         found = clew_json(capsys, "runs", "show", f"{1:032x}")
         plain = {"run", "experiment", "metrics", "artifacts", "inputs", "outputs", "steps", "children"}
-        assert set(found) == {*plain, "certificates"}
+        assert set(found) == {*plain, "certificates", "branch", "remote"}
 
     def test_an_unknown_run(self, capsys: Capture) -> None:
         code, _, err = clew(capsys, "runs", "show", "delta")
@@ -137,7 +137,7 @@ class TestCompare:
         assert code == 0
         lines = [line.split() for line in out.splitlines()]
         assert ["depth", "4", "5"] in lines
-        assert ["auc", "0.6", "0.7", "0.1"] in lines
+        assert ["auc", "0.6", "0.7", "+0.1"] in lines
         assert not any("same" in line for line in lines)
 
     def test_machines_get_it_too(self, capsys: Capture) -> None:

@@ -79,6 +79,11 @@ COMMANDS: dict[str, Row] = {
         "Pipelines and runs",
         "Bring home runs that were offline, or whose server could not be reached",
     ),
+    "report": Row(
+        "clew.cli.compare:report",
+        "Pipelines and runs",
+        "Write what differs between runs for a pull request, as Markdown or as a page",
+    ),
     "explain": Row(
         "clew.cli.explain:explain",
         "Pipelines and runs",
@@ -87,6 +92,7 @@ COMMANDS: dict[str, Row] = {
     "model": Row(
         "clew.cli.model:model", "Models", "List and show models, and move names such as champion over their versions"
     ),
+    "gate": Row("clew.cli.gate:gate", "Models", "Say what the gate thinks of a version, and move nothing"),
     "serve": Row("clew.cli.serve:serve", "Serving and watching", "Serve a model version over HTTP"),
     "keys": Row("clew.cli.keys:keys", "Serving and watching", "Make, list and remove keys of endpoints"),
     "watch": Row("clew.cli.watch:watch", "Serving and watching", "Look at an endpoint: drift, value, trials, alerts"),

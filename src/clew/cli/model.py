@@ -9,15 +9,13 @@ import click
 from clew.cli import output
 from clew.cli.certificates import words_of_certificate
 from clew.cli.command import command, group
+from clew.cli.gate import gate, show_report
 
 if TYPE_CHECKING:
-    from clew.core.types.gate import GateReport
     from clew.core.types.package import Package
     from clew.registry.overview import Judgement, VersionOverview
 
 __all__ = ["model"]
-
-_CHECKS: list[output.Column | str] = ["name", "verdict", "value", "threshold", "units", "reason"]
 
 
 @group(
@@ -129,29 +127,6 @@ def approve(*, reference: str, note: str, as_json: bool) -> None:
     output.text(f"{approval.actor} stands for {reference}", approval, as_json=as_json)
 
 
-@command(
-    "gate",
-    examples=[
-        ("clew model gate delay@latest", "would it pass? exits with 1 if not"),
-        ("clew model gate delay@12 champion --json", "the whole report, for machines"),
-    ],
-)
-@click.argument("reference")
-@click.argument("alias", default="champion")
-def gate(*, reference: str, alias: str, as_json: bool) -> None:
-    """Say what the gate thinks of a version, and move nothing."""
-    from clew.workspace import open_workspace
-
-    with open_workspace() as workspace:
-        report = workspace.judge(reference, alias)
-    if as_json:
-        output.record(report, as_json=True)
-    else:
-        _show_report(report)
-    if not report.passed:
-        raise click.exceptions.Exit(1)
-
-
 def _summary(found: VersionOverview) -> dict[str, object]:
     version, package = found.version, found.package
     signature = package.signature
@@ -190,11 +165,7 @@ def _show_judgement(judgement: Judgement) -> None:
     reason = f": {judgement.reason}" if judgement.reason else ""
     output.text(f"\n{judgement.alias} {verb} by {judgement.actor}, {when}{reason}", as_json=False)
     if judgement.report is not None:
-        _show_report(judgement.report)
-
-
-def _show_report(report: GateReport) -> None:
-    output.table(report.checks, _CHECKS, as_json=False, title=f"gate: {report.verdict}")
+        show_report(judgement.report)
 
 
 def _short(value: object) -> str:

@@ -10,19 +10,18 @@ import click
 from clew.cli import output
 from clew.cli.certificates import rows_of_certificates
 from clew.cli.command import command, group
+from clew.cli.compare import compare
 from clew.core.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
     from clew.core.judging import FoundRun
-    from clew.tracking.compare import Comparison, Difference
     from clew.tracking.overview import Link, Overview
     from clew.tracking.where import Field
     from clew.workspace import Workspace
 
-__all__ = ["runs"]
+__all__ = ["open_runs", "runs"]
 
 _WIDTH = 32
-_DIFF_LINES = 200
 
 
 @group(
@@ -57,7 +56,7 @@ def list_(*, condition: str, sort: str, experiment: str, columns: str, limit: in
 
     chosen = _fields(columns)
     asked, order = (parse_filter(condition, now_us=0) if condition else None), parse_order(sort)
-    with _open() as workspace:
+    with open_runs() as workspace:
         page = workspace.runs.search(where=condition, sort=sort, experiment=experiment, limit=limit, after=after)
     if as_json:
         output.table([_line(found) for found in page.items], [], as_json=True, after=page.next)
@@ -83,37 +82,13 @@ def show(*, run: str, as_json: bool) -> None:
     """Show parameters, metrics, artifacts, lineage and the end of one run."""
     from clew.tracking.overview import overview_of
 
-    with _open() as workspace:
+    with open_runs() as workspace:
         overview = overview_of(workspace.services, workspace.runs.get(run))
         curves = {} if as_json else _curves(workspace, overview)
     if as_json:
         output.record(overview, as_json=True)
     else:
         _show(overview, curves)
-
-
-@command(
-    "compare",
-    examples=[
-        ("clew runs compare calm-otter-417 brisk-heron-12", "two runs, by their names"),
-        ("clew runs compare A B C --json", "several with the first one, for machines"),
-    ],
-)
-@click.argument("names", nargs=-1, required=True, metavar="RUN RUN...")
-def compare(*, names: tuple[str, ...], as_json: bool) -> None:
-    """Show what differs between runs in parameters, metrics, code, packages, machine and data."""
-    from clew.tracking.compare import compare
-    from clew.tracking.overview import overview_of
-
-    if len(names) < 2:
-        raise Invalid("one run cannot be compared", hint="clew runs compare RUN RUN")
-    with _open() as workspace:
-        overviews = [overview_of(workspace.services, workspace.runs.get(name)) for name in names]
-        found = compare(workspace.objects, overviews)
-    if as_json:
-        output.record(found, as_json=True)
-    else:
-        _show_comparison(found)
 
 
 @command(
@@ -158,7 +133,7 @@ def stop(*, run: str, as_json: bool) -> None:
     from clew.core.types.run import RunStatus
     from clew.tracking.run import STOP_TAG
 
-    with _open() as workspace:
+    with open_runs() as workspace:
         found = workspace.runs.get(run)
         if found.status is not RunStatus.RUNNING:
             raise Conflict(f"run {found.name} has ended: it is {found.status}")
@@ -167,7 +142,7 @@ def stop(*, run: str, as_json: bool) -> None:
 
 
 def _describe(run: str, *, as_json: bool, tags: dict[str, str] | None = None, name: str | None = None) -> None:
-    with _open() as workspace:
+    with open_runs() as workspace:
         found = workspace.runs.describe(workspace.runs.get(run).id, tags=tags, name=name)
     output.record(found, as_json=True) if as_json else output.note(f"{found.name}: clew runs show {found.name}")
 
@@ -181,7 +156,7 @@ runs.add_command(show)
 runs.add_command(compare)
 
 
-def _open() -> Workspace:
+def open_runs() -> Workspace:
     """The project, after what killed processes left behind was brought home."""
     from clew.tracking.adopt import adopt
     from clew.workspace import open_workspace
@@ -287,6 +262,8 @@ def _show(overview: Overview, curves: dict[str, str]) -> None:
         "entry": run.entry,
         "command": " ".join(run.command),
         "commit": run.commit,
+        "branch": overview.branch,
+        "remote": overview.remote,
         "parent": run.parent,
         "tags": run.tags,
     }
@@ -316,36 +293,3 @@ def _section(title: str, rows: list[Any], columns: list[str]) -> None:
     if rows:
         output.text("", as_json=False)
         output.table(rows, columns, as_json=False, title=title)
-
-
-def _show_comparison(found: Comparison) -> None:
-    names = [run.name for run in found.runs]
-    if len(set(names)) < len(names):
-        names = [f"{run.name} {run.id[:12]}" for run in found.runs]
-    pairs = zip(names, found.runs, strict=True)
-    rows = [{"run": name, "status": run.status, "created_us": run.created_us} for name, run in pairs]
-    output.table(rows, ["run", "status", "created_us"], as_json=False)
-    for title in ("params", "metrics", "inputs", "packages", "machine"):
-        _show_differences(title, getattr(found, title), names)
-    for name, change in zip(names[1:], found.code, strict=True):
-        files = [("changed", change.changed), ("added", change.added), ("removed", change.removed)]
-        listed = [{"path": path, "how": how} for how, paths in files for path in paths]
-        _section(f"code of {name} against {names[0]}", listed, ["how", "path"])
-        lines = change.diff.splitlines()
-        if len(lines) > _DIFF_LINES:
-            lines = [*lines[:_DIFF_LINES], f"… {len(lines) - _DIFF_LINES:,} lines more: --json has all of them"]
-        if lines:
-            output.text("\n" + "\n".join(lines), as_json=False)
-
-
-def _show_differences(title: str, rows: list[Difference], names: list[str]) -> None:
-    columns = [output.Column(f"run {at}", name) for at, name in enumerate(names)]
-    cells = [{"name": row.name, **{f"run {at}": value for at, value in enumerate(row.values)}} for row in rows]
-    if title == "metrics" and len(names) == 2:
-        for row, line in zip(rows, cells, strict=True):
-            a, b = row.values
-            line["change"] = b - a if isinstance(a, float) and isinstance(b, float) else None
-        columns.append(output.Column("change"))
-    if rows:
-        output.text("", as_json=False)
-        output.table(cells, ["name", *columns], as_json=False, title=title)

@@ -76,7 +76,12 @@ def compare(objects: Objects, overviews: Sequence[Overview]) -> Comparison:
             _code_change(objects, run, sources[0], source) for run, source in zip(runs[1:], sources[1:], strict=True)
         ],
         packages=_differences([env.packages if env is not None else {} for env in environments]),
-        machine=_differences([_machine(objects, run, env) for run, env in zip(runs, environments, strict=True)]),
+        machine=_differences(
+            [
+                {"branch": overview.branch or None, **_machine(objects, overview.run, env)}
+                for overview, env in zip(overviews, environments, strict=True)
+            ]
+        ),
     )
 
 

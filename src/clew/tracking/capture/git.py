@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from clew.tracking.capture.secrets import strip_userinfo
 
-__all__ = ["GitState", "find_repository", "is_ignored", "list_files", "read_git"]
+__all__ = ["GitState", "branch_of_job", "find_repository", "is_ignored", "list_files", "read_git"]
 
 _TIMEOUT_S = 10.0
+_JOB_BRANCHES = (
+    "GITHUB_HEAD_REF",
+    "GITHUB_REF_NAME",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
+    "CI_COMMIT_REF_NAME",
+    "BRANCH_NAME",
+    "BUILD_SOURCEBRANCHNAME",
+)
+"""What GitHub, GitLab, Jenkins and Azure Pipelines say, requests to merge first."""
 
 
 class GitState(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +66,16 @@ def read_git(root: Path) -> GitState | None:
     commit, branch = heads.get("branch.oid", ""), heads.get("branch.head", "")
     return GitState(
         commit="" if commit == "(initial)" else commit,
-        branch="" if branch == "(detached)" else branch,
+        branch=branch_of_job(os.environ) if branch == "(detached)" else branch,
         remote=strip_userinfo((_git(root, "config", "--get", "remote.origin.url") or "").strip()),
         changed=sorted(changed),
         untracked=sorted(untracked),
     )
+
+
+def branch_of_job(environ: Mapping[str, str]) -> str:
+    """The branch that a job of continuous integration is for: such jobs check out a commit without its branch."""
+    return next((environ[name] for name in _JOB_BRANCHES if environ.get(name)), "")
 
 
 def list_files(root: Path) -> list[str] | None:

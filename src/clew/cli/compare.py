@@ -1,0 +1,135 @@
+"""`clew runs compare` and `clew report`: what differs between runs, or between groups of repeated runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clew.cli import output
+from clew.cli.command import FilePath, command
+
+if TYPE_CHECKING:
+    from clew.core.contracts.services import Services
+    from clew.loop.report.table import Report
+
+__all__ = ["compare", "report"]
+
+_DIFF_LINES = 200
+
+
+def _choosing(function: Callable[..., object]) -> Callable[..., object]:
+    """The options by which runs are chosen and put into groups."""
+    options = [
+        click.argument("names", nargs=-1, metavar="[RUN]..."),
+        click.option("--by", default="", help="Compare groups: experiment, group, branch, revision, param.X, tag.X."),
+        click.option("--first", default="", help="With --by: the group to compare with."),
+        click.option("--where", "condition", default="", help="With --by: a filter, in place of names."),
+        click.option("--experiment", default="", help="With --by: only runs of this experiment."),
+        click.option("--html", "html_file", type=FilePath(dir_okay=False), help="Write a page to this file."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@command(
+    "compare",
+    examples=[
+        ("clew runs compare calm-otter-417 brisk-heron-12", "two runs, by their names"),
+        ("clew runs compare --by param.lr --experiment tuning", "groups of repeated runs, with intervals"),
+        ("clew runs compare A B --html differences.html", "a page with curves and the source"),
+        ("clew runs compare A B C --json", "several with the first one, for machines"),
+    ],
+)
+@_choosing
+def compare(*, html_file: Path | None, as_json: bool, **chosen: Any) -> None:
+    """Show what differs between runs in parameters, metrics, code, packages, machine and data."""
+    from clew.cli.runs import open_runs
+
+    with open_runs() as workspace:
+        value, found = _compared(workspace.services, curves=html_file is not None, **chosen)
+    if html_file is not None:
+        _write(html_file, found)
+    elif as_json:
+        output.record(value, as_json=True)
+    else:
+        _show(found)
+
+
+@command(
+    "report",
+    examples=[
+        ("clew report baseline candidate", "what a pull request shows, as Markdown"),
+        ("clew report --by branch --first main --experiment nightly", "repeated runs of branches, with intervals"),
+        ("clew report A B --html report.html", "the same as a page"),
+    ],
+)
+@_choosing
+@click.option("--markdown", is_flag=True, help="Print Markdown, which is what happens anyway.")
+def report(*, html_file: Path | None, markdown: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ARG001
+    """Write what differs between runs for a pull request, as Markdown or as a page."""
+    from clew.cli.runs import open_runs
+    from clew.loop.report.markdown import markdown as as_markdown
+
+    with open_runs() as workspace:
+        value, found = _compared(workspace.services, curves=html_file is not None, **chosen)
+    if html_file is not None:
+        _write(html_file, found)
+    else:
+        output.text(as_markdown(found), value, as_json=as_json)
+
+
+def _compared(
+    project: Services,
+    *,
+    curves: bool,
+    names: tuple[str, ...],
+    by: str,
+    first: str,
+    condition: str,
+    experiment: str,
+) -> tuple[object, Report]:
+    """What machines read, and the report."""
+    from clew.loop.report.gather import Asked, compare_groups, compare_runs
+
+    if by:
+        asked = Asked(by=by, names=names, where=condition, experiment=experiment, first=first)
+        return compare_groups(project, asked)
+    if first or condition or experiment:
+        raise click.UsageError("--first, --where and --experiment go with --by")
+    found = compare_runs(project, names, curves=curves)
+    return {**_fields(found.comparison), "data": found.data}, found.report
+
+
+def _fields(value: Any) -> dict[str, object]:
+    return {name: getattr(value, name) for name in value.__struct_fields__}
+
+
+def _show(found: Report) -> None:
+    output.text(found.subtitle, as_json=False)
+    for table in found.tables:
+        columns = [output.Column(f"column {at}", title) for at, title in enumerate(table.columns)]
+        rows = [{f"column {at}": cell.strip("*") for at, cell in enumerate(row)} for row in table.rows]
+        output.text("", as_json=False)
+        output.table(rows, columns, as_json=False, title=table.title)
+    for diff in found.diffs:
+        lines = diff.text.splitlines()
+        if len(lines) > _DIFF_LINES:
+            lines = [*lines[:_DIFF_LINES], f"… {len(lines) - _DIFF_LINES:,} lines more: --json has all of them"]
+        output.text("\n".join(["", diff.title, *lines]), as_json=False)
+    if not found.tables and not found.diffs:
+        output.text("\nnothing differs", as_json=False)
+
+
+def _write(file: Path, found: Report) -> None:
+    from clew.core.errors import Unavailable
+    from clew.loop.report.html import page
+
+    try:
+        file.write_bytes(page(found))
+    except OSError as error:
+        raise Unavailable(f"{file} cannot be written: {error.strerror}") from error
+    output.note(f"wrote {file}")

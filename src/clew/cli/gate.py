@@ -1,0 +1,79 @@
+"""`clew gate`: what a pipeline fails on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+
+if TYPE_CHECKING:
+    from clew.core.types.gate import GateReport
+
+__all__ = ["gate", "show_report"]
+
+_CHECKS: list[output.Column | str] = ["name", "verdict", "value", "threshold", "units", "reason"]
+
+
+@command(
+    "gate",
+    examples=[
+        ("clew gate delay", "would the newest version become champion? exits with 1 if not"),
+        ("clew gate delay@12 challenger --json", "the whole report, for machines"),
+        ("clew gate delay --markdown >> $GITHUB_STEP_SUMMARY", "as a table for a pull request"),
+    ],
+)
+@click.argument("reference", metavar="MODEL[@VERSION]")
+@click.argument("alias", default="champion")
+@click.option("--markdown", is_flag=True, help="Print the checks as Markdown.")
+def gate(*, reference: str, alias: str, markdown: bool, as_json: bool) -> None:
+    """Say what the gate thinks of a version, and move nothing.
+
+    It exits with 1 unless the version would pass: a check that failed, or one that cannot tell.
+    """
+    from clew.workspace import open_workspace
+
+    named = reference if "@" in reference else f"{reference}@latest"
+    with open_workspace() as workspace:
+        report = workspace.judge(named, alias)
+    if as_json:
+        output.record(report, as_json=True)
+    elif markdown:
+        output.text(_markdown(report, named, alias), as_json=False)
+    else:
+        show_report(report)
+    if not report.passed:
+        raise click.exceptions.Exit(1)
+
+
+def show_report(report: GateReport) -> None:
+    """Print the checks of a report for people."""
+    output.table(report.checks, _CHECKS, as_json=False, title=f"gate: {report.verdict}")
+
+
+def _markdown(report: GateReport, reference: str, alias: str) -> str:
+    from clew.loop.report.compared import number, span
+    from clew.loop.report.markdown import markdown
+    from clew.loop.report.table import Report, Table
+
+    rows = [
+        [
+            check.name,
+            check.verdict.value,
+            span(check.interval) if check.interval is not None else "–" if check.value is None else number(check.value),
+            "–" if check.threshold is None else number(check.threshold),
+            check.reason,
+        ]
+        for check in report.checks
+    ]
+    table = Table(
+        title="Checks", columns=["check", "verdict", "value", "threshold", "reason"], rows=rows, numeric=[2, 3]
+    )
+    said = {
+        "pass": f"{reference} may become {alias}.",
+        "fail": f"{reference} may not become {alias}.",
+        "cannot_tell": f"It cannot be told yet whether {reference} may become {alias}.",
+    }[report.verdict.value]
+    return markdown(Report(title=f"Gate: {report.verdict.value}", subtitle=said, tables=[table]))

@@ -1,0 +1,1 @@
+"""What differs between runs, as tables that people read: in a terminal, a pull request, or a page."""

@@ -1,0 +1,149 @@
+"""The report on runs, or on groups of repeated runs, that were compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from clew.core.types.interval import Interval
+from clew.core.types.run import Run, Scalar
+from clew.loop.report.data import DataChange
+from clew.loop.report.table import Chart, Diff, Line, Report, Table
+from clew.tracking.compare import Comparison, Difference
+from clew.tracking.groups import Grouping
+
+__all__ = ["names_of", "number", "report_of_groups", "report_of_runs", "span"]
+
+Curves = Mapping[str, Mapping[str, list[float | None]]]
+"""Metric, then run, to values."""
+
+
+def number(value: float, *, sign: bool = False) -> str:
+    """A number with five digits, and a true minus."""
+    if math.isnan(value):
+        return "NaN"
+    text = f"{value:+.5g}" if sign else f"{value:.5g}"
+    return text.replace("-", "−")
+
+
+def span(interval: Interval | None, *, sign: bool = False) -> str:
+    """An estimate with its interval; a dash where there is none."""
+    if interval is None:
+        return "–"
+    value = number(interval.value, sign=sign)
+    if interval.units < 2:
+        return value
+    return f"{value} [{number(interval.low, sign=sign)}, {number(interval.high, sign=sign)}]"
+
+
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """The names of runs, with the beginnings of their ids where names are the same."""
+    names = [run.name for run in runs]
+    return names if len(set(names)) == len(names) else [f"{run.name} {run.id[:12]}" for run in runs]
+
+
+def report_of_runs(found: Comparison, data: Sequence[DataChange], curves: Curves) -> Report:
+    """The report on single runs.
+
+    Args:
+        found: what differs.
+        data: what differs in the data that they used.
+        curves: of the metrics with more than one point.
+    """
+    names = names_of(found.runs)
+    where = dict(zip([run.id for run in found.runs], names, strict=True))
+    tables = [
+        _metrics(found.metrics, names),
+        _plain("Parameters", found.params, names),
+        _plain("Inputs", found.inputs, names),
+        _data(data, where),
+        _plain("Packages", found.packages, names),
+        _plain("Machine", found.machine, names),
+    ]
+    changed = [(change, where[change.run]) for change in found.code if change.diff]
+    return Report(
+        title=" · ".join(names),
+        subtitle=f"{len(names)} runs, compared with {names[0]}. Metrics are last values of single runs: whether a "
+        "difference means something needs repetitions (--by).",
+        tables=[table for table in tables if table.rows],
+        diffs=[Diff(title=f"Source of {name} against {names[0]}", text=change.diff) for change, name in changed],
+        charts=[
+            Chart(title=key, lines=[Line(name=where[run], values=values) for run, values in runs.items()])
+            for key, runs in curves.items()
+        ],
+    )
+
+
+def report_of_groups(found: Grouping) -> Report:
+    """The report on groups of repeated runs."""
+    first, *others = [group.name for group in found.groups]
+    columns = ["metric", first, *(word for name in others for word in (name, f"{name} − {first}"))]
+    rows = []
+    for metric in found.metrics:
+        row = [metric.name, span(metric.means[0])]
+        for mean, difference in zip(metric.means[1:], metric.differences[1:], strict=True):
+            row += [span(mean), _told(difference)]
+        rows.append(row)
+    counts = [f"{group.name}: {len(group.runs)}" for group in found.groups]
+    unfinished = sum(group.unfinished for group in found.groups)
+    note = f" {unfinished} runs that have not ended are left out." if unfinished else ""
+    return Report(
+        title=f"{' · '.join([first, *others])}, by {found.by}",
+        subtitle=f"Runs by group: {', '.join(counts)}. Means of last values with 95 % intervals; a difference in bold "
+        f"has an interval without zero. Many metrics looked at together find some by chance.{note}",
+        tables=[Table(title="Metrics", columns=columns, rows=rows, numeric=list(range(1, len(columns))))],
+    )
+
+
+def _told(difference: Interval | None) -> str:
+    """A difference; marked where its interval leaves out zero."""
+    text = span(difference, sign=True)
+    sure = difference is not None and difference.units > 1 and not difference.holds(0.0)
+    return f"**{text}**" if sure else text
+
+
+def _metrics(rows: Sequence[Difference], names: Sequence[str]) -> Table:
+    two = len(names) == 2
+    cells = []
+    for row in rows:
+        change = []
+        if two:
+            one, other = row.values
+            both = isinstance(one, float) and isinstance(other, float)
+            change = [number(other - one, sign=True) if both else "–"]  # type: ignore[operator]
+        cells.append([row.name, *(_text(value) for value in row.values), *change])
+    columns = ["metric", *names, *(["change"] if two else [])]
+    return Table(title="Metrics", columns=columns, rows=cells, numeric=list(range(1, len(columns))))
+
+
+def _plain(title: str, rows: Sequence[Difference], names: Sequence[str]) -> Table:
+    cells = [[row.name, *(_text(value) for value in row.values)] for row in rows]
+    return Table(title=title, columns=["name", *names], rows=cells)
+
+
+def _data(changes: Sequence[DataChange], where: Mapping[str, str]) -> Table:
+    rows = []
+    for change in changes:
+        cells = ", ".join(f"{name} ({count:,})" for name, count in change.cells_changed.items() if count)
+        columns = [*(f"+{name}" for name in change.columns_added), *(f"−{name}" for name in change.columns_removed)]
+        columns += [f"{name} (type)" for name in change.columns_retyped]
+        came = f"+{change.added:,} −{change.removed:,} ~{change.changed:,}"
+        rows.append(
+            [
+                where[change.run],
+                f"{change.before} → {change.after}",
+                f"{change.rows_before:,} → {change.rows_after:,}",
+                change.problem or came,
+                ", ".join(columns) or "–",
+                cells or "–",
+            ]
+        )
+    return Table(title="Data", columns=["run", "versions", "rows", "changes", "columns", "cells changed"], rows=rows)
+
+
+def _text(value: Scalar) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,162 @@
+"""Repeated runs side by side: the mean of each metric by group, how sure it is, and what lies between groups.
+
+Runs that share a word (an experiment, a parameter's value, a tag, a branch) are repetitions of one thing. Assumes that
+they are independent, as runs with seeds of their own are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from clew.core.contracts.objects import Objects
+from clew.core.errors import Invalid, NotFound
+from clew.core.judging import FoundRun
+from clew.core.types.interval import Interval
+from clew.tracking.capture import Source, read_aspect
+
+__all__ = ["Group", "GroupedMetric", "Grouping", "group_runs", "word_of"]
+
+_MOST = 50
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs that share a word; `unfinished` ones among them are left out of the metrics."""
+
+    name: str
+    runs: list[str]
+    unfinished: int = 0
+
+
+class GroupedMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """The last value of one metric: for each group the mean and its interval, and its difference to the first group.
+
+    With one run in a group there is a value and no interval: its bounds are the value, and `units` is 1.
+    """
+
+    name: str
+    means: list[Interval | None]
+    differences: list[Interval | None]
+
+
+class Grouping(msgspec.Struct, frozen=True, kw_only=True):
+    """Groups, the one to compare with first."""
+
+    by: str
+    groups: list[Group]
+    metrics: list[GroupedMetric]
+
+
+def word_of(by: str, objects: Objects) -> Callable[[FoundRun], str]:
+    """What a run is grouped by.
+
+    Args:
+        by: `experiment`, `branch`, `revision`, `name`, `group` (the tag of that name), `param.NAME` or `tag.NAME`.
+        objects: where what runs recorded is.
+
+    Raises:
+        Invalid: it is none of these.
+    """
+    kind, _, name = by.partition(".")
+    if by == "experiment":
+        return lambda found: found.experiment
+    if by == "group":
+        return lambda found: found.run.tags.get("group", "")
+    if by == "name":
+        return lambda found: found.run.name
+    if by == "revision":
+        return lambda found: found.run.commit
+    if by == "branch":
+        return lambda found: _branch(objects, found)
+    if kind == "param" and name:
+        return lambda found: str(found.run.params.get(name, ""))
+    if kind == "tag" and name:
+        return lambda found: found.run.tags.get(name, "")
+    raise Invalid(
+        f"runs cannot be grouped by {by!r}",
+        hint="experiment, group, branch, revision, name, param.NAME or tag.NAME",
+    )
+
+
+def group_runs(found: Sequence[FoundRun], by: str, word: Callable[[FoundRun], str], *, first: str = "") -> Grouping:
+    """Put runs into groups and compare these.
+
+    Args:
+        found: the runs, in any order.
+        by: what `word` is, for people.
+        word: what each run is grouped by; runs without it are left out.
+        first: the group to compare with; the one of the earliest run when empty.
+
+    Raises:
+        Invalid: there are fewer than two groups, or too many.
+        NotFound: there is no group `first`.
+    """
+    sides: dict[str, list[FoundRun]] = {}
+    for run in sorted(found, key=lambda each: each.run.id):
+        name = word(run)
+        if name:
+            sides.setdefault(name, []).append(run)
+    if first and first not in sides:
+        raise NotFound("group", first, near=list(sides)[:5])
+    if len(sides) < 2:
+        raise Invalid(f"these {len(found)} runs are one group by {by}", hint="choose another --by, or more runs")
+    if len(sides) > _MOST:
+        raise Invalid(f"these runs are {len(sides)} groups by {by}", hint="choose fewer with --where")
+    names = [first, *(name for name in sides if name != first)] if first else list(sides)
+    ended = [[run for run in sides[name] if run.run.ended_us] for name in names]
+    groups = [
+        Group(name=name, runs=[run.run.id for run in sides[name]], unfinished=len(sides[name]) - len(runs))
+        for name, runs in zip(names, ended, strict=True)
+    ]
+    keys = sorted({key for runs in ended for run in runs for key in run.metrics})
+    return Grouping(by=by, groups=groups, metrics=[_compared(key, ended) for key in keys])
+
+
+def _compared(key: str, sides: Sequence[Sequence[FoundRun]]) -> GroupedMetric:
+    values = [[run.metrics[key].last for run in side if key in run.metrics] for side in sides]
+    return GroupedMetric(
+        name=key,
+        means=[_mean(side) for side in values],
+        differences=[None, *(_difference(values[0], side) for side in values[1:])],
+    )
+
+
+def _mean(values: Sequence[float]) -> Interval | None:
+    """Student's interval of a mean."""
+    from clew.stats.intervals import mean_by_unit
+
+    if not values or not _finite(values):
+        return None
+    if len(values) == 1:
+        return Interval(value=values[0], low=values[0], high=values[0], level=0.95, units=1, method="one run")
+    return mean_by_unit(values, [1] * len(values))
+
+
+def _difference(first: Sequence[float], other: Sequence[float]) -> Interval | None:
+    """The interval of a difference of means of runs that are not paired, each side with its own spread."""
+    from clew.stats.intervals import unit_difference
+
+    if not first or not other or not _finite([*first, *other]):
+        return None
+    if min(len(first), len(other)) == 1:
+        value = sum(other) / len(other) - sum(first) / len(first)
+        return Interval(value=value, low=value, high=value, level=0.95, units=1, method="one run")
+    ours, theirs = [0.0] * len(other), [0.0] * len(first)
+    mine = ([*other, *theirs], [1] * len(other) + [0] * len(first))
+    base = ([*ours, *first], [0] * len(other) + [1] * len(first))
+    return unit_difference(mine, base).interval(0.95, "difference of means")
+
+
+def _finite(values: Sequence[float]) -> bool:
+    import math
+
+    return all(math.isfinite(value) for value in values)
+
+
+def _branch(objects: Objects, found: FoundRun) -> str:
+    try:
+        source = read_aspect(objects, found.run, "source", Source)
+    except NotFound:
+        return ""
+    return source.git.branch if source.git is not None else ""

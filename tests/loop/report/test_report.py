@@ -1,0 +1,168 @@
+"""Reports: what differs is in them, whatever names hold; intervals are right, and pages need nothing else."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from clew.cli.main import main
+from clew.core.errors import Invalid, NotFound
+from clew.core.judging import FoundRun
+from clew.core.types.run import Run, RunKind, RunStatus
+from clew.core.types.series import Series
+from clew.data.add_table import TableRules
+from clew.loop.report.compared import report_of_groups
+from clew.loop.report.gather import Asked, compare_groups, compare_runs
+from clew.loop.report.html import page
+from clew.loop.report.markdown import markdown
+from clew.loop.report.table import Diff, Report, Table
+from clew.tracking.groups import Grouping, group_runs
+from clew.tracking.start import start
+from clew.workspace import Workspace, init_project
+
+NASTY = "<img src=x onerror=alert(1)> | `@ann` [x](http://e)"
+
+
+def a_found(at: int, group: str, value: float | None, *, ended: bool = True) -> FoundRun:
+    run = Run(
+        id=f"{at:032x}",
+        project="p",
+        experiment="e",
+        name=f"r{at}",
+        kind=RunKind.SCRIPT,
+        status=RunStatus.FINISHED,
+        created_us=at,
+        created_by="ann",
+        ended_us=at + 1 if ended else 0,
+        tags={"group": group},
+    )
+    metrics = {} if value is None else {"auc": a_series(run.id, value)}
+    return FoundRun(run=run, experiment="e", metrics=metrics)
+
+
+def a_series(run: str, value: float) -> Series:
+    return Series(
+        run=run, key="auc", count=1, nans=0, low=value, high=value, total=value, first=value, last=value, last_step=0,
+        last_time_us=0,
+    )  # fmt: skip
+
+
+def grouped(values: dict[str, list[float]], *, first: str = "") -> Grouping:
+    found = [a_found(at, name, value) for name in values for at, value in enumerate(values[name], 100 * len(name))]
+    return group_runs(found, "group", lambda each: each.run.tags["group"], first=first)
+
+
+def test_means_have_students_interval_and_differences_welchs() -> None:
+    rng = np.random.default_rng(3)
+    one, other = rng.normal(0.7, 0.01, 8).tolist(), rng.normal(0.72, 0.03, 12).tolist()
+    (metric,) = grouped({"a": one, "bb": other}).metrics
+    mean, difference = metric.means[0], metric.differences[1]
+    assert mean is not None
+    assert difference is not None
+    low, high = stats.t.interval(0.95, 7, loc=np.mean(one), scale=stats.sem(one))
+    assert (mean.value, mean.low, mean.high) == pytest.approx((np.mean(one), low, high))
+    welch = stats.ttest_ind(other, one, equal_var=False).confidence_interval()
+    assert difference.value == pytest.approx(np.mean(other) - np.mean(one))
+    assert (difference.low, difference.high) == pytest.approx((welch.low, welch.high), abs=2e-4)
+
+
+def test_one_run_has_no_interval_and_unfinished_ones_do_not_count() -> None:
+    found = [a_found(1, "a", 0.5), a_found(2, "b", 0.7), a_found(3, "b", 0.9, ended=False), a_found(4, "", 0.1)]
+    grouping = group_runs(found, "group", lambda each: each.run.tags["group"])
+    assert [(group.name, len(group.runs), group.unfinished) for group in grouping.groups] == [("a", 1, 0), ("b", 2, 1)]
+    text = markdown(report_of_groups(grouping))
+    assert "| auc | 0.5 | 0.7 | +0.2 |" in text
+    assert "1 runs that have not ended" in text
+
+
+def test_a_sure_difference_is_bold_and_an_unsure_one_is_not() -> None:
+    sure = markdown(report_of_groups(grouped({"a": [0.5, 0.51, 0.49], "bb": [0.9, 0.91, 0.89]})))
+    assert re.search(r"\*\*.*\+0\.4 \[", sure)
+    unsure = markdown(report_of_groups(grouped({"a": [0.5, 0.9, 0.1], "bb": [0.6, 0.2, 0.8]})))
+    assert "**`" not in unsure
+
+
+def test_groups_are_chosen_with_words_that_make_sense(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="one group"):
+        grouped({"a": [1.0, 2.0]})
+    with pytest.raises(NotFound):
+        grouped({"a": [1.0], "bb": [2.0]}, first="c")
+    assert grouped({"a": [1.0], "bb": [2.0]}, first="bb").groups[0].name == "bb"
+    init_project(tmp_path)
+    with Workspace(tmp_path) as workspace, pytest.raises(Invalid, match="cannot be grouped"):
+        compare_groups(workspace.services, Asked(by="colour"))
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+
+def test_names_and_values_cannot_become_markup() -> None:
+    table = Table(title="Metrics", columns=["name", NASTY], rows=[[NASTY, NASTY]])
+    report = Report(title=NASTY, subtitle="s", tables=[table], diffs=[Diff(title=NASTY, text=f"+````\n+{NASTY}\n")])
+    tags = Tags()
+    tags.feed(page(report).decode())
+    assert not {tag for tag, _ in tags.seen} & {"img", "script", "link", "a", "iframe"}
+    assert not [attrs for _, attrs in tags.seen if {"src", "href", "onerror"} & set(attrs)]
+    text = markdown(report)
+    outside = re.sub(r"`+[^`]*`+", "", text.split("<details>")[0])
+    assert "<img" not in outside
+    assert "@ann" not in outside
+    assert "`````diff" in text
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Two runs that differ in a parameter, a metric, and the data that they used."""
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace(tmp_path)
+    for at, name in enumerate(("base", "candidate")):
+        rows = pl.DataFrame({"id": [1, 2, 3 + at], "x": [1.0, 2.0 + at, 3.0], **({"y": [0, 0, 0]} if at else {})})
+        rows.write_csv(tmp_path / "rows.csv")
+        version = workspace.data.add("rows", tmp_path / "rows.csv", rules=TableRules(key=["id"])).version
+        with start(workspace.recorder, name, params={"lr": 0.1 * (at + 1)}, capture=False, parent="") as run:
+            run.input(version)
+            for step in range(50):
+                run.log(loss=1 / (step + 1 + at), step=step)
+    return workspace
+
+
+def test_the_data_that_runs_used_is_compared(two: Workspace) -> None:
+    found = compare_runs(two.services, ["base", "candidate"], curves=True)
+    (change,) = found.data
+    assert (change.before, change.after, change.columns_added) == ("rows@1", "rows@2", ["y"])
+    assert (change.added, change.removed, change.changed) == (1, 1, 1)
+    assert change.cells_changed["x"] == 1
+    (chart,) = found.report.charts
+    assert [line.name for line in chart.lines] == ["base", "candidate"]
+    html = page(found.report).decode()
+    assert html.count('<path class="curve') == 2
+    assert "rows@1 → rows@2" in html
+    two.close()
+
+
+def test_the_commands(two: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two.close()
+    assert main(["report", "base", "candidate", "--markdown"]) == 0
+    text = capsys.readouterr().out
+    assert "| loss | 0.02 | 0.019608 | −0.00039216 |" in text
+    assert "<summary>Parameters (1)</summary>" in text
+    assert main(["runs", "compare", "base", "candidate", "--html", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").read_bytes().startswith(b"<!doctype html>")
+    assert main(["runs", "compare", "--by", "param.lr"]) == 0
+    assert "0.2 − 0.1" in capsys.readouterr().out
+    assert main(["runs", "compare", "--by", "param.lr", "base", "candidate", "--json"]) == 0
+    assert main(["runs", "compare", "base", "candidate", "--where", "status = failed"]) == 2
+    assert main(["runs", "compare", "base", "candidate", "--html", str(tmp_path)]) != 0
