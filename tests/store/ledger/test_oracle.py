@@ -26,9 +26,11 @@ from clew.core.types.account import Member, ProjectRole, Token, User
 from clew.core.types.edge import Edge, Role
 from clew.core.types.endpoint import Endpoint, Trial, TrialState
 from clew.core.types.job import JobState
+from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
 from clew.core.types.model import Model
 from clew.core.types.project import Project
 from clew.core.types.run import Artifact, Experiment, RunStatus
+from clew.core.types.run_input import RunInput
 from clew.core.types.step import StepOutcome
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.postgres import PostgresLedger
@@ -91,6 +93,7 @@ def changed(make: Callable[..., Any], *args: st.SearchStrategy[Any], **fields: s
 
 
 PROJECT = st.sampled_from("pq")
+TRASHED = st.sampled_from([None, False, True])
 NAME = st.sampled_from(["a", "B", "ä", "a b"])
 HEX = st.sampled_from(["0a", "0b", "0b1", "1c", "f"])
 SMALL = st.integers(0, 4)
@@ -114,11 +117,12 @@ MEMBER = st.builds(Member, project=PROJECT, user=HEX, role=st.sampled_from(list(
 
 
 def named(kind: type, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Things whose id follows from their project and name."""
+    """Things that stay in their project, which their id tells."""
     return st.builds(
-        lambda project, name, rest: kind(id=f"{project}-{name}", project=project, name=name, created_us=1, **rest),
+        lambda project, key, name, rest: kind(id=f"{project}{key}", project=project, name=name, created_us=1, **rest),
         PROJECT,
-        NAME,
+        HEX,
+        NAME | st.just("default"),
         st.fixed_dictionaries(fields),
     )
 
@@ -137,6 +141,20 @@ def endpoint(project: str, name: str, key: str, alias: str) -> Endpoint:
     )
 
 
+TRASH = st.sampled_from([0, 5])
+EXPERIMENT = named(Experiment, deleted_us=TRASH)
+REGISTERED = named(Model, deleted_us=TRASH)
+LOGGED = named(
+    LoggedModel,
+    experiment=st.sampled_from("ef"),
+    run=HEX,
+    status=st.sampled_from(list(LoggedModelStatus)),
+    deleted_us=TRASH,
+)
+VERSION = changed(some.a_model_version, SMALL, message=NAME, deleted_us=TRASH)
+INPUT = st.builds(
+    RunInput, run=HEX, role=st.sampled_from([Role.INPUT, Role.OUTPUT]), name=NAME, digest=HEX, model=HEX, step=SMALL
+)
 BATCH = changed(
     some.a_batch,
     st.sampled_from(["r@0", "r@5", "r0@0", "s@0"]),
@@ -166,6 +184,7 @@ RUN = changed(
     name=NAME | HEX,
     status=STATUS,
     parent=st.sampled_from(["", "0a"]),
+    deleted_us=TRASH,
     ended_us=TIME,
     params=st.dictionaries(NAME, st.none() | st.booleans() | st.integers(-(2**63), 2**63) | NAME, max_size=2),
 )
@@ -217,15 +236,22 @@ CHANGES = [
     call("datasets.add", changed(lambda name, project: some.a_dataset(name, project), NAME, PROJECT)),
     call("datasets.add_version", changed(some.a_version, SMALL, created_us=TIME)),
     call("logs.append", several(BATCH)),
-    call("experiments.add", named(Experiment)),
+    call("experiments.add", EXPERIMENT),
+    call("experiments.put", EXPERIMENT),
     call("runs.add", RUN),
     call("runs.put", RUN),
     call("series.append", several(BLOCK)),
     call("artifacts.put", ARTIFACT),
+    call("artifacts.remove", HEX, several(NAME)),
+    call("inputs.put", several(INPUT)),
+    call("logged_models.add", LOGGED),
+    call("logged_models.put", LOGGED),
     call("steps.put", several(ENTRY)),
     call("steps.record", several(STEP)),
-    call("models.add", named(Model)),
-    call("models.add_version", changed(some.a_model_version, SMALL)),
+    call("models.add", REGISTERED),
+    call("models.put", REGISTERED),
+    call("models.put_version", VERSION),
+    call("models.add_version", VERSION),
     call("models.move_alias", st.builds(some.a_move, SMALL, SMALL, NAME)),
     call("endpoints.add", st.builds(endpoint, PROJECT, NAME, HEX, NAME)),
     call("endpoints.put", st.builds(endpoint, PROJECT, NAME, HEX, NAME)),
@@ -248,7 +274,7 @@ QUESTIONS = [
     ask("logs.list", st.just("log"), after=SMALL, until=SMALL),
     ask("runs.find", PROJECT, NAME | HEX),
     ask("runs.among", PROJECT, several(HEX)),
-    ask("runs.list", PROJECT, experiment=NAME, status=STATUS, parent=HEX, limit=LIMIT, after=HEX),
+    ask("runs.list", PROJECT, experiment=NAME, status=STATUS, parent=HEX, limit=LIMIT, after=HEX, deleted=TRASHED),
     ask("series.summaries", several(HEX), keys=several(NAME)),
     ask("series.blocks", HEX, NAME, after=SMALL, limit=LIMIT),
     ask("steps.newest", PROJECT, NAME, limit=LIMIT),
@@ -258,6 +284,8 @@ QUESTIONS = [
     ask("jobs.list", PROJECT, state=st.sampled_from(list(JobState)), limit=LIMIT),
     ask("events.list", PROJECT, subject=NODE, kind=st.sampled_from(["a", "a.b", "ab"]), limit=LIMIT),
     ask("events.sealed", PROJECT, after=SMALL, limit=LIMIT),
+    ask("experiments.find_number", PROJECT, SMALL),
+    ask("logged_models.list", PROJECT, experiments=several(st.sampled_from("ef")), run=HEX),
     ask("edges.up", NODE, depth=SMALL),
     ask("edges.down", NODE, depth=SMALL),
 ]
@@ -282,18 +310,20 @@ def everything() -> Iterator[Call]:
     yield from (of("datasets.versions", "id-flights"), of("models.versions", "m"), of("models.aliases", "m"))
     yield from (of("models.moves", "m", name) for name in names)
     yield from (of("windows.list", "e"), of("trials.list", "e"), of("alerts.list", "e", low_us=-9))
-    yield of("series.summaries", hexes)
+    yield from (of("series.summaries", hexes), of("inputs.list", hexes))
     yield from (of("series.blocks", run, key) for run, key in itertools.product(hexes, names))
     for name in names:
         yield from (of("accounts.find_user", name), of("projects.find", name), of("projects.get", name))
     for key in hexes:
         yield from (of("accounts.find_token", f"h-{key}"), of("runs.get", key), of("trials.get", key))
         yield from (of("artifacts.list", key), of("steps.of_run", key), of("endpoints.get", f"p{key}"))
+        yield from (of("experiments.get", f"p{key}"), of("models.get", f"p{key}"), of("logged_models.get", f"p{key}"))
     for node in nodes:
         yield from (of("edges.up", node), of("edges.down", node))
     for project in "pq":
-        for repository in ("datasets", "experiments", "models", "endpoints", "runs", "events", "jobs"):
+        for repository in ("datasets", "experiments", "models", "endpoints", "runs", "events", "jobs", "logged_models"):
             yield of(f"{repository}.list", project)
+        yield of("runs.list", project, deleted=None)
         for verb in ("count", "tail", "sealed", "waiting"):
             yield of(f"events.{verb}", project)
         yield from (of("accounts.members", project), of("runs.count", project), of("jobs.due", project, now_us=3))
