@@ -25,7 +25,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from clew.testing.postgres import PostgresServer
 
 DOCS = Path(__file__).parents[1] / "docs"
 PLAYED = ["tutorial/cancer.md", "how-to/data.md", "how-to/cache.md", "how-to/runs.md"]
@@ -68,6 +71,7 @@ class Player:
 
     folder: Path
     port: str
+    ledger: str = "sqlite"
     ids: dict[str, str] = field(default_factory=dict)
     terminals: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -83,6 +87,7 @@ class Player:
             "PYTHONUNBUFFERED": "1",
             "CLEW_ACTOR": "ada",
             "CLEW_PORT": self.port,
+            "CLEW_LEDGER": self.ledger,
         }
 
     def mine(self, text: str) -> str:
@@ -224,9 +229,9 @@ def free_port() -> str:
         return str(one.getsockname()[1])
 
 
-def play(page: str, folder: Path) -> Player:
+def play(page: str, folder: Path, ledger: str = "sqlite") -> Player:
     """Do what a reader of the page does."""
-    player = Player(folder, free_port())
+    player = Player(folder, free_port(), ledger)
     try:
         for block in blocks(page):
             if block.language != "console":
@@ -252,6 +257,60 @@ def test_what_the_page_says_is_what_comes(page: str, tmp_path: Path) -> None:
     told = (DOCS / "reference" / "events.md").read_text(encoding="utf-8")
     assert kinds
     assert [kind for kind in kinds if f"| `{kind}` |" not in told] == []
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="pages ask endpoints with curl")
+def test_the_whole_tutorial_is_true_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    """Every process of it has its rows in a database: the same commands, the same answers."""
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    player = play((DOCS / "tutorial" / "cancer.md").read_text(encoding="utf-8"), folder, postgres_url)
+    assert not (folder / ".clew" / "ledger.db").exists()
+    for words in ("clew audit verify", "clew doctor --quick"):
+        done = player.say(words)
+        assert done.returncode == 0, done.stdout
+
+
+POSTGRES = "postgresql://clew@db.example.org/clew"
+
+
+@pytest.fixture
+def owned(postgres: PostgresServer) -> Iterator[str]:
+    """The address of the database that the how-to makes, on the server of the tests."""
+    sql = next(block for block in blocks(HOW_TO) if block.language == "sql").text
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
+        for statement in filter(None, map(str.strip, sql.split(";"))):
+            admin.execute(statement)
+        yield postgres.url("clew").replace("postgres:@", "clew@")
+        postgres.drop(postgres.url("clew"))
+        admin.execute("DROP ROLE clew")
+
+
+HOW_TO = (DOCS / "how-to" / "postgresql.md").read_text(encoding="utf-8")
+
+
+def test_the_how_to_of_postgresql_is_true(tmp_path: Path, owned: str) -> None:
+    """Its SQL makes a database in which its commands make a project, and so does its `clew.toml`."""
+    shell = next(block.text for block in blocks(HOW_TO) if "export CLEW_LEDGER" in block.text)
+    said = [line[2:] for line in shell.splitlines() if line.startswith("$ ") and "pip install" not in line]
+    (by_variable := tmp_path / "one").mkdir()
+    words = " && ".join(said).replace(POSTGRES, f"'{owned}'")
+    done = Player(by_variable, free_port()).say(f"{words} && clew runs list && clew doctor")
+    assert (done.returncode, "is whole" in done.stdout) == (0, True), done.stdout
+    assert not (by_variable / ".clew" / "ledger.db").exists()
+
+    (by_file := tmp_path / "two").mkdir()
+    reader = Player(by_file, free_port())
+    settings = next(block.text for block in blocks(HOW_TO) if block.language == "toml")
+    (by_file / "clew.toml").write_text(settings.replace(POSTGRES, owned), encoding="utf-8")
+    unset = "unset CLEW_LEDGER && clew"
+    done = reader.say(f"{unset} init && clew runs list && clew doctor --quick")
+    assert (done.returncode, "PostgreSQL" in done.stdout) == (0, True), done.stdout
+    (by_file / "clew.toml").write_text(settings.replace("clew@", "clew:s3cret@"), encoding="utf-8")
+    done = reader.say(f"{unset} runs list")
+    assert done.returncode == 2, done.stdout
+    assert "s3cret" not in done.stdout
 
 
 def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:

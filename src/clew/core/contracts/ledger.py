@@ -176,7 +176,7 @@ class Experiments(Protocol):
     """Experiments by name, and by number."""
 
     def add(self, experiment: Experiment) -> Experiment:
-        """Add an experiment, which gets a number: 0 for `default`, else one more than the greatest there is."""
+        """Add an experiment, which gets a number: 0 for the first `default`, else one more than the greatest."""
         ...
 
     def put(self, experiment: Experiment) -> None:

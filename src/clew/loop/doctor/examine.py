@@ -21,6 +21,7 @@ from clew.core.ids import Digest, time_us_of
 from clew.loop.doctor.finding import Finding, Level
 from clew.loop.doctor.needs import needs
 from clew.settings import SETTINGS_FILE, read_settings
+from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sql.migrate import migrations
 from clew.store.objects import CachedObjects, LocalObjects, RemoteObjects
 
@@ -53,13 +54,15 @@ def examine_place(root: Path, version: str, *, embedded: bool = True) -> Iterato
 
 
 def examine(stores: Stores, *, quick: bool, tell: Tell) -> Iterator[Finding]:
-    """What can be seen in an open project: objects, what is missing for what, journals, the clock.
+    """What can be seen in an open project: a database, objects, what is missing for what, journals, the clock.
 
     Args:
         stores: the project.
-        quick: whether to look only whether objects are there, without reading them.
+        quick: whether to look only whether objects are there, without reading them, nor every row of a database.
         tell: hears how many objects were looked at.
     """
+    if isinstance(stores.ledger, PostgresLedger):
+        yield from _database(stores.ledger, quick=quick)
     whole, damaged = _objects(stores.objects, quick=quick, tell=tell)
     for text in damaged[:_SHOWN]:
         hint = "restore it from a backup, or add the same data again"
@@ -115,6 +118,21 @@ def _ledger(path: Path, objects: Path) -> Finding:
     if wrong or not version:
         return _lost(f"{path} is damaged: {'; '.join(wrong) or 'it is empty'}")
     return _good("ledger", f"the ledger is whole, version {version}")
+
+
+def _database(ledger: PostgresLedger, *, quick: bool) -> Iterator[Finding]:
+    found = ledger.condition(quick=quick)
+    for text in found.damaged[:_SHOWN]:
+        hint = "restore the database from a backup; an index alone is made anew by REINDEX"
+        yield Finding(check="ledger", level=Level.PROBLEM, text=text, hint=hint)
+    if not found.damaged:
+        state = "is there" if quick else "is whole"
+        yield _good("ledger", f"the ledger {state}, version {found.version}, PostgreSQL {found.server}")
+    if found.unsafe:
+        text = (
+            f"the database runs with {' and '.join(found.unsafe)} off: it may lose or damage rows when its power fails"
+        )
+        yield Finding(check="durability", level=Level.WARNING, text=text, hint="turn them on in postgresql.conf")
 
 
 def _lost(text: str) -> Finding:

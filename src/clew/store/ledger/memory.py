@@ -251,7 +251,8 @@ class MemoryExperiments:
 
     def add(self, experiment: Experiment) -> Experiment:
         numbers = [row.number for row in self._rows.values() if row.project == experiment.project]
-        number = 0 if experiment.name == DEFAULT_EXPERIMENT else max([0, *numbers]) + 1
+        first = experiment.name == DEFAULT_EXPERIMENT and 0 not in numbers
+        number = 0 if first else max([0, *numbers]) + 1
         self._named.add(numbered := msgspec.structs.replace(experiment, number=number))
         return numbered
 

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clew.core.contracts.ledger import Durability
-from clew.core.errors import ClewError
+from clew.core.errors import ClewError, Corrupt, Unavailable
 from clew.core.extras import require
 from clew.core.hashing import hash_bytes
 from clew.core.types.edge import Node
 from clew.store.ledger.postgres.address import Address
+from clew.store.ledger.postgres.condition import Condition
 from clew.store.ledger.postgres.connection import PostgresConnection
 from clew.store.ledger.postgres.errors import translated
 from clew.store.ledger.postgres.pool import Pool
@@ -88,6 +89,33 @@ class PostgresLedger:
 
     def close(self) -> None:
         self._pool.close()
+
+    def condition(self, *, quick: bool = False) -> Condition:
+        """Look at the server's settings, the indexes, and unless `quick` at every row."""
+        with self._block(_READ, "COMMIT") as connection:
+            version = _version(connection)
+            server = str(connection.rows("SHOW server_version")[0][0]).partition(" ")[0]
+            found = connection.rows(
+                "SELECT name FROM pg_settings "
+                "WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY 1"
+            )
+            invalid = connection.rows(
+                "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+                f"WHERE c.relnamespace = '{SCHEMA}'::regnamespace AND NOT (i.indisvalid AND i.indisready) ORDER BY 1"
+            )
+            tables = connection.rows(f"SELECT tablename FROM pg_tables WHERE schemaname = '{SCHEMA}' ORDER BY 1")
+        damaged = [f"index {name} is not valid" for (name,) in invalid]
+        damaged += [] if quick else [damage for (table,) in tables if (damage := self._damage(str(table)))]
+        return Condition(version=version, server=server, unsafe=[str(name) for (name,) in found], damaged=damaged)
+
+    def _damage(self, table: str) -> str:
+        """Read all of a table at the server; why that cannot be done, or nothing."""
+        try:
+            with self._block(_READ, "COMMIT") as connection:
+                connection.rows(f'SELECT COALESCE(SUM(LENGTH(t::text)), 0) FROM "{table}" t')
+        except (Corrupt, Unavailable) as error:
+            return f"table {table} cannot be read: {error.what}"
+        return ""
 
     @contextmanager
     def _block(self, begin: str, commit: str) -> Iterator[PostgresConnection]:

@@ -71,7 +71,7 @@ class SqlExperiments:
         return _numbered(rows[0]) if rows else None
 
     def _next(self, experiment: Experiment) -> int:
-        if experiment.name == DEFAULT_EXPERIMENT:
+        if experiment.name == DEFAULT_EXPERIMENT and self.find_number(experiment.project, 0) is None:
             return 0
         sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM experiments WHERE project = ?"
         return int(self._c.rows(sql, (experiment.project,))[0][0])
