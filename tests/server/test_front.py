@@ -183,3 +183,15 @@ def test_a_window_ends() -> None:
     now[0] = 10.0
     assert keeper.waits_s("a", "y") == 0
     assert keeper.refused("a")
+
+
+def test_a_server_without_tokens_answers_no_other_site(serve: Callable[..., Any]) -> None:
+    foreign = ({"host": "rebound.example.org"}, {"origin": "https://example.org"}, {"origin": "null"})
+    for number, headers in enumerate(foreign):
+        served = serve(open=True)
+        status, _, body = ask(served, "GET", f"{API}/runs", **headers)
+        assert (status, b"no page of another site" in body) == (403, True)
+        assert ask(served, "GET", f"{API}/runs", origin="http://localhost:3000")[0] == 200
+        closed = serve()
+        token = closed.token(f"ann{number}", ProjectRole.VIEWER)
+        assert ask(closed, "GET", f"{API}/runs", authorization=f"Bearer {token}", **headers)[0] == 200

@@ -209,6 +209,23 @@ def test_other_doors_are_closed(app: EndpointApp) -> None:
     assert call(app, "POST", "/v2/models/delay/versions/6/infer", {"inputs": []})[0] == 404
 
 
+def test_without_keys_no_other_site_is_answered(tmp_path: Path) -> None:
+    forgetful: Any = SimpleNamespace(append=lambda _: None)
+    body = json.dumps({"rows": [ROW]}).encode()
+    for allows, wanted in ((None, 403), (lambda _: True, 403), ({"Bearer right"}.__contains__, 200)):
+        app = EndpointApp(
+            "late",
+            Slots(served(7)),
+            journal=forgetful,
+            clock=SystemClock(),
+            ids=Ids(SystemClock()),
+            allows=allows,
+        )
+        assert app.answer("POST", "/predict", body, 0.0, "Bearer right", foreign=True).status == wanted
+        assert app.answer("GET", "/health", b"", 0.0, foreign=True).status == wanted
+        assert app.answer("POST", "/predict", body, 0.0, "Bearer right").status == 200
+
+
 def test_who_has_no_key_is_denied_but_may_ask_for_health(tmp_path: Path) -> None:
     forgetful: Any = SimpleNamespace(append=lambda _: None)
     ids = Ids(SystemClock())

@@ -27,7 +27,11 @@ class Echo:
     def __init__(self) -> None:
         self.after_calls = 0
 
-    def answer(self, method: str, path: str, body: bytes, started: float, authorization: str) -> Answer:
+    def answer(
+        self, method: str, path: str, body: bytes, started: float, authorization: str, *, foreign: bool
+    ) -> Answer:
+        if path == "/whose":
+            return Answer(b"foreign" if foreign else b"ours")
         if path == "/other":
             return Answer(b"{}", status=405, allow=b"POST")
         big = "x" * 3_000_000 if path == "/big" else ""
@@ -345,3 +349,14 @@ def test_a_stop_closes_what_waits_and_answers_what_comes(served: Served) -> None
         raw = everything(sending)
         assert statuses(raw) == [200]
         assert b"connection: close" in raw
+
+
+def test_a_request_that_a_browser_sent_for_another_site_is_known(served: Served) -> None:
+    """By each request's own headers, also where several come over one connection."""
+    here, there = b"Host: localhost:1\r\n", b"Host: rebound.example.org\r\n"
+    origin = b"Origin: https://example.org\r\n"
+    sent = b"".join(b"GET /whose HTTP/1.1\r\n%b\r\n" % headers for headers in (here, there, here + origin, here))
+    with socket.create_connection(served.address) as client:
+        client.sendall(sent + b"GET /end HTTP/1.1\r\nConnection: close\r\n" + here + b"\r\n")
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+    assert re.findall(rb"\r\n\r\n(ours|foreign)", received) == [b"ours", b"foreign", b"foreign", b"ours"]

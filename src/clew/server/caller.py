@@ -17,6 +17,7 @@ from litestar.handlers.base import BaseRouteHandler
 
 from clew.core.errors import Denied, NotFound
 from clew.core.hashing import hash_bytes
+from clew.core.loopback import is_foreign
 from clew.core.types.account import ProjectRole, User
 from clew.core.types.edge import node
 from clew.core.types.project import Project
@@ -36,7 +37,7 @@ class Caller(msgspec.Struct, frozen=True):
     project: Project | None = None
 
 
-def authenticate(host: Host, authorization: str, *, address: str = "") -> User:
+def authenticate(host: Host, authorization: str, *, address: str = "", foreign: bool = False) -> User:
     """The user whose token this is.
 
     Nothing secret is compared here: what is looked up is the digest of 256 random bits, and how far a look-up of a
@@ -46,12 +47,19 @@ def authenticate(host: Host, authorization: str, *, address: str = "") -> User:
         host: the projects.
         authorization: the header.
         address: where the request came from; one that shows many wrong tokens has to wait.
+        foreign: whether a browser sent it for somebody else, as `clew.core.loopback` tells.
 
     Raises:
         NotAuthorizedException: there is no token, or it is unknown, revoked, over, or of a disabled user.
         HTTPException: 429, the address has to wait.
+        Denied: nobody needs a token here, and the request is foreign.
     """
     if host.open:
+        if foreign:
+            raise Denied(
+                "this server asks nobody for a token: it answers programs of this machine, and no page of another site",
+                hint="call it as localhost, or start it without --open",
+            )
         return _ANYBODY
     secret = _secret_of(authorization)
     if not secret:
@@ -77,8 +85,10 @@ def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     host: Host = connection.app.state.host
     action, name = handler.opt.get("action"), connection.path_params.get("project")
     address = connection.client.host if connection.client is not None else ""
+    headers = connection.headers
+    foreign = is_foreign(headers.get("host", ""), headers.get("origin", ""))
     try:
-        user = authenticate(host, connection.headers.get("authorization", ""), address=address)
+        user = authenticate(host, headers.get("authorization", ""), address=address, foreign=foreign)
     except NotAuthorizedException:
         if host.doorkeeper.refused(address):
             _tell_refused(host, name, address)

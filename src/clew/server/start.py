@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 
 from clew.core.errors import Denied
 from clew.core.extras import require, require_installed
+from clew.core.loopback import is_loopback
 from clew.server.host import Host
 
-__all__ = ["ADMIN", "first_admin", "is_loopback", "run_server"]
+__all__ = ["ADMIN", "first_admin", "run_server"]
 
 ADMIN = "admin"
 _PATIENCE_S = 10
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def first_admin(host: Host) -> str:

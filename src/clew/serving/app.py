@@ -91,9 +91,16 @@ class EndpointApp:
         self._most_rows, self._allows = most_rows, allows
         self._lane = Lane("clew-shadows")
 
-    def answer(self, method: str, path: str, body: bytes, started: float, authorization: str = "") -> Answer:
-        """Answer one request; every error is an answer too."""
+    def answer(
+        self, method: str, path: str, body: bytes, started: float, authorization: str = "", *, foreign: bool = False
+    ) -> Answer:
+        """Answer one request; every error is an answer too. `foreign` is as in `clew.core.loopback`."""
         try:
+            if foreign and (self._allows is None or self._allows("")):
+                raise Denied(
+                    "this endpoint has no keys: it answers programs of this machine, and no page of another site",
+                    hint=f"call it as localhost, or make a key and send it: clew keys add {self.name}",
+                )
             if self._allows is not None and path not in _OPEN_PATHS and not self._allows(authorization):
                 return self._unknown_caller()
             return self._route(method, path, body, started)

@@ -17,6 +17,7 @@ from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from clew.core.extras import require
+from clew.core.loopback import is_foreign
 from clew.serving.answer import Answer
 
 __all__ = ["Application", "Connection", "Door", "Limits"]
@@ -30,8 +31,10 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 class Application(Protocol):
     """What answers. Called from one thread, one request after the other, in the order of arrival."""
 
-    def answer(self, method: str, path: str, body: bytes, started: float, authorization: str) -> Answer:
-        """Answer a whole request. Never raises."""
+    def answer(
+        self, method: str, path: str, body: bytes, started: float, authorization: str, *, foreign: bool
+    ) -> Answer:
+        """Answer a whole request; `foreign` is as in `clew.core.loopback`. Never raises."""
         ...
 
     def refuse(self, status: int, text: str, *, hint: str = "") -> Answer:
@@ -188,8 +191,11 @@ class Connection(asyncio.Protocol):
         size = len(name)
         if size == 4 and name.lower() == b"host":
             self._hosts += 1
+            self._host = value.decode("latin-1")
         elif size == 6 and name.lower() == b"expect":
             self._expect = value
+        elif size == 6 and name.lower() == b"origin":
+            self._origin = value.decode("latin-1")
         elif size == 13 and name.lower() == b"authorization":
             self._authorization = value.decode("latin-1")
         elif size == 14 and name.lower() == b"content-length" and not self._chunks:
@@ -225,16 +231,18 @@ class Connection(asyncio.Protocol):
         chunks, parser = self._chunks, self._parser
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         method, authorization, url = parser.get_method().decode(), self._authorization, self._url
+        foreign = is_foreign(self._host, self._origin)
         keep = parser.should_keep_alive() and not self._door.stopping
         self._clear()
         self._receiving, self._since, self._raw = False, self._door.now, 0
-        answer = self._application.answer(method, _path(url), body, started, authorization)
+        answer = self._application.answer(method, _path(url), body, started, authorization, foreign=foreign)
         self._write(answer, keep=keep, bodiless=method == "HEAD")
         self._application.after(answer, method, started)
 
     def _clear(self) -> None:
         self._door.held_bytes -= self._size
         self._url, self._authorization, self._expect = b"", "", b""
+        self._host = self._origin = ""
         self._hosts = self._size = 0
         self._chunks: list[bytes] = []
 

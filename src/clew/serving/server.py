@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import sys
@@ -18,6 +17,7 @@ import msgspec
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Denied, Unavailable
 from clew.core.extras import require
+from clew.core.loopback import is_loopback
 from clew.core.types.endpoint import Endpoint
 from clew.serving.app import EndpointApp
 from clew.serving.compaction import journal_folder
@@ -167,10 +167,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _key_ring(stores: Stores, endpoint: str, host: str) -> KeyRing:
     """Beyond loopback a key is asked for, whether or not there is one."""
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
+    local = is_loopback(host)
     if not local and not list_keys(stores.folder, endpoint):
         raise Denied(
             f"{host} is not loopback, and endpoint {endpoint!r} has no keys by which to know who calls",

@@ -55,7 +55,7 @@ def test_the_columns_of_a_rule_are_known() -> None:
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ("i >=", "cannot be read"),
+        ("i >=", "cannot be read: invalid syntax"),
         ("i + 1", "does not say something true or false"),
         ("1 < 2", "names no column"),
         ("y > 1", "no entry with a type"),

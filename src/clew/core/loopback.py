@@ -1,0 +1,41 @@
+"""Loopback: addresses that only this machine reaches, and requests that a browser sends to them for somebody else.
+
+A page of any site can have a browser post to `127.0.0.1`, and a name of its own that suddenly points there (DNS
+rebinding) lets it read the answers too. Who asks callers for no key therefore looks at what a browser cannot be made
+to lie about: the name that was called, and the page that called.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+__all__ = ["is_foreign", "is_loopback"]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine only."""
+    import ipaddress  # loaded by who listens, not by every command
+
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@lru_cache(maxsize=256)
+def is_foreign(host: str, origin: str) -> bool:
+    """Whether a request came by another name than this machine's own, or from a page of another site.
+
+    Args:
+        host: the `Host` header; "" where there is none, which no browser leaves out.
+        origin: the `Origin` header; "" where there is none, as for programs. A page without an origin says `null`.
+    """
+    return bool(host and not _is_local(f"//{host}")) or bool(origin and not _is_local(origin))
+
+
+def _is_local(address: str) -> bool:
+    try:
+        return is_loopback(urlsplit(address).hostname or "")
+    except ValueError:
+        return False

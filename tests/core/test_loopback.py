@@ -1,0 +1,51 @@
+"""Which addresses are this machine's own, and which requests a browser sent for somebody else."""
+
+from __future__ import annotations
+
+import pytest
+
+from clew.core.loopback import is_foreign, is_loopback
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example.org", "example.org", "127.0.0.1.nip.io"]
+)
+def test_everything_else(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:8470", ""),
+        ("127.0.0.1", ""),
+        ("[::1]:8470", "http://[::1]:3000"),
+        ("LocalHost:1", "http://localhost:3000"),
+        ("", ""),
+    ],
+)
+def test_requests_of_this_machine(host: str, origin: str) -> None:
+    assert not is_foreign(host, origin)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("rebound.example.org:8470", ""),
+        ("localhost.example.org", ""),
+        ("localhost:8470", "https://example.org"),
+        ("localhost:8470", "null"),
+        ("localhost:8470", "http://localhost@example.org"),
+        ("localhost:8470", "http://[::1"),
+        ("user@10.0.0.1", ""),
+        ("[::1", ""),
+        (":", ""),
+    ],
+)
+def test_requests_of_others(host: str, origin: str) -> None:
+    assert is_foreign(host, origin)
