@@ -12,9 +12,11 @@ A project is a folder with a `.clew` folder in it, found upwards from any folder
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
 import re
+import secrets
 import shutil
 import sys
 from dataclasses import replace
@@ -366,20 +368,31 @@ def init_project(folder: Path, *, name: str = "", environ: Mapping[str, str] | N
                 draft.write(content.encode())
                 draft.sync()
                 draft.publish(settings)
-        (folder / FOLDER).mkdir()
+        _make_folder(folder)
         sync_folder(folder)  # what the stores promise to survive *power* lies below this name
     except OSError as error:
-        if isinstance(error, FileExistsError) and (folder / FOLDER).is_dir():  # somebody else was faster
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and (folder / FOLDER).is_dir():  # somebody else was faster
             raise Exists("project", str(folder), hint="it is ready to use: clew --help") from error
         raise Unavailable(f"no project can be made in {folder}: {error.strerror}") from error
     _furnish(folder, environ)
     return folder
 
 
+def _make_folder(folder: Path) -> None:
+    """Make `.clew` in one go: git never sees one without its `.gitignore`."""
+    draft = folder / f"{FOLDER}-{secrets.token_hex(8)}"
+    draft.mkdir()
+    try:
+        (draft / ".gitignore").write_text("*\n", encoding="utf-8")
+        draft.rename(folder / FOLDER)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
 def _furnish(folder: Path, environ: Mapping[str, str] | None) -> None:
     """Fill the new `.clew` of a folder; when that fails, leave nothing that looks like a project."""
     try:
-        (folder / FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
         with Workspace(folder, environ=environ):
             pass
     except BaseException as error:

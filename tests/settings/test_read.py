@@ -165,6 +165,25 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         read_settings(tmp_path, {})
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("CLEW_LEGDER", "CLEW_LEDGER"),
+        ("CLEW_OBJECT", "CLEW_OBJECTS"),
+        ("CLEW_SIGNING_KYE", "CLEW_SIGNING_KEY"),
+        ("CLEW_ACTR", "CLEW_ACTOR"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(variable: str, meant: str) -> None:
+    with pytest.raises(Invalid, match=f"{variable} is no variable that clew reads\n.*did you mean {meant}"):
+        settings_of("", environ={variable: "x"})
+
+
+def test_variables_of_others_are_none_of_ours() -> None:
+    for variable in ("CLEW_FLIGHTS", "CLEW_SERVER_OPEN", "CLEW_TEST_DATABASE", "MY_CLEW_LEGDER", "clew_legder"):
+        assert settings_of("", environ={variable: "x"}) == settings_of("")
+
+
 def test_the_environment_stands_above_the_file() -> None:
     environ = {
         "CLEW_PROJECT": "p",

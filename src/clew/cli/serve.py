@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 import click
 
 from clew.cli import output
 from clew.cli.command import command
-from clew.core.errors import Invalid
+from clew.core.errors import Invalid, NotFound
 
 __all__ = ["serve"]
 
@@ -45,6 +47,10 @@ def serve(*, reference: str, name: str, endpoint: str, host: str | None, port: i
             output.note(f"{address.endpoint} answers at {address.url}  (POST {address.url}/predict, Ctrl-C stops)")
 
     with open_workspace() as workspace:
+        names = workspace.settings.endpoints
+        if endpoint and endpoint not in names:
+            hint = f"declare [endpoints.{endpoint}] in clew.toml, or clew serve MODEL@ALIAS"
+            raise NotFound("endpoint", endpoint, near=get_close_matches(endpoint, names, n=3), hint=hint)
         declared = workspace.settings.endpoint_of(endpoint or name or model)
         workspace.serve(
             endpoint or name or model,
