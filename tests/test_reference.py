@@ -84,7 +84,7 @@ def test_every_status_is_documented() -> None:
     refused = re.findall(r"_Refused\((\d{3}),", Path(http.__file__).read_text(encoding="utf-8"))
     statuses = {int(status) for status in (*app.STATUS_OF.values(), *refused)} | {401, 405, 500}
     told = {int(status) for status in re.findall(r"^\| (\d{3}) \| `", page("http"), re.MULTILINE)}
-    never = {403, 409}  # nothing on the request path raises Denied or Conflict
+    never = {409}  # nothing on the request path raises Conflict
     assert told == statuses - never
 
 
