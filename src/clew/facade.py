@@ -36,6 +36,7 @@ from clew.pipelines.current import current
 from clew.pipelines.pipeline import Pipeline as _Pipeline
 from clew.pipelines.step import step
 from clew.tracking.adopt import adopt
+from clew.tracking.logged import Audio, Histogram, Html
 from clew.tracking.offline import is_offline
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
@@ -44,10 +45,14 @@ from clew.workspace import Workspace, find_project, init_project, offline_here, 
 
 if TYPE_CHECKING:
     from clew.core.types.model import ModelVersion
+    from clew.tracking.found import RunList
 
 __all__ = [
+    "Audio",
     "ClewError",
     "Dataset",
+    "Histogram",
+    "Html",
     "Model",
     "Pipeline",
     "Run",
@@ -55,6 +60,7 @@ __all__ = [
     "data",
     "pipeline",
     "run",
+    "runs",
     "step",
     "workspace",
 ]
@@ -194,6 +200,25 @@ def _recorder() -> Recorder:
         except Unavailable as error:
             say_on_stderr(f"{error.what}; this run stays on this machine until clew sync")
     return offline_here(os.environ)
+
+
+def runs(*, where: str = "", sort: str = "", experiment: str = "", limit: int | None = 1000) -> RunList:
+    """Runs that pass a filter, in an order: `clew.runs(where="metric.auc > 0.7", sort="-metric.auc").frame()`.
+
+    Args:
+        where: a filter, in the language of `clew runs list --where`.
+        sort: fields with commas between them, `-` before one for the greatest first; newest first when empty.
+        experiment: name of the one to look in.
+        limit: at most so many; None for all.
+
+    Raises:
+        Invalid: a text cannot be read; the error points at the character.
+        NotFound: there is no such experiment.
+    """
+    from clew.tracking.found import find_runs
+
+    here = workspace()
+    return find_runs(here.runs, here.objects, where=where, sort=sort, experiment=experiment, limit=limit)
 
 
 class Pipeline(_Pipeline[P, R]):

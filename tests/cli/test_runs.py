@@ -13,6 +13,7 @@ from clew.cli.main import main
 from clew.core.types.run import RunStatus
 from clew.testing.runs import a_block, a_run
 from clew.tracking.journal import Journal
+from clew.tracking.start import start
 from clew.workspace import init_project, open_workspace
 
 Capture = pytest.CaptureFixture[str]
@@ -257,3 +258,24 @@ def test_clew_run_lets_a_run_go_on(project: Path, capsys: Capture) -> None:
         ]
         (console,) = workspace.runs.artifacts(run.id)
         assert workspace.objects.get(console.digest) == b"done\ndone\n"
+
+
+def test_runs_are_written_as_tables(project: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["runs", "list", "--format", "csv", "--columns", "name,status", "--limit", "1"]) == 0
+    assert capfdbinary.readouterr().out == b"name,status\ngamma,running\n"
+    path = project / "runs.jsonl"
+    assert main(["runs", "list", "--format", "jsonl", "--output", str(path)]) == 0
+    assert len(path.read_bytes().splitlines()) == 3
+    assert b"3 runs are in" in capfdbinary.readouterr().err
+    assert main(["runs", "list", "--output", str(path)]) == 2
+    assert b"--format csv" in capfdbinary.readouterr().err
+
+
+def test_logged_objects_are_listed_and_written(project: Path, capsys: Capture) -> None:
+    with open_workspace() as workspace, start(workspace.recorder, "shows", capture=False) as run:
+        for step in range(2):
+            run.log_object("note", f"at {step}", step=step)
+    listed = clew_json(capsys, "runs", "objects", "shows", "note", "--output", str(project / "shown"))["items"]
+    assert isinstance(listed, list)
+    assert [(one["key"], one["step"], one["form"]) for one in listed] == [("note", 0.0, "text"), ("note", 1.0, "text")]
+    assert (project / "shown/logged/note/000000000001.txt").read_text() == "at 1"

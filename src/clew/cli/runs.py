@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,16 +43,55 @@ def runs() -> None:
         ("clew runs list --where 'metric.auc.max > 0.7 and param.depth in (6, 8)'", "those that pass a filter"),
         ("clew runs list --sort -metric.auc --columns metric.auc,param.lr", "the best first, with chosen columns"),
         ("clew runs list --where 'status = failed and created > \"-7d\"' --json", "failed this week, for machines"),
+        ("clew runs list --format parquet --output runs.parquet", "all runs as a table for other programs"),
     ],
 )
 @click.option("--where", "condition", default="", help="A filter over metric.NAME, param.NAME, status, …")
 @click.option("--sort", "sort", default="", help="Fields to sort by, with commas; -FIELD puts the greatest first.")
 @click.option("--experiment", default="", help="Only runs of this experiment.")
 @click.option("--columns", default="", help="Fields to show, with commas.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many rows.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many rows: 50, but all with --format.")
 @click.option("--after", default="", help="Go on behind a page of which this was the end.")
-def list_(*, condition: str, sort: str, experiment: str, columns: str, limit: int, after: str, as_json: bool) -> None:
+@click.option("--format", "format_", type=click.Choice(["csv", "jsonl", "parquet"]), help="A table for programs.")
+@click.option(
+    "--output", "path", type=click.Path(dir_okay=False, path_type=Path), help="The file for --format; else stdout."
+)
+def list_(
+    *,
+    condition: str,
+    sort: str,
+    experiment: str,
+    columns: str,
+    limit: int | None,
+    after: str,
+    format_: str | None,
+    path: Path | None,
+    as_json: bool,
+) -> None:
     """List runs, newest first, or those that a filter lets through."""
+    if format_ or path:
+        _export(format_ or "", path, condition, sort, experiment, columns, limit)
+        return
+    _list(condition, sort, experiment, columns, limit or 50, after, as_json=as_json)
+
+
+def _export(
+    format_: str, path: Path | None, condition: str, sort: str, experiment: str, columns: str, limit: int | None
+) -> None:
+    from clew.tracking.export import write
+    from clew.tracking.found import each_found
+
+    if not format_:
+        raise Invalid("--output needs a form", hint="--format csv, jsonl or parquet")
+    chosen = _fields(columns)
+    with _open() as workspace:
+        found = list(each_found(workspace.runs, where=condition, sort=sort, experiment=experiment, limit=limit))
+    write(format_, found, chosen, path)
+    if path is not None:
+        output.note(f"{len(found):,} runs are in {path}")
+
+
+def _list(condition: str, sort: str, experiment: str, columns: str, limit: int, after: str, *, as_json: bool) -> None:
     from clew.tracking.where import fields_of, parse_filter, parse_order
 
     chosen = _fields(columns)
@@ -147,6 +187,30 @@ def _describe(run: str, *, as_json: bool, tags: dict[str, str] | None = None, na
     output.record(found, as_json=True) if as_json else output.note(f"{found.name}: clew runs show {found.name}")
 
 
+@command(
+    "objects",
+    examples=[
+        ("clew runs objects calm-otter-417", "what a run logged at its steps"),
+        ("clew runs objects calm-otter-417 samples --output shown", "one key, with its files in a folder"),
+    ],
+)
+@click.argument("run")
+@click.argument("key", default="")
+@click.option("--output", "folder", type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
+def objects(*, run: str, key: str, folder: Path | None, as_json: bool) -> None:
+    """List images, tables, histograms and the like that a run logged, by key and step."""
+    from clew.tracking.logged import logged_of
+
+    with _open() as workspace:
+        found = logged_of(workspace.runs.artifacts(workspace.runs.get(run).id), key)
+        for each in found if folder else ():
+            path = folder / each.path  # type: ignore[operator]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(workspace.objects.get(each.digest))
+    columns = ["key", "step", "form", "size_bytes", "path"]
+    output.table(found, columns, as_json=as_json, empty="this run logged no objects")
+
+
 runs.add_command(list_)
 runs.add_command(tag)
 runs.add_command(note)
@@ -154,6 +218,7 @@ runs.add_command(rename)
 runs.add_command(stop)
 runs.add_command(show)
 runs.add_command(compare)
+runs.add_command(objects)
 
 
 def open_runs() -> Workspace:

@@ -13,7 +13,7 @@ from clew.core.contracts.services import RunWriter
 from clew.core.errors import Invalid
 from clew.core.types.run import Artifact
 
-__all__ = ["Content", "check_path", "content_of", "keep", "media_type_of"]
+__all__ = ["NOT_LOGGED", "Content", "Logged", "check_path", "content_of", "keep", "media_type_of"]
 
 _TYPES = {
     ".csv": "text/csv",
@@ -55,6 +55,17 @@ class Content(NamedTuple):
 
     data: bytes | Path
     media_type: str
+
+
+class Logged(NamedTuple):
+    """What a file of a run shows, where it was logged: key, step and form."""
+
+    key: str = ""
+    step: float | None = None
+    form: str = ""
+
+
+NOT_LOGGED = Logged()
 
 
 def check_path(path: str) -> str:
@@ -103,7 +114,9 @@ def content_of(path: str, value: object) -> Content:
     return Content(_json(path, value), _TYPES[".json"] if kind == _OTHER else kind)
 
 
-def keep(runs: RunWriter, objects: Objects, run: str, path: str, content: Content, *, at_us: int) -> Artifact:
+def keep(
+    runs: RunWriter, objects: Objects, run: str, path: str, content: Content, *, at_us: int, logged: Logged = NOT_LOGGED
+) -> Artifact:
     """Store content and name it as a file of a run."""
     data = content.data
     digest = objects.put_file(data) if isinstance(data, Path) else objects.put(data)
@@ -114,6 +127,9 @@ def keep(runs: RunWriter, objects: Objects, run: str, path: str, content: Conten
         size_bytes=objects.size(digest),
         media_type=content.media_type,
         created_us=at_us,
+        key=logged.key,
+        step=logged.step,
+        form=logged.form,
     )
     runs.add_artifact(artifact)
     return artifact

@@ -23,12 +23,13 @@ from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunStatus, Scalar
 from clew.tracking.adopt import CONSOLE, Ending, adopt_run, write_ending
-from clew.tracking.artifact import Content, check_path, content_of, keep
+from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, keep
 from clew.tracking.capture.console import Console
 from clew.tracking.drain import Drain
 from clew.tracking.line import Line
+from clew.tracking.logged import path_of, shown_of
 from clew.tracking.params import flat_params
-from clew.tracking.point import Step
+from clew.tracking.point import Step, check_step
 
 __all__ = ["STOP_TAG", "ActiveRun", "current_run"]
 
@@ -76,6 +77,7 @@ class ActiveRun:
         self._drain.start()
         self._pid = os.getpid()
         self._over = False
+        self._counted: dict[str, int] = {}
         self._token: Token[ActiveRun | None] | None = None
         self._error_before = _uncaught()
         atexit.register(self._end_of_process)
@@ -194,8 +196,29 @@ class ActiveRun:
             self._say(f"{asked} asks run {self.name} to stop")
             self.on_stop()
 
-    def _keep(self, path: str, content: Content) -> Artifact:
-        return keep(self._runs, self._objects, self.id, path, content, at_us=self._clock.now_us())
+    def _keep(self, path: str, content: Content, logged: Logged = NOT_LOGGED) -> Artifact:
+        return keep(self._runs, self._objects, self.id, path, content, at_us=self._clock.now_us(), logged=logged)
+
+    def log_object(self, key: str, value: object, *, step: Step | None = None) -> Artifact:
+        """Keep what a step shows: `run.log_object("samples", image, step=3)`; it survives *power* when this returns.
+
+        Args:
+            key: its name; the same key and step replace.
+            value: image, figure, table, text, `clew.Histogram`, `clew.Audio` or `clew.Html`; see
+                `clew.tracking.logged.shown_of`.
+            step: integer or float; None numbers the objects of each key that this process logs from 0.
+
+        Raises:
+            Invalid: the key leads out of the run, the step is not finite, or the value has no form.
+        """
+        self._check_open()
+        shown = shown_of(key, value)
+        at = self._counted.get(key, 0) if step is None else check_step(step)
+        path = path_of(key, at, shown.suffix)
+        if step is None:
+            self._counted[key] = int(at) + 1
+        content = Content(shown.data, shown.media_type)
+        return self._keep(path, content, Logged(key, float(at), shown.form))
 
     def input(self, source: DatasetVersion | ModelVersion | Node) -> None:
         """Say that this run used a version, or any node of the lineage."""

@@ -85,7 +85,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """One named file of a run, or of a logged model, whose id stands in `run` then."""
+    """One named file of a run, or of a logged model, whose id stands in `run` then.
+
+    An object that was logged has a key, a step, and a form: image, figure, table, histogram, audio, text or html.
+    """
 
     run: str
     path: str
@@ -93,3 +96,6 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     media_type: str
     created_us: int
+    key: str = ""
+    step: float | None = None
+    form: str = ""
