@@ -42,6 +42,7 @@ class Texts:
         self._sorted: list[str] = []
         self._ranks: NDArray[np.float64] | None = None
         self._known: dict[tuple[str, str], Bools] = {}
+        self._once = ("", "")
 
     def code(self, text: str) -> int:
         """The code of a text, which is added if it is new."""
@@ -74,12 +75,16 @@ class Texts:
         return float(at) if at < len(self._sorted) and self._sorted[at] == text else at - 0.5
 
     def passing(self, op: str, wanted: str, codes: NDArray[np.int32]) -> Bools:
-        """Which of these codes have a text that passes. What is found for all of them is kept for the next search."""
+        """Which of these codes have a text that passes.
+
+        The first time, few codes are looked at by themselves; what is asked again is found for all of them, and kept.
+        """
         import numpy as np
 
         test, known = passes_text(op, wanted), self._known.get((op, wanted))
         done = 0 if known is None else len(known)
-        if known is None and len(codes) * 4 < len(self.texts):
+        if known is None and len(codes) * 4 < len(self.texts) and self._once != (op, wanted):
+            self._once = (op, wanted)
             distinct, back = np.unique(codes, return_inverse=True)
             some = [test(self.texts[code]) for code in distinct.tolist()]
             return np.array(some, dtype=np.bool_)[back.reshape(-1)]
