@@ -84,7 +84,7 @@ def _export(
     if not format_:
         raise Invalid("--output needs a form", hint="--format csv, jsonl or parquet")
     chosen = _fields(columns)
-    with _open() as workspace:
+    with open_runs() as workspace:
         found = list(each_found(workspace.runs, where=condition, sort=sort, experiment=experiment, limit=limit))
     write(format_, found, chosen, path)
     if path is not None:
@@ -201,7 +201,7 @@ def objects(*, run: str, key: str, folder: Path | None, as_json: bool) -> None:
     """List images, tables, histograms and the like that a run logged, by key and step."""
     from clew.tracking.logged import logged_of
 
-    with _open() as workspace:
+    with open_runs() as workspace:
         found = logged_of(workspace.runs.artifacts(workspace.runs.get(run).id), key)
         for each in found if folder else ():
             path = folder / each.path  # type: ignore[operator]
