@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,18 @@ def test_outside_of_a_project_one_is_made_and_that_is_said(
     with facade.workspace() as opened:
         assert opened.root == tmp_path
     assert "made a project" in capsys.readouterr().err
+
+
+def test_data_can_be_called_whatever_was_imported(tmp_path: Path) -> None:
+    script = """
+import clew
+with clew.run("reads"):  # imports the package behind the function
+    print(clew.data("cells@latest").frame().height, clew.data("cells@1").reference)
+"""
+    init_project(tmp_path)
+    (tmp_path / "cells.csv").write_text("a\n1\n2\n")
+    commands = [["-m", "clew", "data", "add", "cells", "cells.csv"], ["-c", script]]
+    for command in commands:
+        done = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout == "2 cells@1\n"

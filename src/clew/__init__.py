@@ -6,13 +6,32 @@ that `import clew` costs next to nothing.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clew.facade import *  # noqa: F403
 
 __version__ = "0.1.0"
+
+
+class _Data(ModuleType):
+    """The package `clew.data`, callable: for users `clew.data` is a function, whatever was imported before."""
+
+    def __call__(self, reference: str) -> object:
+        return import_module("clew.facade").data(reference)
+
+
+class _Clew(ModuleType):
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "data" and isinstance(value, ModuleType):  # Python has imported the package of that name
+            value.__class__ = _Data
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Clew
 
 
 def __getattr__(name: str) -> object:

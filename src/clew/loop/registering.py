@@ -9,7 +9,7 @@ import msgspec
 
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import Services
-from clew.core.errors import ClewError
+from clew.core.errors import ClewError, NotFound
 from clew.core.types.evaluation import decode_evaluation, encode_evaluation
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import DataReference, FileRole, Package
@@ -51,13 +51,20 @@ def register_model(project: Services, settings: Settings, model: Model, *, trust
     digest = pack(model, objects, contract=contract, trust=trust, provenance=provenance, clock=project.clock)
     package = load_package(objects, digest)
     newest = newest_version(project.models, model.name)
-    if newest is not None:
-        before = load_package(objects, newest.package)
-        if _essence(objects, package) == _essence(objects, before):
-            return newest
+    if newest is not None and _is_same(objects, package, newest):
+        return newest
     if model.test is not None:  # before the version is there: without it the gate could not compare the two
         _evaluate_champion(project, settings, model, package, trust=trust, run=run)
     return project.models.register(model.name, digest)
+
+
+def _is_same(objects: Objects, package: Package, newest: ModelVersion) -> bool:
+    try:
+        before = _essence(objects, load_package(objects, newest.package))
+    except NotFound as error:  # lost, or not in the bundle that this is repeated from: it keeps no new one out
+        _log.warning("%s cannot be compared with the new version: %s", newest.reference, error.what)
+        return False
+    return _essence(objects, package) == before
 
 
 def _essence(objects: Objects, package: Package) -> tuple[object, ...]:
@@ -85,10 +92,10 @@ def _evaluate_champion(
     versions = [project.models.version(move.version) for move in moves if move.alias in guarded]
     contract = settings.value.get(model.name) or plain_value(package.signature.task, package.signature.classes)
     for version in versions:
-        champion = load_package(project.objects, version.package)
-        if champion.signature.classes != package.signature.classes:
-            continue
         try:
+            champion = load_package(project.objects, version.package)
+            if champion.signature.classes != package.signature.classes:
+                continue
             runtime = load_runtime(champion, project.objects, trust=trust)
             at_us, data = project.clock.now_us(), package.data
             worth = evaluation_on(model, runtime, contract, champion.decision, at_us=at_us, data=data)
