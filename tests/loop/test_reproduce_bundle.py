@@ -215,3 +215,44 @@ def test_the_manifest_is_as_the_page_says(bundle: Path) -> None:
         "missing",
     }
     assert read(bundle)["format"] == "clew.bundle/0"
+
+
+MODELS = """
+import clew
+import polars as pl
+from sklearn.linear_model import LogisticRegression
+
+@clew.step
+def fit(rows: clew.Dataset, strength: float) -> clew.Model:
+    table = rows.frame()
+    model = LogisticRegression(C=strength).fit(table.select("x"), table["y"])
+    return clew.Model("small", model, train=table, test=table, label="y", features=["x"])
+
+@clew.pipeline
+def train(rows: clew.Dataset, strength: float):
+    return fit(rows, strength)
+"""
+
+
+def test_a_version_that_was_compared_with_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    Path("models.py").write_text(MODELS)
+    Path("rows.csv").write_text("x,y\n" + "".join(f"{i},{int(i > 60)}\n" for i in range(120)))
+    assert main(["init"]) == 0
+    assert main(["data", "add", "rows", "rows.csv"]) == 0
+    for name, strength in ("first", 1), ("second", 0.001), ("third", 0.1):
+        command = [sys.executable, "-m", "clew", "run", "--name", name, "models.py:train", "rows=rows@1"]
+        subprocess.run([*command, f"strength={strength}"], check=True)
+        if name == "first":
+            assert main(["model", "promote", "small@1", "champion"]) == 0
+    assert main(["reproduce", "third", "--bundle", str(tmp_path / "third.clew")]) == 0
+    monkeypatch.chdir(tmp_path / "empty")
+    capfd.readouterr()
+    assert main(["reproduce", str(tmp_path / "third.clew"), "--json"]) == 0
+    said = capfd.readouterr()
+    assert json.loads(said.out)["verdict"] == "bit-identical"
+    assert "cannot be compared" not in said.err

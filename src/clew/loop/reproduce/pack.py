@@ -191,6 +191,7 @@ def _objects(stores: Stores, recorded: Recorded, source: Source) -> Iterator[Dig
     for made in recorded.models:
         yield made.package
         yield from (file.digest for file in _package_files(stores, made) if file.role is FileRole.EVALUATION)
+        yield from _standing(stores, made, recorded.run.created_us)
     mine = node("run", recorded.run.id)
     with stores.ledger.read() as tx:
         sources = [
@@ -200,6 +201,22 @@ def _objects(stores: Stores, recorded: Recorded, source: Source) -> Iterator[Dig
     for model in used:
         yield model.package
         yield from (file.digest for file in _package_files(stores, model))
+
+
+def _standing(stores: Stores, made: ModelVersion, at_us: int) -> Iterator[Digest]:
+    """What a new version was compared with: the one before it, and those that had a name, whole, to score with them."""
+    with stores.ledger.read() as tx:
+        moves = [tx.models.moves(made.model, each.alias) for each in tx.models.aliases(made.model)]
+        held = [[move for move in each if move.moved_us <= at_us][-1:] for each in moves]
+        named = {move.number for each in held for move in each}
+        earlier = [tx.models.find_version(made.model, number) for number in {*named, made.number - 1}]
+    for version in earlier:
+        if version is None or version.id == made.id or stores.objects.missing([version.package]):
+            continue
+        files = _package_files(stores, version)
+        wanted = [file.digest for file in files if version.number in named or file.role is FileRole.EVALUATION]
+        lost = stores.objects.missing(wanted)
+        yield from (digest for digest in [version.package, *wanted] if digest not in lost)
 
 
 def _objects_of_data(objects: Objects, version: DatasetVersion) -> Iterator[Digest]:
