@@ -132,7 +132,9 @@ def is_allowed_in_init(node: ast.stmt) -> bool:
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
             return all(is_allowed_in_init(one) for one in body)
-        case ast.FunctionDef(name="__getattr__" | "__dir__"):
+        case ast.FunctionDef(name="__getattr__" | "__dir__") | ast.ClassDef(bases=[ast.Name(id="ModuleType")]):
+            return True
+        case ast.Assign(targets=[ast.Attribute(attr="__class__")]):
             return True
     return False
 
