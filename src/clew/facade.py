@@ -32,6 +32,7 @@ from clew.core.errors import ClewError, Exists, Invalid, Unavailable
 from clew.core.types.step import StepOutcome, StepRun
 from clew.data.handle import DatasetHandle as Dataset
 from clew.loop.fitted import Model
+from clew.loop.worth_metrics import log_worth
 from clew.pipelines.current import current
 from clew.pipelines.pipeline import Pipeline as _Pipeline
 from clew.pipelines.step import step
@@ -145,6 +146,7 @@ class Run(ActiveRun):
         self.flush()  # the version names this run, which has to be there
         version = here.register(model, self.id)
         self.output(version)
+        log_worth(here.objects, self, version)
         return version
 
 

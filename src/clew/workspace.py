@@ -61,12 +61,21 @@ if TYPE_CHECKING:
     from clew.serving.server import Address
     from clew.tracking.recorder import Recorder
 
-__all__ = ["FOLDER", "Workspace", "find_project", "init_project", "offline_here", "open_workspace", "remote_root"]
+__all__ = [
+    "FOLDER",
+    "Workspace",
+    "find_project",
+    "init_project",
+    "no_project",
+    "offline_here",
+    "open_workspace",
+    "remote_root",
+]
 
 FOLDER = ".clew"
 
 _TEMPLATE = """\
-# What must hold for this project. Every setting: docs/reference/settings.md
+# What must hold for this project. Every setting: the reference of clew, docs/reference/settings.md of its source
 
 [project]
 name = {name}
@@ -411,8 +420,14 @@ def open_workspace(start: Path | None = None) -> Workspace:
     start = (start or Path.cwd()).resolve()
     root = find_project(start) or remote_root(os.environ)
     if root is None:
-        raise NotFound("project", str(start), hint="clew init")
+        raise no_project(start)
     return Workspace(root)
+
+
+def no_project(start: Path) -> NotFound:
+    """What a person reads who is in no project's folder."""
+    what = f"there is no project in {start}, nor in a folder above it"
+    return NotFound("project", str(start), what=what, hint="clew init makes one here")
 
 
 def _refuse_lost_ledger(folder: Path) -> None:

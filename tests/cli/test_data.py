@@ -205,3 +205,15 @@ def test_commands_without_rows_load_no_polars(two: Path) -> None:
     words = ["list", "status,photos", "show,flights@1", "add,photos,photos", "diff,photos@1,photos@1"]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, cwd=two)
     assert "LOADED [0, 0, 0, 0, 0] False" in done.stderr
+
+
+def test_a_slip_in_the_name_of_a_file_is_said_before_what_a_key_is_for(project: Path, capsys: Capture) -> None:
+    assert main(["data", "add", "flights", "flights.cvs", "--key", "id"]) == 3
+    assert "did you mean flights.csv?" in capsys.readouterr().err
+
+
+def test_a_version_is_shown_in_one_table(two: Path, capsys: Capture) -> None:
+    assert main(["data", "show", "flights@1"]) == 0
+    facts = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+    assert {line.index(line.split(maxsplit=1)[1]) for line in facts if not line.startswith("created by")} == {12}
+    assert facts[-1].split() == ["key", "id"]

@@ -102,7 +102,7 @@ def test_the_gate_refuses_what_has_shown_nothing(capsys: Capture) -> None:
     code, out, _ = clew(capsys, "model", "show", "delay@2")
     assert code == 0
     assert "champion refused by ann" in out
-    assert "gate: cannot_tell" in out
+    assert "gate: cannot tell" in out
 
 
 def test_judging_moves_nothing(capsys: Capture) -> None:
@@ -127,3 +127,9 @@ def test_mistakes_are_answered(capsys: Capture, words: list[str], code: int, sai
     found, _, err = clew(capsys, "model", *words)
     assert found == code
     assert said in err
+
+
+def test_a_name_that_no_gate_guards_is_said_to_be_one(capsys: Capture) -> None:
+    code, out, err = clew(capsys, "model", "promote", "delay@1", "chapion")
+    assert (code, out) == (0, "delay@1 is chapion now\n")
+    assert err == "no gate guards 'chapion'; did you mean champion?\n"

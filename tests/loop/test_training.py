@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Failed, Invalid, NotFound
@@ -25,8 +27,15 @@ from clew.loop.fitted import Model
 from clew.loop.in_place import InPlace
 from clew.loop.training import About, Outcome, load_pipeline, run_pipeline
 from clew.pipelines.pipeline import Pipeline
+from clew.registry.columns import columns_of
+from clew.registry.environment import current_environment
+from clew.registry.formats.format import Trust
+from clew.registry.overview import overview_of as version_of
+from clew.registry.package import Draft, build_package
+from clew.registry.signature import infer_signature
 from clew.settings import Settings
 from clew.testing.project import open_stores
+from clew.workspace import init_project, open_workspace
 
 TRAIN = """
 import polars as pl
@@ -70,14 +79,30 @@ def train(tmp_path: Path) -> Iterator[Pipeline[..., Any]]:
     del sys.modules["train_flights"]
 
 
+def packed(stores: Stores) -> Digest:
+    """Any package: what is registered here is no model."""
+    table = np.array([[0.0], [1.0]])
+    fitted = LogisticRegression().fit(table, [False, True])
+    rows = columns_of(table, ["hour"])
+    draft = Draft(
+        model=fitted,
+        signature=infer_signature(fitted, rows),
+        example=rows.take([0]),
+        environment=current_environment(),
+    )
+    return build_package(stores.objects, draft, Trust())
+
+
 def run(stores: Stores, pipeline: Pipeline[..., Any], about: About | None = None, **params: Any) -> Outcome:
+    package = packed(stores)
+
     def register(model: Model, run: str) -> ModelVersion:
         return ModelVersion(
             id=f"{model.name}-{model.estimator}",
             model=model.name,
             name=model.name,
             number=1,
-            package=Digest("0" * 64),
+            package=package,
             run=run,
             created_us=1,
             created_by="ann",
@@ -179,3 +204,39 @@ def test_entries_that_name_no_pipeline(tmp_path: Path, entry: str, kind: type[Ex
     with pytest.raises(kind, match=words):
         load_pipeline(entry, tmp_path)
     assert not {"broken_flights", "needy_flights"} & sys.modules.keys()
+
+
+WORTH = """
+import clew
+import polars as pl
+from sklearn.linear_model import LogisticRegression
+
+@clew.step
+def fit(hours: int) -> clew.Model:
+    rows = pl.DataFrame({"hour": [float(i) for i in range(hours)], "late": [i > 10 for i in range(hours)]})
+    model = LogisticRegression().fit(rows.select("hour"), rows["late"])
+    return clew.Model("delay", model, train=rows, test=rows, label="late", features=["hour"])
+
+@clew.pipeline
+def learn(hours: int):
+    return fit(hours)
+"""
+
+
+def test_what_a_version_is_worth_is_logged_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    init_project(tmp_path)
+    (tmp_path / "learning.py").write_text(WORTH)
+    monkeypatch.syspath_prepend(tmp_path)
+    with open_workspace(tmp_path) as workspace:
+        pipeline = load_pipeline("learning.py:learn", tmp_path)
+        for _ in range(2):  # the second run finds the same version, and says of it what the first one does
+            done = workspace.run_pipeline(pipeline, {"hours": 40})
+            logged = {series.key: series.last for series in workspace.runs.summaries([done.run])}
+            worth = version_of(workspace.services, done.versions[0].reference).worth
+            assert logged == {f"delay.{name}": interval.value for name, interval in worth.items()}
+            assert logged.keys() >= {"delay.cost", "delay.accuracy", "delay.auc"}
+        with pytest.raises(Invalid, match="takes hours as int, not 'many'"):
+            workspace.run_pipeline(pipeline, {"hours": "many"})
+        with pytest.raises(Invalid, match="missing a required argument: 'hours'\n  → it takes hours=INT"):
+            workspace.run_pipeline(pipeline, {})
+    del sys.modules["learning"]

@@ -339,12 +339,8 @@ def _show_version(workspace: Workspace, version: DatasetVersion, *, as_json: boo
     if as_json:
         output.record(version, as_json=True)
         return
-    output.record(
-        version, ["reference", "kind", "rows", "size_bytes", "digest", "created_us", "created_by"], as_json=False
-    )
-    extra = {"message": version.message, "key": version.key, "run": version.run}
-    if any(extra.values()):
-        output.record({name: value for name, value in extra.items() if value}, as_json=False)
+    extra = [name for name in ("message", "key", "run") if getattr(version, name)]
+    output.record(version, [*_FACTS, *extra], as_json=False)
     output.text("", as_json=False)
     if version.kind is DatasetKind.TABLE:
         columns = [{"column": name, "type": dtype} for name, dtype in version.schema.items()]

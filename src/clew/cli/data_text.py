@@ -65,7 +65,7 @@ def _table_text(diff: TableDiff) -> str:
     lines += _more(diff.rows_removed, len(diff.removed), "removed")
     lines += [f"  ~ {_row(cell.key)}: {cell.column} {cell.before} → {cell.after}" for cell in diff.changed]
     cells = ", ".join(f"{name} {count:,}" for name, count in diff.cells_changed.items())
-    changed = f", {diff.rows_changed:,} changed" if diff.key else " (without a key, no row counts as changed)"
+    changed = f", {diff.rows_changed:,} changed" if diff.key else " (without the same key, no row counts as changed)"
     lines.append(f"rows: {diff.rows_added:,} added, {diff.rows_removed:,} removed{changed}")
     if cells:
         lines.append(f"cells changed: {cells}")

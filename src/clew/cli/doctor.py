@@ -9,7 +9,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
-from clew.core.errors import ClewError, NotFound
+from clew.core.errors import ClewError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +38,12 @@ def doctor(*, quick: bool, fix: bool, as_json: bool) -> None:
     can be read, and the tables and files that only the objects know of, under new names.
     """
     from clew.loop.doctor import Level
-    from clew.workspace import find_project
+    from clew.workspace import find_project, no_project
 
     here = Path.cwd()
     root = find_project(here)
     if root is None:
-        raise NotFound("project", str(here), hint="clew init")
+        raise no_project(here)
     found = list(_look(root, quick=quick, fix=fix))
     columns = ["level", "check", "text", "hint"]
     output.table(found, columns if not fix else [*columns, "fixed"], as_json=as_json)

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["gate", "show_report"]
 
-_CHECKS: list[output.Column | str] = ["name", "verdict", "value", "threshold", "units", "reason"]
+_CHECKS: list[output.Column | str] = [
+    "name",
+    output.Column("verdict", show=lambda verdict: str(verdict).replace("_", " ")),
+    "value",
+    "threshold",
+    "units",
+    "reason",
+]
 
 
 @command(
@@ -50,7 +57,7 @@ def gate(*, reference: str, alias: str, markdown: bool, as_json: bool) -> None:
 
 def show_report(report: GateReport) -> None:
     """Print the checks of a report for people."""
-    output.table(report.checks, _CHECKS, as_json=False, title=f"gate: {report.verdict}")
+    output.table(report.checks, _CHECKS, as_json=False, title=f"gate: {report.verdict.words}")
 
 
 def _markdown(report: GateReport, reference: str, alias: str) -> str:
@@ -61,7 +68,7 @@ def _markdown(report: GateReport, reference: str, alias: str) -> str:
     rows = [
         [
             check.name,
-            check.verdict.value,
+            check.verdict.words,
             span(check.interval) if check.interval is not None else "–" if check.value is None else number(check.value),
             "–" if check.threshold is None else number(check.threshold),
             check.reason,
@@ -76,4 +83,4 @@ def _markdown(report: GateReport, reference: str, alias: str) -> str:
         "fail": f"{reference} may not become {alias}.",
         "cannot_tell": f"It cannot be told yet whether {reference} may become {alias}.",
     }[report.verdict.value]
-    return markdown(Report(title=f"Gate: {report.verdict.value}", subtitle=said, tables=[table]))
+    return markdown(Report(title=f"Gate: {report.verdict.words}", subtitle=said, tables=[table]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -10,12 +12,16 @@ from clew.cli import output
 from clew.cli.certificates import words_of_certificate
 from clew.cli.command import command, group
 from clew.cli.gate import gate, show_report
+from clew.core.types.signature import Task
 
 if TYPE_CHECKING:
+    from clew.core.types.interval import Interval
     from clew.core.types.package import Package
     from clew.registry.overview import Judgement, VersionOverview
 
 __all__ = ["model"]
+
+_SHARES = {"accuracy", "auc", "brier", "decided_positive", "positives"}
 
 
 @group(
@@ -60,7 +66,7 @@ def list_(*, name: str, limit: int, as_json: bool) -> None:
 )
 @click.argument("reference")
 def show(*, reference: str, as_json: bool) -> None:
-    """Show one version: where it comes from, what it takes, how it runs, and what the gate said."""
+    """Show one version: its origin, its worth, and what the gate said."""
     from clew.registry.overview import overview_of
     from clew.workspace import open_workspace
 
@@ -70,6 +76,11 @@ def show(*, reference: str, as_json: bool) -> None:
         output.record(found, as_json=True)
         return
     output.record(_summary(found), as_json=False, title=found.version.reference)
+    if found.worth:
+        output.text("", as_json=False)
+        rows = [{"metric": name, **_bounds(name, worth)} for name, worth in found.worth.items()]
+        title = f"worth, on {found.tested:,} test rows"
+        output.table(rows, ["metric", "value", "low", "high", "units"], as_json=False, title=title)
     for judgement in found.judgements:
         _show_judgement(judgement)
 
@@ -92,7 +103,11 @@ def promote(*, reference: str, alias: str, reason: str, expected: int | None, as
     with open_workspace() as workspace:
         move = workspace.promote(reference, alias, reason=reason, expected=expected)
         version = workspace.models.resolve(f"{reference.partition('@')[0]}@{move.number}")
+        guarded = workspace.settings.gate_of(version.name).aliases
     output.text(f"{version.reference} is {alias} now", move, as_json=as_json)
+    if alias not in guarded:
+        near = get_close_matches(alias, guarded, n=1)
+        output.note(f"no gate guards {alias!r}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 @command(
@@ -140,7 +155,7 @@ def _summary(found: VersionOverview) -> dict[str, object]:
         "task": signature.task,
         "inputs": [f"{field.name}: {field.dtype}{'?' if field.nullable else ''}" for field in signature.inputs],
         "classes": list(signature.classes),
-        "threshold": package.decision.threshold if signature.classes else None,
+        "threshold": package.decision.threshold if signature.task is Task.BINARY else None,
         "data": [data.reference for data in package.data],
         "format": package.model.format,
         "unsafe": list(package.unsafe),
@@ -157,6 +172,14 @@ def _runtime(package: Package) -> str:
     compilation = package.compilation
     costs = ", ".join(f"{cost.name} {cost.row_us:.0f} µs a row" for cost in compilation.costs)
     return f"{compilation.chosen}: {compilation.reason}" + (f" ({costs})" if costs else "")
+
+
+def _bounds(name: str, worth: Interval) -> dict[str, float | None]:
+    """An interval as people read it: without a bound where the rows leave a side open, and of a share within 0 to 1."""
+    low, high = (bound if math.isfinite(bound) else None for bound in (worth.low, worth.high))
+    if name in _SHARES:
+        low, high = (None if bound is None else min(max(bound, 0.0), 1.0) for bound in (low, high))
+    return {"value": worth.value, "low": low, "high": high, "units": worth.units}
 
 
 def _show_judgement(judgement: Judgement) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from clew.core.types.event import Event
 
 __all__ = ["events", "init", "up"]
+
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 @command(
@@ -60,9 +63,15 @@ def events(*, kind: str, subject: str, limit: int, after: str, as_json: bool) ->
         page = recorded.list(kind=kind, subject=subject, limit=limit, after=after)
         numbers = recorded.positions([event.id for event in page.items])
     rows = [{"position": numbers.get(event.id), **_fields(event)} for event in page.items]
-    columns: list[Column | str] = [Column("position", "#"), "at_us", "kind", "actor", "subject", "facts"]
+    columns: list[Column | str] = [Column("position", "#"), "at_us", "kind", "actor", "subject"]
+    columns.append(Column("facts", show=_facts))
     empty = "no such event" if kind or subject or after else "nothing yet"
     output.table(rows, columns, as_json=as_json, after=page.next, empty=empty)
+
+
+def _facts(facts: object) -> str:
+    """Facts in one line, with digests as short as they are elsewhere: --json has them whole."""
+    return _DIGEST.sub(r"\1", output.cell("facts", facts))
 
 
 def _fields(event: Event) -> dict[str, object]:

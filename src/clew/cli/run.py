@@ -16,6 +16,7 @@ from clew.cli.command import command
 from clew.core.errors import Invalid, Unavailable
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Iterator
 
     from clew.core.types.step import StepRun
@@ -93,6 +94,8 @@ def run(
         output.record(found, as_json=True)
     else:
         output.note(f"run {found.name} {found.status}: clew runs show {found.name}")
+        if not module and launched.exit_code == 0 and (unused := _uncalled(Path(words[0]))):
+            output.note(f"{words[0]} makes pipelines and runs none: clew run {words[0]}:{unused[0]} NAME=VALUE")
     raise click.exceptions.Exit(launched.exit_code)
 
 
@@ -114,6 +117,26 @@ def _recorder() -> Iterator[Recorder]:
         return
     with workspace:
         yield workspace.recorder
+
+
+def _uncalled(script: Path) -> list[str]:
+    """The pipelines of a script that runs none of them, nor anything else by a method `run`."""
+    import ast
+
+    if script.suffix != ".py":
+        return []
+    nodes = list(ast.walk(ast.parse(script.read_bytes())))
+    if any(isinstance(node, ast.Attribute) and node.attr == "run" for node in nodes):
+        return []
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    return [each.name for each in functions if any(_says_pipeline(one) for one in each.decorator_list)]
+
+
+def _says_pipeline(decorator: ast.expr) -> bool:
+    import ast
+
+    named = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return ast.unparse(named) in ("pipeline", "clew.pipeline")
 
 
 def _run_pipeline(words: tuple[str, ...], about: About, *, workers: int, as_json: bool) -> None:

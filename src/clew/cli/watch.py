@@ -6,6 +6,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
+from clew.cli.output import cell
 from clew.core.clock import parse_us
 from clew.core.errors import Invalid
 from clew.core.types.job import JobState
@@ -29,6 +30,7 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
 
     Does what the worker does once, and then shows the newest windows, the trial that runs, and the newest alerts.
     """
+    from clew.loop.monitor import LENGTH_US, window_start
     from clew.monitoring.report import report_of
     from clew.serving.endpoint import find_endpoint
     from clew.worker.handlers import handlers_of, queue_watch, watch_key
@@ -52,6 +54,8 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
             trials = tx.trials.list(found.id)
             alerts = tx.alerts.list(found.id, limit=10)
             numbers = {window.version: tx.models.version(window.version).number for window in shown}
+        length = workspace.settings.monitor_of(endpoint).window.value
+        closes_us = window_start(until_us or stores.clock.now_us(), length) + LENGTH_US[length]
     for job in leased:
         if job.key == watch_key(endpoint):
             output.note(f"worker {job.holder} is looking at it now; this is what was known before")
@@ -74,8 +78,9 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
                 "drifted": ", ".join(report.drift.alarmed[:4]) if report.drift else "",
             }
         )
+    empty = f"no window has closed yet; the one of now is a {length} long and closes at {cell('at_us', closes_us)}"
     columns = ["start_us", "version", "rows", "labels", "cost", "estimated", "auc", "drifted"]
-    output.table(rows, columns, as_json=False, title=f"Windows of {endpoint}", empty="no window has closed yet")
+    output.table(rows, columns, as_json=False, title=f"Windows of {endpoint}", empty=empty)
     for trial in trials[-1:]:
         output.note(f"trial {trial.state}: {trial.reason or 'under way'}")
     output.table(alerts, ["at_us", "severity", "text"], as_json=False, title="Alerts", empty="no alerts")

@@ -119,8 +119,8 @@ def _promotion(promotion: Promotion) -> Branch:
     gate = promotion.gate
     if gate is None:
         return Branch(said, (Branch("no gate guards this name"),))
-    checks = tuple(Branch(f"{check.verdict} {check.name}: {check.reason}") for check in gate.checks)
-    return Branch(said, (Branch(f"gate: {gate.verdict}, report {promotion.report[:_DIGITS]}", checks),))
+    checks = tuple(Branch(f"{check.verdict.words} {check.name}: {check.reason}") for check in gate.checks)
+    return Branch(said, (Branch(f"gate: {gate.verdict.words}, report {promotion.report[:_DIGITS]}", checks),))
 
 
 def _run(found: Why, run: RunOrigin) -> Branch:
@@ -156,7 +156,9 @@ def _run(found: Why, run: RunOrigin) -> Branch:
 
 
 def _data(found: Why, data: DataOrigin) -> Branch:
-    checks = [f"{check.verdict}: {check.reason}" for check in found.checks if check.name == f"data {data.reference}"]
+    checks = [
+        f"{check.verdict.words}: {check.reason}" for check in found.checks if check.name == f"data {data.reference}"
+    ]
     message = f": {data.message}" if data.message else ""
     said = f"{data.reference} {data.digest[:_DIGITS]}, {cell('rows', data.rows)} rows, by {data.created_by}{message}"
     made = f"made of {', '.join(data.out_of)}" if data.out_of else ""

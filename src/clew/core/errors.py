@@ -58,10 +58,10 @@ class Unreadable(Invalid):
 class NotFound(ClewError):
     """The thing that was named does not exist."""
 
-    def __init__(self, kind: str, name: str, *, hint: str = "", near: list[str] | None = None) -> None:
+    def __init__(self, kind: str, name: str, *, what: str = "", hint: str = "", near: list[str] | None = None) -> None:
         self.kind, self.name, self.near = kind, name, near or []
         guess = f"did you mean {', '.join(self.near)}?" if self.near else ""
-        super().__init__(f"no {kind} named {name!r}", hint="; ".join(x for x in (guess, hint) if x))
+        super().__init__(what or f"no {kind} named {name!r}", hint="; ".join(x for x in (guess, hint) if x))
 
 
 class Exists(ClewError):

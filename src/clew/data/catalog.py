@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from clew.core.errors import Invalid
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
+from clew.data.absent import no_file
 from clew.data.add_files import add_files
 from clew.data.add_table import TableRules, add_table
 from clew.data.checkout import Checkout, checkout
@@ -74,6 +75,8 @@ class Catalog:
         if not isinstance(source, Path):
             raise Invalid(f"dataset {name!r} holds files, and this is a frame", hint="add it under another name")
         if rules is not None and (rules.key or rules.check or rules.allow_schema_change):
+            if not source.exists():  # its name may be a slip, and so it says nothing of what was meant
+                raise no_file(source, kind="file or folder")
             raise Invalid("a key, checks and schemas are for tables", hint="leave them out, or add it as a table")
         return add_files(self._site, name, source, origin=origin, tell=tell)
 

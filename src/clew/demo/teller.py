@@ -49,7 +49,7 @@ class Teller:
         self._standing.challenger = tried[-1] if tried and tried[-1] not in ended else 0
         self._standing.drifted = self._drifted(day)
         for chapter in chapters[self._known :]:
-            self._standing.tell(f"{format_us(day.end_us)[:10]}  {in_words(chapter)}")
+            self._standing.tell(f"{format_us(chapter.at_us)[:10]}  {in_words(chapter)}")
         self._known = len(chapters)
 
     def _drifted(self, day: Day) -> list[str]:

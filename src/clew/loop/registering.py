@@ -10,7 +10,7 @@ import msgspec
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import Services
 from clew.core.errors import ClewError, NotFound
-from clew.core.types.evaluation import decode_evaluation, encode_evaluation
+from clew.core.types.evaluation import encode_evaluation
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import DataReference, FileRole, Package
 from clew.core.types.run import Artifact
@@ -20,7 +20,7 @@ from clew.loop.packing import Provenance, evaluation_on, pack
 from clew.loop.promotion import champion_artifact
 from clew.registry.formats.format import Trust
 from clew.registry.overview import newest_version
-from clew.registry.package import load_package
+from clew.registry.package import evaluation_of, load_package
 from clew.serving.runtime import load_runtime
 
 if TYPE_CHECKING:
@@ -69,10 +69,9 @@ def _is_same(objects: Objects, package: Package, newest: ModelVersion) -> bool:
 
 def _essence(objects: Objects, package: Package) -> tuple[object, ...]:
     """What makes two packages the same model for the same use; timings, times and the run may differ."""
-    profile, evaluated = package.find(FileRole.PROFILE), package.find(FileRole.EVALUATION)
-    evaluation = None
-    if evaluated is not None:
-        evaluation = msgspec.structs.replace(decode_evaluation(objects.get(evaluated.digest)), created_us=0)
+    profile, evaluation = package.find(FileRole.PROFILE), evaluation_of(objects, package)
+    if evaluation is not None:
+        evaluation = msgspec.structs.replace(evaluation, created_us=0)
     return (package.model.digest, package.signature, package.decision, profile.digest if profile else "", evaluation)
 
 

@@ -101,7 +101,8 @@ _LOOKS: dict[str, Callable[[Stores, str], Subject | None]] = {"data": _data, "mo
 
 def _unknown(stores: Stores, text: str) -> NotFound:
     with stores.ledger.read() as tx:
-        near = get_close_matches(text.partition("@")[0], _names(tx, stores.project), n=3)
+        names = dict.fromkeys(_names(tx, stores.project))  # a dataset and a model may have the same name
+        near = get_close_matches(text.partition("@")[0], names, n=3)
     return NotFound("dataset, model or run", text, near=near, hint="clew data list, clew model list, clew runs list")
 
 

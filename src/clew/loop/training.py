@@ -19,6 +19,7 @@ from clew.core.types.step import StepRun
 from clew.data.handle import DatasetHandle
 from clew.data.site import Site
 from clew.loop.fitted import Model
+from clew.loop.worth_metrics import log_worth
 from clew.pipelines.pipeline import Pipeline
 from clew.pipelines.session import place_over, session
 from clew.tracking.recorder import Recorder
@@ -99,7 +100,7 @@ def run_pipeline(
                 run.input(value.version)
         with session(place_over(project), run.id, resolve=resolve, workers=workers, listener=listener):
             result = _result(pipeline, params)
-        versions = tuple(_registered(model, run, register) for model in _models(result))
+        versions = tuple(_registered(project, model, run, register) for model in _models(result))
     return Outcome(run=run.id, result=result, versions=versions)
 
 
@@ -118,9 +119,10 @@ def _defaults(pipeline: Pipeline[..., Any]) -> dict[str, object]:
     return {name: value for name, value in defaults.items() if isinstance(value, bool | int | float | str)}
 
 
-def _registered(model: Model, run: ActiveRun, register: Register) -> ModelVersion:
+def _registered(project: Services, model: Model, run: ActiveRun, register: Register) -> ModelVersion:
     version = register(model, run.id)
     run.output(version)
+    log_worth(project.objects, run, version)
     return version
 
 

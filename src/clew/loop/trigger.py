@@ -11,10 +11,10 @@ import math
 import msgspec
 
 from clew.core.types.endpoint import Alert, Trial, TrialState, Window
-from clew.core.types.evaluation import Evaluation, decode_evaluation
-from clew.core.types.package import FileRole
+from clew.core.types.evaluation import Evaluation
 from clew.loop.monitor import DAY_US, Monitor
 from clew.monitoring.report import WindowReport, report_of
+from clew.registry.package import evaluation_of
 from clew.settings import RetrainSettings, Trigger
 
 __all__ = ["RETRAIN", "Reason", "due"]
@@ -135,5 +135,4 @@ def _lost_value(windows: list[Window], evaluation: Evaluation | None) -> Reason 
 
 
 def _evaluation(monitor: Monitor, version: str) -> Evaluation | None:
-    file = monitor.deciders(version).package.find(FileRole.EVALUATION)
-    return decode_evaluation(monitor.stores.objects.get(file.digest)) if file is not None else None
+    return evaluation_of(monitor.stores.objects, monitor.deciders(version).package)

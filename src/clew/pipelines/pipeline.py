@@ -61,11 +61,22 @@ class Pipeline(Generic[P, R]):
         try:
             bound = self.signature.bind(**params)
         except TypeError as error:
-            raise Invalid(
-                f"the pipeline {self.name} cannot run: {error}", hint=f"its parameters are {self.signature}"
-            ) from error
+            raise Invalid(f"the pipeline {self.name} cannot run: {error}", hint=f"it takes {self._takes()}") from error
+        for name, value in bound.arguments.items():
+            wanted = _plain(self.signature.parameters[name].annotation)
+            if isinstance(value, str) and wanted in ("int", "float", "bool"):
+                raise Invalid(f"the pipeline {self.name} takes {name} as {wanted}, not {value!r}")
         bound.apply_defaults()
         return dict(bound.arguments)
+
+    def _takes(self) -> str:
+        """Its parameters as they are given: `flights=DATASET@VERSION, depth=6`."""
+        words = []
+        for name, parameter in self.signature.parameters.items():
+            plain = "DATASET@VERSION" if _is_dataset(parameter.annotation) else _plain(parameter.annotation).upper()
+            given = parameter.default is not parameter.empty
+            words.append(f"{name}={parameter.default if given else plain or 'VALUE'}")
+        return ", ".join(words) or "no parameters"
 
     def _resolved(self, resolve: Callable[[str], object] | None, name: str, value: object) -> object:
         if isinstance(value, str) and name in self.datasets():
@@ -76,6 +87,12 @@ class Pipeline(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
+
+
+def _plain(annotation: object) -> str:
+    """The name of the class that an annotation, a class or its name, says; empty for what is more than a name."""
+    name = annotation.__name__ if isinstance(annotation, type) else annotation
+    return name if isinstance(name, str) and name.isidentifier() and name != "_empty" else ""
 
 
 def _is_dataset(annotation: object) -> bool:

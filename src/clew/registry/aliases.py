@@ -194,7 +194,7 @@ class LedgerAliases:
             self._stores.tell(tx, REFUSED, node("model", scene.candidate.id), facts)
         shown = "; ".join(f"{check.name}: {check.reason}" for check in report.against[:_SHOWN])
         raise GateRefused(
-            f"{scene.candidate.reference} may not become {alias} ({report.verdict.value}): {shown}",
+            f"{scene.candidate.reference} may not become {alias} ({report.verdict.words}): {shown}",
             verdict=report,
             hint=f"nothing moved; the whole report: clew model show {scene.candidate.reference}",
         )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from clew.core.contracts.objects import Objects
-from clew.core.types.evaluation import Evaluation, decode_evaluation
 from clew.core.types.gate import Approval, DataEvidence, Evidence, Findings
 from clew.core.types.model import ModelVersion
-from clew.core.types.package import FileRole, Package
-from clew.registry.package import load_package
+from clew.core.types.package import Package
+from clew.registry.package import evaluation_of, load_package
 
 __all__ = ["gather"]
 
@@ -32,16 +31,11 @@ def gather(
     return Evidence(
         version=version,
         package=package,
-        evaluation=measured or _evaluation(objects, package),
+        evaluation=measured or evaluation_of(objects, package),
         data=[] if as_champion else _data(package, findings),
         approvals=approvals,
         trial=None if as_champion else findings.trial,
     )
-
-
-def _evaluation(objects: Objects, package: Package) -> Evaluation | None:
-    file = package.find(FileRole.EVALUATION)
-    return None if file is None else decode_evaluation(objects.get(file.digest))
 
 
 def _data(package: Package, findings: Findings) -> list[DataEvidence]:

@@ -10,10 +10,11 @@ from clew.core.ids import Digest
 from clew.core.types.edge import node
 from clew.core.types.event import Event
 from clew.core.types.gate import Approval, GateReport
+from clew.core.types.interval import Interval
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import Package
 from clew.registry.aliases import MOVED, REFUSED
-from clew.registry.package import load_package
+from clew.registry.package import evaluation_of, load_package
 from clew.tracking.certificate import Certificate, certificates_of
 
 __all__ = [
@@ -65,7 +66,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """One version; `judgements` are the newest first."""
+    """One version; `judgements` are the newest first. `worth` holds the metrics of its evaluation, on `tested` rows."""
 
     version: ModelVersion
     package: Package
@@ -73,6 +74,8 @@ class VersionOverview(msgspec.Struct, frozen=True, kw_only=True):
     approvals: list[Approval]
     judgements: list[Judgement]
     certificates: list[Certificate] = []
+    worth: dict[str, Interval] = {}
+    tested: int = 0
 
 
 def newest_version(models: ModelService, name: str) -> ModelVersion | None:
@@ -125,14 +128,18 @@ def overview_of(project: Services, reference: str) -> VersionOverview:
         Corrupt: its package or a report about it cannot be read.
     """
     version = project.models.resolve(reference)
+    package = load_package(project.objects, version.package)
+    evaluation = evaluation_of(project.objects, package)
     told = project.events.list(subject=node("model", version.id), kind="alias").items
     return VersionOverview(
         version=version,
-        package=load_package(project.objects, version.package),
+        package=package,
         aliases=[move.alias for move in project.models.aliases(version.name) if move.version == version.id],
         approvals=project.models.approvals(version),
         judgements=[_judgement(project, event) for event in told if event.kind in (MOVED, REFUSED)],
         certificates=certificates_of(project.events, project.objects, version.run) if version.run else [],
+        worth=evaluation.metrics if evaluation is not None else {},
+        tested=evaluation.rows if evaluation is not None else 0,
     )
 
 

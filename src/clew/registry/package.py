@@ -15,6 +15,7 @@ from clew.core.canonical import canonical
 from clew.core.contracts.objects import Objects
 from clew.core.errors import Corrupt, Denied, Invalid
 from clew.core.ids import Digest
+from clew.core.types.evaluation import Evaluation, decode_evaluation
 from clew.core.types.package import (
     PACKAGE_VERSION,
     Compilation,
@@ -32,7 +33,7 @@ from clew.registry.columns import Columns
 from clew.registry.formats.choice import choose_format, format_named
 from clew.registry.formats.format import Dump, Trust
 
-__all__ = ["Draft", "build_package", "load_example", "load_model", "load_package"]
+__all__ = ["Draft", "build_package", "evaluation_of", "load_example", "load_model", "load_package"]
 
 _MAX_MANIFEST_BYTES = 16 << 20
 NOT_COMPILED = Compilation(chosen=RuntimeKind.ORIGINAL, reason="nobody tried")
@@ -140,6 +141,16 @@ def load_package(objects: Objects, digest: Digest) -> Package:
     if package.find(FileRole.MODEL) is None:
         raise Corrupt(f"package {digest[:12]} holds no model")
     return package
+
+
+def evaluation_of(objects: Objects, package: Package) -> Evaluation | None:
+    """What the model was worth on the test rows that it was registered with; None without such rows.
+
+    Raises:
+        NotFound, Corrupt, Invalid: it is lost, damaged, or of a newer clew.
+    """
+    file = package.find(FileRole.EVALUATION)
+    return None if file is None else decode_evaluation(objects.get(file.digest))
 
 
 def load_model(objects: Objects, package: Package, trust: Trust) -> Any:

@@ -60,7 +60,7 @@ class LedgerRuns:
         if len(found) > 1 and len(id) >= _SHORTEST_PREFIX:
             first = ", ".join(run.id for run in found[:3])
             raise Invalid(f"{id!r} is the beginning of {len(found)} runs or more: {first} …", hint="give more digits")
-        raise NotFound("run", id, hint="clew runs list")
+        raise NotFound("run", id, hint=_elsewhere(id))
 
     def append(self, blocks: Sequence[SeriesBlock]) -> None:
         """Add blocks of points; a block whose source is there is skipped.
@@ -336,3 +336,10 @@ def _edge(run: str, other: Node, role: Role, at_us: int) -> Edge:
     mine = node("run", run)
     source, target = (mine, other) if role is Role.OUTPUT else (other, mine)
     return Edge(source=source, target=target, role=role, run=run, at_us=at_us)
+
+
+def _elsewhere(name: str) -> str:
+    """Where to look for what is no run."""
+    if "@" in name:
+        return f"a run has an id or a name; clew model show {name} says which run made a version"
+    return "clew runs list"

@@ -37,6 +37,11 @@ class Verdict(StrEnum):
     FAIL = "fail"
     CANNOT_TELL = "cannot_tell"
 
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return self.value.replace("_", " ")
+
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A person stands for a package: for exactly these bytes, not for a version's name."""

@@ -8,9 +8,7 @@ from itertools import zip_longest
 
 from clew.core.contracts.objects import Objects
 from clew.core.ids import Digest
-from clew.core.types.evaluation import decode_evaluation
 from clew.core.types.model import ModelVersion
-from clew.core.types.package import FileRole
 from clew.core.types.run import Artifact
 from clew.core.types.series import SeriesBlock
 from clew.core.types.step import StepRun
@@ -22,7 +20,7 @@ from clew.loop.reproduce.reproduction import (
     ReproductionVerdict,
     StepComparison,
 )
-from clew.registry.package import load_package
+from clew.registry.package import evaluation_of, load_package
 from clew.tracking.series import join, points_of
 
 __all__ = ["compare_metrics", "compare_outputs", "compare_steps", "difference_of", "verdict_of"]
@@ -59,12 +57,13 @@ def compare_outputs(objects: Objects, recorded: Recorded, now: Recorded) -> list
 
 def compare_metrics(objects: Objects, recorded: Recorded, now: Recorded) -> list[MetricComparison]:
     """Metrics of both runs, point by point, and what evaluations of their models say."""
-    was, again = _points(recorded.blocks), _points(now.blocks)
-    found = [_metric(name, was.get(name, []), again.get(name, [])) for name in sorted(was.keys() | again.keys())]
-    before, after = _evaluations(objects, recorded.models), _evaluations(objects, now.models)
-    return found + [
-        _metric(name, before.get(name, []), after.get(name, [])) for name in sorted(before.keys() | after.keys())
-    ]
+    was, again = _metrics(objects, recorded), _metrics(objects, now)
+    return [_metric(name, was.get(name, []), again.get(name, [])) for name in sorted(was.keys() | again.keys())]
+
+
+def _metrics(objects: Objects, side: Recorded) -> dict[str, list[tuple[float, float]]]:
+    """What the run logged, and what packages say of its models, which runs of earlier versions of clew did not log."""
+    return _evaluations(objects, side.models) | _points(side.blocks)
 
 
 def verdict_of(
@@ -134,10 +133,9 @@ def _evaluations(objects: Objects, versions: Sequence[ModelVersion]) -> dict[str
     for version in versions:
         if not version.package:
             continue  # its files are elsewhere
-        file = load_package(objects, version.package).find(FileRole.EVALUATION)
-        if file is not None:
-            metrics = decode_evaluation(objects.get(file.digest)).metrics
-            found |= {f"{version.name}.{name}": [(0.0, each.value)] for name, each in metrics.items()}
+        evaluation = evaluation_of(objects, load_package(objects, version.package))
+        if evaluation is not None:
+            found |= {f"{version.name}.{name}": [(0.0, each.value)] for name, each in evaluation.metrics.items()}
     return found
 
 

@@ -13,6 +13,7 @@ from clew.core.types.edge import node
 from clew.core.types.gate import GateCheck
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import ModelFormat, Package, RuntimeKind
+from clew.core.types.signature import Task
 from clew.loop.replay import Asked, Replay, replay
 from clew.loop.why.drift import DriftThen, drift_then
 from clew.loop.why.label import KnownLabel, ShadowScore, find_label, find_shadows
@@ -110,7 +111,7 @@ def why(stores: Stores, prediction: str, *, trust: Trust) -> Why:
 
 
 def _model(version: ModelVersion, package: Package) -> Model:
-    decides = bool(package.signature.classes)
+    decides = package.signature.task is Task.BINARY
     return Model(
         id=version.id,
         reference=version.reference,
