@@ -27,6 +27,7 @@ __all__ = ["DEFECT", "EXIT_CODES", "INTERRUPTED", "exit_code_of", "guarded"]
 EXIT_CODES: dict[type[errors.ClewError], int] = {
     errors.GateRefused: 1,  # the answer to a question is no, as it is for every command that checks something
     errors.Invalid: 2,  # also what click says about options and arguments
+    errors.Unreadable: 2,
     errors.NotFound: 3,
     errors.Exists: 4,
     errors.Conflict: 4,
