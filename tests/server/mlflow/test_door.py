@@ -1,0 +1,219 @@
+"""Who is let in, to which project, and what hostile requests get: over plain HTTP."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clew.core.types.account import ProjectRole
+
+Ask = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def ask(served: Any) -> Ask:
+    """Asks the server; status and body."""
+    tokens = {
+        "viewer": served.token("vic", ProjectRole.VIEWER),
+        "contributor": served.token("con", ProjectRole.CONTRIBUTOR),
+        "admin": served.token("bob", ProjectRole.ADMIN),
+        "stranger": served.token("sue", ProjectRole.ADMIN, project="q"),
+        "": "",
+    }
+
+    def act(
+        method: str, path: str, body: Any = None, *, who: str = "admin", data: bytes | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        content = json.dumps(body).encode() if data is None and body is not None else data
+        asked = urllib.request.Request(f"{served.url}{path}", content, method=method)
+        asked.add_header("Content-Type", "application/json")
+        if tokens[who]:
+            asked.add_header("Authorization", f"Bearer {tokens[who]}")
+        for name, value in headers.items():
+            asked.add_header(name.replace("_", "-"), value)
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                status, told = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, told = error.code, error.read()
+        try:
+            return status, json.loads(told)
+        except ValueError:
+            return status, told
+
+    act.tokens = tokens  # type: ignore[attr-defined]
+    return act
+
+
+API = "/api/2.0/mlflow"
+
+
+def new_run(ask: Ask, before: str = "", **how: Any) -> str:
+    status, told = ask("POST", f"{before}{API}/runs/create", {"experiment_id": "0", "run_name": "r"}, **how)
+    assert status == 200, told
+    run: str = told["run"]["info"]["run_id"]
+    return run
+
+
+def test_who_has_no_token_is_asked_for_one(ask: Ask) -> None:
+    status, told = ask("GET", f"{API}/experiments/get?experiment_id=0", who="")
+    assert (status, told["error_code"]) == (401, "UNAUTHENTICATED")
+    status, told = ask("GET", f"{API}/experiments/get?experiment_id=0", who="", Authorization="Bearer clew_forged")
+    assert status == 401
+
+
+def test_a_token_is_a_password_too(ask: Ask) -> None:
+    basic = base64.b64encode(b"ann:" + ask.tokens["viewer"].encode()).decode()  # type: ignore[attr-defined]
+    status, _ = ask("GET", f"{API}/experiments/get?experiment_id=0", who="", Authorization=f"Basic {basic}")
+    assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("who", "method", "path", "status"),
+    [
+        ("viewer", "POST", "runs/create", 403),
+        ("viewer", "POST", "runs/search", 200),
+        ("contributor", "POST", "runs/create", 200),
+        ("contributor", "POST", "experiments/delete", 403),
+        ("contributor", "POST", "registered-models/alias", 403),
+        ("contributor", "POST", "runs/delete", 403),
+        ("stranger", "POST", "runs/search", 404),
+    ],
+)
+def test_roles(ask: Ask, who: str, method: str, path: str, status: int) -> None:
+    assert ask(method, f"{API}/{path}", {"experiment_id": "0"}, who=who)[0] == status
+
+
+def test_a_project_is_named_by_path_or_header(ask: Ask) -> None:
+    late, other = new_run(ask), new_run(ask, "/projects/other", who="stranger")
+    assert ask("GET", f"/projects/other{API}/runs/get?run_id={other}", who="stranger")[0] == 200
+    by_header = {"who": "stranger", "X_MLFLOW_WORKSPACE": "other"}
+    assert ask("GET", f"{API}/runs/get?run_id={other}", **by_header)[0] == 200
+    assert ask("GET", f"{API}/runs/get?run_id={late}", **by_header)[0] == 404
+    assert ask("GET", f"/projects/late{API}/runs/get?run_id={other}")[0] == 404
+    assert ask("GET", "/projects/late/health") == (200, b"OK")
+    assert ask("GET", "/projects/late/version")[0] == 200
+
+
+def test_nothing_of_another_project_is_reached(ask: Ask) -> None:
+    run = new_run(ask)
+    files = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts"
+    assert ask("PUT", f"{files}/a.txt", data=b"secret")[0] == 200
+    _, told = ask("POST", f"{API}/logged-models", {"experiment_id": "0", "name": "m"})
+    model = told["model"]["info"]["model_id"]
+    assert ask("POST", f"{API}/registered-models/create", {"name": "m"})[0] == 200
+    there = "/projects/other"
+    tries = [
+        ("GET", f"{API}/runs/get?run_id={run}", None),
+        ("POST", f"{API}/runs/update", {"run_id": run, "status": "FAILED"}),
+        ("POST", f"{API}/runs/delete", {"run_id": run}),
+        ("POST", f"{API}/runs/restore", {"run_id": run}),
+        ("POST", f"{API}/runs/log-metric", {"run_id": run, "key": "a", "value": 1, "timestamp": 1}),
+        ("POST", f"{API}/runs/log-parameter", {"run_id": run, "key": "a", "value": "1"}),
+        ("POST", f"{API}/runs/log-batch", {"run_id": run, "tags": [{"key": "a", "value": "1"}]}),
+        ("POST", f"{API}/runs/set-tag", {"run_id": run, "key": "a", "value": "1"}),
+        ("POST", f"{API}/runs/log-inputs", {"run_id": run, "datasets": []}),
+        ("GET", f"{API}/metrics/get-history?run_id={run}&metric_key=a", None),
+        ("GET", f"{API}/artifacts/list?run_id={run}", None),
+        ("GET", f"{files}/a.txt", None),
+        ("PUT", f"{files}/b.txt", {}),
+        ("DELETE", f"{files}/a.txt", None),
+        ("GET", f"/api/2.0/mlflow-artifacts/artifacts?path=0/{run}/artifacts", None),
+        ("GET", f"{API}/logged-models/{model}", None),
+        ("PATCH", f"{API}/logged-models/{model}", {"status": "LOGGED_MODEL_READY"}),
+        ("DELETE", f"{API}/logged-models/{model}", None),
+        ("GET", f"{API}/logged-models/{model}/artifacts/directories", None),
+        ("GET", f"{API}/registered-models/get?name=m", None),
+    ]
+    for method, path, body in tries:
+        status, told = ask(method, there + path, body, who="stranger")
+        assert status == 404, (method, path, told)
+    new_run(ask, there, who="stranger")
+    measured = {"key": "a", "value": 1, "timestamp": 1, "model_id": model}
+    mine = new_run(ask, there, who="stranger")
+    status, told = ask("POST", f"{there}{API}/runs/log-metric", {"run_id": mine, **measured}, who="stranger")
+    assert status == 404, told
+    _, told = ask("POST", f"{there}{API}/registered-models/create", {"name": "x"}, who="stranger")
+    source = {"name": "x", "source": f"mlflow-artifacts:/0/{run}/artifacts", "run_id": run}
+    assert ask("POST", f"{there}{API}/model-versions/create", source, who="stranger")[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/2.0/mlflow-artifacts/artifacts/0/RUN/artifacts/../../../x"),
+        ("GET", "/api/2.0/mlflow-artifacts/artifacts/0/RUN/artifacts/%2e%2e/%2e%2e/x"),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/0/RUN/artifacts/..%5cx"),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/0/RUN/artifacts/"),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/etc/passwd"),
+        ("GET", "/api/2.0/mlflow-artifacts/artifacts?path=../.."),
+        ("GET", f"{API}/artifacts/list?run_id=RUN&path=../x"),
+        ("GET", f"{API}/runs/search"),
+        ("POST", f"{API}/runs/get"),
+        ("POST", "/api/3.0/mlflow/traces"),
+        ("GET", f"{API}/webhooks"),
+        ("GET", f"{API}/metrics/get-history?run_id=RUN&metric_key=a&page_token=%FF"),
+        ("POST", "/api/2.0/mlflow-artifacts/mpu/complete/0/RUN/artifacts"),
+        ("PUT", "/api/2.0/mlflow-artifacts/mpu/part/..%2f..%2fx/1"),
+    ],
+)
+def test_hostile_requests_are_refused(ask: Ask, method: str, path: str) -> None:
+    status, told = ask(method, path.replace("RUN", new_run(ask)), data=b"x")
+    assert status in (400, 404, 501), told
+    assert told["error_code"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b"[" * 100_000, b'{"run_id": {"a": 1}}', b"\xff", b'"{}"', b"1e999"]
+)
+def test_strange_bodies_are_no_defects(ask: Ask, body: bytes) -> None:
+    for path in ("runs/create", "runs/log-batch", "runs/search", "experiments/create", "model-versions/create"):
+        status, told = ask("POST", f"{API}/{path}", data=body)
+        assert status < 500, (path, told)
+
+
+def test_large_files_come_in_parts(ask: Ask, served: Any) -> None:
+    run = new_run(ask)
+    create = f"/api/2.0/mlflow-artifacts/mpu/create/0/{run}/artifacts/big"
+    status, told = ask("POST", create, {"path": "/tmp/x/file.bin", "num_parts": 3})
+    assert status == 200
+    parts = [b"a" * 2_000_000, b"b" * 10, b"c"]
+    for credential, content in zip(told["credentials"], parts, strict=True):
+        path = credential["url"].removeprefix(served.url)
+        assert ask("PUT", path, data=content, who="", **credential["headers"])[0] == 200
+    done = {"path": "/tmp/x/file.bin", "upload_id": told["upload_id"], "parts": [{"part_number": n} for n in (1, 2, 3)]}
+    assert ask("POST", create.replace("create", "complete"), done)[0] == 200
+    assert ask("GET", f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/big/file.bin")[1] == b"".join(parts)
+    assert ask("POST", create.replace("create", "complete"), done)[0] == 404
+    _, told = ask("POST", create, {"path": "other.bin", "num_parts": 1})
+    gone = {"path": "other.bin", "upload_id": told["upload_id"]}
+    assert ask("POST", create.replace("create", "abort"), gone)[0] == 200
+    assert ask("POST", create.replace("create", "complete"), {**gone, "parts": [{"part_number": 1}]})[0] == 404
+
+
+def test_a_request_sent_again_adds_nothing(ask: Ask) -> None:
+    run = new_run(ask)
+    points = [{"key": "loss", "value": n / 7, "timestamp": n, "step": n} for n in range(50)]
+    for _ in range(3):
+        assert ask("POST", f"{API}/runs/log-batch", {"run_id": run, "metrics": points})[0] == 200
+    _, told = ask("GET", f"{API}/metrics/get-history?run_id={run}&metric_key=loss")
+    assert [each["step"] for each in told["metrics"]] == list(range(50))
+
+
+def test_a_guarded_alias_asks_the_gate(ask: Ask) -> None:
+    assert ask("POST", f"{API}/registered-models/create", {"name": "delay"})[0] == 200
+    run = new_run(ask)
+    files = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/model/MLmodel"
+    assert ask("PUT", files, data=b"flavors:\n  python_function:\n    loader_module: x\n")[0] == 200
+    source = {"name": "delay", "source": f"runs:/{run}/model", "run_id": run}
+    assert ask("POST", f"{API}/model-versions/create", source)[0] == 200
+    status, told = ask("POST", f"{API}/registered-models/alias", {"name": "delay", "alias": "champion", "version": "1"})
+    assert (status, told["error_code"]) == (403, "PERMISSION_DENIED")
+    assert "allow_pickle" in told["message"]
+    assert ask("POST", f"{API}/registered-models/alias", {"name": "delay", "alias": "mine", "version": "1"})[0] == 200

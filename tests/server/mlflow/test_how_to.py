@@ -1,0 +1,106 @@
+"""The how-to is true: its script runs against a real server, and its commands in the server's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PYTHON = ROOT / ".venv-mlflow" / "bin" / "python"
+PAGE = (ROOT / "docs" / "how-to" / "from-mlflow.md").read_text(encoding="utf-8")
+CLEW = [sys.executable, "-m", "clew"]
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def commands() -> list[str]:
+    return [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "late-flights"
+    subprocess.run([*CLEW, "init", str(folder)], check=True, capture_output=True)
+    settings = blocks("toml")[0].replace(".venv-mlflow/bin/python", str(PYTHON))
+    with (folder / "clew.toml").open("a") as file:
+        file.write("\n" + settings)
+    return folder
+
+
+@pytest.fixture
+def server(project: Path) -> Iterator[dict[str, Any]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [*CLEW, "server", "--port", str(port), "--json"]
+    process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    told: dict[str, Any] = json.loads(process.stdout.readline())
+    yield told
+    process.terminate()
+    process.wait(timeout=30)
+    process.stdout.close()
+
+
+def clew(line: str, folder: Path) -> str:
+    words = shlex.split(line)
+    assert words[0] == "clew"
+    done = subprocess.run([*CLEW, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{line}: {done.stderr}"
+    return done.stdout + done.stderr
+
+
+def test_the_five_minutes(client_process: Any, project: Path, server: dict[str, Any]) -> None:
+    client_process.run(blocks("python")[0], f"{server['url']}/projects/late-flights", server["token"])
+    lines = [line for line in commands() if line.startswith(("clew runs", "clew model"))]
+    assert len(lines) == 6
+    told = {line: clew(line, project) for line in lines}
+    listed = told[lines[0]].splitlines()
+    assert [line.split()[0] for line in listed[1:]] == ["both", "plain"]
+    assert "fit_intercept" in told["clew runs show both"]
+    assert "training_r2_score" in told["clew runs compare plain both"]
+    assert "delay" in told["clew model list"]
+    assert "distance: float64?, hour: float64?" in told["clew model show delay@2"]
+    assert "champion" in told["clew model promote delay@2 champion"]
+    assert commands()[-1] == "clew serve delay@champion"
+    said = served(project, {"distance": 200.0, "hour": 7.0})
+    assert round(said["predictions"][0]["score"], 6) == 9.0
+    assert "nothing is wrong" in clew("clew audit verify", project)
+
+
+def served(project: Path, row: dict[str, float]) -> dict[str, Any]:
+    """What the endpoint of the page answers."""
+    words = [*CLEW, "serve", "delay@champion", "--port", "0", "--json"]
+    process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+    assert process.stdout is not None
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        body = json.dumps({"rows": [row]}).encode()
+        asked = urllib.request.Request(f"{url}/predict", body, {"Content-Type": "application/json"})
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with urllib.request.urlopen(asked, timeout=10) as answer:
+                    told: dict[str, Any] = json.loads(answer.read())
+                    return told
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        process.stdout.close()
