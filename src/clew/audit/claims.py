@@ -58,6 +58,7 @@ class Claims:
             "run.deleted": self._revised,
             "run.restored": self._revised,
             "run.resumed": self._resumed,
+            "run.purged": self._purged,
             "trial.promoted": self._trial,
             "trial.rejected": self._trial,
             "trial.superseded": self._trial,
@@ -157,6 +158,11 @@ class Claims:
         """A change of a run that had ended claims what it left; one of a run that goes on claims nothing."""
         if "row" in event.facts:
             self._run(event, position)
+
+    def _purged(self, event: Event, position: int) -> None:
+        """Of what earlier events claimed only the row is left."""
+        self._resumed(event, position)
+        self._run(event, position)
 
     def _resumed(self, event: Event, position: int) -> None:  # noqa: ARG002
         """A run that goes on changes without claims until it ends again."""

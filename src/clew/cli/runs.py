@@ -12,6 +12,7 @@ from clew.cli import output
 from clew.cli.certificates import rows_of_certificates
 from clew.cli.command import command, group
 from clew.cli.compare import compare
+from clew.cli.trash import delete, restore, trash
 from clew.core.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
@@ -212,6 +213,9 @@ def objects(*, run: str, key: str, folder: Path | None, as_json: bool) -> None:
 
 
 runs.add_command(list_)
+runs.add_command(delete)
+runs.add_command(restore)
+runs.add_command(trash)
 runs.add_command(tag)
 runs.add_command(note)
 runs.add_command(rename)

@@ -1,4 +1,4 @@
-"""What a ledger must say of the objects that its rows may name. Subclass with a `ledger` fixture that starts empty."""
+"""What a ledger must do for the collector and the trash. Subclass with a `ledger` fixture that starts empty."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from clew.core.ids import Digest
 from clew.core.types.edge import Edge, Role
 from clew.core.types.run import Artifact
 from clew.core.types.step import StepOutput
-from clew.testing.ledger import NO_DIGEST, a_job, a_run, an_entry, an_event, change
+from clew.testing.ledger import NO_DIGEST, a_block, a_job, a_run, a_step, an_entry, an_event, change
 
 __all__ = ["MentionsContract"]
 
@@ -33,3 +33,19 @@ class MentionsContract:
             found = set(tx.mentions.list())
         assert ("artifacts", words["file"]) in found
         assert {digest for _, digest in found} - {NO_DIGEST} == set(words.values()) - {words["told"]}
+
+    def test_what_a_run_did_and_measured_is_forgotten_and_the_cache_stays(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            block = a_block("j:0-1", 1.0)
+            tx.runs.add(a_run(block.run))
+            tx.series.append([block, change(block, run="other")])
+            tx.steps.put([an_entry("k")])
+            tx.steps.record([a_step(1), change(a_step(1), run="other")])
+            tx.series.remove(block.run)
+            tx.steps.forget("r")
+        with ledger.read() as tx:
+            assert [series.run for series in tx.series.summaries([block.run, "other"])] == ["other"]
+            assert tx.series.blocks(block.run, block.key) == []
+            assert tx.steps.of_run("r") == []
+            assert len(tx.steps.of_run("other")) == 1
+            assert tx.steps.find("p", Digest("k")) is not None

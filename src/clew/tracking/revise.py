@@ -12,12 +12,22 @@ import msgspec
 
 from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.contracts.stores import Stores
+from clew.core.errors import Conflict
 from clew.core.types.edge import node
 from clew.core.types.run import Artifact, Run, RunStatus
 from clew.core.types.series import SeriesBlock
 from clew.store.account import account_of_run, artifacts_digest, row_digest, series_digests
 
-__all__ = ["add_blocks", "durability_of", "move_to_trash", "put_artifacts", "remove_artifacts", "restore", "revise"]
+__all__ = [
+    "add_blocks",
+    "durability_of",
+    "move_to_trash",
+    "purge",
+    "put_artifacts",
+    "remove_artifacts",
+    "restore",
+    "revise",
+]
 
 
 def durability_of(run: Run) -> Durability:
@@ -54,11 +64,27 @@ def move_to_trash(stores: Stores, tx: Transaction, run: Run) -> None:
 
 
 def restore(stores: Stores, tx: Transaction, run: Run) -> None:
-    """Bring a run back from the trash."""
+    """Bring a run back from the trash.
+
+    Raises:
+        Conflict: its time there was over, and its files are gone.
+    """
+    if run.purged_us:
+        raise Conflict(f"run {run.name} was purged: its files and metrics are gone", hint="its record stays: clew why")
     if run.deleted_us:
         after = msgspec.structs.replace(run, deleted_us=0)
         tx.runs.put(after)
         stores.tell(tx, "run.restored", node("run", run.id), _claim(after))
+
+
+def purge(stores: Stores, tx: Transaction, run: Run) -> None:
+    """Forget the files, metrics and steps of a run in the trash; its row stays as a record."""
+    after = msgspec.structs.replace(run, purged_us=stores.clock.now_us())
+    tx.artifacts.remove(run.id, [artifact.path for artifact in tx.artifacts.list(run.id)])
+    tx.series.remove(run.id)
+    tx.steps.forget(run.id)
+    tx.runs.put(after)
+    stores.tell(tx, "run.purged", node("run", run.id), account_of_run(tx, after))
 
 
 def add_blocks(stores: Stores, tx: Transaction, run: Run, blocks: Sequence[SeriesBlock]) -> None:

@@ -258,6 +258,10 @@ class SeriesBlocks(Protocol):
         """
         ...
 
+    def remove(self, run: str) -> None:
+        """Forget all series of a run."""
+        ...
+
     def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
         """The summaries of the series of these runs, by run and key; of these keys only where some are given."""
         ...
@@ -332,6 +336,10 @@ class Steps(Protocol):
 
     def newest(self, project: str, step: str, *, limit: int = 10) -> list[StepEntry]:
         """The newest cache entries of a step."""
+        ...
+
+    def forget(self, run: str) -> None:
+        """Forget what a run did; what the cache keeps stays."""
         ...
 
     def record(self, steps: Sequence[StepRun]) -> None:

@@ -61,7 +61,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     `capture` maps an aspect (`source`, `environment`, `hardware`, `command`, `seeds`, …) to the digest of the object
     that describes it; `commit` is the git commit, with `+` when the tree was dirty. `reason` says why it ended as it
-    did: a traceback, a signal. One with `deleted_us` lies in the trash: lists leave it out.
+    did: a traceback, a signal. One with `deleted_us` lies in the trash: lists leave it out. Of one
+    with `purged_us` this row is all that is left, as a record.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     capture: dict[str, Digest] = {}
     reason: str = ""
     deleted_us: int = 0
+    purged_us: int = 0
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,6 +85,8 @@ def _of_runs(tx: Transaction, project: str) -> Iterator[Need]:
     while True:
         page = tx.runs.list(project, deleted=None, after=after)
         for run in page.items:
+            if run.purged_us:
+                continue  # a record of what was removed
             for aspect, digest in run.capture.items():
                 yield digest, f"the {aspect} of run {run.name}"
             for artifact in tx.artifacts.list(run.id):

@@ -366,6 +366,10 @@ class MemorySeriesBlocks:
                 _add(self._rows, (block.run, block.key, block.source), block)
         return len(self._rows) - before
 
+    def remove(self, run: str) -> None:
+        for key in [key for key in self._rows if key[0] == run]:
+            del self._rows[key]
+
     def crumbled(self, run: str) -> list[str]:
         whole = {each.key: each.count for each in self.summaries([run])}
         return [key for key, count in whole.items() if len(self.blocks(run, key)) > 2 * (count // FULL_BLOCK + 1)]
@@ -448,6 +452,10 @@ class MemorySteps:
     def newest(self, project: str, step: str, *, limit: int = 10) -> list[StepEntry]:
         found = [entry for entry in self._entries.values() if (entry.project, entry.step) == (project, step)]
         return sorted(found, key=lambda entry: (-entry.created_us, entry.key))[:limit]
+
+    def forget(self, run: str) -> None:
+        for key in [key for key in self._steps if key[0] == run]:
+            del self._steps[key]
 
     def record(self, steps: Sequence[StepRun]) -> None:
         for step in steps:

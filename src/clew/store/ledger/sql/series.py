@@ -30,6 +30,10 @@ class SqlSeriesBlocks:
         SqlSearchIndex(self._c).measure(changed.values())
         return added
 
+    def remove(self, run: str) -> None:
+        for table in ("series_blocks", "series"):
+            self._c.change(f"DELETE FROM {table} WHERE run = ?", (run,))
+
     def _append(self, block: SeriesBlock, changed: dict[tuple[str, str], Series]) -> int:
         sql = f"SELECT {SUMMARY}, merged, blocks FROM series WHERE run = ? AND key = ?"
         rows = self._c.rows(sql, (block.run, block.key))

@@ -43,6 +43,9 @@ class SqlSteps:
         )
         return _entry.all(self._c.rows(sql, (project, step)))
 
+    def forget(self, run: str) -> None:
+        self._c.change("DELETE FROM step_runs WHERE run = ?", (run,))
+
     def record(self, steps: Sequence[StepRun]) -> None:
         self._c.change_many(
             "INSERT INTO step_runs (run, position, document) VALUES (?, ?, ?) "

@@ -1,0 +1,51 @@
+"""`clew runs delete`, `restore` and `trash`: what is not wanted any more, and the way back."""
+
+from __future__ import annotations
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+
+__all__ = ["delete", "restore", "trash"]
+
+
+@command(
+    "delete",
+    examples=[("clew runs delete calm-otter-417 brisk-heron-12", "into the trash; clew gc empties it after 30 days")],
+)
+@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+def delete(*, names: tuple[str, ...], as_json: bool) -> None:
+    """Move runs into the trash. Nothing that a model or data needs can go."""
+    from clew.cli.runs import open_runs
+    from clew.loop.care.trash import delete_runs
+
+    with open_runs() as workspace:
+        found = [workspace.runs.get(name) for name in dict.fromkeys(names)]
+        delete_runs(workspace.stores, found)
+    said = f"{len(found)} runs are in the trash; clew runs restore brings them back"
+    output.text(said, {"deleted": [run.id for run in found]}, as_json=as_json)
+
+
+@command("restore", examples=[("clew runs restore calm-otter-417", "out of the trash, by its name or id")])
+@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+def restore(*, names: tuple[str, ...], as_json: bool) -> None:
+    """Bring runs back from the trash."""
+    from clew.cli.runs import open_runs
+    from clew.loop.care.trash import restore_runs
+
+    with open_runs() as workspace:
+        found = restore_runs(workspace.stores, names)
+    said = f"{', '.join(run.name for run in found)}: back from the trash"
+    output.text(said, {"restored": [run.id for run in found]}, as_json=as_json)
+
+
+@command("trash", examples=[("clew runs trash", "what can still come back")])
+def trash(*, as_json: bool) -> None:
+    """List the runs in the trash."""
+    from clew.cli.runs import open_runs
+    from clew.loop.care.trash import in_trash
+
+    with open_runs() as workspace:
+        found = in_trash(workspace.stores)
+    output.table(found, ["name", "id", "status", "deleted_us"], as_json=as_json, empty="the trash is empty")

@@ -1,0 +1,118 @@
+"""The trash: what lies there is hidden and can come back; what has lain there for long enough is purged.
+
+Nothing goes that something else needs: a run that made a version of a model or of data which is still there stays, and
+so does one with logged models. The cache of steps does not need the runs that filled it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clew.core.contracts.ledger import Transaction
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Conflict, NotFound
+from clew.core.ids import is_id
+from clew.core.types.edge import Role, node
+from clew.core.types.run import Run, RunStatus
+from clew.tracking.revise import move_to_trash, purge, restore
+
+__all__ = ["delete_runs", "in_trash", "needed_by", "purge_runs", "restore_runs"]
+
+
+def delete_runs(stores: Stores, runs: Sequence[Run]) -> None:
+    """Move runs into the trash, all of them or none.
+
+    Raises:
+        Conflict: one goes on, or something needs it.
+    """
+    with stores.ledger.write() as tx:
+        for run in runs:
+            now = tx.runs.get(run.id)
+            if now.status is RunStatus.RUNNING:
+                raise Conflict(f"run {now.name} goes on", hint=f"stop it first: clew runs stop {now.name}")
+            needing = needed_by(tx, stores.project, now)
+            if needing:
+                raise Conflict(f"run {now.name} is needed by {', '.join(needing[:5])}", hint="delete those first")
+            move_to_trash(stores, tx, now)
+
+
+def restore_runs(stores: Stores, names: Sequence[str]) -> list[Run]:
+    """Bring runs back, by their ids or names.
+
+    Raises:
+        NotFound: the trash has none of this name.
+        Conflict: it was purged.
+    """
+    found = []
+    with stores.ledger.write() as tx:
+        trash = _all(tx, stores.project)
+        for name in names:
+            same = [run for run in trash if name in (run.id, run.name) or (len(name) >= 8 and run.id.startswith(name))]
+            if not same:
+                raise NotFound("run in the trash", name, hint="clew runs trash", near=[run.name for run in trash][:5])
+            if len(same) > 1 and not is_id(name):
+                raise Conflict(f"{len(same)} runs in the trash are called {name!r}", hint="give an id: clew runs trash")
+            restore(stores, tx, same[0])
+            found.append(tx.runs.get(same[0].id))
+    return found
+
+
+def in_trash(stores: Stores) -> list[Run]:
+    """The runs in the trash that can come back, newest first."""
+    with stores.ledger.read() as tx:
+        return [run for run in _all(tx, stores.project) if not run.purged_us]
+
+
+def purge_runs(stores: Stores, *, until_us: int, dry_run: bool = False) -> list[Run]:
+    """Purge runs that went into the trash before a time, each in a transaction of its own; those that are needed stay.
+
+    Args:
+        stores: the project.
+        until_us: only what was deleted before.
+        dry_run: only look.
+
+    Returns:
+        What was purged.
+    """
+    done = []
+    for run in in_trash(stores):
+        if run.deleted_us < until_us:
+            with stores.ledger.write() as tx:
+                now = tx.runs.get(run.id)
+                if now.deleted_us and not now.purged_us and not needed_by(tx, stores.project, now):
+                    done.append(now)
+                    if not dry_run:
+                        purge(stores, tx, now)
+    return done
+
+
+def needed_by(tx: Transaction, project: str, run: Run) -> list[str]:
+    """What is still there and would lose something with this run, in words."""
+    found = []
+    for edge in tx.edges.down(node("run", run.id), depth=1):
+        if edge.role is Role.OUTPUT:
+            found += _version(tx, edge.target)
+    found += [f"logged model {each.name}" for each in tx.logged_models.list(project, run=run.id) if not each.deleted_us]
+    return found
+
+
+def _version(tx: Transaction, target: str) -> list[str]:
+    kind, _, key = target.partition(":")
+    try:
+        if kind == "model":
+            version = tx.models.version(key)
+            return [] if version.deleted_us else [version.reference]
+        return [tx.datasets.version(key).reference] if kind == "data" else []
+    except NotFound:
+        return []
+
+
+def _all(tx: Transaction, project: str) -> list[Run]:
+    found: list[Run] = []
+    after = ""
+    while True:
+        page = tx.runs.list(project, deleted=True, limit=1000, after=after)
+        found += page.items
+        after = page.next
+        if not after:
+            return found

@@ -1,0 +1,116 @@
+"""The trash hides, gives back, and is emptied of what nothing needs; the record stays honest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clew.audit.verify import verify
+from clew.cli.main import main
+from clew.core.errors import Conflict, NotFound
+from clew.core.types.run import Run
+from clew.loop.care.collect import Terms, collect
+from clew.loop.care.trash import delete_runs, in_trash, purge_runs, restore_runs
+from clew.settings import SQLITE
+from clew.testing.life import Life
+from clew.tracking.revise import move_to_trash
+from clew.tracking.start import start
+from clew.workspace import Workspace, init_project
+
+DATABASES = [SQLITE, "postgresql"]
+FAR = 10**18
+AT_ONCE = Terms(young_us=-(10**15), grace_us=-(10**15))
+
+
+def a_run(workspace: Workspace, name: str) -> Run:
+    with start(workspace.recorder, name, params={"lr": 0.1}, capture=False, parent="") as run:
+        for step in range(10):
+            run.log(loss=1.0 / (step + 1), step=step)
+        run.save("note.txt", f"a file of {name} " * 100)
+    return workspace.runs.get(run.id)
+
+
+def names(workspace: Workspace) -> list[str]:
+    return [run.name for run in workspace.runs.list().items]
+
+
+def test_what_is_deleted_is_hidden_and_comes_back(life: Life) -> None:
+    workspace = life.workspace
+    run = a_run(workspace, "unwanted")
+    delete_runs(workspace.stores, [run])
+    assert "unwanted" not in names(workspace)
+    assert "unwanted" not in [found.run.name for found in workspace.runs.search().items]
+    with pytest.raises(NotFound):
+        workspace.runs.get("unwanted")
+    assert [each.name for each in in_trash(workspace.stores)] == ["unwanted"]
+    (back,) = restore_runs(workspace.stores, ["unwanted"])
+    assert back.id == run.id
+    assert "unwanted" in names(workspace)
+    with pytest.raises(NotFound):
+        restore_runs(workspace.stores, ["unwanted"])
+
+
+def test_what_is_purged_leaves_a_record_and_frees_its_bytes(life: Life) -> None:
+    workspace, stores = life.workspace, life.stores
+    run, other = a_run(workspace, "unwanted"), a_run(workspace, "wanted")
+    (file,) = workspace.runs.artifacts(run.id)
+    (kept,) = workspace.runs.artifacts(other.id)
+    delete_runs(stores, [run])
+    assert purge_runs(stores, until_us=run.created_us) == [], "it has not lain there for long enough"
+    assert [each.id for each in purge_runs(stores, until_us=FAR, dry_run=True)] == [run.id]
+    collect(stores, AT_ONCE, tell=lambda _: None)
+    assert not stores.objects.missing([file.digest]), "what is in the trash can come back whole"
+    assert [each.id for each in purge_runs(stores, until_us=FAR)] == [run.id]
+    assert purge_runs(stores, until_us=FAR) == []
+    for _ in range(2):
+        collect(stores, AT_ONCE, tell=lambda _: None)
+    assert stores.objects.missing([file.digest, kept.digest]) == {file.digest}
+    assert workspace.runs.summaries([run.id]) == []
+    assert workspace.runs.summaries([other.id])[0].count == 10
+    record = workspace.runs.get(run.id)
+    assert (record.name, record.params) == ("unwanted", {"lr": 0.1})
+    with pytest.raises(Conflict, match="was purged"):
+        restore_runs(stores, [run.id])
+    assert not verify(stores).problems
+
+
+def test_what_is_needed_stays(life: Life) -> None:
+    stores, version = life.stores, life.version(1)
+    run = life.workspace.runs.get(version.run)
+    with pytest.raises(Conflict, match="needed by delay@1"):
+        delete_runs(stores, [run])
+    with stores.ledger.write() as tx:  # another door does not ask
+        move_to_trash(stores, tx, run)
+    assert purge_runs(stores, until_us=FAR) == []
+    assert [each.id for each in restore_runs(stores, [run.id])] == [run.id]
+
+
+def test_a_run_that_goes_on_stays(life: Life) -> None:
+    workspace = life.workspace
+    with (
+        start(workspace.recorder, "going on", capture=False, parent="") as run,
+        pytest.raises(Conflict, match="goes on"),
+    ):
+        delete_runs(workspace.stores, [workspace.runs.get(run.id)])
+
+
+def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with Workspace(tmp_path) as workspace:
+        a_run(workspace, "one")
+        a_run(workspace, "two")
+    assert main(["runs", "delete", "one", "two"]) == 0
+    assert "2 runs are in the trash" in capsys.readouterr().out
+    assert main(["runs", "trash", "--json"]) == 0
+    assert [run["name"] for run in json.loads(capsys.readouterr().out)["items"]] == ["two", "one"]
+    assert main(["runs", "restore", "two"]) == 0
+    assert main(["gc", "--trash-days", "0", "--json", "--dry-run"]) == 0
+    capsys.readouterr()
+    assert main(["gc", "--trash-days", "0", "--young-hours", "0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["purged_runs"], found["garbage"]) == (1, 1)
+    assert main(["runs", "restore", "one"]) != 0
+    assert "was purged" in capsys.readouterr().err
