@@ -47,6 +47,8 @@ class Claims:
             "version.added": self._version,
             "version.described": self._version,
             "version.deleted": self._version,
+            "version.restored": self._version,
+            "version.purged": self._version,
             "alias.moved": self._move,
             "endpoint.declared": self._endpoint,
             "log.appended": self._batches,

@@ -11,6 +11,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import FilePath, command, group
+from clew.cli.trash import delete_data, restore_data
 from clew.core.errors import Invalid
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def check(*, reference: str, infer: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-for _command in (add, list_, show, diff, checkout, status, check):
+for _command in (add, list_, show, diff, checkout, status, check, delete_data, restore_data):
     data.add_command(_command)
 
 

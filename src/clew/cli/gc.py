@@ -41,19 +41,20 @@ _HOUR_US = 3600 * 1_000_000
     type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,
-    help="Purge runs that have lain in the trash for so long.",
+    help="Purge what has lain in the trash for so long.",
 )
 def gc(*, dry_run: bool, grace_days: float, young_hours: float, trash_days: float, as_json: bool) -> None:
     """Free the bytes that nothing refers to.
 
     Objects that no row, no journal and no other object names are set aside first, where they can still be read and come
-    back when somebody names them; a later collection deletes them. Before that, runs whose time in the trash is over
-    lose their files, metrics and steps. Everything that is needed is looked for at the end.
+    back when somebody names them; a later collection deletes them. Before that, runs and versions
+    of data whose time in the trash is over lose what they hold. Everything that is needed is looked for at the end.
     """
     from msgspec import structs
 
     from clew.cli.progress import progress
     from clew.loop.care.collect import Terms, collect
+    from clew.loop.care.data_trash import purge_versions
     from clew.loop.care.trash import purge_runs
     from clew.workspace import open_workspace
 
@@ -61,5 +62,8 @@ def gc(*, dry_run: bool, grace_days: float, young_hours: float, trash_days: floa
     with open_workspace() as workspace, progress("looking at objects", unit="objects") as bar:
         until_us = workspace.clock.now_us() - int(trash_days * _DAY_US)
         purged = purge_runs(workspace.stores, until_us=until_us, dry_run=dry_run)
+        versions = purge_versions(workspace.stores, until_us=until_us, dry_run=dry_run)
         found = collect(workspace.stores, terms, dry_run=dry_run, tell=bar.move_to)
-    output.record({"purged_runs": len(purged), **structs.asdict(found)}, as_json=as_json)
+    output.record(
+        {"purged_runs": len(purged), "purged_versions": len(versions), **structs.asdict(found)}, as_json=as_json
+    )

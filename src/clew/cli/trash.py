@@ -1,4 +1,4 @@
-"""`clew runs delete`, `restore` and `trash`: what is not wanted any more, and the way back."""
+"""`clew runs delete`, `restore`, `trash`; `clew data delete`, `restore`: what is not wanted, and the way back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from clew.cli import output
 from clew.cli.command import command
 
-__all__ = ["delete", "restore", "trash"]
+__all__ = ["delete", "delete_data", "restore", "restore_data", "trash"]
 
 
 @command(
@@ -49,3 +49,28 @@ def trash(*, as_json: bool) -> None:
     with open_runs() as workspace:
         found = in_trash(workspace.stores)
     output.table(found, ["name", "id", "status", "deleted_us"], as_json=as_json, empty="the trash is empty")
+
+
+@command("delete", examples=[("clew data delete flights@3", "into the trash; clew gc empties it after 30 days")])
+@click.argument("reference")
+def delete_data(*, reference: str, as_json: bool) -> None:
+    """Move a version of a dataset into the trash. The newest one, and what a model was made of, stay."""
+    from clew.loop.care.data_trash import delete_version
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        version = delete_version(workspace.stores, reference)
+    said = f"{version.reference} is in the trash; clew data restore {version.reference} brings it back"
+    output.text(said, version, as_json=as_json)
+
+
+@command("restore", examples=[("clew data restore flights@3", "out of the trash")])
+@click.argument("reference")
+def restore_data(*, reference: str, as_json: bool) -> None:
+    """Bring a version of a dataset back from the trash."""
+    from clew.loop.care.data_trash import restore_version
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        version = restore_version(workspace.stores, reference)
+    output.text(f"{version.reference}: back from the trash", version, as_json=as_json)

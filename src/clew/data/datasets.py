@@ -62,7 +62,8 @@ class LedgerDatasets:
             dataset = tx.datasets.find(self._stores.project, name)
             if dataset is None:
                 raise unknown_dataset(tx, self._stores.project, name)
-            return tx.datasets.versions(dataset.id, limit=limit, after=after)
+            page = tx.datasets.versions(dataset.id, limit=limit, after=after)
+            return Page(items=[version for version in page.items if not version.deleted_us], next=page.next)
 
     def list(self) -> list[Dataset]:
         with self._stores.ledger.read() as tx:

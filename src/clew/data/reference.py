@@ -80,6 +80,9 @@ def resolve(tx: Transaction, project: str, text: str) -> DatasetVersion:
     version = _select(tx, dataset, reference)
     if version is None:
         raise _unknown_version(tx, dataset, reference)
+    if version.deleted_us:
+        gone = "its time in the trash is over" if version.purged_us else f"clew data restore {version.reference}"
+        raise NotFound("version", f"{version.reference} outside of the trash", hint=gone)
     return version
 
 

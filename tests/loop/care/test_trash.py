@@ -10,8 +10,12 @@ import pytest
 from clew.audit.verify import verify
 from clew.cli.main import main
 from clew.core.errors import Conflict, NotFound
+from clew.core.types.dataset import DatasetKind
+from clew.core.types.edge import Edge, Role, node
 from clew.core.types.run import Run
+from clew.data.handle import DatasetHandle as Dataset
 from clew.loop.care.collect import Terms, collect
+from clew.loop.care.data_trash import delete_version
 from clew.loop.care.trash import delete_runs, in_trash, purge_runs, restore_runs
 from clew.settings import SQLITE
 from clew.testing.life import Life
@@ -114,3 +118,43 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert (found["purged_runs"], found["garbage"]) == (1, 1)
     assert main(["runs", "restore", "one"]) != 0
     assert "was purged" in capsys.readouterr().err
+
+
+def test_a_version_of_data_goes_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with Workspace(tmp_path) as workspace:
+        for number in range(3):
+            (tmp_path / "a.txt").write_text(f"version {number} " * 100)
+            workspace.data.add("raw", tmp_path / "a.txt", kind=DatasetKind.FILES)
+    assert main(["data", "delete", "raw"]) != 0
+    assert "is the newest version" in capsys.readouterr().err
+    assert main(["data", "delete", "raw@1"]) == 0
+    assert main(["data", "delete", "raw@2"]) == 0
+    assert main(["data", "delete", "raw@2"]) != 0
+    assert "outside of the trash" in capsys.readouterr().err
+    assert main(["data", "restore", "raw@2"]) == 0
+    assert main(["gc", "--trash-days", "0", "--young-hours", "0"]) == 0
+    capsys.readouterr()
+    assert main(["gc", "--grace-days", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["freed_bytes"] > 0
+    assert main(["data", "restore", "raw@1"]) != 0
+    assert "was purged" in capsys.readouterr().err
+    with Workspace(tmp_path) as workspace:
+        assert [version.number for version in workspace.datasets.versions("raw").items] == [3, 2]
+        assert b"version 1 " in Dataset(workspace.site, workspace.datasets.resolve("raw@2")).read("a.txt")
+        assert not verify(workspace.stores).problems
+
+
+def test_data_that_a_model_was_made_of_stays(life: Life, tmp_path: Path) -> None:
+    workspace = life.workspace
+    for number in range(2):
+        (tmp_path / "a.txt").write_text(f"version {number}")
+        workspace.data.add("raw", tmp_path / "a.txt", kind=DatasetKind.FILES)
+    first, run = workspace.datasets.resolve("raw@1"), life.version(1).run
+    with life.stores.ledger.write() as tx:
+        tx.edges.add([Edge(source=node("data", first.id), target=node("run", run), role=Role.INPUT)])
+    with pytest.raises(Conflict, match="needed by delay@1"):
+        delete_version(life.stores, "raw@1")

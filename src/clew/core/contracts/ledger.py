@@ -121,6 +121,10 @@ class Datasets(Protocol):
         """`Conflict` unless `number` is one more than the newest: another writer was first."""
         ...
 
+    def put_version(self, version: DatasetVersion) -> None:
+        """Replace the version of the same dataset and number."""
+        ...
+
     def version(self, id: str) -> DatasetVersion:
         """A version by its id."""
         ...

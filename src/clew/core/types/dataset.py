@@ -35,6 +35,7 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     `digest` names the content: equal content, equal digest. `manifest` is the object that lists the parts.
     `schema` maps column to type for a table and is empty for files; `rows` counts rows, or files.
+    One with `deleted_us` lies in the trash; of one with `purged_us` this row is all that is left, as a record.
     """
 
     id: str
@@ -52,6 +53,8 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     schema: dict[str, str] = {}
     key: list[str] = []
     run: str = ""
+    deleted_us: int = 0
+    purged_us: int = 0
 
     @property
     def reference(self) -> str:

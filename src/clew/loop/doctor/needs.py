@@ -43,6 +43,8 @@ def _of_dataset(tx: Transaction, dataset: Dataset, objects: Objects) -> Iterator
     while True:
         page = tx.datasets.versions(dataset.id, after=after)
         for version in page.items:
+            if version.purged_us:
+                continue  # a record of what was removed
             yield version.manifest, version.reference
             with suppress(NotFound, Corrupt):  # the manifest itself, or a folder, is told of by its own digest
                 yield from _below(version, objects)

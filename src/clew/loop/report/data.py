@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from clew.core.contracts.services import DatasetService
-from clew.core.errors import ClewError
+from clew.core.errors import ClewError, NotFound
 from clew.core.types.dataset import DatasetVersion
 from clew.data.diff import Difference, diff
 from clew.data.site import Site
@@ -26,8 +26,8 @@ class DataChange(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     before: str
     after: str
-    rows_before: int
-    rows_after: int
+    rows_before: int = 0
+    rows_after: int = 0
     columns_added: list[str] = []
     columns_removed: list[str] = []
     columns_retyped: list[str] = []
@@ -45,7 +45,12 @@ def data_changes(site: Site, datasets: DatasetService, overviews: Sequence[Overv
     for overview in overviews[1:]:
         for name, reference in _used(overview).items():
             if name in base and base[name] != reference:
-                before, after = datasets.resolve(base[name]), datasets.resolve(reference)
+                try:
+                    before, after = datasets.resolve(base[name]), datasets.resolve(reference)
+                except NotFound as error:  # it lies in the trash
+                    gone = DataChange(run=overview.run.id, before=base[name], after=reference, problem=error.what)
+                    found.append(gone)
+                    continue
                 found.append(_change(site, overview.run.id, before, after))
     return found
 

@@ -187,6 +187,9 @@ class MemoryDatasets(NamedRows[Dataset]):
             )
         self._versions[version.dataset, version.number] = version
 
+    def put_version(self, version: DatasetVersion) -> None:
+        self._versions[version.dataset, version.number] = version
+
     def version(self, id: str) -> DatasetVersion:
         for version in self._versions.values():
             if version.id == id:

@@ -47,6 +47,11 @@ class SqlDatasets(Named[Dataset]):
                 hint="repeat the command",
             )
 
+    def put_version(self, version: DatasetVersion) -> None:
+        sql = "UPDATE dataset_versions SET document = ? WHERE dataset = ? AND number = ?"
+        if not self._c.change(sql, (_version.text(version), version.dataset, version.number)):
+            raise NotFound("dataset version", version.reference)
+
     def version(self, id: str) -> DatasetVersion:
         found = _version.one(self._c.rows("SELECT document FROM dataset_versions WHERE id = ?", (id,)))
         if found is None:
