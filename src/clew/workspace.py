@@ -277,7 +277,8 @@ class Workspace:
         """What runs are recorded through."""
         from clew.tracking.recorder import Recorder
 
-        found = Recorder.over(self.services)
+        capture = self.settings.capture
+        found = replace(Recorder.over(self.services), console=capture.console, system=capture.system)
         if not self.remote:
             return found
         from clew.tracking.offline import local_folder

@@ -296,9 +296,10 @@ def _title(field: Field) -> str:
 
 def _interesting(items: list[FoundRun]) -> list[Field]:
     """What to show unasked: the metrics that most runs have, and parameters that are not the same in all of them."""
+    from clew.core.types.series import SYSTEM
     from clew.tracking.where import Field
 
-    metrics = Counter(key for found in items for key in found.metrics)
+    metrics = Counter(key for found in items for key in found.metrics if not key.startswith(SYSTEM))
     values: dict[str, set[str]] = {}
     for found in items:
         for key, value in found.run.params.items():

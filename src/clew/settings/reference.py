@@ -22,6 +22,7 @@ from clew.settings.environment import OVERRIDES
 from clew.settings.render import render_value
 from clew.settings.sections import (
     AuditSettings,
+    CaptureSettings,
     EndpointSettings,
     GateSettings,
     HarvestSettings,
@@ -41,6 +42,7 @@ TABLES: list[tuple[str, type[msgspec.Struct], str]] = [
     ("[storage]", StorageSettings, "See [how to use PostgreSQL](../how-to/postgresql.md)."),
     ("[server]", ServerSettings, "See [a server for a team](../how-to/server.md)."),
     ("[policy]", PolicySettings, ""),
+    ("[capture]", CaptureSettings, "See [what the machine did](../how-to/runs.md#what-the-machine-did)."),
     ("[audit]", AuditSettings, "See [how to audit](../how-to/audit.md)."),
     ("[checks.DATASET]", Checks, "See [data checks](../design/checks.md) for their exact meaning."),
     (

@@ -19,6 +19,7 @@ from clew.core.types.run import Scalar
 
 __all__ = [
     "AuditSettings",
+    "CaptureSettings",
     "EndpointSettings",
     "GateSettings",
     "HarvestSettings",
@@ -117,6 +118,15 @@ class ServerSettings(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.url and not self.url.startswith(("http://", "https://")):
             raise Invalid(f"url = {self.url!r} is no address of a server", hint="https://HOST/projects/NAME")
+
+
+class CaptureSettings(Section, frozen=True, kw_only=True):
+    """What runs record beside source, environment, hardware, seeds and command."""
+
+    console: Annotated[bool, _says(description="Keep what a run prints.")] = True
+    system: Annotated[
+        bool, _says(description="Record what processor, memory, disk, network and accelerators do, as `system.*`.")
+    ] = True
 
 
 class PolicySettings(Section, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from clew.core.types.checks import Checks
 from clew.core.types.value import ValueContract
 from clew.settings.sections import (
     AuditSettings,
+    CaptureSettings,
     EndpointSettings,
     GateSettings,
     MonitorSettings,
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
         ServerSettings()
     )
     policy: Annotated[PolicySettings, _says(description="What this project allows.")] = PolicySettings()
+    capture: Annotated[CaptureSettings, _says(description="What runs record by themselves.")] = CaptureSettings()
     audit: Annotated[AuditSettings, _says(description="Where checkpoints of the chain of events go.")] = AuditSettings()
     checks: Annotated[dict[str, Checks], _says(description="What must hold for the rows of a dataset.")] = {}
     value: Annotated[

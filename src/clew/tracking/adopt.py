@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["CONSOLE", "Adopted", "Ending", "adopt", "adopt_run", "journals_folder", "read_ending", "write_ending"]
+__all__ = [
+    "CONSOLE",
+    "Adopted",
+    "Ending",
+    "adopt",
+    "adopt_run",
+    "find_ranks_alive",
+    "journals_folder",
+    "read_ending",
+    "write_ending",
+]
 
 CONSOLE = "console.txt"
 """What a run printed: a file beside its journals, then an artifact."""
@@ -127,6 +137,19 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
     with contextlib.suppress(OSError):
         folder.rmdir()
     return adopted
+
+
+def find_ranks_alive(folder: Path, journal: str) -> list[str]:
+    """The other journals in a run's folder whose ranks live, by the console that each of them keeps there."""
+    if not any(folder.glob("console-rank*.txt")):
+        return []
+    others = {path.name.partition(".")[0] for path in folder.glob("*.journal")} - {journal}
+    alive = []
+    for other in sorted(others):
+        with _orphaned(folder, other) as mine:
+            if not mine and any(folder.glob(f"{other}.*.journal")):
+                alive.append(other)
+    return alive
 
 
 def _is_main(folder: Path, journal: str) -> bool:
@@ -287,13 +310,15 @@ def _bring_home(
 
 def _end(runs: RunService, objects: Objects, folder: Path, run: Run, end: Ending) -> bool:
     """End a run whose process is gone, with what it printed; whether it was killed."""
-    console = folder / CONSOLE
     running = run.status is RunStatus.RUNNING
-    if running and console.is_file() and console.stat().st_size:
-        keep(runs, objects, run.id, CONSOLE, Content(console, "text/plain"), at_us=end.ended_us)
+    consoles = [folder / CONSOLE, *folder.glob("console-rank*.txt")]
+    for console in consoles:
+        if running and console.is_file() and console.stat().st_size:
+            keep(runs, objects, run.id, console.name, Content(console, "text/plain"), at_us=end.ended_us)
     if running:
         runs.finish(run.id, end.status, ended_us=end.ended_us, reason=end.reason)
-    console.unlink(missing_ok=True)
+    for console in consoles:
+        console.unlink(missing_ok=True)
     return running and end.status is RunStatus.KILLED
 
 

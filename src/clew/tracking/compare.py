@@ -17,6 +17,7 @@ from clew.core.errors import NotFound
 from clew.core.ids import Digest
 from clew.core.types.edge import Role
 from clew.core.types.run import Run, Scalar
+from clew.core.types.series import SYSTEM
 from clew.tracking.capture import Command, Environment, Hardware, Kernels, Seeds, Source, Threads, read_aspect
 from clew.tracking.overview import Overview
 
@@ -70,7 +71,7 @@ def compare(objects: Objects, overviews: Sequence[Overview]) -> Comparison:
     return Comparison(
         runs=runs,
         params=_differences([run.params for run in runs]),
-        metrics=_differences([{s.key: s.last for s in each.metrics} for each in overviews], equal_too=True),
+        metrics=_differences([_last_values(each) for each in overviews], equal_too=True),
         inputs=_differences([_inputs(each) for each in overviews]),
         code=[
             _code_change(objects, run, sources[0], source) for run, source in zip(runs[1:], sources[1:], strict=True)
@@ -83,6 +84,11 @@ def compare(objects: Objects, overviews: Sequence[Overview]) -> Comparison:
             ]
         ),
     )
+
+
+def _last_values(overview: Overview) -> dict[str, Scalar]:
+    """What was measured of the model; what the machine did meanwhile is no result."""
+    return {series.key: series.last for series in overview.metrics if not series.key.startswith(SYSTEM)}
 
 
 def _differences(sides: Sequence[Mapping[str, Scalar]], *, equal_too: bool = False) -> list[Difference]:

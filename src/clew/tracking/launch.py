@@ -120,7 +120,8 @@ def _begun(
     except BaseException:
         line.drop()
         raise
-    return ActiveRun(run, line=line, console=Console(line.journal.folder / CONSOLE))
+    console = Console(line.journal.folder / CONSOLE) if recorder.console else None
+    return ActiveRun(run, line=line, console=console, watches=recorder.system)
 
 
 def _command(words: Sequence[str]) -> tuple[list[str], Path | None]:

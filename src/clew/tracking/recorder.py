@@ -21,7 +21,8 @@ class Recorder:
 
     `runs` and `objects` may be in place or at the other end of HTTP. `folder` is local: journals and caches lie in it.
     With `outbox`, runs of this process never wait for them: what they say is kept in the folder and sent in the
-    background, for at most `wait_s` at their end.
+    background, for at most `wait_s` at their end. `console` and `system` say whether runs record what they print and
+    what the machine does, unless they record nothing at all.
     """
 
     runs: RunService
@@ -33,6 +34,8 @@ class Recorder:
     folder: Path
     outbox: bool = False
     wait_s: float = 30.0
+    console: bool = True
+    system: bool = True
 
     @classmethod
     def of(cls, stores: Stores) -> Recorder:

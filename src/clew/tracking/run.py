@@ -7,8 +7,10 @@ what is recorded about the machine (`capture`). Promises: docs/design/journal.md
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
+import time
 import traceback
 from _thread import interrupt_main
 from collections.abc import Callable, Mapping
@@ -22,9 +24,10 @@ from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunStatus, Scalar
-from clew.tracking.adopt import CONSOLE, Ending, adopt_run, write_ending
+from clew.tracking.adopt import Ending, adopt_run, find_ranks_alive, write_ending
 from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, keep
 from clew.tracking.capture.console import Console
+from clew.tracking.capture.system import Watch
 from clew.tracking.drain import Drain
 from clew.tracking.line import Line
 from clew.tracking.logged import path_of, shown_of
@@ -35,6 +38,7 @@ __all__ = ["STOP_TAG", "ActiveRun", "current_run"]
 
 _current: ContextVar[ActiveRun | None] = ContextVar("clew_run", default=None)
 _MOST_FILES = 10_000
+_OTHERS_S = 10.0
 STOP_TAG = "clew.stop"
 """Tag by which somebody asks a run to stop; its value says who."""
 
@@ -48,6 +52,10 @@ def _nothing() -> None:
     return
 
 
+def _hush(_text: str) -> None:
+    return
+
+
 class ActiveRun:
     """A run of this process, from `clew.tracking.start`. Threads may share it; a forked child may go on logging.
 
@@ -56,6 +64,7 @@ class ActiveRun:
         line: how it reaches its project; open.
         console: the text of its console, if it keeps one.
         stop_console: called when nothing more is to be written to it.
+        watches: whether it records what the machine does.
         ends: whether the end of this object ends the run; not where a parent process will.
     """
 
@@ -67,14 +76,18 @@ class ActiveRun:
         console: Console | None = None,
         stop_console: Callable[[], None] = _nothing,
         ends: bool = True,
+        watches: bool = False,
     ) -> None:
         self._run, self._line, self._console, self._ends = run, line, console, ends
         self._runs, self._objects, self._clock = line.runs, line.objects, line.recorder.clock
         self._journal, self._say, self._stop_console = line.journal, line.say, stop_console
-        self._drain = Drain(line.journal, line.runs.append, say=line.say, post=line.posted, beat=self._beat)
+        # That an offline run stores nothing now is no news.
+        tell = line.say if line.recorder.wait_s else _hush
+        self._drain = Drain(line.journal, line.runs.append, say=tell, post=line.posted, beat=self._beat)
         self._stopped = ""
         self.on_stop: Callable[[], object] = interrupt_main
         self._drain.start()
+        self._watch = Watch(self._log_system) if watches else None
         self._pid = os.getpid()
         self._over = False
         self._counted: dict[str, int] = {}
@@ -173,6 +186,10 @@ class ActiveRun:
         name = check_path(source.name)
         return self._keep(name, content_of(name, source))
 
+    def _log_system(self, values: dict[str, float]) -> None:
+        with contextlib.suppress(Invalid):  # the run has ended meanwhile
+            self._journal.log_at(values, None, time.time_ns())
+
     def feed_console(self, stream: str, text: str) -> None:
         """Add to the console of the run what was printed elsewhere, on `stdout` or `stderr`."""
         if self._console is not None:
@@ -244,11 +261,15 @@ class ActiveRun:
         if self._over:
             return
         self._over = True
+        if self._watch is not None:
+            self._watch.stop()
         atexit.unregister(self._end_of_process)
         self._stop_console()
         if os.getpid() != self._pid:
             self._close(delete=False)
             return
+        if self._ends:
+            self._await_others()
         ending = Ending(status=status, ended_us=self._clock.now_us(), reason=reason)
         try:
             if self._line.posted is None:
@@ -259,9 +280,19 @@ class ActiveRun:
                 self._say_end(ending)
                 self._drain.finish_within(self._line.recorder.wait_s, self._deliver_end)
         except (ClewError, OSError) as error:
-            self._leave(ending, error)
+            if isinstance(error, Conflict) and not self._ends:
+                self._say(f"the last words of this process came when run {self.name} had ended: {error.what}")
+                self._clear()
+            else:
+                self._leave(ending, error)
         else:
             self._clear()
+
+    def _await_others(self) -> None:
+        """Let other ranks on this machine, which end when this one does, say their last words before the run ends."""
+        until_s = time.monotonic() + _OTHERS_S
+        while find_ranks_alive(self._journal.folder, self._journal.id) and time.monotonic() < until_s:
+            time.sleep(0.02)
 
     def _say_end(self, ending: Ending) -> None:
         self._keep_console()
@@ -285,7 +316,7 @@ class ActiveRun:
         self._console.close()
         try:
             if self._console.path.stat().st_size:
-                self._keep(CONSOLE, Content(self._console.path, "text/plain"))
+                self._keep(self._console.path.name, Content(self._console.path, "text/plain"))
             self._console.path.unlink()
         except FileNotFoundError:
             self._say(f"what run {self.name} printed is lost: somebody removed {self._console.path}")

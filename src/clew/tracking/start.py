@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from clew.tracking.fork import fork_of
 from clew.tracking.line import Line, open_line
 from clew.tracking.names import name_of
 from clew.tracking.params import flat_params
+from clew.tracking.ranks import Rank, find_rank
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun, current_run, in_notebook
 
@@ -48,6 +50,7 @@ SEEDS_VARIABLE = "CLEW_SEEDS"
 repeats another one."""
 
 _joined = ""
+_RANK_WAIT_S, _RANK_LOOK_S = 120.0, 0.05
 
 
 def say_on_stderr(text: str) -> None:
@@ -98,7 +101,10 @@ def start(
     """
     _go_on_from_seeds(recorder)
     flat, words = flat_params(params or {}), {key: str(value) for key, value in (tags or {}).items()}
-    joined = _claim()
+    joined, outer = _claim(), current_run()
+    rank = find_rank(os.environ) if not (joined or resume or fork or outer or parent) else None
+    if rank is not None and rank.number:
+        return _as_rank(recorder, rank, params=flat, tags=words, say=say, capture=capture, made=made)
     if joined:
         line = open_line(recorder, joined, say, main=False)
         run = line.runs.describe(
@@ -114,7 +120,7 @@ def start(
         return made(run, line=line, ends=False)
     if resume:
         return _resumed(recorder, resume, params=flat, tags=words, say=say, capture=capture, tees=tees, made=made)
-    run_id, outer = recorder.ids(), current_run()
+    run_id = rank.run if rank is not None else recorder.ids()
     run = Run(
         id=run_id,
         project=recorder.project,
@@ -136,6 +142,8 @@ def start(
         elif capture:
             run = record_start(line, run, entry=entry_of_process())
         run = line.runs.create(run, experiment=experiment or "default")
+        if run.status is not RunStatus.RUNNING:  # the ranks of a job that is started again
+            run = line.runs.resume(run.id)
         link_capture(line.runs, run)
         if fork:
             of, step = fork_of(fork)
@@ -143,13 +151,55 @@ def start(
     except BaseException:
         line.drop()
         raise
-    console = Console(line.journal.folder / CONSOLE) if capture and outer is None else None
+    console = Console(line.journal.folder / CONSOLE) if capture and outer is None and recorder.console else None
     return made(
         run,
         line=line,
+        watches=capture and outer is None and recorder.system,
         console=console,
         stop_console=tee(console) if console is not None and tees else lambda: None,
     )
+
+
+def _as_rank(
+    recorder: Recorder,
+    rank: Rank,
+    *,
+    params: dict[str, Scalar],
+    tags: dict[str, str],
+    say: Callable[[str], None],
+    capture: bool,
+    made: type[ActiveRun],
+) -> ActiveRun:
+    """The run that rank 0 begins, as another rank has it."""
+    line = open_line(recorder, rank.run, say, main=False)
+    if line.posted is None:
+        _await_run(recorder, rank.run)
+    told = {**tags, f"clew.rank.{rank.number}": line.journal.id}
+    run = line.runs.describe(rank.run, params=params, tags=told)
+    name = f"console-rank{rank.number}.txt"
+    console = Console(line.journal.folder / name) if capture and recorder.console else None
+    return made(
+        run,
+        line=line,
+        ends=False,
+        console=console,
+        stop_console=tee(console) if console is not None else lambda: None,
+    )
+
+
+def _await_run(recorder: Recorder, run: str) -> None:
+    """Wait until rank 0 has begun the run."""
+    until_s = time.monotonic() + _RANK_WAIT_S
+    while True:
+        try:
+            recorder.runs.get(run)
+        except NotFound:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(_RANK_LOOK_S)
+        else:
+            return
 
 
 def _resumed(
@@ -174,9 +224,17 @@ def _resumed(
     except BaseException:
         line.drop()
         raise
-    console = Console(line.journal.folder / CONSOLE, before=_console_of(recorder, run_id)) if capture else None
+    console = (
+        Console(line.journal.folder / CONSOLE, before=_console_of(recorder, run_id))
+        if capture and recorder.console
+        else None
+    )
     return made(
-        run, line=line, console=console, stop_console=tee(console) if console is not None and tees else lambda: None
+        run,
+        line=line,
+        watches=capture and recorder.system,
+        console=console,
+        stop_console=tee(console) if console is not None and tees else lambda: None,
     )
 
 

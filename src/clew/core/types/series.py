@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["FULL_BLOCK", "Sample", "Series", "SeriesBlock"]
+__all__ = ["SYSTEM", "FULL_BLOCK", "Sample", "Series", "SeriesBlock"]
 
 FULL_BLOCK = 4096
 """Points that a block takes."""
+
+
+SYSTEM = "system."
+"""How the names of series begin that tell of the machine, and not of the model."""
 
 
 class SeriesBlock(msgspec.Struct, frozen=True, kw_only=True):

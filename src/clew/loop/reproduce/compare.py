@@ -10,7 +10,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.ids import Digest
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact
-from clew.core.types.series import SeriesBlock
+from clew.core.types.series import SYSTEM, SeriesBlock
 from clew.core.types.step import StepRun
 from clew.loop.reproduce.recorded import Recorded
 from clew.loop.reproduce.reproduction import (
@@ -58,7 +58,8 @@ def compare_outputs(objects: Objects, recorded: Recorded, now: Recorded) -> list
 def compare_metrics(objects: Objects, recorded: Recorded, now: Recorded) -> list[MetricComparison]:
     """Metrics of both runs, point by point, and what evaluations of their models say."""
     was, again = _metrics(objects, recorded), _metrics(objects, now)
-    return [_metric(name, was.get(name, []), again.get(name, [])) for name in sorted(was.keys() | again.keys())]
+    names = [name for name in sorted(was.keys() | again.keys()) if not name.startswith(SYSTEM)]
+    return [_metric(name, was.get(name, []), again.get(name, [])) for name in names]
 
 
 def _metrics(objects: Objects, side: Recorded) -> dict[str, list[tuple[float, float]]]:
