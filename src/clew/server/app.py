@@ -10,7 +10,6 @@ from litestar import Litestar, Router, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from clew import __version__
 from clew.core.errors import ClewError
@@ -18,6 +17,7 @@ from clew.server.accounts import accounts_router
 from clew.server.caller import guard
 from clew.server.counts import Counts
 from clew.server.datasets import datasets_router
+from clew.server.document import Document, operation_id
 from clew.server.errors import answer_defect, answer_error, answer_http
 from clew.server.events import events_router
 from clew.server.front import front
@@ -110,7 +110,8 @@ def make_app(host: Host) -> Litestar:
             title="clew",
             version=__version__,
             path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            render_plugins=[Document(path="/openapi.json")],
+            operation_id_creator=operation_id,
             use_handler_docstrings=True,
         ),
         logging_config=None,

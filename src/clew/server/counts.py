@@ -1,6 +1,7 @@
 """Counts of a server for Prometheus, over all of its processes.
 
-Each process counts for itself and writes its counts to a file now and then; whoever is scraped adds up what all
+Each process counts for itself and writes its counts to a file now and then, in a folder named by the process that
+started it; whoever is scraped adds up what all
 processes of this server have written, those that have ended among them, so that no counter ever falls. Names and units:
 docs/reference/metrics.md.
 """
@@ -8,6 +9,7 @@ docs/reference/metrics.md.
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from bisect import bisect_left
@@ -40,7 +42,7 @@ class Counts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._folder = folder / _FOLDER
+        self._folder = folder / _FOLDER / str(os.getppid())
         self._file = self._folder / f"{os.getpid()}.counts"
         self._kept = _Kept()
         self._written = 0.0
@@ -91,9 +93,20 @@ class Counts:
 
 
 def forget_counts(folder: Path) -> None:
-    """Begin anew: a server that starts counts from zero."""
-    for file in (folder / _FOLDER).glob("*.counts"):
-        file.unlink(missing_ok=True)
+    """Begin anew: a server counts from its start. Counts of servers that are gone are removed."""
+    for of_server in (folder / _FOLDER).glob("[0-9]*"):
+        if int(of_server.name) == os.getpid() or not _lives(int(of_server.name)):
+            shutil.rmtree(of_server, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sum(several: list[_Kept]) -> _Kept:
