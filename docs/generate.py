@@ -13,7 +13,7 @@ import re
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -42,8 +42,17 @@ def pages() -> dict[str, str]:
     made["reference/commands/index.md"] = command_list()
     made["reference/exit-codes.md"] = exit_codes()
     made["reference/python.md"] = python_api()
+    made["reference/server.md"] = server_routes()
     made |= {target: copy_of(source, target) for source, target in COPIES.items()}
     return made
+
+
+def server_routes() -> str:
+    """What a server answers over HTTP."""
+    from clew.server.app import make_app
+    from clew.server.document import render_reference
+
+    return render_reference(make_app(cast("Host", None)))
 
 
 def command_list() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -19,7 +18,6 @@ from clew.server.app import make_app
 from clew.server.document import render_reference
 from clew.server.host import Host
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "server.md"
 STREAMS = ("stream_events", "stream_run")
 
 
@@ -58,9 +56,13 @@ def test_the_document_is_enough_for_a_typed_client(document: dict[str, Any]) -> 
         assert reference in schemas, reference
 
 
-def test_the_page_is_what_the_routes_say() -> None:
-    said = render_reference(make_app(cast("Host", None)))
-    assert PAGE.read_text() == said, "python -m clew.server.document > docs/reference/server.md"
+def test_the_page_tells_every_route(document: dict[str, Any]) -> None:
+    page = render_reference(make_app(cast("Host", None)))
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if path.startswith("/api/v1") and isinstance(operation, dict):
+                assert f"| `{method.upper()} {path.removeprefix('/api/v1')}` | " in page
+    assert " |  |" not in page
 
 
 @schemathesis.serializer("application/vnd.msgpack")

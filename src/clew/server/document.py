@@ -6,7 +6,6 @@ one form of errors, tokens.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import msgspec
@@ -151,12 +150,3 @@ _OPENING = """\
   `manage` maintainer, `administer` admin.
 - Streams are server-sent events: `id` is the position in the chain of events, and `Last-Event-ID` goes on behind it.
 """
-
-
-if __name__ == "__main__":
-    from typing import cast
-
-    from clew.server.app import make_app
-    from clew.server.host import Host
-
-    sys.stdout.write(render_reference(make_app(cast("Host", None))))
