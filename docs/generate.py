@@ -52,7 +52,7 @@ def server_routes() -> str:
     from clew.server.app import make_app
     from clew.server.document import render_reference
 
-    return render_reference(make_app(cast("Host", None)))
+    return render_reference(make_app(cast("Any", None)))
 
 
 def command_list() -> str:
