@@ -17,21 +17,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-class _Data(ModuleType):
-    """The package `clew.data`, callable: for users `clew.data` is a function, whatever was imported before."""
+class _Package(ModuleType):
+    """A package whose `data` and `workspace` are functions, also once the submodules of these names are loaded."""
 
-    def __call__(self, reference: str) -> object:
-        return import_module("clew.facade").data(reference)
-
-
-class _Clew(ModuleType):
     def __setattr__(self, name: str, value: object) -> None:
-        if name == "data" and isinstance(value, ModuleType):  # Python has imported the package of that name
-            value.__class__ = _Data
-        super().__setattr__(name, value)
+        if not (name in ("data", "workspace") and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
 
 
-sys.modules[__name__].__class__ = _Clew
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

@@ -100,9 +100,12 @@ def data(reference: str) -> Dataset:
 
     Raises:
         NotFound: there is no such dataset or version.
+        Invalid: this is no reference.
     """
     from clew.tracking.run import current_run
 
+    if not isinstance(reference, str):
+        raise Invalid(f"{reference!r} is no reference to a dataset", hint='clew.data("flights@latest")')
     here = workspace()
     handle = Dataset(here.site, here.datasets.resolve(reference))
     active = current_run()
@@ -176,8 +179,14 @@ def run(
         fork: `RUN@step`: share the history of that run up to the step.
 
     Raises:
-        Invalid: `id` without `resume`, or the other way round.
+        Invalid: `id` without `resume`, or the other way round; a name is no text, or parameters have no names.
     """
+    for what, text in (("name", name), ("experiment", experiment)):
+        if not isinstance(text, str):
+            raise Invalid(f"{text!r} cannot be the {what} of a run", hint=f'give a text: clew.run({what}="baseline")')
+    for what, words in (("params", params), ("tags", tags)):
+        if words is not None and not isinstance(words, Mapping):
+            raise Invalid(f"{what} of a run are a {type(words).__name__}", hint=f'give a dict: {what}={{"lr": 0.1}}')
     if bool(id) != resume:
         raise Invalid("id and resume belong together", hint='clew.run(id="calm-otter-417", resume=True)')
     started = start(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from clew.core.errors import Invalid
@@ -41,8 +43,10 @@ class Model:
     slices: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise Invalid("a model needs a name")
+        if not isinstance(self.name, str) or not self.name:
+            raise Invalid(f"{self.name!r} cannot be the name of a model", hint='give a text such as "delay"')
+        if self.threshold is not None and not _is_finite(self.threshold):
+            raise Invalid(f"the threshold of model {self.name!r} is {self.threshold!r}", hint="give a finite number")
         if self.test is not None and not self.label:
             raise Invalid(
                 f"model {self.name!r} has test rows and no label", hint="say label=… , the column of the truth"
@@ -71,5 +75,12 @@ class Model:
                 )
             missing = [name for name in names if name not in frame.columns]
             if missing:
-                raise Invalid(f"the {side} rows of model {self.name!r} have no column {', '.join(missing)}")
+                raise Invalid(
+                    f"the {side} rows of model {self.name!r} have no column {', '.join(missing)}",
+                    hint=f"they have {', '.join(map(str, frame.columns))}",
+                )
         return names
+
+
+def _is_finite(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)

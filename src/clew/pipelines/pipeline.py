@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
+from types import FunctionType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from clew.core.errors import Invalid
@@ -23,6 +24,9 @@ class Pipeline(Generic[P, R]):
     """A function that calls steps. Made by `pipeline`."""
 
     def __init__(self, function: Callable[P, R], *, name: str) -> None:
+        given: object = function
+        if not isinstance(given, FunctionType):
+            raise Invalid(f"{function!r} cannot be a pipeline", hint="put @clew.pipeline on a plain function")
         self.__wrapped__ = function
         functools.update_wrapper(self, function)
         self.name = name or function.__name__

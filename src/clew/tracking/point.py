@@ -36,7 +36,9 @@ def check_value(key: str, value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:
-        raise Invalid(f"metric {key!r} has a value of type {type(value).__name__}: {error}") from None
+        raise Invalid(
+            f"metric {key!r} has a value of type {type(value).__name__}: {error}", hint="log one number a name"
+        ) from None
 
 
 def check_step(step: object) -> Step:
@@ -58,7 +60,7 @@ def _float_step(step: object) -> float:
     try:
         real = float(step)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise Invalid(f"step {step!r} is no number") from None
+        raise Invalid(f"step {step!r} is no number", hint="give a whole number or a float") from None
     if math.isfinite(real):
         return real
     raise Invalid(f"step {real} is not finite", hint="a value may be NaN or infinite, a step may not")
