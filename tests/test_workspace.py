@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,6 @@ def test_the_name_of_the_storage_survives_a_loss_of_power(tmp_path: Path, monkey
     def sync_folder(folder: Path) -> None:
         synced.append((folder, (folder / ".clew").is_dir()))
 
-    monkeypatch.setattr("clew.workspace.sync_folder", sync_folder)
+    monkeypatch.setattr(sys.modules[init_project.__module__], "sync_folder", sync_folder)
     init_project(tmp_path)
     assert (tmp_path, True) in synced
