@@ -22,6 +22,8 @@ from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.data.datasets import LedgerDatasets
 from clew.data.folder import Entry, EntryKind, decode
 from clew.data.table import Manifest, read_manifest
+from clew.store.ledger.sql.search_fill import fill_search
+from clew.store.ledger.sqlite import SqliteConnection
 
 __all__ = ["recover", "salvage", "set_aside"]
 
@@ -51,6 +53,7 @@ def salvage(old: Path, new: Path) -> int:
                 for row in ledger.execute(f'SELECT * FROM old."{name}"'):
                     marks = ", ".join("?" * len(row))
                     copied += ledger.execute(f'INSERT OR IGNORE INTO main."{name}" VALUES ({marks})', row).rowcount
+        fill_search(SqliteConnection(ledger))  # what was copied of the index may be a part of it
         ledger.commit()
     return copied
 

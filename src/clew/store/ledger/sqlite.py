@@ -23,7 +23,7 @@ from clew.store.ledger.sql.migrate import fill, pending
 from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.transaction import SqlTransaction
 
-__all__ = ["SqliteLedger"]
+__all__ = ["SqliteConnection", "SqliteLedger"]
 
 _AGAIN_S = 0.005
 _LONGEST_PATH = 500

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import msgspec
+
 from clew.core.types.run import Run
 from clew.core.types.series import Series
 from clew.store.ledger.sql.connection import Connection, Document
@@ -25,7 +29,8 @@ def fill_search(connection: Connection) -> None:
         if not rows:
             return
         for row in rows:
-            index.add(_run.read(row[1]))
+            with suppress(msgspec.MsgspecError):  # what cannot be read cannot be found; who verifies the ledger is told
+                index.add(_run.read(row[1]))
         index.measure(_series(connection, after, rows[-1][0]))
         after = rows[-1][0]
 
