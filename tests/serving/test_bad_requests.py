@@ -179,8 +179,9 @@ def test_mistakes_in_a_request_of_the_protocol(body: object, says: str) -> None:
         (b'{"key":"a","key":"b","label":1}', "the key 'key' twice"),
         (b'{"key":"%s","label":1}' % (b"k" * 513), "513 characters"),
         (b'{"key":"\xff","label":1}', "not UTF-8"),
+        (b'{"key":"a","label":"lte"}', "'lte' is nothing that late decides"),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_mistakes_in_labels(label: bytes, says: str) -> None:
     status, answer, log = ask("/labels", b'{"labels":[%s]}' % label)

@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from clew.core.contracts.stores import Stores
 from clew.core.extras import require
 from clew.core.ids import Digest
 from clew.core.types.dataset import LogBatch
 from clew.core.types.endpoint import Endpoint
-from clew.core.types.signature import ClassLabel, Signature, Task
+from clew.core.types.signature import Signature, Task, spellings
 from clew.monitoring.profile import decode_hours
 
 if TYPE_CHECKING:
@@ -212,7 +210,7 @@ def labels_in(texts: pl.Series, signature: Signature) -> pl.Series:
 
     if signature.task is Task.REGRESSION:
         return texts.cast(pl.Float64, strict=False)
-    by_text = {text: at for at, label in enumerate(signature.classes) for text in _spellings(label)}
+    by_text = {text: at for at, label in enumerate(signature.classes) for text in spellings(label)}
     return texts.replace_strict(list(by_text), list(by_text.values()), default=None, return_dtype=pl.Int32)
 
 
@@ -224,17 +222,3 @@ def _positions(decisions: pl.Series, signature: Signature) -> pl.Series:
         return decisions.cast(pl.Float64)
     classes = list(signature.classes)
     return decisions.replace_strict(classes, list(range(len(classes))), default=None, return_dtype=pl.Int32)
-
-
-def _spellings(label: ClassLabel) -> list[str]:
-    """How a class may come in JSON: truth values also as 0 and 1, whole numbers also as floats, all also as texts."""
-    if isinstance(label, str):
-        return [msgspec.json.encode(label).decode(), label]
-    texts = [msgspec.json.encode(label).decode(), f"{label:g}"]
-    if isinstance(label, bool):
-        texts += [f"{int(label)}.0", f'"{label}"']
-    elif isinstance(label, int):
-        texts.append(f"{label}.0")
-        if label in (0, 1):
-            texts.append("true" if label else "false")
-    return texts + [f'"{text}"' for text in texts if not text.startswith('"')]

@@ -265,6 +265,12 @@ class EndpointApp:
 
     def _labels(self, body: bytes) -> Answer:
         record = protocol_json.read_labels(body, now_us=self._clock.now_us())
+        slots = self.slots
+        served = (slots.champion, *slots.shadows)
+        for i, label in enumerate(record.labels):
+            if not any(each.knows(label) for each in served):
+                wanted = ", ".join(str(each) for each in slots.champion.signature.classes) or "numbers"
+                raise Invalid(f"label {i}: {label!r} is nothing that {self.name} decides", hint=f"it decides {wanted}")
         if record.labels:
             self._journal.append(encode(record))
             self.metrics.labels += len(record.labels)

@@ -6,10 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any, Protocol
 
+import msgspec
+
 from clew.core.types.model import ModelVersion
-from clew.core.types.signature import Signature
+from clew.core.types.signature import Signature, Task, spellings
 from clew.serving.protocol_json import PredictReader
 from clew.serving.protocol_v2 import InferReader
 from clew.serving.request import ColumnCheck
@@ -48,6 +51,16 @@ class Served:
         """Holds columns to the signature."""
         return ColumnCheck(self.signature)
 
+    def knows(self, label: str | float) -> bool:
+        """Whether it could ever be right about a label: one of its classes as JSON has it, or a number."""
+        if self.signature.task is Task.REGRESSION:
+            return not isinstance(label, str) or _is_number(label)
+        return msgspec.json.encode(label).decode() in self._classes
+
+    @cached_property
+    def _classes(self) -> frozenset[str]:
+        return frozenset(text for label in self.signature.classes for text in spellings(label))
+
     @cached_property
     def read_predict(self) -> PredictReader:
         """Reads requests of the plain form."""
@@ -70,3 +83,10 @@ class Slots:
     def versions(self) -> tuple[str, ...]:
         """The ids of the versions, the answering one first."""
         return tuple(served.version.id for served in (self.champion, *self.shadows))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False

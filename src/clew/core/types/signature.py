@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["ClassLabel", "Container", "Dtype", "Field", "Output", "Scale", "Signature", "Task"]
+__all__ = ["ClassLabel", "Container", "Dtype", "Field", "Output", "Scale", "Signature", "Task", "spellings"]
 
 ClassLabel = bool | int | float | str
 """A class as the training labels had it."""
@@ -91,3 +91,17 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     def names(self) -> tuple[str, ...]:
         """The names of the input columns, in order."""
         return tuple(field.name for field in self.inputs)
+
+
+def spellings(label: ClassLabel) -> list[str]:
+    """How a class may come in JSON: truth values also as 0 and 1, whole numbers also as floats, all also as texts."""
+    if isinstance(label, str):
+        return [msgspec.json.encode(label).decode(), label]
+    texts = [msgspec.json.encode(label).decode(), f"{label:g}"]
+    if isinstance(label, bool):
+        texts += [f"{int(label)}.0", f'"{label}"']
+    elif isinstance(label, int):
+        texts.append(f"{label}.0")
+        if label in (0, 1):
+            texts.append("true" if label else "false")
+    return texts + [f'"{text}"' for text in texts if not text.startswith('"')]
