@@ -18,7 +18,7 @@ from clew.server.caller import guard
 from clew.server.counts import Counts
 from clew.server.datasets import datasets_router
 from clew.server.document import Document, operation_id
-from clew.server.errors import answer_defect, answer_error, answer_http
+from clew.server.errors import answer_defect, answer_error, answer_http, answer_overflow
 from clew.server.events import events_router
 from clew.server.front import front
 from clew.server.host import Host
@@ -98,6 +98,7 @@ def make_app(host: Host) -> Litestar:
     handlers: dict[Any, Any] = {
         ClewError: answer_error,
         HTTPException: answer_http,
+        OverflowError: answer_overflow,
         Exception: answer_defect,
     }
     app = Litestar(

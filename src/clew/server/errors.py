@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 from clew.core import errors
 from clew.core.problem import Problem, problem_of
 
-__all__ = ["STATUSES", "answer_defect", "answer_error", "answer_http", "status_of"]
+__all__ = ["STATUSES", "answer_defect", "answer_error", "answer_http", "answer_overflow", "status_of"]
 
 STATUSES: dict[type[errors.ClewError], int] = {
     errors.Invalid: 400,
@@ -49,6 +49,11 @@ def answer_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[byt
     said = "; ".join(f"{each.get('key', 'body')}: {each.get('message', '')}" for each in _details(error))
     problem = Problem(code=_CODES.get(error.status_code, "invalid"), message=said or error.detail)
     return _answer(problem, error.status_code, headers=dict(error.headers or {}))
+
+
+def answer_overflow(_: Request[Any, Any, Any], error: OverflowError) -> Response[bytes]:  # noqa: ARG001
+    """A number that no database has room for."""
+    return _answer(Problem(code="invalid", message="a number in the request is beyond 64 bits"), 400)
 
 
 def answer_defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
