@@ -44,6 +44,7 @@ from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.choose import choose_objects, find_place, has_objects
 from clew.store.objects.disk import Draft, sync_folder
 from clew.store.objects.local import LocalObjects
+from clew.store.switch import finish_switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -125,6 +126,7 @@ class Workspace:
         return HttpProject(connection, clock=self.clock, ids=self.ids, actor=actor(), folder=self.folder)
 
     def _open_stores(self) -> Stores:
+        finish_switch(self.folder)
         _refuse_lost_ledger(self.folder)
         ledger, claimed = _open_ledger(self.folder, self.settings.storage.ledger, id=self.ids())
         stores = Stores(

@@ -24,6 +24,7 @@ client.set_tag(parent, "mlflow.note.content", "A note.\nOf two lines: with a col
 client.set_tag(parent, "mlflow.user", "ann")
 client.log_text(parent, "hello", "notes/hello.txt")
 client.log_artifact(parent, FILES)
+client.log_text(parent, "flavors:\n  python_function:\n    loader_module: net\nmlflow_version: 3.1.0\n", "net/MLmodel")
 data = Dataset(name="rows", digest="300830b9", source_type="code", source="{}", schema='{"x": 1}', profile="{}")
 client.log_inputs(parent, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 made = client.create_logged_model(flights, name="net", source_run_id=parent, params={"depth": "3"}, tags={"k": "v"})
@@ -38,8 +39,9 @@ client.log_metric(open_run, "m", 1.0, timestamp=1_700_000_000_000, step=3)
 client.delete_run(client.create_run("0", run_name="gone").info.run_id)
 client.delete_experiment(client.create_experiment("old"))
 client.create_registered_model("delay", tags={"team": "x"}, description="late or not")
-for _ in range(3):
-    client.create_model_version("delay", f"runs:/{parent}/notes", parent, tags={"ok": "yes"}, description="a version")
+for source in ("notes", "notes", "net"):
+    where = f"runs:/{parent}/{source}"
+    client.create_model_version("delay", where, parent, tags={"ok": "yes"}, description="a version")
 client.delete_model_version("delay", "2")
 client.set_registered_model_alias("delay", "best", "3")
 client.set_registered_model_alias("delay", "champion", "1")

@@ -47,7 +47,7 @@ COUNTS = {
     "points": 905,
     "inputs": 2,
     "logged models": 1,
-    "files": 3,
+    "files": 4,
     "models": 1,
     "versions": 2,
     "aliases": 2,
@@ -105,6 +105,7 @@ def check(stores: Stores, found: Outcome, ids: list[str]) -> int:
         assert odd.values[2] == math.inf
         assert [(a.path, a.size_bytes) for a in tx.artifacts.list(parent)] == [
             ("large.bin", 256 * 8192),
+            ("net/MLmodel", 73),
             ("notes/hello.txt", 5),
         ]
         assert stores.objects.get(tx.artifacts.get(parent, "notes/hello.txt").digest) == b"hello"
@@ -122,6 +123,7 @@ def check(stores: Stores, found: Outcome, ids: list[str]) -> int:
         assert (model.description, model.tags) == ("late or not", {"team": "x"})
         versions = {each.number: each for each in tx.models.versions(model.id).items}
         assert {number for number, each in versions.items() if not each.deleted_us} == {1, 3}
+        assert (bool(versions[1].package), bool(versions[3].package), versions[3].unsafe) == (False, True, True)
         assert (versions[3].run, versions[3].message, versions[3].tags) == (parent, "a version", {"ok": "yes"})
         assert {move.alias: move.number for move in tx.models.aliases(model.id)} == {"best": 3}
         return tx.events.count(stores.project)

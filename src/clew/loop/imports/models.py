@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -9,16 +10,21 @@ import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import ClewError, Conflict, GateRefused, Invalid, NotFound
+from clew.core.errors import ClewError, Conflict, Corrupt, GateRefused, Invalid, NotFound
 from clew.core.ids import Digest
-from clew.core.types.edge import Edge, Role, node
+from clew.core.types.edge import node
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import Model, ModelVersion
 from clew.loop.imports.files import keep_files
 from clew.loop.imports.foreign import ForeignLogged, ForeignModel
+from clew.registry.mlflow_package import Part, package_folder
+from clew.registry.revise import add_version
 from clew.store.account import row_digest
 
 __all__ = ["Promote", "take_in_logged", "take_in_models"]
+
+_RUNS = re.compile(r"runs:/(?P<owner>[0-9a-f]{32})(?:/(?P<path>.*))?")
+_STORED = re.compile(r".*/(?P<owner>[0-9a-f]{32}|m-[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?")
 
 Promote = Callable[[str, str], object]
 """Gives an alias to a version: `NAME@NUMBER`, and the alias."""
@@ -73,9 +79,11 @@ def take_in_models(
         read["models"] += 1
         read["versions"] += len(foreign.versions)
         read["aliases"] += len(foreign.aliases)
+        with stores.ledger.read() as tx:
+            versions = [_packed(stores, tx, version) for version in foreign.versions]
         with stores.ledger.write() as tx:
             model = _model(stores, tx, foreign.model)
-            for version in foreign.versions:
+            for version in versions:
                 _version(stores, tx, model, version)
         here["models"] += 1
         here["versions"] += len(foreign.versions)
@@ -115,22 +123,37 @@ def _version(stores: Stores, tx: Transaction, model: Model, wanted: ModelVersion
             created_by=wanted.created_by,
             deleted_us=wanted.created_us,
         )
-        _add(stores, tx, gone)
+        add_version(stores, tx, gone)
         facts = {"reference": gone.reference, "row": row_digest(gone)}
         stores.tell(tx, "version.deleted", node("model", gone.id), facts)
-    _add(stores, tx, msgspec.structs.replace(wanted, id=stores.ids(), model=model.id, name=model.name))
+    add_version(stores, tx, msgspec.structs.replace(wanted, id=stores.ids(), model=model.id, name=model.name))
 
 
-def _add(stores: Stores, tx: Transaction, version: ModelVersion) -> None:
-    tx.models.add_version(version)
-    target, at_us = node("model", version.id), version.created_us
-    for kind, made in (("run", version.run), ("logged", version.logged)):
-        if made:
-            source = node(kind, made)
-            tx.edges.add([Edge(source=source, target=target, role=Role.OUTPUT, run=version.run, at_us=at_us)])
-    facts: dict[str, object] = {"reference": version.reference, "package": version.package, "run": version.run}
-    facts |= {"unsafe": version.unsafe, "message": version.message, "row": row_digest(version)}
-    stores.tell(tx, "version.added", target, facts)
+def _packed(stores: Stores, tx: Transaction, version: ModelVersion) -> ModelVersion:
+    """A version with the package that its files make, where they came along and are a model."""
+    owner, folder = _place(version)
+    if not owner:
+        return version
+    before = f"{folder}/" if folder else ""
+    parts = [
+        Part(artifact.path.removeprefix(before), artifact.digest, artifact.size_bytes)
+        for artifact in tx.artifacts.list(owner)
+        if artifact.path.startswith(before)
+    ]
+    try:
+        package, unsafe = package_folder(stores.objects, parts, run=version.run)
+    except (Corrupt, Invalid):  # what no MLflow wrote can be neither gated nor served, and is kept all the same
+        return version
+    return msgspec.structs.replace(version, package=package, unsafe=unsafe)
+
+
+def _place(version: ModelVersion) -> tuple[str, str]:
+    """The run or logged model that has a version's files, and the folder that they are in."""
+    for address in (version.source, version.storage):
+        found = _RUNS.fullmatch(address) or _STORED.fullmatch(address)
+        if found is not None:
+            return found["owner"], (found["path"] or "").strip("/")
+    return version.logged, ""
 
 
 def _aliases(stores: Stores, model: Model, foreign: ForeignModel, promote: Promote, held_back: list[ClewError]) -> int:
@@ -146,7 +169,9 @@ def _aliases(stores: Stores, model: Model, foreign: ForeignModel, promote: Promo
                 held_back.append(refusal)
                 continue
             except Invalid as error:
-                if any(each.number == number and each.package for each in foreign.versions):
+                with stores.ledger.read() as tx:
+                    version = tx.models.find_version(model.id, number)
+                if version is not None and version.package:
                     raise
                 what = f"{model.name}@{number} cannot have the name {alias}, which the gate guards: it has no package"
                 held_back.append(Invalid(what, hint=error.hint))

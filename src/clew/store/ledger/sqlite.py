@@ -49,6 +49,17 @@ class SqliteConnection:
     def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:
         self.raw.executemany(sql, params)
 
+    def forbid(self, reason: str) -> None:
+        """Make triggers that refuse every change, also of processes that have the file open."""
+        words = reason.replace("'", "''")
+        tables = [row[0] for row in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for verb in ("INSERT", "UPDATE", "DELETE"):
+                self.raw.execute(
+                    f"CREATE TRIGGER moved_{verb}_{table} BEFORE {verb} ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, '{words}'); END"
+                )
+
     def begin(self, durability: Durability | None) -> None:
         """Start a transaction: a reading one without a durability."""
         if durability is None:
@@ -207,6 +218,8 @@ def _translated(error: sqlite3.Error, path: Path) -> ClewError | sqlite3.Error:
         return Unavailable(f"the ledger {path} is locked by another writer", hint="repeat the command")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return Corrupt(f"the ledger {path} is damaged: {error}", hint="restore it from a backup")
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+        return Unavailable(f"the ledger {path} takes nothing any more: {error}", hint="start this process again")
     if code == sqlite3.SQLITE_FULL:
         return Unavailable(f"no room for the ledger {path}", hint="free some disk space and repeat the command")
     if code == sqlite3.SQLITE_IOERR:

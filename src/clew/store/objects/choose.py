@@ -114,5 +114,5 @@ def has_objects(folder: Path) -> bool:
 def _elsewhere(folder: Path, place: str) -> Invalid:
     return Invalid(
         f"the project in {folder.parent} keeps its bytes in {'its folder' if place == FOLDER else place}",
-        hint=f"set CLEW_OBJECTS={place}, or [storage] objects in clew.toml; clew move --objects PLACE moves them",
+        hint=f"set CLEW_OBJECTS={place}, or [storage] objects in clew.toml; clew move --to PLACE moves them",
     )

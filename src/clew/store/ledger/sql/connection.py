@@ -7,11 +7,11 @@ things queue (`Ledger.write`), so that a repository reads and then writes withou
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-__all__ = ["Connection", "Document", "Reading", "Row"]
+__all__ = ["Closing", "Connection", "Document", "Reading", "Row"]
 
 Row = Sequence[Any]
 T = TypeVar("T")
@@ -38,6 +38,15 @@ class Connection(Protocol):
 
     def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each tuple."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A connection to a database of its own, which can be closed to all writers."""
+
+    def forbid(self, reason: str) -> None:
+        """Refuse every change of rows from now on, whoever makes it."""
         ...
 
 

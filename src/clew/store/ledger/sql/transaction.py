@@ -8,7 +8,7 @@ from functools import cached_property
 from clew.store.ledger.sql.accounts import SqlAccounts
 from clew.store.ledger.sql.agreement import disagreements
 from clew.store.ledger.sql.beats import SqlBeats
-from clew.store.ledger.sql.connection import Connection
+from clew.store.ledger.sql.connection import Closing, Connection
 from clew.store.ledger.sql.datasets import SqlDatasets, SqlLogs
 from clew.store.ledger.sql.edges import SqlEdges
 from clew.store.ledger.sql.endpoints import SqlAlerts, SqlEndpoints, SqlTrials, SqlWindows
@@ -18,6 +18,7 @@ from clew.store.ledger.sql.logged_models import SqlLoggedModels, SqlRunInputs
 from clew.store.ledger.sql.mentions import SqlMentions
 from clew.store.ledger.sql.models import SqlModels
 from clew.store.ledger.sql.projects import SqlProjects
+from clew.store.ledger.sql.rows import ProjectRows
 from clew.store.ledger.sql.runs import SqlArtifacts, SqlExperiments, SqlRuns
 from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.series import SqlSeriesBlocks
@@ -31,6 +32,15 @@ class SqlTransaction:
 
     def __init__(self, connection: Connection, searches: SearchCache) -> None:
         self._c, self._searches = connection, searches
+
+    def rows_of(self, project: str) -> ProjectRows:
+        """The rows of a project as they lie in tables, to be moved."""
+        return ProjectRows(self._c, project)
+
+    def forbid(self, reason: str) -> None:
+        """Let no writer in any more, where the database can tell; for a file that was moved away."""
+        if isinstance(self._c, Closing):
+            self._c.forbid(reason)
 
     @cached_property
     def accounts(self) -> SqlAccounts:

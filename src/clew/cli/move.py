@@ -1,0 +1,49 @@
+"""`clew move`: take a project to a database and a bucket, or back."""
+
+from __future__ import annotations
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+from clew.cli.output import Column
+
+__all__ = ["move"]
+
+
+@command(
+    "move",
+    examples=[
+        ("clew move --to postgresql://clew@db/clew", "rows into PostgreSQL"),
+        ("clew move --to s3://bucket/clew --to postgresql://clew@db/clew", "bytes into a bucket as well"),
+        ("clew move --to folder", "everything back into the folder of the project"),
+    ],
+)
+@click.option("--to", "places", multiple=True, required=True, help="Database, bucket, other folder, or `folder`.")
+def move(*, places: tuple[str, ...], as_json: bool) -> None:
+    """Move rows and bytes of this project elsewhere, or back.
+
+    Stop what uses the project first. Everything is compared before it counts, and what was there stays as it was. After
+    Ctrl-C or a crash the project is where it was, and the same command goes on.
+    """
+    from clew.cli.progress import progress
+    from clew.loop.moving import move as move_project
+    from clew.loop.moving import plan_of
+    from clew.workspace import open_workspace
+
+    plan = plan_of(places)
+    with open_workspace() as workspace, progress("moving", unit="objects and rows") as bar:
+        done = move_project(
+            workspace.stores,
+            workspace.root,
+            plan,
+            cache_gb=workspace.settings.storage.cache_gb,
+            tell=lambda _, count: bar.move_to(count),
+        )
+    rows = [part for part in done.parts if part.here]
+    columns: list[Column | str] = ["what", "here", "there", Column("digest", "", lambda digest: str(digest)[:12])]
+    output.table(rows, columns, as_json=as_json, empty="the project is empty")
+    if done.ledger.startswith("postgres"):
+        output.note(f"from now on set CLEW_LEDGER={done.ledger}, or [storage] ledger in clew.toml")
+    elif done.ledger:
+        output.note("from now on leave CLEW_LEDGER, and [storage] ledger in clew.toml, away")

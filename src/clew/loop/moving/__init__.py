@@ -1,0 +1,7 @@
+"""Moving a project: its rows to another ledger, its bytes to other objects, up or down."""
+
+from __future__ import annotations
+
+from clew.loop.moving.move import Moved, Part, Plan, move, plan_of
+
+__all__ = ["Moved", "Part", "Plan", "move", "plan_of"]

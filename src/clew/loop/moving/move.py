@@ -1,0 +1,208 @@
+"""Moves a project: bytes first, then rows in one transaction, compared, and then the switch, in one step.
+
+Until the switch the project is what it was, so that a kill at any moment loses nothing but time: objects that were
+copied are not copied again, rows are. While rows are copied nobody else can write. The old ledger is closed to writers
+afterwards, and stays; so do the old objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Conflict, Corrupt, Exists, Invalid
+from clew.core.ids import Digest
+from clew.core.types.edge import node
+from clew.core.types.project import Project
+from clew.loop.moving.copy_objects import copy_objects
+from clew.store.claim import Claim, find_claim
+from clew.store.ledger.sql.rows import ProjectRows
+from clew.store.ledger.sql.transaction import SqlTransaction
+from clew.store.ledger.sqlite import SqliteLedger
+from clew.store.objects.choose import FOLDER, ObjectsPlace, find_place, objects_at
+from clew.store.switch import FRESH, Switch, begin_switch, finish_switch
+
+__all__ = ["Moved", "Part", "Plan", "move", "plan_of"]
+
+_POSTGRES = ("postgresql://", "postgres://")
+Tell = Callable[[str, int], None]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Where rows and bytes are to go; what is empty stays. `folder` is home, for both."""
+
+    ledger: str = ""
+    objects: str = ""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One table, or the objects: how many there were here and are there, and the digest of both."""
+
+    what: str
+    here: int
+    there: int
+    digest: Digest = Digest("")
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """What a move came to."""
+
+    parts: list[Part]
+    ledger: str = ""
+    objects: str = ""
+
+
+def plan_of(places: tuple[str, ...]) -> Plan:
+    """What `--to` means, once or twice.
+
+    Raises:
+        Invalid: a place is none, or two are of one kind.
+    """
+    found: dict[str, str] = {}
+    for place in places:
+        kinds: tuple[str, ...] = ("ledger",) if place.startswith(_POSTGRES) else ("objects",)
+        if place == FOLDER:
+            kinds = ("ledger", "objects")
+        if place.startswith(("http://", "https://")):
+            raise Invalid(
+                f"{place} is a server, which takes no whole projects",
+                hint="move to the database and the bucket that it uses: --to postgresql://… --to s3://…",
+            )
+        for kind in kinds:
+            if kind in found:
+                raise Invalid(f"{found[kind]} and {place} cannot both have the {kind}", hint="give one of them")
+            found[kind] = place
+    return Plan(**found)
+
+
+def move(stores: Stores, root: Path, plan: Plan, *, cache_gb: float, tell: Tell) -> Moved:
+    """Move a project.
+
+    Args:
+        stores: the project as it is; it must be closed afterwards.
+        root: its folder.
+        plan: where to.
+        cache_gb: how much of a bucket is kept on this machine.
+        tell: hears what is copied, and how many.
+
+    Raises:
+        Conflict: the target holds a state of this project that is not an earlier one.
+        Exists: the target has another project of this name.
+        Corrupt: something cannot be read, or did not arrive as it was.
+        Invalid: there is nothing to move.
+    """
+    folder = root / ".clew"
+    place = _place(stores, folder, plan.objects)
+    target = _target(stores, folder, plan.ledger)
+    if place is None and target is None:
+        raise Invalid("everything is there already", hint="clew move --to PLACE, or --to folder for the way back")
+    parts: list[Part] = []
+    wanted = Switch()
+    try:
+        if place is not None:
+            fresh = objects_at(folder, place.address, cache_gb=cache_gb, clock=stores.clock)
+            copy_objects(stores.objects, fresh, tell=lambda count: tell("objects", count))
+        with stores.ledger.write() as tx:  # nobody writes until the switch is done
+            if place is not None:
+                count = copy_objects(stores.objects, fresh, tell=lambda _: None)
+                parts.append(Part(what="objects", here=count, there=count))
+                home = plan.objects == FOLDER
+                wanted = msgspec.structs.replace(wanted, place=None if home else place, home=home)
+            if target is not None:
+                assert isinstance(tx, SqlTransaction)
+                _tell_moved(stores, tx, plan)
+                parts += _rows(stores, tx, target, tell)
+                wanted = msgspec.structs.replace(wanted, **_switched(stores, plan))
+                target.close()
+                tx.forbid(f"this project has moved to {_shown(plan.ledger)}")
+            begin_switch(folder, wanted)
+        finish_switch(folder)
+    finally:
+        if target is not None:
+            target.close()
+    return Moved(parts=parts, ledger=_shown(plan.ledger), objects=plan.objects)
+
+
+def _rows(stores: Stores, tx: SqlTransaction, target: Any, tell: Tell) -> list[Part]:
+    """Copy the rows in one transaction of the target, and compare what arrived with what was sent."""
+    here = tx.rows_of(stores.project)
+    with target.write() as other:
+        _check_target(stores, tx, other)
+        there: ProjectRows = other.rows_of(stores.project)
+        there.clear()
+        here.copy_to(there, tell=lambda count: tell("rows", count))
+        sent, arrived = here.digests(), there.digests()
+        wrong = [table for table in sent if sent[table] != arrived[table]]
+        if wrong:
+            raise Corrupt(f"rows of {', '.join(wrong)} did not arrive as they were", hint="please report this")
+    return [
+        Part(what=table, here=count, there=arrived[table][0], digest=digest) for table, (count, digest) in sent.items()
+    ]
+
+
+def _check_target(stores: Stores, tx: SqlTransaction, other: SqlTransaction) -> None:
+    """The target may hold an earlier state of this project, and no other project of its name."""
+    mine = next(each for each in tx.projects.list() if each.id == stores.project)
+    named: Project | None = other.projects.find(mine.name)
+    if named is not None and named.id != mine.id:
+        raise Exists("project", mine.name, hint="give the project another name: [project] name in clew.toml")
+    tail = other.events.tail(stores.project)
+    if not tail.position:
+        return
+    same = tx.events.sealed(stores.project, after=tail.position - 1, limit=1)
+    if not same or same[0].hash != tail.hash:
+        raise Conflict(
+            f"the target holds {tail.position} events of this project that are not the ones here",
+            hint="it was used there since it was moved away: look at it first, and move from there",
+        )
+
+
+def _tell_moved(stores: Stores, tx: SqlTransaction, plan: Plan) -> None:
+    facts = {"ledger": _shown(plan.ledger), "objects": plan.objects}
+    stores.tell(tx, "project.moved", node("project", stores.project), facts)
+
+
+def _place(stores: Stores, folder: Path, wanted: str) -> ObjectsPlace | None:
+    """Where objects go; None where they are there already, or stay."""
+    found = find_place(folder)
+    now = found.place if found is not None else FOLDER
+    if not wanted or wanted == now:
+        return None
+    if wanted == FOLDER:
+        return ObjectsPlace(place=FOLDER, address=str(folder / "objects"))
+    return ObjectsPlace(place=wanted, address=f"{wanted.rstrip('/')}/projects/{stores.project}")
+
+
+def _target(stores: Stores, folder: Path, wanted: str) -> Any:
+    """The ledger that rows go to; None where they are there already, or stay."""
+    found = find_claim(folder)
+    if not wanted or (wanted == FOLDER and found is None):
+        return None
+    if wanted == FOLDER:
+        for end in ("", "-wal", "-shm"):
+            (folder / (FRESH + end)).unlink(missing_ok=True)  # what a move that was broken off left
+        return SqliteLedger(folder / FRESH)
+    if found is not None and found.ledger == _shown(wanted):
+        return None
+    from clew.store.ledger.postgres import PostgresLedger
+
+    return PostgresLedger(wanted, project=stores.project)
+
+
+def _switched(stores: Stores, plan: Plan) -> dict[str, Any]:
+    if plan.ledger == FOLDER:
+        return {"fresh": True}
+    return {"claim": Claim(project=stores.project, ledger=_shown(plan.ledger), added=True)}
+
+
+def _shown(ledger: str) -> str:
+    """The address of a ledger without its password."""
+    if not ledger.startswith(_POSTGRES):
+        return ledger
+    from clew.store.ledger.postgres import Address
+
+    return str(Address(ledger))

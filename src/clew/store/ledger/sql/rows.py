@@ -1,0 +1,247 @@
+"""The rows of one project as they lie in tables, to be copied to another ledger of the same version, and compared.
+
+What is derived (the index of searches) is not copied but made anew. A new table must take its place in `TABLES`, or be
+named in `DERIVED`: a test holds them to the migrations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from clew.core.hashing import Hasher
+from clew.core.ids import Digest
+from clew.core.types.run import Run
+from clew.store.ledger.sql.connection import Connection, Document, Row
+from clew.store.ledger.sql.search_index import SqlSearchIndex
+from clew.store.ledger.sql.summary import SUMMARY, summary_of
+
+__all__ = ["ACCOUNTS", "DERIVED", "TABLES", "ProjectRows"]
+
+_OWN = "project = ?"
+_OF_RUN = "run IN (SELECT id FROM runs WHERE project = ?)"
+_OF_FILES = f"({_OF_RUN} OR run IN (SELECT id FROM logged_models WHERE project = ?))"
+_OF_DATASET = "dataset IN (SELECT id FROM datasets WHERE project = ?)"
+_OF_MODEL = "model IN (SELECT id FROM models WHERE project = ?)"
+_OF_ENDPOINT = "endpoint IN (SELECT id FROM endpoints WHERE project = ?)"
+_USED = "user_id IN (SELECT user_id FROM members WHERE project = ?)"
+
+TABLES: dict[str, tuple[str, str]] = {
+    "dataset_versions": (_OF_DATASET, "dataset, number"),
+    "log_batches": (_OF_DATASET, "dataset, position"),
+    "series": (_OF_RUN, "run, key"),
+    "series_blocks": (_OF_RUN, "run, key, position"),
+    "artifacts": (_OF_FILES, "run, path"),
+    "run_inputs": (_OF_RUN, "run, role, name, digest, model"),
+    "step_runs": (_OF_RUN, "run, position"),
+    "beats": (_OWN, "run"),
+    "step_entries": (_OWN, "project, key"),
+    "model_versions": (_OF_MODEL, "model, number"),
+    "alias_moves": (_OF_MODEL, "model, alias, position"),
+    "windows": (_OF_ENDPOINT, "endpoint, start_us, version"),
+    "trials": (_OF_ENDPOINT, "id"),
+    "alerts": (_OF_ENDPOINT, "id"),
+    "datasets": (_OWN, "id"),
+    "logged_models": (_OWN, "id"),
+    "runs": (_OWN, "id"),
+    "experiments": (_OWN, "id"),
+    "models": (_OWN, "id"),
+    "endpoints": (_OWN, "id"),
+    "jobs": (_OWN, "id"),
+    "events": (_OWN, "arrival"),
+    "chain_tails": (_OWN, "project"),
+    "members": (_OWN, "project, user_id"),
+    "projects": ("id = ?", "id"),
+    "edges": ("", "source, target, role, run"),
+    "series_sources": ("", "digest"),
+}
+"""Which rows of a table are a project's, and their key; what depends on other tables stands before them.
+
+The rows of `edges` are told by their nodes; those of `series_sources` are digests, of no use to other projects.
+"""
+
+ACCOUNTS = {
+    "users": ("id IN (SELECT user_id FROM members WHERE project = ?)", "id"),
+    "tokens": (_USED, "id"),
+}
+"""Rows that projects share: those of members are added, and none is replaced."""
+
+DERIVED = {"search_runs", "search_values", "search_metrics"}
+"""Tables that are made anew from the others."""
+
+_AT_ONCE = 500
+_run = Document(Run)
+
+
+class ProjectRows:
+    """The rows of a project over one connection, in one transaction.
+
+    Args:
+        connection: within a transaction.
+        project: whose rows.
+    """
+
+    def __init__(self, connection: Connection, project: str) -> None:
+        self._c, self._project = connection, project
+
+    def count(self) -> int:
+        """How many there are, about: edges of others count too."""
+        total = 0
+        for table, (where, _) in TABLES.items():
+            total += int(self._c.rows(f"SELECT COUNT(*) FROM {table}{_clause(where)}", self._params(where))[0][0])
+        return total
+
+    def clear(self) -> None:
+        """Remove all of them, but for accounts."""
+        numbers = "run IN (SELECT number FROM search_runs WHERE project = ?)"
+        for table in ("search_values", "search_metrics"):
+            self._c.change(f"DELETE FROM {table} WHERE {numbers}", (self._project,))
+        self._c.change("DELETE FROM search_runs WHERE project = ?", (self._project,))
+        edges = [row[:4] for page in self.pages("edges") for row in page]
+        self._c.change_many("DELETE FROM edges WHERE source = ? AND target = ? AND role = ? AND run = ?", edges)
+        for table, (where, _) in TABLES.items():
+            if where:
+                self._c.change(f"DELETE FROM {table} WHERE {where}", self._params(where))
+
+    def copy_to(self, target: ProjectRows, *, tell: Callable[[int], None]) -> dict[str, int]:
+        """Add them all to an empty place, with the index of searches.
+
+        Args:
+            target: the same project elsewhere.
+            tell: hears how many rows were copied.
+
+        Returns:
+            How many rows each table has.
+        """
+        copied: dict[str, int] = {}
+        for table in [*ACCOUNTS, *TABLES]:
+            copied[table] = 0
+            for page in self.pages(table):
+                target.add(table, page)
+                copied[table] += len(page)
+                tell(sum(copied.values()))
+        target.index()
+        return copied
+
+    def add(self, table: str, rows: Sequence[Row]) -> None:
+        """Add rows of a table; its generated numbers are given anew."""
+        names = self._columns(table)
+        marks = ", ".join("?" * len(names))
+        shared = " ON CONFLICT DO NOTHING" if table in ACCOUNTS or table == "series_sources" else ""
+        self._c.change_many(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}){shared}", rows)
+
+    def pages(self, table: str) -> Iterator[list[Row]]:
+        """The rows of a table in the order of its key, without generated numbers."""
+        where, key = {**TABLES, **ACCOUNTS}[table]
+        names = self._columns(table)
+        mine = self._is_mine() if table == "edges" else None
+        columns, marks = len(key.split(", ")), ", ".join("?" * len(key.split(", ")))
+        after: Row | None = None
+        while True:
+            clauses = [where] if where else []
+            clauses += [f"({key}) > ({marks})"] if after is not None else []
+            sql = f"SELECT {key}, {', '.join(names)} FROM {table}{_clause(' AND '.join(clauses))}"
+            rows = self._c.rows(f"{sql} ORDER BY {key} LIMIT {_AT_ONCE}", [*self._params(where), *(after or ())])
+            if not rows:
+                return
+            after = rows[-1][:columns]
+            found: list[Row] = [tuple(_plain(value) for value in row[columns:]) for row in rows]
+            yield found if mine is None else [row for row in found if mine(row)]
+
+    def digests(self) -> dict[str, tuple[int, Digest]]:
+        """How many rows each table has, and the digest of them all in their order."""
+        found: dict[str, tuple[int, Digest]] = {}
+        for table in TABLES:
+            if table == "series_sources":  # the other ledger may have those of other projects
+                continue
+            hasher, count = Hasher(), 0
+            for page in self.pages(table):
+                count += len(page)
+                for row in page:
+                    hasher.update(msgspec.json.encode(row))
+            found[table] = (count, Digest(hasher.hexdigest()))
+        return found
+
+    def index(self) -> None:
+        """Make the index of searches for them."""
+        index = SqlSearchIndex(self._c)
+        for page in self.pages("runs"):
+            runs = [_run.read(row[self._columns("runs").index("document")]) for row in page]
+            for run in runs:
+                index.add(run)
+            marks = ", ".join("?" * len(runs))
+            sql = f"SELECT {SUMMARY} FROM series WHERE run IN ({marks})"
+            index.measure([summary_of(row) for row in self._c.rows(sql, [run.id for run in runs])])
+
+    def _columns(self, table: str) -> list[str]:
+        """The columns of a table that are copied, the same on every database."""
+        return COLUMNS[table]
+
+    def _is_mine(self) -> Callable[[Row], bool]:
+        """Whether an edge is the project's: one of its nodes, or its run, is."""
+        ids: set[str] = set()
+        for table, (where, _) in TABLES.items():
+            if table in _NODES:
+                ids.update(row[0] for row in self._c.rows(f"SELECT id FROM {table} WHERE {where}", self._params(where)))
+        return lambda row: row[3] in ids or _node_id(row[0]) in ids or _node_id(row[1]) in ids
+
+    def _params(self, where: str) -> list[object]:
+        return [self._project] * where.count("?")
+
+
+_NODES = {"runs", "datasets", "dataset_versions", "models", "model_versions", "endpoints", "logged_models"}
+
+COLUMNS = {
+    "users": ["id", "name", "document"],
+    "tokens": ["id", "user_id", "hash", "document"],
+    "members": ["project", "user_id", "document"],
+    "projects": ["id", "name", "document"],
+    "datasets": ["id", "project", "name", "document"],
+    "dataset_versions": ["dataset", "number", "id", "created_us", "document"],
+    "log_batches": [
+        *("dataset", "position", "source", "source_end", "rows"),
+        *("time_low_us", "time_high_us", "id_low", "id_high", "document"),
+    ],
+    "experiments": ["id", "project", "name", "number", "document"],
+    "runs": ["id", "project", "experiment", "name", "status", "parent", "deleted_us", "document"],
+    "series": [
+        *("run", "key", "blocks", "count", "nans", "low", "high", "total", "first", "last"),
+        *("last_step", "last_time_us", "merged"),
+    ],
+    "series_blocks": [
+        *("run", "key", "position", "source", "count", "nans", "low", "high", "total", "first", "last"),
+        *("last_step", "last_time_us", "step_low", "step_high", "time_low_us", "time_high_us", "points"),
+    ],
+    "series_sources": ["digest"],
+    "artifacts": ["run", "path", "document"],
+    "run_inputs": ["run", "role", "name", "digest", "model", "document"],
+    "beats": ["run", "project", "beats", "at_us"],
+    "step_entries": ["project", "key", "step", "created_us", "document"],
+    "step_runs": ["run", "position", "document"],
+    "models": ["id", "project", "name", "document"],
+    "model_versions": ["model", "number", "id", "run", "document"],
+    "alias_moves": ["model", "alias", "position", "document"],
+    "logged_models": ["id", "project", "experiment", "run", "name", "document"],
+    "endpoints": ["id", "project", "name", "document"],
+    "windows": ["endpoint", "start_us", "version", "document"],
+    "trials": ["id", "endpoint", "document"],
+    "alerts": ["id", "endpoint", "key", "at_us", "document"],
+    "jobs": ["id", "project", "key", "state", "due_us", "lease_until_us", "fence", "document"],
+    "events": ["id", "project", "kind", "subject", "document", "position", "hash"],
+    "chain_tails": ["project", "position", "hash"],
+    "edges": ["source", "target", "role", "run", "at_us"],
+}
+"""Every column but `arrival` of events, which each ledger counts by itself."""
+
+
+def _clause(where: str) -> str:
+    return f" WHERE {where}" if where else ""
+
+
+def _plain(value: object) -> object:
+    return bytes(value) if isinstance(value, memoryview | bytearray) else value
+
+
+def _node_id(node: str) -> str:
+    return node.partition(":")[2].partition("/")[0]
