@@ -195,6 +195,7 @@ def test_judging_by_hand() -> None:
     "ask",
     [
         lambda: alpha_of_look(0),
+        lambda: alpha_of_look(1, alpha=0.0),
         lambda: alpha_of_look(1, alpha=1.0),
         lambda: judge_look({"a": []}, 1),
         lambda: judge_look({"a": [1.5]}, 1),
