@@ -94,6 +94,15 @@ def test_ending_twice_is_fine_and_logging_after_the_end_is_not(run: ActiveRun) -
         run.tag(late="yes")
 
 
+def test_a_notebook_shows_a_run_and_runs_nothing_of_it(stores: Stores) -> None:
+    with start(Recorder.of(stores), "<b>bold</b>", params={"a<b": "<script>"}, capture=False) as run:
+        shown = run._repr_html_()
+    assert "&lt;b&gt;bold&lt;/b&gt;" in shown
+    assert "&lt;script&gt;" in shown
+    assert "<script" not in shown
+    assert run.id in shown
+
+
 def test_parameters_are_flat_and_plain(run: ActiveRun) -> None:
     class Odd:
         def __str__(self) -> str:

@@ -15,6 +15,7 @@ import traceback
 from _thread import interrupt_main
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import SupportsFloat
@@ -373,6 +374,13 @@ class ActiveRun:
 
     def __repr__(self) -> str:
         return f"<run {self.name} {self.id}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        words = [("status", self._run.status), *self._run.params.items(), *self._run.tags.items()]
+        rows = "".join(f"<tr><th>{escape(str(key))}</th><td>{escape(str(value))}</td></tr>" for key, value in words)
+        title = f"run <b>{escape(self.name)}</b> <code>{self.id}</code>"
+        return f"<div>{title}<table>{rows}</table><code>clew runs show {escape(self.name)}</code></div>"
 
 
 def ending_of(error: BaseException | None) -> tuple[RunStatus, str]:
