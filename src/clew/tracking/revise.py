@@ -17,6 +17,7 @@ from clew.core.types.edge import node
 from clew.core.types.run import Artifact, Run, RunStatus
 from clew.core.types.series import SeriesBlock
 from clew.store.account import account_of_run, artifacts_digest, row_digest, series_digests
+from clew.tracking.merge import merged_series, put_merged
 
 __all__ = [
     "add_blocks",
@@ -42,8 +43,10 @@ def revise(stores: Stores, tx: Transaction, before: Run, after: Run) -> Run:
     """
     if after == before:
         return after
-    tx.runs.put(after)
     running = RunStatus.RUNNING
+    if before.status is running and after.status is not running:
+        put_merged(tx, after.id, merged_series(tx, after.id))
+    tx.runs.put(after)
     facts = _changes(before, after)
     if before.status is not running and after.status is running:
         stores.tell(tx, "run.resumed", node("run", after.id), {})

@@ -217,3 +217,19 @@ def test_a_guarded_alias_asks_the_gate(ask: Ask) -> None:
     assert (status, told["error_code"]) == (403, "PERMISSION_DENIED")
     assert "allow_pickle" in told["message"]
     assert ask("POST", f"{API}/registered-models/alias", {"name": "delay", "alias": "mine", "version": "1"})[0] == 200
+
+
+def test_points_that_come_one_by_one_become_full_blocks(ask: Ask, served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.server.mlflow.crumbs.EVERY", 20)
+    run = new_run(ask)
+    for step in range(50):
+        point = {"run_id": run, "key": "loss", "value": step / 7, "timestamp": step, "step": step}
+        assert ask("POST", f"{API}/runs/log-metric", point)[0] == 200
+    with served.host.ledger.read() as tx:
+        assert len(tx.series.blocks(run, "loss")) == 1 + 10
+    assert ask("POST", f"{API}/runs/log-metric", {**point, "step": 1, "timestamp": 1, "value": 1 / 7})[0] == 200
+    assert ask("POST", f"{API}/runs/update", {"run_id": run, "status": "FINISHED", "end_time": 5})[0] == 200
+    with served.host.ledger.read() as tx:
+        assert len(tx.series.blocks(run, "loss")) == 1
+    _, told = ask("GET", f"{API}/metrics/get-history?run_id={run}&metric_key=loss")
+    assert [each["step"] for each in told["metrics"]] == list(range(50))

@@ -14,6 +14,7 @@ from clew.core.types.edge import node
 from clew.core.types.project import Project
 from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run
 from clew.server.host import Host
+from clew.server.mlflow.crumbs import Crumbs
 from clew.server.mlflow.limits import experiment_number
 from clew.server.mlflow.refusal import invalid, missing
 
@@ -50,6 +51,7 @@ class Call:
         authorization: the header that it came with.
         path: what stands in the path: an id, a tag's key, a file.
         query: what stands behind the question mark.
+        crumbs: of runs that log one point at a time.
     """
 
     host: Host
@@ -59,6 +61,7 @@ class Call:
     authorization: str
     path: Mapping[str, str]
     query: str
+    crumbs: Crumbs
 
 
 def experiment_name(experiment: Experiment) -> str:

@@ -21,6 +21,7 @@ from clew.server.host import Host
 from clew.server.mlflow.artifacts import Download, receive
 from clew.server.mlflow.body import read_body, read_query
 from clew.server.mlflow.call import Call
+from clew.server.mlflow.crumbs import Crumbs
 from clew.server.mlflow.elsewhere import GROUPS, not_here
 from clew.server.mlflow.experiments import ensure_default
 from clew.server.mlflow.log import check_batch_bytes, log_batch
@@ -64,6 +65,7 @@ class MlflowDoor:
     def __init__(self, behind: App, host_of: Callable[[], Host]) -> None:
         self._behind, self._host_of = behind, host_of
         self._furnished: set[tuple[int, str]] = set()
+        self._crumbs = Crumbs()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         parted = _part(scope) if scope["type"] == "http" else None
@@ -123,6 +125,7 @@ class MlflowDoor:
             authorization=caller["authorization"],
             path=found,
             query=caller["query"],
+            crumbs=self._crumbs,
         )
         key = (id(host.ledger), project.id)
         if key not in self._furnished:

@@ -72,6 +72,7 @@ def log_metric(call: Call, asked: LogMetric) -> Json:
         add_blocks(call.stores, tx, writable(run_of(tx, call, run_id)), blocks)
         if asked.model_id:
             _measure_models(tx, run_id, [(asked, point)])
+    call.crumbs.count(call.stores, run_id)
     return {}
 
 

@@ -1,0 +1,114 @@
+"""The language of filters and orders, without a client."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clew.server.mlflow.filters import Comparison, Grammar, Order, holds, ordered, parse_filter, parse_order
+from clew.server.mlflow.refusal import Refusal
+from clew.server.mlflow.values import scalar_of_text
+
+GRAMMAR = Grammar(
+    kinds=frozenset({"attribute", "tag", "metric", "parameter", "dataset"}),
+    texts=frozenset({"run_id", "status"}),
+    numbers=frozenset({"start_time"}),
+    lists=frozenset({"run_id"}),
+    orders=frozenset({"start_time"}),
+    aliases={"created": "start_time"},
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        ("", []),
+        ("metrics.a > 1", [Comparison("metric", "a", ">", 1.0)]),
+        ("metrics.`a b/c`<=-1e-3", [Comparison("metric", "a b/c", "<=", -0.001)]),
+        ("params.x = 'it is AND'", [Comparison("parameter", "x", "=", "it is AND")]),
+        ('tags."k.v" ilike "%A_"', [Comparison("tag", "k.v", "ILIKE", "%A_")]),
+        ("tags.mlflow.user is not null", [Comparison("tag", "mlflow.user", "IS NOT NULL", None)]),
+        (
+            "status = 'RUNNING' and created >= 5",
+            [Comparison("attribute", "status", "=", "RUNNING"), Comparison("attribute", "start_time", ">=", 5)],
+        ),
+        ("run_id NOT  IN ('a', \"b\")", [Comparison("attribute", "run_id", "NOT IN", ("a", "b"))]),
+        ("dataset.name IN ('a')", [Comparison("dataset", "name", "IN", ("a",))]),
+    ],
+)
+def test_what_is_in_the_language(text: str, clauses: list[Comparison]) -> None:
+    assert parse_filter(text, GRAMMAR) == clauses
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "metrics.a > 'x'",
+        "metrics.a",
+        "params.x = 1",
+        "params.x > 'a'",
+        "status IN ('a')",
+        "run_id IN ()",
+        "run_id IN (1)",
+        "nowhere.a = 'b'",
+        "unknown = 'b'",
+        "metrics.a > 1 OR metrics.a < 0",
+        "metrics.a > 1 metrics.a < 0",
+        "metrics.a IS NULL",
+        "params.x RLIKE 'a'",
+        "tags.x = 'open",
+        "(metrics.a > 1)",
+    ],
+)
+def test_what_is_not(text: str) -> None:
+    with pytest.raises(Refusal):
+        parse_filter(text, GRAMMAR)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    with contextlib.suppress(Refusal):
+        assert isinstance(parse_filter(text, GRAMMAR), list)
+    with contextlib.suppress(Refusal):
+        assert len(parse_order([text], GRAMMAR)) == 1
+
+
+def test_what_is_absent_fulfils_nothing_but_is_null() -> None:
+    for op in ("=", "!=", "LIKE", "NOT IN", "IS NOT NULL"):
+        assert not holds(None, Comparison("tag", "a", op, ("x",) if op == "NOT IN" else "x"))
+    assert holds(None, Comparison("tag", "a", "IS NULL", None))
+
+
+def test_nan_fulfils_only_unlike() -> None:
+    for op in (">", ">=", "=", "<", "<="):
+        assert not holds(math.nan, Comparison("metric", "a", op, 0.0))
+    assert holds(math.nan, Comparison("metric", "a", "!=", 0.0))
+
+
+def test_orders_put_nan_behind_numbers_and_what_is_absent_last() -> None:
+    values = {"a": 2.0, "b": None, "c": math.nan, "d": 1.0}
+    for ascending, names in ((True, "dacb"), (False, "adcb")):
+        found = ordered(list("abcd"), [Order("metric", "m", ascending)], lambda name, *_: values[name])
+        assert "".join(found) == names
+
+
+@given(st.one_of(st.text(max_size=20), st.integers().map(str), st.floats().map(str), st.booleans().map(str)))
+def test_a_parameter_gives_its_text_back(text: str) -> None:
+    assert str(scalar_of_text(text)) == text
+
+
+def test_parameters_are_the_values_that_python_writes() -> None:
+    assert [scalar_of_text(text) for text in ("6", "0.1", "True", "None", "1e3", "007", "nan", "-0")] == [
+        6,
+        0.1,
+        True,
+        None,
+        "1e3",
+        "007",
+        "nan",
+        "-0",
+    ]
