@@ -17,6 +17,8 @@ from clew.core.types.model import Alias, Model, ModelVersion
 __all__ = ["ModelReference", "checked_alias", "checked_name", "find_model", "holder", "newest_of", "parse", "resolve"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_FOREIGN = re.compile(r"[^\s/:@~-][^/:@]{0,255}")
+"""Names that other clients may give; clew makes none of these itself, and finds them."""
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
@@ -63,7 +65,8 @@ def parse(text: str) -> ModelReference:
         Invalid: the name or the selector has no meaning.
     """
     name, at, selector = text.partition("@")
-    checked_name(name)
+    if not _FOREIGN.fullmatch(name) or not name.isprintable():
+        checked_name(name)
     if not at:
         return ModelReference(name)
     if selector != "latest" and not _is_number(selector) and not _ALIAS.fullmatch(selector):

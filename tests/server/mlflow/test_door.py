@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from clew.core.types.account import ProjectRole
+from clew.registry.reference import resolve
 
 Ask = Callable[..., tuple[int, Any]]
 
@@ -204,6 +205,15 @@ def test_a_request_sent_again_adds_nothing(ask: Ask) -> None:
         assert ask("POST", f"{API}/runs/log-batch", {"run_id": run, "metrics": points})[0] == 200
     _, told = ask("GET", f"{API}/metrics/get-history?run_id={run}&metric_key=loss")
     assert [each["step"] for each in told["metrics"]] == list(range(50))
+
+
+def test_a_model_may_have_a_name_that_clew_would_not_give(ask: Ask, served: Any) -> None:
+    name = "A model of März"
+    assert ask("POST", f"{API}/registered-models/create", {"name": name})[0] == 200
+    assert ask("POST", f"{API}/model-versions/create", {"name": name, "source": "s3://bucket/m"})[0] == 200
+    assert ask("POST", f"{API}/registered-models/alias", {"name": name, "alias": "mine", "version": "1"})[0] == 200
+    with served.host.ledger.read() as tx:
+        assert resolve(tx, "p", f"{name}@mine").number == 1
 
 
 def test_a_guarded_alias_asks_the_gate(ask: Ask) -> None:
