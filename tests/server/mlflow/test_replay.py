@@ -99,6 +99,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("mlflow server does not answer")
 
 
+@pytest.mark.timeout(400)  # that server takes from ten seconds to over a minute to start
 def test_answers_agree(mlflow_server: str, client_process: Any, run: Callable[[str], Any]) -> None:
     theirs = dict(client_process.run(SCRIPT, mlflow_server, ""))
     ours = dict(run(SCRIPT))
