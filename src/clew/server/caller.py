@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from clew.core.types.project import Project
 from clew.policy.access import Action, may
 from clew.server.host import Host
 
-__all__ = ["Caller", "authenticate", "guard", "project_for"]
+__all__ = ["Caller", "admit", "authenticate", "guard", "project_for"]
 
 _Connection = ASGIConnection[Any, Any, Any, Any]
 _ANYBODY = User(id="", name="anybody", created_us=0, admin=True)
@@ -85,14 +86,7 @@ def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     host: Host = connection.app.state.host
     action, name = handler.opt.get("action"), connection.path_params.get("project")
     address = connection.client.host if connection.client is not None else ""
-    headers = connection.headers
-    foreign = is_foreign(headers.get("host", ""), headers.get("origin", ""))
-    try:
-        user = authenticate(host, headers.get("authorization", ""), address=address, foreign=foreign)
-    except NotAuthorizedException:
-        if host.doorkeeper.refused(address):
-            _tell_refused(host, name, address)
-        raise
+    user = admit(host, connection.headers, address, project=name)
     if action is None or name is None:
         if not (user.admin or handler.opt.get("anybody")):
             raise Denied(f"{user.name} does not run this server", hint="ask who does")
@@ -100,6 +94,24 @@ def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
         return
     project = project_for(host, user, name, action)
     connection.scope["user"] = Caller(user, project)
+
+
+def admit(host: Host, headers: Mapping[str, str], address: str, *, project: str | None) -> User:
+    """The user behind a request; an address that showed too many wrong tokens is an event.
+
+    Args:
+        host: the projects.
+        headers: `authorization`, `host` and `origin` among them.
+        address: where the request came from.
+        project: what it is about, if it names one.
+    """
+    foreign = is_foreign(headers.get("host", ""), headers.get("origin", ""))
+    try:
+        return authenticate(host, headers.get("authorization", ""), address=address, foreign=foreign)
+    except NotAuthorizedException:
+        if host.doorkeeper.refused(address):
+            _tell_refused(host, project, address)
+        raise
 
 
 def project_for(host: Host, user: User, name: str, action: Action) -> Project:

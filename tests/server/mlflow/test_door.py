@@ -17,6 +17,19 @@ from clew.registry.reference import resolve
 Ask = Callable[..., tuple[int, Any]]
 
 
+def opened(asked: urllib.request.Request) -> tuple[int, Any]:
+    """Status and body of an answer, also of one that refuses."""
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            status, told = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, told = error.code, error.read()
+    try:
+        return status, json.loads(told)
+    except ValueError:
+        return status, told
+
+
 @pytest.fixture
 def ask(served: Any) -> Ask:
     """Asks the server; status and body."""
@@ -38,15 +51,7 @@ def ask(served: Any) -> Ask:
             asked.add_header("Authorization", f"Bearer {tokens[who]}")
         for name, value in headers.items():
             asked.add_header(name.replace("_", "-"), value)
-        try:
-            with urllib.request.urlopen(asked, timeout=30) as answer:
-                status, told = answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            status, told = error.code, error.read()
-        try:
-            return status, json.loads(told)
-        except ValueError:
-            return status, told
+        return opened(asked)
 
     act.tokens = tokens  # type: ignore[attr-defined]
     return act
@@ -67,6 +72,23 @@ def test_who_has_no_token_is_asked_for_one(ask: Ask) -> None:
     assert (status, told["error_code"]) == (401, "UNAUTHENTICATED")
     status, told = ask("GET", f"{API}/experiments/get?experiment_id=0", who="", Authorization="Bearer clew_forged")
     assert status == 401
+
+
+def test_an_open_server_answers_no_page_of_another_site(serve: Any) -> None:
+    served = serve(open=True)
+    for headers, status in (({}, 200), ({"Origin": "https://elsewhere.test"}, 403), ({"Host": "elsewhere.test"}, 403)):
+        asked = urllib.request.Request(f"{served.url}{API}/experiments/get?experiment_id=0", headers=headers)
+        found, told = opened(asked)
+        assert (found, told.get("error_code")) == (status, None if status == 200 else "PERMISSION_DENIED")
+
+
+def test_an_address_with_many_wrong_tokens_has_to_wait(ask: Ask) -> None:
+    found = {
+        ask("GET", f"{API}/experiments/get?experiment_id=0", who="", Authorization=f"Bearer clew_{n}")[0]
+        for n in range(200)
+    }
+    assert found == {401, 429}
+    assert ask("GET", f"{API}/experiments/get?experiment_id=0")[0] in (200, 429)
 
 
 def test_a_token_is_a_password_too(ask: Ask) -> None:

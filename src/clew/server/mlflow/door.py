@@ -16,7 +16,7 @@ import msgspec
 from clew import __version__
 from clew.core.errors import NotFound
 from clew.core.types.project import Project
-from clew.server.caller import authenticate, project_for
+from clew.server.caller import admit, project_for
 from clew.server.host import Host
 from clew.server.mlflow.artifacts import Download, receive
 from clew.server.mlflow.body import read_body, read_query
@@ -40,6 +40,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 _JSON = b"application/json"
 _PREFIXES = ("/api/", "/ajax-api/")
 _TAKE_FILES = (receive, receive_part)
+_HTTP_CODES = {401: "UNAUTHENTICATED", 429: "REQUEST_LIMIT_EXCEEDED"}
 _MOST_BODY_BYTES, _IN_MEMORY, _PIECE = 32 << 20, 1 << 20, 1 << 20
 _INFO = {
     "store_type": "SqlStore",
@@ -92,10 +93,16 @@ class MlflowDoor:
             return b"OK" if path == "health" else __version__.encode()
         if path == "3.0/mlflow/server-info":
             return _INFO
-        route, found = _find(scope["method"], path)
+        try:
+            route, found = _find(scope["method"], path)
+        except Refusal:
+            await _drain(receive)
+            raise
         headers: dict[bytes, bytes] = dict(scope["headers"])
         caller = {"project": project or headers.get(b"x-mlflow-workspace", b"").decode("latin-1")}
-        caller["authorization"] = headers.get(b"authorization", b"").decode("latin-1")
+        for name in ("authorization", "host", "origin"):
+            caller[name] = headers.get(name.encode(), b"").decode("latin-1")
+        caller["address"] = (scope.get("client") or ("",))[0]
         caller["url"] = _url(scope, headers, before)
         caller["query"] = scope.get("query_string", b"").decode("latin-1")
         if route.verb in _TAKE_FILES:
@@ -115,7 +122,7 @@ class MlflowDoor:
 
     def _call(self, route: Route, found: Mapping[str, str], caller: Mapping[str, str]) -> Call:
         host = self._host_of()
-        user = authenticate(host, caller["authorization"])
+        user = admit(host, caller, caller["address"], project=caller["project"] or None)
         project = project_for(host, user, caller["project"] or _first(host), route.action)
         call = Call(
             host=host,
@@ -137,7 +144,11 @@ class MlflowDoor:
         self, route: Route, receive: Receive, found: Mapping[str, str], caller: Mapping[str, str]
     ) -> Any:
         """Receive a file, a large one by way of the disk."""
-        call = await in_thread(self._call, route, found, caller)
+        try:
+            call = await in_thread(self._call, route, found, caller)
+        except Exception:
+            await _drain(receive)
+            raise
         held = bytearray()
         pieces = _pieces(receive)
         async for piece in pieces:
@@ -231,7 +242,7 @@ def _plain(error: Exception) -> Exception:
     from litestar.exceptions import HTTPException
 
     if isinstance(error, HTTPException):
-        return Refusal("UNAUTHENTICATED" if error.status_code == 401 else "BAD_REQUEST", error.detail)
+        return Refusal(_HTTP_CODES.get(error.status_code, "BAD_REQUEST"), error.detail)
     if isinstance(error, NotFound) and error.kind == "project":
         return missing(f"no project named '{error.name}'")
     return error
@@ -244,6 +255,15 @@ async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
             raise Refusal("ABORTED", "the caller went away")
         yield message.get("body", b"")
         if not message.get("more_body"):
+            return
+
+
+async def _drain(receive: Receive) -> None:
+    """Take in a body that nobody wants: a caller that still sends would not read the refusal."""
+    taken = 0
+    async for piece in _pieces(receive):
+        taken += len(piece)
+        if taken > _MOST_BODY_BYTES:
             return
 
 
