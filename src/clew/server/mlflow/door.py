@@ -10,10 +10,12 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from clew import __version__
+from clew.core.contracts.ledger import Ledger
 from clew.core.errors import NotFound
 from clew.core.types.project import Project
 from clew.server.caller import admit, project_for
@@ -65,7 +67,7 @@ class MlflowDoor:
 
     def __init__(self, behind: App, host_of: Callable[[], Host]) -> None:
         self._behind, self._host_of = behind, host_of
-        self._furnished: set[tuple[int, str]] = set()
+        self._furnished: WeakKeyDictionary[Ledger, set[str]] = WeakKeyDictionary()
         self._crumbs = Crumbs()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,10 +136,10 @@ class MlflowDoor:
             query=caller["query"],
             crumbs=self._crumbs,
         )
-        key = (id(host.ledger), project.id)
-        if key not in self._furnished:
+        furnished = self._furnished.setdefault(host.ledger, set())
+        if project.id not in furnished:
             ensure_default(call)
-            self._furnished.add(key)
+            furnished.add(project.id)
         return call
 
     async def _take_file(
