@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 
 import polars as pl
@@ -106,7 +107,7 @@ def test_small_parts_share_a_pack(site: Site, tmp_path: Path, monkeypatch: pytes
 
 
 def test_large_parts_are_scanned_where_they_lie(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clew.data.add_table._LOOSE_BYTES", 20_000)
+    monkeypatch.setattr(import_module("clew.data.add_table"), "_LOOSE_BYTES", 20_000)
     monkeypatch.setattr(table, "PART_ROWS", 10_000)
     draw = random.Random(1)
     frame = pl.DataFrame({"x": [draw.random() for _ in range(21_000)]})
@@ -212,7 +213,7 @@ def test_csv_types_are_those_that_the_text_has(site: Site, tmp_path: Path) -> No
 
 
 def test_types_follow_all_rows_and_not_the_first(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clew.data.ingest._SAMPLE_ROWS", 2)
+    monkeypatch.setattr(import_module("clew.data.ingest"), "_SAMPLE_ROWS", 2)
     text = "a,b,c\n1,1,\n2,2,\n3.5,x,7\n"
     frame = frame_of(site, add_table(site, "t", written(tmp_path / "t.csv", text)))
     assert frame.schema == {"a": pl.Float64, "b": pl.String, "c": pl.Int64}

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import stat
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -67,7 +68,7 @@ def age(root: Path) -> None:
 @pytest.fixture(autouse=True)
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests are quicker than the margin for clocks; those about the margin set it back."""
-    monkeypatch.setattr("clew.data.stat_cache._MARGIN_NS", -(10**12))
+    monkeypatch.setattr(import_module("clew.data.stat_cache"), "_MARGIN_NS", -(10**12))
 
 
 SAMPLE: Tree = {
@@ -205,7 +206,7 @@ def test_large_files_are_streamed_and_not_stored_twice(
 def test_a_change_within_one_tick_of_the_clock_is_seen(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clew.data.stat_cache._MARGIN_NS", 10**11)
+    monkeypatch.setattr(import_module("clew.data.stat_cache"), "_MARGIN_NS", 10**11)
     make(tmp_path / "in", {"a": b"one", "b": b"same"})
     add_files(site, "raw", tmp_path / "in")
     before = (tmp_path / "in" / "a").stat()
@@ -468,7 +469,9 @@ def test_a_stat_cache_of_another_ledger_is_not_believed(site: Site, stores: Stor
 def test_adding_again_mends_a_store_that_lost_its_packs(
     site: Site, stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clew.data.stat_cache._MARGIN_NS", -(10**12))  # what was written just now looks old enough
+    monkeypatch.setattr(
+        import_module("clew.data.stat_cache"), "_MARGIN_NS", -(10**12)
+    )  # what was written just now looks old enough
     make(tmp_path / "in", SAMPLE)
     one = add_files(site, "raw", tmp_path / "in").version
     for pack in (stores.folder / "objects" / "packs").iterdir():

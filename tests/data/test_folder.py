@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib import import_module
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -109,7 +111,7 @@ def test_a_path_that_is_not_there_is_not_looked_for_everywhere(monkeypatch: pyte
     folders = Folders()
     below = [Entry(b"%d" % i, EntryKind.FOLDER, 0, 0, bytes.fromhex(folders.add())) for i in range(9)]
     root = folders.add(*below)
-    monkeypatch.setattr("clew.data.tree._COMPARED", 3)
+    monkeypatch.setattr(import_module("clew.data.tree"), "_COMPARED", 3)
     opened: list[Digest] = []
 
     def read(digest: Digest) -> list[Entry]:

@@ -25,7 +25,7 @@ Y = (X[:, 0] + 0.5 * rng.normal(size=120) > 0).astype(int)
 
 
 def below(workspace: Workspace, run: str) -> list[Run]:
-    return sorted(overview_of(workspace.stores, workspace.runs.get(run)).children, key=lambda each: each.id)
+    return sorted(overview_of(workspace.services, workspace.runs.get(run)).children, key=lambda each: each.id)
 
 
 def last(workspace: Workspace, run: str) -> dict[str, float]:

@@ -31,7 +31,7 @@ def test_lightgbm_logs_what_it_records_itself(workspace: Workspace) -> None:
             valid_sets=[valid],
             callbacks=[LightGbmCallback(), lightgbm.record_evaluation(recorded)],
         )
-    found = {s.key: s for s in overview_of(workspace.stores, workspace.runs.get(run.id)).metrics}
+    found = {s.key: s for s in overview_of(workspace.services, workspace.runs.get(run.id)).metrics}
     assert set(found) == {"valid_0.auc", "valid_0.binary_logloss"}
     assert found["valid_0.auc"].count == 8
     assert found["valid_0.auc"].last_step == 7

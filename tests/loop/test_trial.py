@@ -13,6 +13,7 @@ from clew.core.errors import Conflict, GateRefused
 from clew.core.types.edge import node
 from clew.core.types.endpoint import Trial, TrialState
 from clew.core.types.interval import Interval
+from clew.loop.in_place import InPlace
 from clew.loop.monitor import DAY_US
 from clew.loop.trial import TrialTest, _units, _verdict, begin_trial, continue_trial, running_trial
 from clew.loop.watch import Watched
@@ -188,7 +189,7 @@ def test_a_challenger_that_nobody_has_in_shadow_is_given_up(life: Life) -> None:
 
 def test_a_refusal_of_the_gate_ends_the_trial(life: Life) -> None:
     declare(life, "\n[policy]\napprovals = 1\n")
-    life.workspace.__dict__.pop("aliases", None)
+    life.workspace.services = InPlace(life.stores, life.workspace.settings)  # whose gate knows what is declared now
     try_out(life, 2)
     live(life, range(32), 2)
     done = life.watch(33)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 
 import polars as pl
 import pytest
@@ -45,6 +46,6 @@ def test_longer_texts_never_match() -> None:
 
 
 def test_nothing_is_forgotten_when_kept_steps_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clew.data.checks.match._MAX_KEPT", 2)
+    monkeypatch.setattr(import_module("clew.data.checks.match"), "_MAX_KEPT", 2)
     matches = Matcher(parse_pattern("(ab|cd)+"))
     assert [matches(text) for text in ("abcd", "ab", "abc", "cdab")] == [True, True, False, True]
