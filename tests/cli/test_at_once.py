@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -60,6 +59,5 @@ def test_a_second_demo_in_a_folder_is_refused_and_the_first_goes_on(tmp_path: Pa
     assert code == 4, text
     assert (tmp_path / "clew-demo" / "clew.toml").exists()
     assert first.poll() is None
-    first.send_signal(signal.SIGINT)
-    [(code, text)] = ends([first])
-    assert code == 130, text
+    first.kill()
+    ends([first])
