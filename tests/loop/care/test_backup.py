@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,29 @@ def test_it_agrees_with_itself_while_others_write(tmp_path: Path) -> None:
         assert came_back(tmp_path / "backup", tmp_path / f"back{at}", at_us=int(moment.stem)) == []
         with Workspace(tmp_path / f"back{at}") as workspace:
             kept(workspace)
+
+
+def test_journals_may_go_while_they_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    init_project(tmp_path / "p")
+    with Workspace(tmp_path / "p") as workspace:
+        journals = workspace.folder / "journals"
+        for run in ("a", "b", "c"):
+            (journals / run).mkdir(parents=True)
+            for name in ("1", "2"):
+                (journals / run / name).write_bytes(b"points")
+        copyfile = shutil.copyfile
+
+        def drain_the_others(source: Path, target: Path) -> None:
+            copyfile(source, target)
+            for other in journals.iterdir():
+                if other != source.parent:
+                    shutil.rmtree(other)
+            next(path for path in source.parent.iterdir() if path != source).unlink()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "copyfile", drain_the_others)
+            backed_up(workspace, tmp_path / "backup")
+        assert len([path for path in (tmp_path / "backup" / "journals").rglob("*") if path.is_file()]) == 1
 
 
 KILLED = """

@@ -10,7 +10,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -194,15 +194,19 @@ def _copy_waiting(source: Path, target: Path) -> None:
     for name in _KEPT:
         shutil.rmtree(target / name, ignore_errors=True)
         if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, copy_function=_copy_alive, dirs_exist_ok=True)
+            _copy_alive(source / name, target / name)
 
 
-def _copy_alive(source: str, target: str) -> None:
-    """Copy a journal that may be drained and removed at any moment: its points are in the ledger then."""
-    try:
-        shutil.copyfile(source, target)
-    except FileNotFoundError:
-        return
+def _copy_alive(source: Path, target: Path) -> None:
+    """Copy a folder of journals, any of which may be drained and go meanwhile: its points are in the ledger then."""
+    target.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        for path in source.iterdir():
+            if path.is_dir():
+                _copy_alive(path, target / path.name)
+            else:
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(path, target / path.name)
 
 
 def _copy_settings(root: Path, target: Path) -> None:
