@@ -73,9 +73,10 @@ def value_of(found: FoundRun, field: Field) -> Value:
         return found.experiment
     if field.kind == "duration":
         return (run.ended_us - run.created_us) / 1e6 if run.ended_us else None
-    times = {"created": run.created_us, "ended": run.ended_us or None}
-    if field.kind in times:
-        return times[field.kind]
+    if field.kind in ("created", "ended"):
+        at_us = run.created_us if field.kind == "created" else run.ended_us
+        at = at_us // 1000 if field.aggregate == "ms" else at_us
+        return at if field.kind == "created" else at or None
     return str(getattr(run, field.kind)) or None
 
 
@@ -90,6 +91,7 @@ def aggregate_of(series: Series, aggregate: str) -> float:
         "min": series.low,
         "max": series.high,
         "count": float(series.count),
+        "there": 1.0,
     }[aggregate]
 
 

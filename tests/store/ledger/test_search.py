@@ -17,7 +17,7 @@ from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
 from clew.core.types.edge import Edge, Role
-from clew.core.types.filter import Both, Comparison, Field, Filter, Not, Order, Search
+from clew.core.types.filter import AGGREGATES, Both, Comparison, Field, Filter, Not, Order, Search
 from clew.core.types.run import Experiment, Run, RunKind, RunStatus, Scalar
 from clew.core.types.series import SeriesBlock
 from clew.store.ledger.memory import MemoryLedger
@@ -29,12 +29,13 @@ LONG = "long " * 30
 SCALARS: list[Scalar] = [None, True, False, 0, 1, 2, 2.5, -0.0, 10**400, "a", "B", "ab", "a%b", "a\0b", "", LONG, "ß"]
 NUMBERS = [0.0, -0.0, 1.0, 2.5, -3.0, 1e300, math.inf, -math.inf, math.nan]
 FIELDS = [
-    *(Field("metric", name, how) for name in ("m", "n") for how in ("last", "min", "max", "mean", "first", "count")),
+    *(Field("metric", name, how) for name in ("m", "n") for how in (*AGGREGATES, "there")),
     *(Field("param", name) for name in ("p", "q")),
     *(Field("tag", name) for name in ("t", "u")),
     Field("data", "flights"),
     *(Field(name) for name in ("id", "name", "status", "kind", "experiment", "parent", "commit", "created_by")),
     *(Field(name) for name in ("created", "ended", "duration")),
+    *(Field(name, "", "ms") for name in ("created", "ended")),
 ]
 PLANS = {"as chosen": (512, (256, 2048)), "walk": (0, (4, 8)), "columns": (0, ()), "rare": (6, ())}
 
@@ -95,7 +96,7 @@ class World:
             name=self.random.choice(["one", "two", "Two%"]),
             kind=RunKind.SCRIPT,
             status=RunStatus.RUNNING,
-            created_us=self.random.randrange(5),
+            created_us=self.random.choice([0, 1, 2, 1000, 1500, 2999]),
             created_by="ann",
             params=self.params(),
             tags=self.tags(),
@@ -112,7 +113,7 @@ class World:
 
     def put(self) -> None:
         run = self.random.choice(list(self.runs.values()))
-        ended = self.random.randrange(3)
+        ended = self.random.choice([0, 1, 2, 1000, 2500])
         run = msgspec.structs.replace(
             run,
             params=self.params(),
@@ -145,7 +146,11 @@ class World:
         texts = ["a", "b", "%", "a_b", "%b%", "x", "one", "t", "", "e1", LONG, "finished", "%W%"]
         if op in ("~", "contains", "like", "ilike"):
             return Comparison(field, op, (self.random.choice(texts),))
-        values = [*SCALARS[1:], *NUMBERS[:-1], *texts, 1, 2, 3]
+        values: list[Scalar] = [*SCALARS[1:], *NUMBERS[:-1], *texts, 1, 2, 3]
+        if field == Field("id"):
+            values = [*self.runs, "a", 1]
+        elif field == Field("parent"):
+            values = ["01", "02", ""]
         count = self.random.randrange(1, 4) if op == "in" else 1
         return Comparison(field, op, tuple(self.random.choice(values) for _ in range(count)))
 
@@ -166,6 +171,7 @@ class World:
                 for _ in range(self.random.choice([0, 1, 1, 2, 3]))
             ),
             limit=self.random.choice([1, 2, 3, 50]),
+            skip=self.random.choice([0, 0, 1, 3]),
             metrics=self.random.choice([None, None, ("m",), ()]),
         )
 

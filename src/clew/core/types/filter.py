@@ -48,7 +48,11 @@ KINDS = ("metric", "param", "tag", "data")
 
 
 class Field(NamedTuple):
-    """What is asked of a run: `metric`, `auc`, `max`; or a plain field with an empty name."""
+    """What is asked of a run: `metric`, `auc`, `max`; or a plain field with an empty name.
+
+    Two more aggregates are for programs: `there` is 1 for each run that has a metric, also where its value is NaN, and
+    `ms` gives `created` and `ended` in whole milliseconds.
+    """
 
     kind: str
     name: str = ""
@@ -96,14 +100,16 @@ class Order(NamedTuple):
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs, in which order, how many.
 
-    `after` is the `next` of the page before, of the same order. `metrics` names the summaries to bring along: all
-    when None. `deleted` asks for runs in the trash, None for those outside of it too.
+    `after` is the `next` of the page before, of the same order; `skip` leaves out so many more of the first ones.
+    `metrics` names the summaries to bring along: all when None. `deleted` asks for runs in the trash, None for those
+    outside of it too.
     """
 
     filter: Filter | None = None
     order: tuple[Order, ...] = ()
     limit: int = 50
     after: str = ""
+    skip: int = 0
     metrics: tuple[str, ...] | None = None
     deleted: bool | None = False
 

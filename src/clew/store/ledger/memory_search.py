@@ -26,6 +26,7 @@ def search_all(runs: Sequence[FoundRun], search: Search) -> Page[FoundRun]:
         start = sort_key(cursor, search.order, behind)
         found = [each for each in found if each[0] > start]
     found.sort(key=lambda each: each[0])
+    found = found[search.skip :]
     shown = found[: search.limit]
     token = token_of(shown[-1][1], search.order, shown[-1][2].run.id) if len(found) > len(shown) else ""
     return Page(items=[_only(run, search.metrics) for _, _, run in shown], next=token)

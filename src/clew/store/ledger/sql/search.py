@@ -6,8 +6,8 @@ A plan may only leave out runs that cannot be among the answers. Design: docs/de
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import cast
 
 from clew.core.judging import FoundRun, Key, key_of_token, token_of
@@ -19,6 +19,7 @@ from clew.store.ledger.sql.connection import Connection, Document, Row
 from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_frame import Frame
+from clew.store.ledger.sql.search_ids import ID, Ids
 from clew.store.ledger.sql.search_plan import Candidates, names_experiment, rare, walks
 from clew.store.ledger.sql.search_source import fill, renamed, source_of
 from clew.store.ledger.sql.summary import SUMMARY, summary_of
@@ -56,10 +57,7 @@ class SqlSearch:
             found = self._by_candidates()
         if found is None:
             found = self._by_columns()
-        limit = self._search.limit
-        shown = found[:limit]
-        token = token_of(shown[-1][1], self._search.order, shown[-1][0]) if len(found) > limit else ""
-        return Page(items=self._shown([run for run, _ in shown]), next=token)
+        return Page(items=self._shown(found.items), next=found.next)
 
     def _warm(self) -> bool:
         if not self._fields:
@@ -67,7 +65,7 @@ class SqlSearch:
         with self._cache.table(self._project) as table:
             return table.knows(self._fields)
 
-    def _newest(self) -> list[tuple[str, list[Key]]] | None:
+    def _newest(self) -> Page[str] | None:
         """The answer, where nothing is asked but for an experiment."""
         parts = parts_of(self._search.filter)
         if self._search.order or len(parts) > 1 or not all(map(names_experiment, parts)):
@@ -79,16 +77,17 @@ class SqlSearch:
         if self._behind:
             where.append("run < ?")
             given.append(self._behind)
-        sql = f"SELECT r.run FROM search_runs r WHERE {' AND '.join(where)}{self._trash} ORDER BY run DESC LIMIT ?"
-        return [(row[0], []) for row in self._c.rows(sql, (*given, self._search.limit + 1))]
+        sql = f"SELECT r.run FROM search_runs r WHERE {' AND '.join(where)}{self._trash} ORDER BY run DESC"
+        rows = self._c.rows(f"{sql} LIMIT ? OFFSET ?", (*given, self._search.limit + 1, self._search.skip))
+        return self._cut([row[0] for row in rows], lambda _: [])
 
-    def _by_columns(self) -> list[tuple[str, list[Key]]]:
+    def _by_columns(self) -> Page[str]:
         with self._cache.table(self._project) as table:
             frame = table.frame(self._c, self._fields)
             place = table.place(self._behind) if self._behind else -1
             return self._answer(self._named(frame), place, _of_trash(self._search.deleted))
 
-    def _by_candidates(self) -> list[tuple[str, list[Key]]] | None:
+    def _by_candidates(self) -> Page[str] | None:
         """The answer, where few candidates hold it."""
         if len(self._asked) > _MOST_JOINED:
             return None
@@ -104,51 +103,66 @@ class SqlSearch:
                 edge = wanted.worst(row[1] for row in rows)
                 rows = [row for row in rows if row[1] != edge]  # others may have it too
             found = self._among(rows)
-            if len(found) > self._search.limit or (whole and wanted.complete):
+            if found.next or (whole and wanted.complete):
                 return found
             if whole:
                 return None
         return None
 
-    def _among(self, rows: list[Row]) -> list[tuple[str, list[Key]]]:
+    def _among(self, rows: list[Row]) -> Page[str]:
         import numpy as np
 
         deleted = self._search.deleted
         rows = rows if deleted is None else [row for row in rows if bool(row[0]) is deleted]
         ids = [row[2] for row in rows]
         order = sorted(ids)
-        places = {run: at for at, run in enumerate(order)}
+        ranks = {run: at for at, run in enumerate(order)}
+        places = np.fromiter(map(ranks.__getitem__, ids), dtype=np.int64, count=len(ids))
         columns: dict[Field, Column] = {}
         for number, field in enumerate(self._asked):
+            if field == ID:
+                columns[field] = Ids(ids, places, partial(bisect.bisect_left, order))
+                continue
             column = columns[field] = Column(len(rows))
             start = 3 + 3 * number
             triples = [row[start : start + 3] for row in rows]
             fill(column, np.arange(len(rows)), triples, source_of(self._project, field))
-        frame = Frame(ids, np.array([places[run] for run in ids], dtype=np.int64), columns)
+        frame = Frame(ids, places, columns)
         return self._answer(self._named(frame), bisect.bisect_left(order, self._behind))
 
     def _rows(self, wanted: Candidates) -> list[Row]:
         """Candidates: when they were put into the trash, what they were found by, id, and three columns a field."""
         selected, joins, given = ["r.deleted_us", "w.value", "r.run"], [], list(wanted.given)
-        for at, field in enumerate(self._asked):
-            source = source_of(self._project, field)
-            alias = "r" if source.field is None else f"a{at}"
-            selected += [f"{alias}.run", source.number.format(alias), source.text.format(alias)]
-            if source.field is not None:
+        aliases: dict[int | None, str] = {None: "r"}
+        for source in (source_of(self._project, field) for field in self._asked):
+            if source.field not in aliases:  # two aggregates of a metric stand in one row
+                alias = aliases[source.field] = f"a{len(aliases)}"
                 joins.append(f" LEFT JOIN {source.table} {alias} ON {alias}.field = ? AND {alias}.run = w.run")
                 given.append(source.field)
+            alias = aliases[source.field]
+            selected += [f"{alias}.run", source.number.format(alias), source.text.format(alias)]
         sql = (
             f"SELECT {', '.join(selected)} FROM ({wanted.sql} LIMIT {wanted.limit}) w "
             f"CROSS JOIN search_runs r{''.join(joins)} WHERE r.number = w.run"
         )
         return self._c.rows(sql, given)
 
-    def _answer(self, frame: Frame, place: int, *more: Filter | None) -> list[tuple[str, list[Key]]]:
+    def _answer(self, frame: Frame, place: int, *more: Filter | None) -> Page[str]:
         at = frame.passing(every(self._search.filter, *more))
         if self._search.after:
             at = frame.behind(at, self._search.order, self._keys, place)
-        first = frame.first(at, self._search.order, self._search.limit + 1)
-        return [(frame.ids[each], frame.keys(each, self._search.order)) for each in first]
+        skip = self._search.skip
+        first = frame.first(at, self._search.order, skip + self._search.limit + 1)[skip:]
+        return self._cut([frame.ids[each] for each in first], lambda last: frame.keys(first[last], self._search.order))
+
+    def _cut(self, found: list[str], keys_at: Callable[[int], list[Key]]) -> Page[str]:
+        """The page of these runs, which are one more where others follow; the cursor has the keys of the last one."""
+        limit = self._search.limit
+        more = len(found) > limit
+        return Page(
+            items=found[:limit],
+            next=token_of(keys_at(limit - 1), self._search.order, found[limit - 1]) if more else "",
+        )
 
     def _named(self, frame: Frame) -> Frame:
         """The same runs with the names of their experiments."""

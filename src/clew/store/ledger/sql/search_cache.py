@@ -15,6 +15,7 @@ from clew.core.types.filter import Field
 from clew.store.ledger.sql.connection import Connection, Row
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_frame import Frame
+from clew.store.ledger.sql.search_ids import ID, Ids
 from clew.store.ledger.sql.search_source import Source, fill, source_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class _Table:
 
     def knows(self, fields: Iterable[Field]) -> bool:
         """Whether it has columns of all these fields."""
-        return bool(self._ids) and all(field in self._columns for field in fields)
+        return bool(self._ids) and all(field in self._columns for field in fields if field != ID)
 
     def asked(self, fields: Iterable[Field]) -> bool:
         """Whether all these fields were asked for before; they have been now."""
@@ -86,7 +87,9 @@ class _Table:
         since = min([self._known, *(known for field, (_, known) in self._columns.items() if field in fields)])
         changed = self._changed(connection, since, below)
         self._add_runs(changed, seen)
-        columns = {field: self._column(connection, field, seen, changed) for field in fields}
+        columns = {field: self._column(connection, field, seen, changed) for field in fields if field != ID}
+        if ID in fields:
+            columns[ID] = Ids(self._ids, self._places, self.place)
         return Frame(self._ids, self._places, columns)
 
     def _changed(self, connection: Connection, since: int, below: int) -> list[Row]:

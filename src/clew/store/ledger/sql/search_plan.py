@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from clew.core.judging import NUMBER, Key, as_number, as_text
-from clew.core.types.filter import Comparison, Field, Filter, Search, Value, parts_of
+from clew.core.types.filter import Comparison, Field, Filter, Not, Search, parts_of
 from clew.store.ledger.sql.connection import Connection
 from clew.store.ledger.sql.search_source import source_of
 
@@ -19,6 +19,12 @@ _RARE = 512
 _STEPS = (256, 2048)
 _PREFIX = 64
 _RANGES = ("=", "<", "<=", ">", ">=")
+_PLAIN = {
+    "experiment": "search_runs s WHERE s.experiment IN ({})",
+    "id": "search_runs s WHERE s.run IN ({})",
+    "parent": "runs p CROSS JOIN search_runs s WHERE p.parent IN ({}) AND s.run = p.id",
+}
+"""What an index finds the runs of a plain field by."""
 
 
 class Candidates(NamedTuple):
@@ -40,45 +46,61 @@ def rare(
 ) -> Candidates | None:
     """The candidates by one part of the filter that holds for few runs, if there is one."""
     for part in parts:
-        if isinstance(part, Comparison):
-            query = _holding(project, part, experiments)
-            if query is not None:
-                sql, given = query
-                counted = f"SELECT COUNT(*) FROM (SELECT 1 FROM ({sql} LIMIT {_RARE}) w) n"
-                if connection.rows(counted, given)[0][0] < _RARE:
-                    return Candidates(sql, given, _RARE)
+        query = _holding(project, part, experiments)
+        if query is not None:
+            sql, given = query
+            counted = f"SELECT COUNT(*) FROM (SELECT 1 FROM ({sql} LIMIT {_RARE}) w) n"
+            if connection.rows(counted, given)[0][0] < _RARE:
+                return Candidates(sql, given, _RARE)
     return None
 
 
-def _holding(project: str, part: Comparison, experiments: Mapping[str, str]) -> tuple[str, tuple[object, ...]] | None:
-    """A query of the runs for which a comparison holds, and perhaps some more, where an index answers it."""
+_Query = tuple[str, tuple[object, ...]]
+
+
+def _holding(project: str, part: Filter, experiments: Mapping[str, str]) -> _Query | None:
+    """A query of the runs that a filter holds for, and perhaps some more, where indexes answer it."""
+    if isinstance(part, Comparison):
+        return _compared(project, part, experiments)
+    if isinstance(part, Not):
+        return None
+    found = [_holding(project, each, experiments) for each in part.parts]
+    there = [each for each in found if each is not None]
+    if part.op == "and":
+        return there[0] if there else None
+    if len(there) < len(found):
+        return None
+    # each is read for as many rows as make it none that is rare
+    queries = (f"SELECT run, value FROM (SELECT run, value FROM ({sql}) w LIMIT {_RARE}) w" for sql, _ in there)
+    return " UNION ".join(queries), tuple(value for _, given in there for value in given)
+
+
+def _compared(project: str, part: Comparison, experiments: Mapping[str, str]) -> _Query | None:
     field, values = part.field, part.values
     if part.op not in (*_RANGES, "in") or any(value is None for value in values):
         return None
-    if field == Field("experiment") and part.op in ("=", "in"):
-        ids = [experiments.get(str(value), "") for value in values]
-        marks = ", ".join("?" * len(ids))
-        return f"SELECT number AS run, 0 AS value FROM search_runs WHERE experiment IN ({marks})", tuple(ids)
+    if not field.name and part.op in ("=", "in") and field.kind in _PLAIN:
+        texts = [str(value) for value in values]
+        known = [experiments.get(text, "") if field.kind == "experiment" else as_text(text) for text in texts]
+        where = _PLAIN[field.kind].format(", ".join("?" * len(known)))
+        # the expression keeps SQLite from going through the whole project
+        return f"SELECT s.number AS run, 0 AS value FROM {where} AND s.project || '' = ?", (*known, project)
     if not field.name or (field.kind == "metric" and field.aggregate != "last"):
         return None
-    texts = [value for value in values if isinstance(value, str)]
-    if texts and (len(texts) < len(values) or part.op not in ("=", "in")):
+    texts = [as_text(value)[:_PREFIX] for value in values if isinstance(value, str)]
+    numbers = [as_number(value or 0) for value in values if not isinstance(value, str)]
+    if texts and part.op not in ("=", "in"):
         return None
     source = source_of(project, field)
-    column = f"substr(text, 1, {_PREFIX})" if texts else ("last" if field.kind == "metric" else "number")
-    tail, given = _tail(part.op, values)
-    there = " AND text IS NOT NULL" if texts else ""
-    return f"SELECT run, 0 AS value FROM {source.table} WHERE field = ? AND {column} {tail}{there}", (
-        source.field,
-        *given,
-    )
-
-
-def _tail(op: str, values: Sequence[Value]) -> tuple[str, list[object]]:
-    given = [as_text(each)[:_PREFIX] if isinstance(each, str) else as_number(each or 0) for each in values]
-    if op == "in":
-        return f"IN ({', '.join('?' * len(given))})", list(given)
-    return f"{op} ?", list(given)
+    number = "last" if field.kind == "metric" else "number"
+    queries: list[str] = []
+    given: list[object] = []
+    for wanted, column in ((texts, f"text IS NOT NULL AND substr(text, 1, {_PREFIX})"), (numbers, number)):
+        if wanted:
+            tail = f"IN ({', '.join('?' * len(wanted))})" if part.op == "in" else f"{part.op} ?"
+            queries.append(f"SELECT run, 0 AS value FROM {source.table} WHERE field = ? AND {column} {tail}")
+            given += [source.field, *wanted]
+    return " UNION ALL ".join(queries), tuple(given)
 
 
 def walks(
@@ -86,7 +108,7 @@ def walks(
 ) -> Iterator[Candidates]:
     """The first runs of the order, from a cursor on: a few, then more if it may go far."""
     for limit in _STEPS if far else _STEPS[:1]:
-        if limit <= search.limit:
+        if limit <= search.skip + search.limit:
             continue
         if not search.order:
             yield _newest(project, search, behind, experiments, limit)

@@ -28,7 +28,9 @@ _TEXTS = {
 }
 _NUMBERS = {
     "created": "{0}.created_us",
+    "created.ms": "{0}.created_us / 1000",
     "ended": "NULLIF({0}.ended_us, 0)",
+    "ended.ms": "NULLIF({0}.ended_us / 1000, 0)",
     "duration": "CASE WHEN {0}.ended_us > 0 THEN ({0}.ended_us - {0}.created_us) / 1e6 END",
     "deleted": "NULLIF({0}.deleted_us, 0)",
 }
@@ -61,12 +63,13 @@ def source_of(project: str, field: Field) -> Source:
     """The source of a field."""
     if field.kind == "metric":
         number = number_of(project, "metric", field.name)
-        return Source("search_metrics", number, f"{{0}}.{METRIC_COLUMNS[field.aggregate]}", "NULL")
+        column = "1.0" if field.aggregate == "there" else f"{{0}}.{METRIC_COLUMNS[field.aggregate]}"
+        return Source("search_metrics", number, column, "NULL")
     if field.name:
         return Source("search_values", number_of(project, field.kind, field.name), "{0}.number", "{0}.text")
     if field.kind in _TEXTS:
         return Source("search_runs", None, "NULL", f"NULLIF({{0}}.{_TEXTS[field.kind]}, '')")
-    return Source("search_runs", None, _NUMBERS[field.kind], "NULL")
+    return Source("search_runs", None, _NUMBERS[str(field)], "NULL")
 
 
 def fill(column: Column, at: NDArray[np.int64], rows: Sequence[Row], source: Source) -> None:
