@@ -229,6 +229,14 @@ def test_a_request_sent_again_adds_nothing(ask: Ask) -> None:
     assert [each["step"] for each in told["metrics"]] == list(range(50))
 
 
+def test_a_path_of_mlflow_that_lacks_a_slash_is_answered(ask: Ask) -> None:
+    run = new_run(ask)
+    data = {"dataset": {"name": "rows", "digest": "1", "source_type": "local", "source": "{}"}}
+    assert ask("POST", f"{API}/runs/log-inputs", {"run_id": run, "datasets": [data]})[0] == 200
+    status, told = ask("POST", f"{API}experiments/search-datasets", {"experiment_ids": ["0"]})
+    assert (status, [each["name"] for each in told["dataset_summaries"]]) == (200, ["rows"])
+
+
 def test_a_model_may_have_a_name_that_clew_would_not_give(ask: Ask, served: Any) -> None:
     name = "A model of März"
     assert ask("POST", f"{API}/registered-models/create", {"name": name})[0] == 200
@@ -236,6 +244,16 @@ def test_a_model_may_have_a_name_that_clew_would_not_give(ask: Ask, served: Any)
     assert ask("POST", f"{API}/registered-models/alias", {"name": name, "alias": "mine", "version": "1"})[0] == 200
     with served.host.ledger.read() as tx:
         assert resolve(tx, "p", f"{name}@mine").number == 1
+
+
+def test_a_tag_called_name_is_no_name(ask: Ask) -> None:
+    for name in ("delay", "late"):
+        tags = [{"key": "name", "value": "late"}]
+        assert ask("POST", f"{API}/registered-models/create", {"name": name})[0] == 200
+        asked = {"name": name, "source": "s3://bucket/m", "tags": tags}
+        assert ask("POST", f"{API}/model-versions/create", asked)[0] == 200
+    _, told = ask("GET", f"{API}/model-versions/search?filter=tags.name%3D'late'")
+    assert sorted(each["name"] for each in told["model_versions"]) == ["delay", "late"]
 
 
 def test_a_guarded_alias_asks_the_gate(ask: Ask) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from clew.server.mlflow.refusal import invalid
 
-__all__ = ["Comparison", "Grammar", "Order", "holds", "ordered", "parse_filter", "parse_order"]
+__all__ = ["Comparison", "Grammar", "Order", "holds", "ordered", "parse_filter", "parse_order", "wanted_attribute"]
 
 T = TypeVar("T")
 Value = str | int | float | tuple[str, ...] | None
@@ -173,6 +173,12 @@ def _comparison(found: re.Match[str], grammar: Grammar) -> Comparison:
     return Comparison(kind, key, op, value)
 
 
+def wanted_attribute(clauses: Iterable[Comparison], key: str) -> str:
+    """The text that an attribute must be equal to; empty where nothing says so."""
+    asked = ("attribute", key, "=")
+    return next((str(each.value) for each in clauses if (each.kind, each.key, each.op) == asked), "")
+
+
 def _value(text: str, kind: str, key: str, op: str, grammar: Grammar) -> Value:
     if text.startswith("(") and (kind == "dataset" or (kind == "attribute" and key not in grammar.numbers)):
         if kind == "attribute" and key not in grammar.lists:
@@ -271,7 +277,7 @@ def _pattern(like: str, folded: bool) -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if folded else 0))
 
 
-def ordered(things: list[T], orders: list[Order], value_of: Callable[[T, str, str], Any]) -> list[T]:
+def ordered(things: list[T], orders: Sequence[Order], value_of: Callable[[T, str, str], Any]) -> list[T]:
     """Things in an order; NaN stands behind all numbers, and what is absent at the end, whichever the direction."""
     for order in reversed(orders):
         values = [(value_of(thing, order.kind, order.key), thing) for thing in things]

@@ -18,7 +18,7 @@ from clew.registry.revise import add_version, describe_version
 from clew.server.mlflow.answers import Json
 from clew.server.mlflow.body import KeyValue, need
 from clew.server.mlflow.call import Call, run_of
-from clew.server.mlflow.filters import Comparison, Grammar, holds, ordered, parse_filter, parse_order
+from clew.server.mlflow.filters import Comparison, Grammar, holds, ordered, parse_filter, parse_order, wanted_attribute
 from clew.server.mlflow.limits import check_registry_tag
 from clew.server.mlflow.logged_models import logged_model_of, logged_root
 from clew.server.mlflow.page import cut
@@ -376,8 +376,8 @@ def _prompt(model: Model) -> dict[str, str]:
 
 def _candidates(tx: Transaction, call: Call, clauses: list[Comparison]) -> list[Model]:
     """The models whose versions are looked at: one, where a clause names it."""
-    named = next((str(each.value) for each in clauses if (each.key, each.op) == ("name", "=")), None)
-    if named is None:
+    named = wanted_attribute(clauses, "name")
+    if not named:
         return tx.models.list(call.stores.project)
     found = tx.models.find(call.stores.project, named)
     return [found] if found is not None and not found.deleted_us else []

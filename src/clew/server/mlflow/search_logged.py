@@ -9,7 +9,7 @@ from clew.core.types.run import Experiment
 from clew.server.mlflow.answers import Json, number_of
 from clew.server.mlflow.body import need
 from clew.server.mlflow.call import Call
-from clew.server.mlflow.filters import Comparison, Grammar, Order, holds, ordered, parse_filter
+from clew.server.mlflow.filters import Comparison, Grammar, Order, holds, ordered, parse_filter, wanted_attribute
 from clew.server.mlflow.limits import experiment_number
 from clew.server.mlflow.logged_models import logged_root, tell_logged
 from clew.server.mlflow.page import cut
@@ -65,10 +65,11 @@ def search_logged_models(call: Call, asked: Search) -> Json:
     clauses = parse_filter(asked.filter, _GRAMMAR)
     orders = [_order(each) for each in asked.order_by]
     numbers = {experiment_number(each) for each in asked.experiment_ids}
+    run = wanted_attribute(clauses, "source_run_id")
     with call.stores.ledger.read() as tx:
         experiments = [tx.experiments.find_number(call.stores.project, number) for number in sorted(numbers)]
         by_id = {each.id: each for each in experiments if each is not None}
-        models = tx.logged_models.list(call.stores.project, experiments=list(by_id)) if by_id else []
+        models = tx.logged_models.list(call.stores.project, experiments=list(by_id), run=run) if by_id else []
     found = [model for model in models if not model.deleted_us and _matches(model, by_id, clauses, asked.datasets)]
     found.sort(key=lambda model: (-(model.created_us // 1000), model.id))
     for order, given in reversed(list(zip(orders, asked.order_by, strict=True))):
