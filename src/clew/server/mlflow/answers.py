@@ -109,9 +109,10 @@ def info_of(run: Run, experiment: Experiment) -> Json:
 
 def tell_metric(series: Series) -> Json:
     """The last point of a series."""
+    last = series.last
     return {
         "key": series.key,
-        "value": number_of(series.last),
+        "value": last if math.isfinite(last) else number_of(last),  # written out: a page of runs has many
         "timestamp": series.last_time_us // 1000,
         "step": int(series.last_step),
         "run_id": series.run,
@@ -120,11 +121,11 @@ def tell_metric(series: Series) -> Json:
 
 def tell_run(run: Run, experiment: Experiment, metrics: Iterable[Series], inputs: Sequence[RunInput]) -> Json:
     """A run with its parameters, tags, last metrics, inputs and outputs."""
-    data: Json = {
-        "metrics": [tell_metric(series) for series in metrics],
-        "params": [{"key": key, "value": param_text(value)} for key, value in run.params.items()],
-        "tags": key_values(tags_of(run)),
-    }
+    texts = [
+        {"key": key, "value": value if type(value) is str else str(value)}  # as `param_text`; a page of runs has many
+        for key, value in run.params.items()
+    ]
+    data = {"metrics": list(map(tell_metric, metrics)), "params": texts, "tags": key_values(tags_of(run))}
     told: Json = {"info": info_of(run, experiment), "data": data}
     came_in = [each for each in inputs if each.role is not Role.OUTPUT]
     told["inputs"] = {

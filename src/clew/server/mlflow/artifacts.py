@@ -10,7 +10,7 @@ import msgspec
 from clew.core.errors import NotFound
 from clew.core.types.run import Artifact
 from clew.server.mlflow.answers import Json, artifact_root
-from clew.server.mlflow.body import need
+from clew.server.mlflow.body import run_id_of
 from clew.server.mlflow.call import Call, run_of
 from clew.server.mlflow.place import Place, check_owner, children, place_of
 from clew.server.mlflow.refusal import invalid, missing
@@ -42,8 +42,7 @@ class Download(msgspec.Struct, frozen=True):
 
 def list_artifacts(call: Call, asked: List) -> Json:
     """What a run keeps in a folder; paths begin at the run."""
-    run_id = asked.run_id or asked.run_uuid
-    need(run_id=run_id)
+    run_id = run_id_of(asked)
     folder = _checked_folder(asked.path)
     with call.stores.ledger.read() as tx:
         run = run_of(tx, call, run_id)

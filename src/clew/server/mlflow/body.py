@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, Protocol, TypeVar, get_origin, get_type_hints
 from urllib.parse import parse_qs
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from clew.server.mlflow.limits import bad_value
 from clew.server.mlflow.refusal import invalid
 
-__all__ = ["MORE", "KeyValue", "need", "read_body", "read_query"]
+__all__ = ["MORE", "KeyValue", "need", "read_body", "read_query", "run_id_of"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 MORE = " See the API docs for more information about request parameters."
@@ -83,6 +83,26 @@ def _convert(kind: type[S], told: dict[str, Any]) -> S:
 def _lists(kind: type[msgspec.Struct]) -> frozenset[str]:
     hints = get_type_hints(kind)
     return frozenset(name for name, hint in hints.items() if get_origin(hint) is list)
+
+
+class _OfRun(Protocol):
+    """A request about a run, whose id old clients send under its old name."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def run_uuid(self) -> str: ...
+
+
+def run_id_of(asked: _OfRun) -> str:
+    """The id of the run that a request is about.
+
+    Raises:
+        Refusal: it names none.
+    """
+    found = asked.run_id or asked.run_uuid
+    need(run_id=found)
+    return found
 
 
 def need(**fields: object) -> None:

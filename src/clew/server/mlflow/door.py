@@ -192,8 +192,10 @@ def _find(method: str, path: str) -> tuple[Route, dict[str, str]]:
         Refusal: there is none.
     """
     version, _, rest = path.partition("/")
-    short = rest.removeprefix("mlflow/").removeprefix("mlflowexperiments/")
-    route = ROUTES.get((method, short)) if rest.startswith("mlflow/") and version == "2.0" else None
+    short = rest.removeprefix("mlflow/")
+    if short.startswith("mlflowexperiments/"):
+        short = short.removeprefix("mlflow")  # MLflow's own paths lack a slash there
+    route = ROUTES.get((method, short)) if version == "2.0" else None
     if route is not None:
         return route, {}
     parts = short.strip("/").split("/")

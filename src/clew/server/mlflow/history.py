@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from clew.server.mlflow.answers import LARGEST, Json
-from clew.server.mlflow.body import MORE, need
+from clew.server.mlflow.body import MORE, need, run_id_of
 from clew.server.mlflow.call import Call, run_of
 from clew.server.mlflow.page import offset_of, token_of
 from clew.server.mlflow.refusal import invalid
@@ -48,8 +48,8 @@ class Interval(msgspec.Struct, frozen=True):
 
 def get_history(call: Call, asked: History) -> Json:
     """The points of one metric, all or a page of them."""
-    run_id = asked.run_id or asked.run_uuid
-    need(run_id=run_id, metric_key=asked.metric_key)
+    run_id = run_id_of(asked)
+    need(metric_key=asked.metric_key)
     most = asked.max_results
     if most is not None and most <= 0:
         raise invalid(f"Invalid value {most} for parameter 'max_results' supplied. It must be a positive integer.")

@@ -12,7 +12,7 @@ from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.types.logged_model import LoggedMetric
 from clew.core.types.run import Run, Scalar
 from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, param_text
-from clew.server.mlflow.body import KeyValue, need
+from clew.server.mlflow.body import KeyValue, need, run_id_of
 from clew.server.mlflow.call import Call, run_of, within, writable
 from clew.server.mlflow.limits import (
     MOST_BATCH_BYTES,
@@ -23,6 +23,7 @@ from clew.server.mlflow.limits import (
     checked_param,
     checked_tag,
 )
+from clew.server.mlflow.logged_models import logged_model_of
 from clew.server.mlflow.points import Metric, Point, blocks_of, checked_metric
 from clew.server.mlflow.refusal import invalid, missing
 from clew.server.mlflow.values import scalar_of_text
@@ -64,22 +65,22 @@ class LogModel(msgspec.Struct, frozen=True):
 
 def log_metric(call: Call, asked: LogMetric) -> Json:
     """Add one point."""
-    run_id = asked.run_id or asked.run_uuid
-    need(run_id=run_id, key=asked.key, value=asked.value, timestamp=asked.timestamp)
+    run_id = run_id_of(asked)
+    need(key=asked.key, value=asked.value, timestamp=asked.timestamp)
     point = checked_metric(asked)
     blocks = blocks_of(run_id, [point])
     with call.stores.ledger.write(Durability.KILL, within="" if asked.model_id else within(run_id)) as tx:
         add_blocks(call.stores, tx, writable(run_of(tx, call, run_id)), blocks)
         if asked.model_id:
-            _measure_models(tx, run_id, [(asked, point)])
+            _measure_models(tx, call, run_id, [(asked, point)])
     call.crumbs.count(call.stores, run_id)
     return {}
 
 
 def log_param(call: Call, asked: LogParam) -> Json:
     """Add a parameter; the same value again is fine."""
-    run_id = asked.run_id or asked.run_uuid
-    need(run_id=run_id, key=asked.key)
+    run_id = run_id_of(asked)
+    need(key=asked.key)
     key, value = checked_param(asked.key, asked.value)
     with call.stores.ledger.write(within=within(run_id)) as tx:
         before = writable(run_of(tx, call, run_id))
@@ -97,8 +98,8 @@ def log_param(call: Call, asked: LogParam) -> Json:
 
 def set_tag(call: Call, asked: LogParam) -> Json:
     """Set a tag; that of the name renames the run."""
-    run_id = asked.run_id or asked.run_uuid
-    need(run_id=run_id, key=asked.key)
+    run_id = run_id_of(asked)
+    need(key=asked.key)
     tag = checked_tag(asked.key, asked.value)
     with call.stores.ledger.write(Durability.KILL, within=within(run_id)) as tx:
         before = writable(run_of(tx, call, run_id))
@@ -138,7 +139,7 @@ def log_batch(call: Call, asked: LogBatch) -> Json:
             add_blocks(call.stores, tx, before, blocks)
         revise(call.stores, tx, before, after)
         if about_models:
-            _measure_models(tx, run_id, about_models)
+            _measure_models(tx, call, run_id, about_models)
     return {}
 
 
@@ -231,7 +232,7 @@ def _tagged(run: Run, tags: Mapping[str, str]) -> Run:
     )
 
 
-def _measure_models(tx: Transaction, run: str, measured: Sequence[tuple[Metric, Point]]) -> None:
+def _measure_models(tx: Transaction, call: Call, run: str, measured: Sequence[tuple[Metric, Point]]) -> None:
     """Note what was measured of logged models with them; a point that is there already is not noted twice."""
     by_model: dict[str, list[LoggedMetric]] = {}
     for metric, point in measured:
@@ -247,10 +248,7 @@ def _measure_models(tx: Transaction, run: str, measured: Sequence[tuple[Metric, 
                 digest=metric.dataset_digest,
             )
         )
-    project = tx.runs.get(run).project
-    for run_id, metrics in by_model.items():
-        model = tx.logged_models.get(run_id)
-        if model.project != project:
-            raise missing(f"Logged model with ID '{run_id}' not found.")
+    for model_id, metrics in by_model.items():
+        model = logged_model_of(tx, call, model_id)
         fresh = [each for each in metrics if each not in model.metrics]
         tx.logged_models.put(msgspec.structs.replace(model, metrics=(*model.metrics, *fresh)))

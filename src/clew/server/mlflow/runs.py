@@ -8,14 +8,14 @@ from clew.core.contracts.ledger import Durability
 from clew.core.ids import is_id
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, info_of, tell_run
-from clew.server.mlflow.body import KeyValue, need
+from clew.server.mlflow.body import KeyValue, run_id_of
 from clew.server.mlflow.call import Call, check_active, experiment_of, run_of, within, writable
 from clew.server.mlflow.limits import bad_value, checked_tag
 from clew.server.mlflow.refusal import invalid
 from clew.tracking.names import name_of
 from clew.tracking.revise import move_to_trash, restore, revise
 
-__all__ = ["RunId", "create_run", "delete_run", "get_run", "restore_run", "run_id_of", "update_run"]
+__all__ = ["create_run", "delete_run", "get_run", "restore_run", "update_run"]
 
 _SOURCE_TAG, _COMMIT_TAG = "mlflow.source.name", "mlflow.source.git.commit"
 _STATUSES = {
@@ -51,13 +51,6 @@ class Update(msgspec.Struct, frozen=True):
     status: str | int | None = None
     end_time: int | None = None
     run_name: str = ""
-
-
-def run_id_of(asked: RunId | Update) -> str:
-    """The run's id, also under its old name."""
-    found = asked.run_id or asked.run_uuid
-    need(run_id=found)
-    return found
 
 
 def create_run(call: Call, asked: Create) -> Json:
