@@ -1,0 +1,26 @@
+"""Lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from clew.core.types.edge import Edge, Node
+
+__all__ = ["Edges"]
+
+
+class Edges(Protocol):
+    """Lineage."""
+
+    def add(self, edges: Iterable[Edge]) -> None:
+        """Add edges; (source, target, role, run) that is there stays."""
+        ...
+
+    def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
+        """Every edge on the way back from a node: what it came from. Nearest first."""
+        ...
+
+    def down(self, start: Node, *, depth: int = 64) -> list[Edge]:
+        """Every edge on the way forward from a node: what came of it. Nearest first."""
+        ...

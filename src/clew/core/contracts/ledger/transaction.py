@@ -1,0 +1,73 @@
+"""All repositories in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from clew.core.contracts.ledger.accounts import Accounts
+from clew.core.contracts.ledger.beats import Beats
+from clew.core.contracts.ledger.datasets import Datasets, Logs
+from clew.core.contracts.ledger.edges import Edges
+from clew.core.contracts.ledger.endpoints import Alerts, Endpoints, Trials, Windows
+from clew.core.contracts.ledger.events import Events
+from clew.core.contracts.ledger.jobs import Jobs
+from clew.core.contracts.ledger.logged_models import LoggedModels, RunInputs
+from clew.core.contracts.ledger.mentions import Mentions
+from clew.core.contracts.ledger.models import Models
+from clew.core.contracts.ledger.projects import Projects
+from clew.core.contracts.ledger.runs import Artifacts, Experiments, Runs
+from clew.core.contracts.ledger.series import SeriesBlocks
+from clew.core.contracts.ledger.steps import Steps
+
+__all__ = ["Transaction"]
+
+
+class Transaction(Protocol):
+    """One repository per aggregate, all in one transaction."""
+
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def projects(self) -> Projects: ...
+    @property
+    def datasets(self) -> Datasets: ...
+    @property
+    def logs(self) -> Logs: ...
+    @property
+    def experiments(self) -> Experiments: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def beats(self) -> Beats: ...
+    @property
+    def series(self) -> SeriesBlocks: ...
+    @property
+    def artifacts(self) -> Artifacts: ...
+    @property
+    def inputs(self) -> RunInputs: ...
+    @property
+    def logged_models(self) -> LoggedModels: ...
+    @property
+    def steps(self) -> Steps: ...
+    @property
+    def models(self) -> Models: ...
+    @property
+    def endpoints(self) -> Endpoints: ...
+    @property
+    def windows(self) -> Windows: ...
+    @property
+    def trials(self) -> Trials: ...
+    @property
+    def alerts(self) -> Alerts: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def edges(self) -> Edges: ...
+    @property
+    def mentions(self) -> Mentions: ...
+    def disagreements(self) -> Iterable[tuple[str, str]]:
+        """Rows that say one thing to who looks them up and another to who reads them: their names, and what differs."""
+        ...
