@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from clew.core.ids import Digest
+from clew.store.ledger.memory.tables import Tables
 from clew.store.mention import mentions_of, tells_of_removable
-
-if TYPE_CHECKING:
-    from clew.store.ledger.memory import Tables
 
 __all__ = ["MemoryMentions"]
 

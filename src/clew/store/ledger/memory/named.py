@@ -1,0 +1,50 @@
+"""What projects, datasets, experiments, models and endpoints share: a row under a name in a project."""
+
+from __future__ import annotations
+
+from typing import Generic, Protocol, TypeVar
+
+from clew.core.errors import Exists, NotFound
+
+__all__ = ["NamedRows"]
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def project(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
+
+
+class NamedRows(Generic[T]):
+    """Things that are unique by (project, name)."""
+
+    def __init__(self, rows: dict[str, T], noun: str) -> None:
+        self._rows, self._noun = rows, noun
+
+    def add(self, thing: T) -> None:
+        if thing.id in self._rows or self.find(thing.project, thing.name) is not None:
+            raise Exists(self._noun, thing.name)
+        self._rows[thing.id] = thing
+
+    def put(self, thing: T) -> None:
+        other = self.find(thing.project, thing.name)
+        if other is not None and other.id != thing.id:
+            raise Exists(self._noun, thing.name)
+        self._rows[thing.id] = thing
+
+    def get(self, id: str) -> T:
+        if id not in self._rows:
+            raise NotFound(self._noun, id)
+        return self._rows[id]
+
+    def find(self, project: str, name: str) -> T | None:
+        return next((row for row in self._rows.values() if (row.project, row.name) == (project, name)), None)
+
+    def list(self, project: str) -> list[T]:
+        return sorted((row for row in self._rows.values() if row.project == project), key=lambda row: row.name)
