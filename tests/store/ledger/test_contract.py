@@ -11,12 +11,10 @@ from clew.core.contracts.ledger import Ledger
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.testing.beats import BeatsContract
 from clew.testing.ledger import LedgerContract
-from clew.testing.mentions import MentionsContract
 
 
-class TestMemory(LedgerContract, BeatsContract, MentionsContract):
+class TestMemory(LedgerContract):
     @pytest.fixture
     def ledger(self) -> Iterator[Ledger]:
         ledger = MemoryLedger()
@@ -24,7 +22,7 @@ class TestMemory(LedgerContract, BeatsContract, MentionsContract):
         ledger.close()
 
 
-class TestSqlite(LedgerContract, BeatsContract, MentionsContract):
+class TestSqlite(LedgerContract):
     @pytest.fixture
     def ledger(self, tmp_path: Path) -> Iterator[Ledger]:
         ledger = SqliteLedger(tmp_path / "ledger.db")
@@ -32,7 +30,7 @@ class TestSqlite(LedgerContract, BeatsContract, MentionsContract):
         ledger.close()
 
 
-class TestPostgres(LedgerContract, BeatsContract, MentionsContract):
+class TestPostgres(LedgerContract):
     @pytest.fixture
     def ledger(self, postgres_url: str) -> Iterator[Ledger]:
         ledger = PostgresLedger(postgres_url)

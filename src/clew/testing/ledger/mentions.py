@@ -7,7 +7,7 @@ from clew.core.ids import Digest
 from clew.core.types.edge import Edge, Role
 from clew.core.types.run import Artifact
 from clew.core.types.step import StepOutput
-from clew.testing.ledger import NO_DIGEST, a_block, a_job, a_run, a_step, an_entry, an_event, change
+from clew.testing.ledger.examples import NO_DIGEST, a_block, a_job, a_run, a_step, an_entry, an_event, change
 
 __all__ = ["MentionsContract"]
 

@@ -1,0 +1,37 @@
+"""What a ledger must do for series."""
+
+from __future__ import annotations
+
+import math
+
+from clew.core.contracts.ledger import Ledger
+from clew.testing.ledger.examples import (
+    a_block,
+)
+
+__all__ = ["SeriesContract"]
+
+
+class SeriesContract:
+    """What holds for `clew.core.contracts.ledger.SeriesBlocks`."""
+
+    def test_series_blocks_enter_once_and_sum_up(self, ledger: Ledger) -> None:
+        blocks = [
+            a_block("j/1", 2.0, step=1),
+            a_block("j/2", math.nan, step=5),
+            a_block("j/3", -1.0, step=3),
+            a_block("j/4", 7.0, step=5),
+        ]
+        with ledger.write() as tx:
+            assert tx.series.append(blocks) == 4
+            assert tx.series.append([*blocks[2:], a_block("j/1", 0.0, key="acc")]) == 1
+            acc, loss = tx.series.summaries(["r", "s"])
+            assert (acc.key, loss.key) == ("acc", "loss")
+            assert tx.series.summaries(["r", "s"], keys=["loss", "none"]) == [loss]
+            assert tx.series.summaries(["s"], keys=["loss"]) == tx.series.summaries([]) == []
+            assert (loss.count, loss.nans, loss.low, loss.high, loss.total) == (4, 1, -1.0, 7.0, 8.0)
+            assert (loss.first, loss.last, loss.last_step) == (2.0, 7.0, 5)
+            assert [block.points for block in tx.series.blocks("r", "loss")] == [b"j/1", b"j/2", b"j/3", b"j/4"]
+            assert math.isnan(tx.series.blocks("r", "loss")[1].last)
+            assert [block.points for block in tx.series.blocks("r", "loss", after=1, limit=2)] == [b"j/2", b"j/3"]
+            assert tx.series.blocks("r", "loss", after=4) == []
