@@ -7,11 +7,7 @@ import pytest
 
 from clew.core.contracts.ledger import Ledger
 from clew.core.errors import Conflict, Exists, Invalid, NotFound
-from clew.testing.ledger.examples import (
-    a_batch,
-    a_dataset,
-    a_version,
-)
+from clew.testing.ledger.examples import a_batch, a_dataset, a_version
 
 __all__ = ["DatasetsContract"]
 

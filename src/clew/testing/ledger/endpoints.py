@@ -6,10 +6,7 @@ import msgspec
 
 from clew.core.contracts.ledger import Ledger
 from clew.core.types.endpoint import Endpoint, Trial, TrialState
-from clew.testing.ledger.examples import (
-    a_window,
-    an_alert,
-)
+from clew.testing.ledger.examples import a_window, an_alert
 
 __all__ = ["EndpointsContract"]
 

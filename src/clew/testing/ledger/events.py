@@ -9,9 +9,7 @@ import pytest
 
 from clew.core.contracts.ledger import Durability, Ledger
 from clew.core.types.event import START, ChainTail, Event, chain_hash
-from clew.testing.ledger.examples import (
-    an_event,
-)
+from clew.testing.ledger.examples import an_event
 
 __all__ = ["EventsContract"]
 

@@ -8,9 +8,7 @@ import pytest
 from clew.core.contracts.ledger import Ledger
 from clew.core.errors import Conflict
 from clew.core.types.job import JobState
-from clew.testing.ledger.examples import (
-    a_job,
-)
+from clew.testing.ledger.examples import a_job
 
 __all__ = ["JobsContract"]
 

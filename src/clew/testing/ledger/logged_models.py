@@ -10,9 +10,7 @@ from clew.core.errors import Exists, NotFound
 from clew.core.types.edge import Role
 from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
 from clew.core.types.run_input import RunInput
-from clew.testing.ledger.examples import (
-    change,
-)
+from clew.testing.ledger.examples import change
 
 __all__ = ["LoggedModelsContract"]
 

@@ -7,11 +7,7 @@ import pytest
 from clew.core.contracts.ledger import Ledger
 from clew.core.errors import Conflict, Exists, NotFound
 from clew.core.types.model import Model
-from clew.testing.ledger.examples import (
-    a_model_version,
-    a_move,
-    change,
-)
+from clew.testing.ledger.examples import a_model_version, a_move, change
 
 __all__ = ["ModelsContract"]
 

@@ -8,10 +8,7 @@ import pytest
 from clew.core.contracts.ledger import Ledger
 from clew.core.errors import Exists, NotFound
 from clew.core.types.run import DEFAULT_EXPERIMENT, Artifact, Experiment, RunStatus
-from clew.testing.ledger.examples import (
-    NO_DIGEST,
-    a_run,
-)
+from clew.testing.ledger.examples import NO_DIGEST, a_run
 
 __all__ = ["RunsContract"]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 
 from clew.core.contracts.ledger import Ledger
-from clew.testing.ledger.examples import (
-    a_block,
-)
+from clew.testing.ledger.examples import a_block, change
 
 __all__ = ["SeriesContract"]
 
@@ -35,3 +33,11 @@ class SeriesContract:
             assert math.isnan(tx.series.blocks("r", "loss")[1].last)
             assert [block.points for block in tx.series.blocks("r", "loss", after=1, limit=2)] == [b"j/2", b"j/3"]
             assert tx.series.blocks("r", "loss", after=4) == []
+
+    def test_any_number_of_runs_are_summed_up_in_their_order(self, ledger: Ledger) -> None:
+        names = [f"{number:04}" for number in range(1_200)]
+        some = [names[at] for at in (0, 499, 500, 501, 1_199)]
+        with ledger.write() as tx:
+            tx.series.append([change(a_block("j/1", 1.0), run=run) for run in some])
+            found = tx.series.summaries([*reversed(names), *names])
+            assert [each.run for each in found] == some

@@ -5,10 +5,7 @@ from __future__ import annotations
 from clew.core.contracts.ledger import Ledger
 from clew.core.ids import Digest
 from clew.core.types.step import StepOutcome
-from clew.testing.ledger.examples import (
-    a_step,
-    an_entry,
-)
+from clew.testing.ledger.examples import a_step, an_entry
 
 __all__ = ["StepsContract"]
 

@@ -11,13 +11,7 @@ import pytest
 
 from clew.core.contracts.ledger import Durability, Ledger, Transaction
 from clew.core.types.edge import Edge, Role
-from clew.testing.ledger.examples import (
-    a_batch,
-    a_block,
-    a_dataset,
-    a_run,
-    an_event,
-)
+from clew.testing.ledger.examples import a_batch, a_block, a_dataset, a_run, an_event
 
 __all__ = ["TransactionsContract"]
 
