@@ -235,12 +235,16 @@ CHANGES = [
     call("projects.add", st.builds(lambda name: Project(id=f"p-{name}", name=name, created_us=1), NAME)),
     call("datasets.add", changed(lambda name, project: some.a_dataset(name, project), NAME, PROJECT)),
     call("datasets.add_version", changed(some.a_version, SMALL, created_us=TIME)),
+    call("datasets.put_version", changed(some.a_version, SMALL, created_us=TIME, rows=SMALL)),
     call("logs.append", several(BATCH)),
     call("experiments.add", EXPERIMENT),
     call("experiments.put", EXPERIMENT),
     call("runs.add", RUN),
     call("runs.put", RUN),
+    call("beats.add", HEX, PROJECT, at_us=TIME),
+    call("beats.remove", HEX),
     call("series.append", several(BLOCK)),
+    call("series.remove", HEX),
     call("artifacts.put", ARTIFACT),
     call("artifacts.remove", HEX, several(NAME)),
     call("inputs.put", several(INPUT)),
@@ -248,6 +252,7 @@ CHANGES = [
     call("logged_models.put", LOGGED),
     call("steps.put", several(ENTRY)),
     call("steps.record", several(STEP)),
+    call("steps.forget", HEX),
     call("models.add", REGISTERED),
     call("models.put", REGISTERED),
     call("models.put_version", VERSION),
@@ -323,7 +328,7 @@ def everything() -> Iterator[Call]:
     for project in "pq":
         for repository in ("datasets", "experiments", "models", "endpoints", "runs", "events", "jobs", "logged_models"):
             yield of(f"{repository}.list", project)
-        yield of("runs.list", project, deleted=None)
+        yield from (of("runs.list", project, deleted=None), of("beats.list", project))
         for verb in ("count", "tail", "sealed", "waiting"):
             yield of(f"events.{verb}", project)
         yield from (of("accounts.members", project), of("runs.count", project), of("jobs.due", project, now_us=3))

@@ -80,8 +80,11 @@ class World:
             self.add()
         elif what < 0.7:
             self.measure()
-        elif what < 0.95:
+        elif what < 0.9:
             self.put()
+        elif what < 0.95:
+            run = self.random.choice(list(self.runs))
+            self.do(lambda tx: tx.series.remove(run))  # type: ignore[attr-defined]
         else:
             version, run = self.random.choice("12"), self.random.choice(list(self.runs))
             edge = Edge(source=f"data:d{version}", target=f"run:{run}", role=Role.INPUT, run=run)

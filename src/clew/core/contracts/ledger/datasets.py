@@ -22,7 +22,7 @@ class Datasets(Protocol):
         ...
 
     def put_version(self, version: DatasetVersion) -> None:
-        """Replace the version of the same dataset and number."""
+        """Replace the version of the same dataset, number and id. `NotFound` when there is none."""
         ...
 
     def version(self, id: str) -> DatasetVersion:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from clew.core.errors import Exists, NotFound
 from clew.core.types.account import Member, Token, User
+from clew.store.ledger.memory.tables import Tables
 
 __all__ = ["MemoryAccounts"]
 
 
 class MemoryAccounts:
-    """`clew.core.contracts.ledger.Accounts`.
+    """`clew.core.contracts.ledger.Accounts`."""
 
-    Args:
-        users: by id.
-        tokens: by id.
-        members: by project and user.
-    """
-
-    def __init__(
-        self, users: dict[str, User], tokens: dict[str, Token], members: dict[tuple[str, str], Member]
-    ) -> None:
-        self._users, self._tokens, self._members = users, tokens, members
+    def __init__(self, tables: Tables) -> None:
+        self._users, self._tokens, self._members = tables.users, tables.tokens, tables.members
 
     def add_user(self, user: User) -> None:
         if self.find_user(user.name) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clew.core.types.beat import Beat
+from clew.store.ledger.memory.tables import Tables
 
 __all__ = ["MemoryBeats"]
 
@@ -10,8 +11,8 @@ __all__ = ["MemoryBeats"]
 class MemoryBeats:
     """`clew.core.contracts.ledger.Beats`."""
 
-    def __init__(self, rows: dict[str, Beat]) -> None:
-        self._rows = rows
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.beats
 
     def add(self, run: str, project: str, *, at_us: int) -> None:
         before = self._rows.get(run)

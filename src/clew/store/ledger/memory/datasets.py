@@ -37,6 +37,9 @@ class MemoryDatasets(NamedRows[Dataset]):
         self._versions[version.dataset, version.number] = version
 
     def put_version(self, version: DatasetVersion) -> None:
+        there = self.find_version(version.dataset, version.number)
+        if there is None or there.id != version.id:
+            raise NotFound("dataset version", version.id)
         self._versions[version.dataset, version.number] = version
 
     def version(self, id: str) -> DatasetVersion:

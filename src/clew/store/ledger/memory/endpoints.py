@@ -1,12 +1,20 @@
-"""Windows, trials and alerts of endpoints in memory."""
+"""Endpoints, windows, trials and alerts in memory."""
 
 from __future__ import annotations
 
 from clew.core.errors import NotFound
-from clew.core.types.endpoint import Alert, Trial, Window
+from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
+from clew.store.ledger.memory.named import NamedRows
 from clew.store.ledger.memory.tables import Tables, add_row
 
-__all__ = ["MemoryAlerts", "MemoryTrials", "MemoryWindows"]
+__all__ = ["MemoryAlerts", "MemoryEndpoints", "MemoryTrials", "MemoryWindows"]
+
+
+class MemoryEndpoints(NamedRows[Endpoint]):
+    """`clew.core.contracts.ledger.Endpoints`."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables.endpoints, "endpoint")
 
 
 class MemoryWindows:

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from clew.core.errors import Exists, NotFound
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.run_input import RunInput
+from clew.store.ledger.memory.tables import Tables
 
 __all__ = ["MemoryLoggedModels", "MemoryRunInputs"]
-
-_Key = tuple[str, str, str, str, str]
 
 
 class MemoryRunInputs:
     """`clew.core.contracts.ledger.RunInputs`."""
 
-    def __init__(self, rows: dict[_Key, RunInput]) -> None:
-        self._rows = rows
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.inputs
 
     def put(self, inputs: Sequence[RunInput]) -> None:
         for each in inputs:
@@ -30,8 +29,8 @@ class MemoryRunInputs:
 class MemoryLoggedModels:
     """`clew.core.contracts.ledger.LoggedModels`."""
 
-    def __init__(self, rows: dict[str, LoggedModel]) -> None:
-        self._rows = rows
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.logged_models
 
     def add(self, model: LoggedModel) -> None:
         if model.id in self._rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clew.core.errors import Conflict, Exists, NotFound
+from clew.core.errors import Conflict, NotFound
 from clew.core.paging import Page
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.store.ledger.memory.named import NamedRows
@@ -18,12 +18,6 @@ class MemoryModels(NamedRows[Model]):
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables.models, "model")
         self._versions, self._moves = tables.model_versions, tables.moves
-
-    def put(self, model: Model) -> None:
-        other = self.find(model.project, model.name)
-        if other is not None and other.id != model.id:
-            raise Exists("model", model.name)
-        super().put(model)
 
     def put_version(self, version: ModelVersion) -> None:
         there = self._versions.get((version.model, version.number))

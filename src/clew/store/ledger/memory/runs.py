@@ -35,9 +35,6 @@ class MemoryExperiments:
         return numbered
 
     def put(self, experiment: Experiment) -> None:
-        other = self.find(experiment.project, experiment.name)
-        if other is not None and other.id != experiment.id:
-            raise Exists("experiment", experiment.name)
         self._named.put(msgspec.structs.replace(experiment, number=self.get(experiment.id).number))
 
     def find(self, project: str, name: str) -> Experiment | None:

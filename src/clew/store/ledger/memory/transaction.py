@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from clew.core.types.endpoint import Endpoint
 from clew.store.ledger.memory.accounts import MemoryAccounts
 from clew.store.ledger.memory.beats import MemoryBeats
 from clew.store.ledger.memory.datasets import MemoryDatasets, MemoryLogs
 from clew.store.ledger.memory.edges import MemoryEdges
-from clew.store.ledger.memory.endpoints import MemoryAlerts, MemoryTrials, MemoryWindows
+from clew.store.ledger.memory.endpoints import MemoryAlerts, MemoryEndpoints, MemoryTrials, MemoryWindows
 from clew.store.ledger.memory.events import MemoryEvents
 from clew.store.ledger.memory.jobs import MemoryJobs
 from clew.store.ledger.memory.logged_models import MemoryLoggedModels, MemoryRunInputs
 from clew.store.ledger.memory.mentions import MemoryMentions
 from clew.store.ledger.memory.models import MemoryModels
-from clew.store.ledger.memory.named import NamedRows
 from clew.store.ledger.memory.projects import MemoryProjects
 from clew.store.ledger.memory.runs import MemoryArtifacts, MemoryExperiments, MemoryRuns
 from clew.store.ledger.memory.series import MemorySeriesBlocks
@@ -27,20 +25,20 @@ class MemoryTransaction:
     """`clew.core.contracts.ledger.Transaction`."""
 
     def __init__(self, tables: Tables) -> None:
-        self.accounts = MemoryAccounts(tables.users, tables.tokens, tables.members)
+        self.accounts = MemoryAccounts(tables)
         self.projects = MemoryProjects(tables)
         self.datasets = MemoryDatasets(tables)
         self.logs = MemoryLogs(tables)
         self.experiments = MemoryExperiments(tables)
         self.runs = MemoryRuns(tables)
-        self.beats = MemoryBeats(tables.beats)
+        self.beats = MemoryBeats(tables)
         self.series = MemorySeriesBlocks(tables)
         self.artifacts = MemoryArtifacts(tables)
-        self.inputs = MemoryRunInputs(tables.inputs)
-        self.logged_models = MemoryLoggedModels(tables.logged_models)
+        self.inputs = MemoryRunInputs(tables)
+        self.logged_models = MemoryLoggedModels(tables)
         self.steps = MemorySteps(tables)
         self.models = MemoryModels(tables)
-        self.endpoints: NamedRows[Endpoint] = NamedRows(tables.endpoints, "endpoint")
+        self.endpoints = MemoryEndpoints(tables)
         self.windows = MemoryWindows(tables)
         self.trials = MemoryTrials(tables)
         self.alerts = MemoryAlerts(tables)

@@ -33,10 +33,7 @@ class SqlAccounts:
         return _user.one(self._c.rows("SELECT document FROM users WHERE name = ?", (name,)))
 
     def get_user(self, id: str) -> User:
-        found = _user.one(self._c.rows("SELECT document FROM users WHERE id = ?", (id,)))
-        if found is None:
-            raise NotFound("user", id)
-        return found
+        return _user.get(self._c.rows("SELECT document FROM users WHERE id = ?", (id,)), "user", id)
 
     def users(self) -> list[User]:
         return _user.all(self._c.rows("SELECT document FROM users ORDER BY name"))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from clew.store.ledger.sql.connection import Connection, Row
+from clew.store.ledger.sql.connection import Connection, Row, rows_in_order
 
 __all__ = ["disagreements"]
-
-_AT_ONCE = 1000
 
 TABLES: dict[str, tuple[list[str], list[str]]] = {
     "projects": (["id"], ["name"]),
@@ -38,21 +36,10 @@ TABLES: dict[str, tuple[list[str], list[str]]] = {
 def disagreements(connection: Connection) -> Iterator[tuple[str, str]]:
     """Rows whose columns and document differ: the row as `table a/b`, and what differs."""
     for table, (key, others) in TABLES.items():
-        for row in _rows(connection, table, key, others):
+        for row in rows_in_order(connection, table, key, [*others, "document"]):
             what = _differs([*key, *others], row)
             if what:
                 yield f"{table} {'/'.join(str(value) for value in row[: len(key)])}", what
-
-
-def _rows(connection: Connection, table: str, key: list[str], others: list[str]) -> Iterator[Row]:
-    """All rows of a table in the order of its key, a page at a time."""
-    names, marks = ", ".join(key), ", ".join("?" * len(key))
-    sql = f"SELECT {', '.join([*key, *others])}, document FROM {table} "
-    end = f"ORDER BY {names} LIMIT {_AT_ONCE}"
-    page = connection.rows(sql + end)
-    while page:
-        yield from page
-        page = connection.rows(f"{sql} WHERE ({names}) > ({marks}) {end}", page[-1][: len(key)])
 
 
 def _differs(names: list[str], row: Row) -> str:

@@ -6,12 +6,16 @@ things queue (`Ledger.write`), so that a repository reads and then writes withou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-__all__ = ["Closing", "Connection", "Document", "Reading", "Row"]
+from clew.core.errors import NotFound
+
+__all__ = ["Closing", "Connection", "Document", "Reading", "Row", "rows_among", "rows_in_order"]
+
+_MOST_VALUES, _MOST_ROWS = 500, 1000
 
 Row = Sequence[Any]
 T = TypeVar("T")
@@ -86,6 +90,45 @@ class Document(Generic[T]):
         """The struct in the first column of the first row."""
         return self._decode(rows[0][0]) if rows else None
 
-    def all(self, rows: list[Row]) -> list[T]:
+    def get(self, rows: list[Row], noun: str, name: str, *, hint: str = "") -> T:
+        """The struct in the first column of the first row; `NotFound` where there is none."""
+        if not rows:
+            raise NotFound(noun, name, hint=hint)
+        return self._decode(rows[0][0])
+
+    def all(self, rows: Iterable[Row]) -> list[T]:
         """The structs in the first column."""
         return [self._decode(row[0]) for row in rows]
+
+
+def rows_among(
+    connection: Connection,
+    sql: str,
+    values: Sequence[object],
+    *,
+    before: Sequence[object] = (),
+    after: Sequence[object] = (),
+) -> Iterator[Row]:
+    """The rows of a query for any number of values, some hundred values a query.
+
+    Args:
+        connection: within a transaction.
+        sql: a query with `{0}` where the placeholders of the values stand.
+        values: in the order in which their rows are wanted.
+        before: what its placeholders in front of those stand for.
+        after: what those behind them stand for.
+    """
+    for start in range(0, len(values), _MOST_VALUES):
+        some = values[start : start + _MOST_VALUES]
+        yield from connection.rows(sql.format(", ".join("?" * len(some))), (*before, *some, *after))
+
+
+def rows_in_order(connection: Connection, table: str, key: Sequence[str], others: Sequence[str]) -> Iterator[Row]:
+    """All rows of a table in the order of its key, a page at a time: the key's columns, then the others."""
+    names, marks = ", ".join(key), ", ".join("?" * len(key))
+    sql = f"SELECT {', '.join([*key, *others])} FROM {table}"
+    end = f" ORDER BY {names} LIMIT {_MOST_ROWS}"
+    page = connection.rows(sql + end)
+    while page:
+        yield from page
+        page = connection.rows(f"{sql} WHERE ({names}) > ({marks}){end}", page[-1][: len(key)])

@@ -48,15 +48,16 @@ class SqlDatasets(Named[Dataset]):
             )
 
     def put_version(self, version: DatasetVersion) -> None:
-        sql = "UPDATE dataset_versions SET document = ? WHERE dataset = ? AND number = ?"
-        if not self._c.change(sql, (_version.text(version), version.dataset, version.number)):
-            raise NotFound("dataset version", version.reference)
+        changed = self._c.change(
+            "UPDATE dataset_versions SET created_us = ?, document = ? WHERE dataset = ? AND number = ? AND id = ?",
+            (version.created_us, _version.text(version), version.dataset, version.number, version.id),
+        )
+        if not changed:
+            raise NotFound("dataset version", version.id)
 
     def version(self, id: str) -> DatasetVersion:
-        found = _version.one(self._c.rows("SELECT document FROM dataset_versions WHERE id = ?", (id,)))
-        if found is None:
-            raise NotFound("dataset version", id)
-        return found
+        rows = self._c.rows("SELECT document FROM dataset_versions WHERE id = ?", (id,))
+        return _version.get(rows, "dataset version", id)
 
     def find_version(self, dataset: str, number: int) -> DatasetVersion | None:
         sql = "SELECT document FROM dataset_versions WHERE dataset = ? AND number = ?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from clew.core.types.edge import Edge, Node, Role
-from clew.store.ledger.sql.connection import Connection
+from clew.store.ledger.sql.connection import Connection, rows_among
 from clew.store.ledger.sql.search_index import SqlSearchIndex
 
 __all__ = ["SqlEdges"]
@@ -33,21 +33,17 @@ class SqlEdges:
 
     def _walk(self, start: Node, depth: int, *, near: str, far: str) -> list[Edge]:
         """Breadth first, one query a level, each node once: a graph with many paths costs its edges, not its paths."""
+        sql = (
+            "SELECT source, target, role, run, at_us FROM edges "
+            f"WHERE {near} IN ({{0}}) ORDER BY at_us, source, target, role, run"
+        )
         seen, level = {start}, [start]
         found: list[Edge] = []
         for _ in range(depth):
-            reached: list[Edge] = []
-            for at in range(0, len(level), 500):
-                some = level[at : at + 500]
-                marks = ", ".join("?" * len(some))
-                sql = (
-                    "SELECT source, target, role, run, at_us FROM edges "
-                    f"WHERE {near} IN ({marks}) ORDER BY at_us, source, target, role, run"
-                )
-                reached += [
-                    Edge(source=source, target=target, role=Role(role), run=run, at_us=at_us)
-                    for source, target, role, run, at_us in self._c.rows(sql, some)
-                ]
+            reached = [
+                Edge(source=source, target=target, role=Role(role), run=run, at_us=at_us)
+                for source, target, role, run, at_us in rows_among(self._c, sql, level)
+            ]
             found += reached
             level = list(dict.fromkeys(end for edge in reached if (end := getattr(edge, far)) not in seen))
             seen.update(level)

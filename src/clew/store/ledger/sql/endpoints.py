@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from clew.core.errors import NotFound
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
 from clew.store.ledger.sql.connection import Connection, Document
 from clew.store.ledger.sql.named import Named
@@ -64,10 +63,7 @@ class SqlTrials:
         )
 
     def get(self, id: str) -> Trial:
-        found = _trial.one(self._c.rows("SELECT document FROM trials WHERE id = ?", (id,)))
-        if found is None:
-            raise NotFound("trial", id)
-        return found
+        return _trial.get(self._c.rows("SELECT document FROM trials WHERE id = ?", (id,)), "trial", id)
 
     def list(self, endpoint: str) -> list[Trial]:
         return _trial.all(self._c.rows("SELECT document FROM trials WHERE endpoint = ? ORDER BY id", (endpoint,)))

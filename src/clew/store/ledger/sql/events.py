@@ -8,12 +8,11 @@ from clew.core.errors import Conflict, Corrupt
 from clew.core.ids import Digest
 from clew.core.paging import Page
 from clew.core.types.event import ChainTail, Event, SealedEvent, chain_hash
-from clew.store.ledger.sql.connection import Connection, Document
+from clew.store.ledger.sql.connection import Connection, Document, rows_among
 
 __all__ = ["SqlEvents"]
 
 _event = Document(Event)
-_MOST_PARAMS = 500
 
 
 class SqlEvents:
@@ -97,14 +96,8 @@ class SqlEvents:
         return [(int(arrival), document) for arrival, document in self._c.rows(sql, (project,))]
 
     def positions(self, project: str, ids: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for start in range(0, len(ids), _MOST_PARAMS):
-            some = ids[start : start + _MOST_PARAMS]
-            marks = ", ".join("?" * len(some))
-            sql = f"SELECT id, position FROM events WHERE position > 0 AND project = ? AND id IN ({marks})"
-            rows = self._c.rows(sql, [project, *some])
-            found.update({row[0]: int(row[1]) for row in rows})
-        return found
+        sql = "SELECT id, position FROM events WHERE position > 0 AND project = ? AND id IN ({0})"
+        return {row[0]: int(row[1]) for row in rows_among(self._c, sql, ids, before=(project,))}
 
     def list(
         self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from clew.core.errors import Conflict, NotFound
+from clew.core.errors import Conflict
 from clew.core.types.job import Job, JobState
 from clew.store.ledger.sql.connection import Connection, Document
 
@@ -70,10 +70,7 @@ class SqlJobs:
             raise Conflict(f"job {job.id} ({job.kind}) is no longer held by {job.holder!r}: its lease ran out")
 
     def get(self, id: str) -> Job:
-        found = _job.one(self._c.rows("SELECT document FROM jobs WHERE id = ?", (id,)))
-        if found is None:
-            raise NotFound("job", id)
-        return found
+        return _job.get(self._c.rows("SELECT document FROM jobs WHERE id = ?", (id,)), "job", id)
 
     def list(self, project: str, *, state: JobState | None = None, limit: int = 100) -> list[Job]:
         where, params = ("", [project]) if state is None else (" AND state = ?", [project, state])

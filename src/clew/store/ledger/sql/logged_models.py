@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from clew.core.errors import Exists, NotFound
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.run_input import RunInput
-from clew.store.ledger.sql.connection import Connection, Document
+from clew.store.ledger.sql.connection import Connection, Document, rows_among
 
 __all__ = ["SqlLoggedModels", "SqlRunInputs"]
 
 _input = Document(RunInput)
 _model = Document(LoggedModel)
-_MOST_PARAMS = 500
 
 
 class SqlRunInputs:
@@ -30,13 +29,8 @@ class SqlRunInputs:
         )
 
     def list(self, runs: Sequence[str]) -> list[RunInput]:
-        found: list[RunInput] = []
-        for start in range(0, len(runs), _MOST_PARAMS):
-            some = sorted(runs)[start : start + _MOST_PARAMS]
-            marks = ", ".join("?" * len(some))
-            sql = f"SELECT document FROM run_inputs WHERE run IN ({marks}) ORDER BY run, role, name, digest, model"
-            found += _input.all(self._c.rows(sql, some))
-        return found
+        sql = "SELECT document FROM run_inputs WHERE run IN ({0}) ORDER BY run, role, name, digest, model"
+        return _input.all(rows_among(self._c, sql, sorted(set(runs))))
 
 
 class SqlLoggedModels:
@@ -63,10 +57,7 @@ class SqlLoggedModels:
             raise NotFound("logged model", model.id)
 
     def get(self, id: str) -> LoggedModel:
-        found = _model.one(self._c.rows("SELECT document FROM logged_models WHERE id = ?", (id,)))
-        if found is None:
-            raise NotFound("logged model", id)
-        return found
+        return _model.get(self._c.rows("SELECT document FROM logged_models WHERE id = ?", (id,)), "logged model", id)
 
     def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
         where, params = ["project = ?"], [project]

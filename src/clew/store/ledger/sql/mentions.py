@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from clew.core.ids import Digest
-from clew.store.ledger.sql.connection import Connection, Row
+from clew.store.ledger.sql.connection import Connection, rows_in_order
 from clew.store.ledger.sql.migrate import migrations
 from clew.store.mention import mentions_of, tells_of_removable
 
 __all__ = ["SqlMentions", "tables"]
 
-_AT_ONCE = 1000
 _CREATE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+) \((.*?)\n\)", re.DOTALL)
 _ADD = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+) (\w+)")
 _RENAME = re.compile(r"ALTER TABLE (\w+) RENAME TO (\w+)")
@@ -74,17 +73,7 @@ class SqlMentions:
 
     def list(self) -> Iterator[tuple[str, Digest]]:
         for table in tables():
-            for row in self._rows(table):
+            for row in rows_in_order(self._c, table.name, table.key, table.texts):
                 texts = [str(value) for value in row[len(table.key) :] if value]
                 if table.name != "events" or not any(tells_of_removable(text) for text in texts):
                     yield from ((table.name, digest) for text in texts for digest in mentions_of(text))
-
-    def _rows(self, table: Table) -> Iterator[Row]:
-        """All rows in the order of the key, a page at a time: keys first, then texts."""
-        key, marks = ", ".join(table.key), ", ".join("?" * len(table.key))
-        sql = f"SELECT {', '.join([*table.key, *table.texts])} FROM {table.name}"
-        end = f" ORDER BY {key} LIMIT {_AT_ONCE}"
-        page = self._c.rows(sql + end)
-        while page:
-            yield from page
-            page = self._c.rows(f"{sql} WHERE ({key}) > ({marks}){end}", page[-1][: len(table.key)])

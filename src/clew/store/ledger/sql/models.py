@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clew.core.errors import Conflict, Exists, NotFound
+from clew.core.errors import Conflict, NotFound
 from clew.core.paging import Page
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.store.ledger.sql.connection import Connection, Document
@@ -43,12 +43,6 @@ class SqlModels(Named[Model]):
                 hint="register it again",
             )
 
-    def put(self, model: Model) -> None:
-        other = self.find(model.project, model.name)
-        if other is not None and other.id != model.id:
-            raise Exists("model", model.name)
-        super().put(model)
-
     def put_version(self, version: ModelVersion) -> None:
         changed = self._c.change(
             "UPDATE model_versions SET run = ?, document = ? WHERE model = ? AND number = ? AND id = ?",
@@ -58,10 +52,8 @@ class SqlModels(Named[Model]):
             raise NotFound("model version", version.id)
 
     def version(self, id: str) -> ModelVersion:
-        found = _version.one(self._c.rows("SELECT document FROM model_versions WHERE id = ?", (id,)))
-        if found is None:
-            raise NotFound("model version", id)
-        return found
+        rows = self._c.rows("SELECT document FROM model_versions WHERE id = ?", (id,))
+        return _version.get(rows, "model version", id)
 
     def find_version(self, model: str, number: int) -> ModelVersion | None:
         sql = "SELECT document FROM model_versions WHERE model = ? AND number = ?"
@@ -95,10 +87,7 @@ class SqlModels(Named[Model]):
 
     def move(self, model: str, alias: str, position: int) -> Alias:
         sql = "SELECT document FROM alias_moves WHERE model = ? AND alias = ? AND position = ?"
-        found = _move.one(self._c.rows(sql, (model, alias, position)))
-        if found is None:
-            raise NotFound("move", f"{alias}/{position}")
-        return found
+        return _move.get(self._c.rows(sql, (model, alias, position)), "move", f"{alias}/{position}")
 
     def moves(self, model: str, alias: str) -> list[Alias]:
         sql = "SELECT document FROM alias_moves WHERE model = ? AND alias = ? ORDER BY position"

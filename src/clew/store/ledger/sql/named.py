@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, Protocol, TypeVar
 
-from clew.core.errors import Exists, NotFound
+from clew.core.errors import Exists
 from clew.store.ledger.sql.connection import Connection, Document
 
 __all__ = ["Named"]
@@ -47,10 +47,8 @@ class Named(Generic[T]):
         )
 
     def get(self, id: str) -> T:
-        found = self._document.one(self._c.rows(f"SELECT document FROM {self._table} WHERE id = ?", (id,)))
-        if found is None:
-            raise NotFound(self._noun, id)
-        return found
+        rows = self._c.rows(f"SELECT document FROM {self._table} WHERE id = ?", (id,))
+        return self._document.get(rows, self._noun, id)
 
     def find(self, project: str, name: str) -> T | None:
         sql = f"SELECT document FROM {self._table} WHERE project = ? AND name = ?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clew.core.errors import Exists, NotFound
+from clew.core.errors import Exists
 from clew.core.types.project import Project
 from clew.store.ledger.sql.connection import Connection, Document
 
@@ -26,10 +26,7 @@ class SqlProjects:
         return _document.one(self._c.rows("SELECT document FROM projects WHERE name = ?", (name,)))
 
     def get(self, name: str) -> Project:
-        found = self.find(name)
-        if found is None:
-            raise NotFound("project", name)
-        return found
+        return _document.get(self._c.rows("SELECT document FROM projects WHERE name = ?", (name,)), "project", name)
 
     def list(self) -> list[Project]:
         return _document.all(self._c.rows("SELECT document FROM projects ORDER BY name"))

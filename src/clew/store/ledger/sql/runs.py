@@ -11,7 +11,7 @@ from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.filter import Search
 from clew.core.types.run import DEFAULT_EXPERIMENT, Artifact, Experiment, Run, RunStatus
-from clew.store.ledger.sql.connection import Connection, Document, Row
+from clew.store.ledger.sql.connection import Connection, Document, Row, rows_among
 from clew.store.ledger.sql.search import SqlSearch
 from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.search_index import SqlSearchIndex
@@ -41,10 +41,10 @@ class SqlExperiments:
         return numbered
 
     def put(self, experiment: Experiment) -> None:
+        numbered = msgspec.structs.replace(experiment, number=self.get(experiment.id).number)
         other = self.find(experiment.project, experiment.name)
         if other is not None and other.id != experiment.id:
             raise Exists("experiment", experiment.name)
-        numbered = msgspec.structs.replace(experiment, number=self.get(experiment.id).number)
         self._c.change(
             "UPDATE experiments SET name = ?, document = ? WHERE id = ?",
             (numbered.name, _experiment.text(numbered), numbered.id),
@@ -109,10 +109,8 @@ class SqlRuns:
         )
 
     def get(self, id: str) -> Run:
-        found = _run.one(self._c.rows("SELECT document FROM runs WHERE id = ?", (id,)))
-        if found is None:
-            raise NotFound("run", id, hint="clew runs list")
-        return found
+        rows = self._c.rows("SELECT document FROM runs WHERE id = ?", (id,))
+        return _run.get(rows, "run", id, hint="clew runs list")
 
     def find(self, project: str, prefix: str) -> list[Run]:
         sql = (
@@ -123,13 +121,8 @@ class SqlRuns:
         return _run.all(self._c.rows(sql, (project, prefix, prefix + "g", project, prefix)))
 
     def among(self, project: str, runs: Sequence[str]) -> set[str]:
-        found: set[str] = set()
-        for start in range(0, len(runs), 500):
-            some = runs[start : start + 500]
-            marks = ", ".join("?" * len(some))
-            rows = self._c.rows(f"SELECT id FROM runs WHERE project = ? AND id IN ({marks})", (project, *some))
-            found.update(row[0] for row in rows)
-        return found
+        sql = "SELECT id FROM runs WHERE project = ? AND id IN ({0})"
+        return {row[0] for row in rows_among(self._c, sql, runs, before=(project,))}
 
     def list(
         self,
@@ -176,10 +169,8 @@ class SqlArtifacts:
         return _artifact.all(self._c.rows("SELECT document FROM artifacts WHERE run = ? ORDER BY path", (run,)))
 
     def get(self, run: str, path: str) -> Artifact:
-        found = _artifact.one(self._c.rows("SELECT document FROM artifacts WHERE run = ? AND path = ?", (run, path)))
-        if found is None:
-            raise NotFound("artifact", path, hint=f"clew runs show {run}")
-        return found
+        rows = self._c.rows("SELECT document FROM artifacts WHERE run = ? AND path = ?", (run, path))
+        return _artifact.get(rows, "artifact", path, hint=f"clew runs show {run}")
 
     def remove(self, run: str, paths: Sequence[str]) -> None:
         self._c.change_many("DELETE FROM artifacts WHERE run = ? AND path = ?", ((run, path) for path in paths))

@@ -6,7 +6,7 @@ A plan may only leave out runs that cannot be among the answers. Design: docs/de
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import cast
 
@@ -15,7 +15,7 @@ from clew.core.paging import Page
 from clew.core.types.edge import Role
 from clew.core.types.filter import Comparison, Field, Filter, Not, Search, every, fields_of, parts_of
 from clew.core.types.run import Run
-from clew.store.ledger.sql.connection import Connection, Document, Row
+from clew.store.ledger.sql.connection import Connection, Document, Row, rows_among
 from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_frame import Frame
@@ -28,7 +28,6 @@ __all__ = ["SqlSearch"]
 
 _EXPERIMENT, _DELETED = Field("experiment"), Field("deleted")
 _MOST_JOINED = 20
-_AT_ONCE = 500
 _run = Document(Run)
 
 
@@ -183,30 +182,24 @@ class SqlSearch:
 
     def _shown(self, ids: Sequence[str]) -> list[FoundRun]:
         names = {each: name for name, each in self._experiments.items()}
-        runs = {run.id: run for run in self._runs(ids)}
+        rows = rows_among(self._c, "SELECT document FROM runs WHERE id IN ({0})", ids)
+        runs = {run.id: run for run in _run.all(rows)}
         found = {
             run: FoundRun(run=runs[run], experiment=names.get(runs[run].experiment, ""), metrics={}, data={})
             for run in ids
             if run in runs
         }
         keys = self._search.metrics
-        only = "" if keys is None else f" AND key IN ({_marks(keys)})"
+        only = "" if keys is None else f" AND key IN ({', '.join('?' * len(keys))})"
         if keys is None or keys:
-            for row in self._each("SELECT " + SUMMARY + " FROM series WHERE run IN ({0})" + only, ids, keys or ()):
+            sql = f"SELECT {SUMMARY} FROM series WHERE run IN ({{0}}){only}"
+            for row in rows_among(self._c, sql, ids, after=keys or ()):
                 found[row[0]].metrics[row[1]] = summary_of(row)
-        for run, name, number in self._each(_DATA, [f"run:{each}" for each in ids], (Role.INPUT,)):
+        nodes = [f"run:{each}" for each in ids]
+        for run, name, number in rows_among(self._c, _DATA, nodes, after=(Role.INPUT,)):
             data = found[run[4:]].data
             data[name] = max(int(number), data.get(name, 0))
         return list(found.values())
-
-    def _runs(self, ids: Sequence[str]) -> Iterator[Run]:
-        for row in self._each("SELECT document FROM runs WHERE id IN ({0})", ids):
-            yield _run.read(row[0])
-
-    def _each(self, sql: str, ids: Sequence[str], more: Iterable[object] = ()) -> Iterator[Row]:
-        for start in range(0, len(ids), _AT_ONCE):
-            some = ids[start : start + _AT_ONCE]
-            yield from self._c.rows(sql.format(_marks(some)), (*some, *more))
 
 
 _DATA = (
@@ -214,10 +207,6 @@ _DATA = (
     "WHERE e.target IN ({0}) AND e.role = ? AND e.source LIKE 'data:%' AND v.id = substr(e.source, 6) "
     "AND d.id = v.dataset"
 )
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def _of_trash(deleted: bool | None) -> Filter | None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from clew.core.types.filter import Field
-from clew.store.ledger.sql.connection import Connection, Row
+from clew.store.ledger.sql.connection import Connection, Row, rows_among
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_frame import Frame
 from clew.store.ledger.sql.search_ids import ID, Ids
@@ -192,14 +192,9 @@ def _all_rows(connection: Connection, source: Source, project: str) -> list[Row]
 
 
 def _some_rows(connection: Connection, source: Source, numbers: list[int]) -> list[Row]:
-    found: list[Row] = []
     only, given = ("", []) if source.field is None else (" AND v.field = ?", [source.field])
-    for start in range(0, len(numbers), 500):
-        some = numbers[start : start + 500]
-        marks = ", ".join("?" * len(some))
-        sql = f"SELECT {_selected(source)} FROM {source.table} v WHERE v.{source.run} IN ({marks}){only}"
-        found += connection.rows(sql, (*some, *given))
-    return found
+    sql = f"SELECT {_selected(source)} FROM {source.table} v WHERE v.{source.run} IN ({{0}}){only}"
+    return list(rows_among(connection, sql, numbers, after=given))
 
 
 def _selected(source: Source) -> str:

@@ -78,6 +78,15 @@ class SqlSearchIndex:
                 self._c.change_many(_MEASURE, sorted(_measured(project, number, each) for each in mine))
                 self._touch(number)
 
+    def forget(self, run: str, keys: Sequence[str]) -> None:
+        """Metrics that a run has no more."""
+        rows = self._c.rows("SELECT number, project FROM search_runs WHERE run = ?", (run,))
+        if rows and keys:
+            number, project = int(rows[0][0]), rows[0][1]
+            gone = sorted((number_of(project, "metric", key), number) for key in keys)
+            self._c.change_many("DELETE FROM search_metrics WHERE field = ? AND run = ?", gone)
+            self._touch(number)
+
     def use(self, edges: Sequence[Edge]) -> None:
         """Data that flowed into runs."""
         for run in sorted({run for run in map(_user, edges) if run}):

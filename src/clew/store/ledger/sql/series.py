@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clew.core.hashing import hash_bytes
 from clew.core.types.series import FULL_BLOCK, Series, SeriesBlock
-from clew.store.ledger.sql.connection import Connection, Row
+from clew.store.ledger.sql.connection import Connection, Row, rows_among
 from clew.store.ledger.sql.search_index import SqlSearchIndex
 from clew.store.ledger.sql.summary import SUMMARY, first_of, joined, nan, null, row_of, summary_of
 
@@ -31,8 +31,10 @@ class SqlSeriesBlocks:
         return added
 
     def remove(self, run: str) -> None:
+        keys = [row[0] for row in self._c.rows("SELECT key FROM series WHERE run = ?", (run,))]
         for table in ("series_blocks", "series"):
             self._c.change(f"DELETE FROM {table} WHERE run = ?", (run,))
+        SqlSearchIndex(self._c).forget(run, keys)
 
     def _append(self, block: SeriesBlock, changed: dict[tuple[str, str], Series]) -> int:
         sql = f"SELECT {SUMMARY}, merged, blocks FROM series WHERE run = ? AND key = ?"
@@ -83,14 +85,9 @@ class SqlSeriesBlocks:
         return True
 
     def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
-        only = f" AND key IN ({_marks(keys)})" if keys else ""
-        found: list[Series] = []
-        for start in range(0, len(runs), 500):
-            some = runs[start : start + 500]
-            sql = f"SELECT {SUMMARY} FROM series WHERE run IN ({_marks(some)}){only} ORDER BY run, key"
-            rows = self._c.rows(sql, (*some, *keys))
-            found += [summary_of(row) for row in rows]
-        return found
+        only = f" AND key IN ({', '.join('?' * len(keys))})" if keys else ""
+        sql = f"SELECT {SUMMARY} FROM series WHERE run IN ({{0}}){only} ORDER BY run, key"
+        return [summary_of(row) for row in rows_among(self._c, sql, sorted(set(runs)), after=keys)]
 
     def blocks(self, run: str, key: str, *, after: int = 0, limit: int | None = None) -> list[SeriesBlock]:
         most = "" if limit is None else f" LIMIT {int(limit)}"
@@ -101,10 +98,6 @@ class SqlSeriesBlocks:
 def _digest(run: str, key: str, source: str) -> str:
     """What is kept of a source whose block was merged: 32 hex digits."""
     return hash_bytes(f"{run}\0{key}\0{source}".encode())[:32]
-
-
-def _marks(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def _block_row(b: SeriesBlock) -> tuple[object, ...]:
