@@ -6,13 +6,11 @@ folder of the same name nor another database is taken for the right one. It hold
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
-from clew.core.errors import Corrupt
-from clew.store.objects.disk import Draft, disk_errors, sync_folder
+from clew.store.document import add_document, find_document, put_document
 
 __all__ = ["Claim", "claim", "find_claim", "settle"]
 
@@ -39,37 +37,17 @@ def find_claim(folder: Path) -> Claim | None:
     Raises:
         Corrupt: it cannot be read.
     """
-    path = folder / _FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Claim)
-    except FileNotFoundError:
-        return None
-    except msgspec.MsgspecError as error:
-        raise Corrupt(f"{path} is damaged: {error}", hint="restore it from a backup") from error
+    return find_document(folder / _FILE, Claim)
 
 
 def claim(folder: Path, wanted: Claim) -> Claim:
     """The claim of a folder: the one that is there, or else `wanted`, which is written down. Survives *power*."""
     found = find_claim(folder)
-    if found is not None:
-        return found
-    with disk_errors(f"write {folder / _FILE}"), _draft(folder, wanted) as draft:
-        try:
-            os.link(draft.path, folder / _FILE)
-        except FileExistsError:  # a process that started beside this one was faster
-            return find_claim(folder) or wanted
-        sync_folder(folder)
-    return wanted
+    if found is None and not add_document(folder / _FILE, wanted):  # a process that started beside this was faster
+        found = find_claim(folder)
+    return found or wanted
 
 
 def settle(folder: Path, known: Claim) -> None:
     """Note that the ledger holds the project."""
-    with disk_errors(f"write {folder / _FILE}"), _draft(folder, known) as draft:
-        draft.publish(folder / _FILE)
-
-
-def _draft(folder: Path, content: Claim) -> Draft:
-    draft = Draft(folder, mode=0o666)
-    draft.write(msgspec.json.encode(content))
-    draft.sync()
-    return draft
+    put_document(folder / _FILE, known)

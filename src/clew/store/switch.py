@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from clew.core.errors import Corrupt
 from clew.store.claim import Claim, settle
+from clew.store.document import find_document, put_document
 from clew.store.objects.choose import ObjectsPlace, settle_place
-from clew.store.objects.disk import Draft, disk_errors, sync_folder
+from clew.store.objects.disk import disk_errors, sync_folder
 
 __all__ = ["FRESH", "MOVED", "Switch", "begin_switch", "finish_switch"]
 
@@ -43,11 +43,7 @@ class Switch(msgspec.Struct, frozen=True, kw_only=True):
 
 def begin_switch(folder: Path, wanted: Switch) -> None:
     """Write down what is to hold: from now on it does. Survives *power*."""
-    with disk_errors(f"write {folder / _FILE}"), Draft(folder, mode=0o666) as draft:
-        draft.write(msgspec.json.encode(wanted))
-        draft.sync()
-        draft.publish(folder / _FILE)
-        sync_folder(folder)
+    put_document(folder / _FILE, wanted)
 
 
 def finish_switch(folder: Path) -> None:
@@ -57,12 +53,9 @@ def finish_switch(folder: Path) -> None:
         Corrupt: what was written down cannot be read.
     """
     path = folder / _FILE
-    try:
-        wanted = msgspec.json.decode(path.read_bytes(), type=Switch)
-    except FileNotFoundError:
+    wanted = find_document(path, Switch)
+    if wanted is None:
         return
-    except msgspec.MsgspecError as error:
-        raise Corrupt(f"{path} is damaged: {error}", hint="restore it from a backup") from error
     with disk_errors(f"finish the move of {folder.parent}"):
         if wanted.claim is not None:
             settle(folder, wanted.claim)

@@ -12,10 +12,11 @@ import msgspec
 
 from clew.core.clock import Clock
 from clew.core.contracts.objects import Objects
-from clew.core.errors import Corrupt, Invalid
+from clew.core.errors import Invalid
+from clew.store.document import find_document, put_document
 from clew.store.objects.bucket import is_bucket, open_bucket
 from clew.store.objects.cached import CachedObjects
-from clew.store.objects.disk import Draft, disk_errors, sync_folder
+from clew.store.objects.disk import disk_errors, sync_folder
 from clew.store.objects.local import LocalObjects
 from clew.store.objects.remote import RemoteObjects
 
@@ -45,28 +46,18 @@ def find_place(folder: Path) -> ObjectsPlace | None:
     Raises:
         Corrupt: it cannot be read.
     """
-    path = folder / _FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ObjectsPlace)
-    except FileNotFoundError:
-        return None
-    except msgspec.MsgspecError as error:
-        raise Corrupt(f"{path} is damaged: {error}", hint="restore it from a backup") from error
+    return find_document(folder / _FILE, ObjectsPlace)
 
 
 def settle_place(folder: Path, place: ObjectsPlace | None) -> None:
     """Note where a `.clew` folder has its bytes from now on. Survives *power*."""
-    path = folder / _FILE
-    with disk_errors(f"write {path}"):
+    with disk_errors(f"write {folder / _FILE}"):
         if place is None:
-            path.unlink(missing_ok=True)
+            (folder / _FILE).unlink(missing_ok=True)
+            sync_folder(folder)
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            with Draft(folder, mode=0o666) as draft:
-                draft.write(msgspec.json.encode(place))
-                draft.sync()
-                draft.publish(path)
-        sync_folder(folder)
+            put_document(folder / _FILE, place)
 
 
 def choose_objects(folder: Path, place: str, *, project: str, cache_gb: float, clock: Clock | None = None) -> Objects:

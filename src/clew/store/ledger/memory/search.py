@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -19,7 +20,7 @@ def search_all(runs: Sequence[FoundRun], search: Search) -> Page[FoundRun]:
     wanted = search.filter
     found: list[tuple[tuple[object, ...], list[Key], FoundRun]] = []
     for run in runs:
-        if wanted is None or matches(wanted, lambda field, run=run: value_of(run, field)) is True:  # type: ignore[misc]
+        if wanted is None or matches(wanted, partial(value_of, run)) is True:
             keys = [key_of(value_of(run, each.field)) for each in search.order]
             found.append((sort_key(keys, search.order, run.run.id), keys, run))
     if search.after:
