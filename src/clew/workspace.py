@@ -16,7 +16,6 @@ import errno
 import getpass
 import os
 import re
-import secrets
 import shutil
 import sys
 from dataclasses import replace
@@ -39,6 +38,7 @@ from clew.core.types.edge import node
 from clew.core.types.project import Project
 from clew.loop.in_place import InPlace, trust_of
 from clew.settings import SETTINGS_FILE, SQLITE, Settings, read_settings
+from clew.store.beginning import begin_folder, beginning
 from clew.store.claim import Claim, claim, find_claim, settle
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.choose import choose_objects, find_place, has_objects
@@ -368,38 +368,27 @@ def init_project(folder: Path, *, name: str = "", environ: Mapping[str, str] | N
     """
     from clew.settings.render import render_value
 
-    if (folder / FOLDER).is_dir():
-        raise Exists("project", str(folder), hint="it is ready to use: clew --help")
     if FOLDER in folder.parts:
         raise Invalid(f"{folder} lies within the storage of a project", hint="choose another folder")
     settings, content = folder / SETTINGS_FILE, _TEMPLATE.format(name=render_value(name or folder.name or "project"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not settings.exists():
-            with Draft(folder, mode=0o666) as draft:
-                draft.write(content.encode())
-                draft.sync()
-                draft.publish(settings)
-        _make_folder(folder)
-        sync_folder(folder)  # what the stores promise to survive *power* lies below this name
+        with beginning(folder):
+            if (folder / FOLDER).is_dir():
+                raise Exists("project", str(folder), hint="it is ready to use: clew --help")
+            if not settings.exists():
+                with Draft(folder, mode=0o666) as draft:
+                    draft.write(content.encode())
+                    draft.sync()
+                    draft.publish(settings)
+            begin_folder(folder / FOLDER)
+            sync_folder(folder)  # what the stores promise to survive *power* lies below this name
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and (folder / FOLDER).is_dir():  # somebody else was faster
             raise Exists("project", str(folder), hint="it is ready to use: clew --help") from error
         raise Unavailable(f"no project can be made in {folder}: {error.strerror}") from error
     _furnish(folder, environ)
     return folder
-
-
-def _make_folder(folder: Path) -> None:
-    """Make `.clew` in one go: git never sees one without its `.gitignore`."""
-    draft = folder / f"{FOLDER}-{secrets.token_hex(8)}"
-    draft.mkdir()
-    try:
-        (draft / ".gitignore").write_text("*\n", encoding="utf-8")
-        draft.rename(folder / FOLDER)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
 
 
 def _furnish(folder: Path, environ: Mapping[str, str] | None) -> None:
