@@ -18,9 +18,10 @@ from clew.workspace import init_project, open_workspace
 KILLED = """
 import os, sys
 from pathlib import Path
-from clew import workspace
-from clew.store import beginning
+import clew.workspace
 from clew.store.objects import disk
+
+workspace = sys.modules["clew.workspace"]
 
 def die(*_args, **_options):
     os.kill(os.getpid(), 9)
