@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clew.core.clock import SystemClock
-from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Unavailable
 from clew.core.ids import Ids
-from clew.core.types.endpoint import Endpoint
-from clew.core.types.signature import Dtype, Field, Scale, Signature, Task
-from clew.loop.waiting import payloads_from, undrained
-from clew.registry.signature import outputs_of
-from clew.serving.compaction import compact, journal_folder
 from clew.serving.journal import ReplicaJournal, read_frames, segments
-from clew.serving.records import DecisionRecord, LabelRecord, decode, encode
 from clew.testing.disk import Crash, Fault, FaultyDisk
-from clew.testing.faults import When
-from clew.testing.survival import Deed, Mishap, endure, endure_stores, operations_of, writes_of
 
 IDS = Ids(SystemClock())
-ENDPOINT = Endpoint(
-    id="e",
-    project="p",
-    name="late",
-    model="m",
-    alias="champion",
-    predictions="lp",
-    shadows="ls",
-    labels="ll",
-    created_us=1,
-)
-SIGNATURE = Signature(
-    inputs=(Field(name="x", dtype=Dtype.FLOAT64),),
-    outputs=outputs_of(()),
-    task=Task.REGRESSION,
-    scale=Scale.VALUE,
-    classes=(),
-)
 
 
 class Replica:
@@ -120,80 +91,6 @@ def test_a_journal_on_a_disk_that_fails(
     assert len(here) <= len(replica.promised) + disk.crashed, "a refused request leaves nothing"
     assert there[: replica.synced] == replica.promised[: replica.synced], f"after a loss of power; {disk.done}"
     assert set(there) <= set(here), "nothing is made up"
-
-
-def fill(stores: Stores) -> None:
-    """Two segments of requests and labels."""
-    journal = ReplicaJournal(journal_folder(stores, "e") / "replica-1", IDS, segment_bytes=1500, sync_s=3600)
-    for number in range(12):
-        first = f"{number:016x}" + "0" * 16
-        journal.append(
-            encode(
-                DecisionRecord(
-                    first, "", number, number, 1, "v", "r", 2, ["a", "b"], {"x": [0.5, 1.5]}, [0.1, 0.2], [1.0, 2.0]
-                )
-            )
-        )
-        journal.append(encode(LabelRecord(number, number, [first], [""], [1.0])))
-    journal.close()
-
-
-def move(stores: Stores) -> None:
-    compact(stores, ENDPOINT, signature_of=lambda _version: SIGNATURE)
-    assert waiting(stores) == []
-    assert segments(journal_folder(stores, "e") / "replica-1") == []
-
-
-def waiting(stores: Stores) -> list[str]:
-    with stores.ledger.read() as tx:
-        starts = undrained(tx, stores, ENDPOINT)
-    found = []
-    for record in map(decode, payloads_from(starts)):
-        if isinstance(record, DecisionRecord):
-            found += [record.first_id] * record.rows
-        elif isinstance(record, LabelRecord):
-            found += [f"label of {each}" for each in record.ids]
-    return found
-
-
-def known(stores: Stores) -> object:
-    """Everything that is known of the endpoint, once, wherever it stands."""
-    found = waiting(stores)
-    with stores.ledger.read() as tx:
-        decided, labels = tx.logs.list("lp"), tx.logs.list("ll")
-    for batch in decided:
-        found += pl.read_parquet(io.BytesIO(stores.objects.get(batch.object)))["request"].to_list()
-    for batch in labels:
-        ids = pl.read_parquet(io.BytesIO(stores.objects.get(batch.object)))["id"]
-        found += [f"label of {each}" for each in ids]
-    return sorted(found)
-
-
-COMPACTION = Deed(move, known, prepare=fill)
-
-
-@settings(max_examples=60)
-@given(data=st.data())
-def test_a_compaction_on_a_disk_that_fails(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    folder = tmp_path_factory.mktemp("compaction")
-    mishap = Mishap(
-        at=data.draw(st.integers(1, 45), "at"),
-        fault=data.draw(st.sampled_from([fault for fault in Fault if fault is not Fault.SLOW]), "fault"),
-        power=data.draw(st.booleans(), "power"),
-        again=data.draw(st.booleans(), "again"),
-        seed=data.draw(st.integers(0, 1000), "seed"),
-    )
-    endure(COMPACTION, folder, mishap)
-
-
-def test_the_faults_above_reach_all_of_a_compaction(tmp_path: Path) -> None:
-    assert 30 <= operations_of(COMPACTION, tmp_path) <= 45
-
-
-@pytest.mark.parametrize("when", When)
-def test_a_compaction_over_stores_that_fail(tmp_path: Path, when: When) -> None:
-    for at in range(1, writes_of(COMPACTION, tmp_path) + 1):
-        endure_stores(COMPACTION, tmp_path / str(at), at=at, when=when)
 
 
 def test_requests_go_on_while_a_slow_disk_syncs(tmp_path: Path) -> None:

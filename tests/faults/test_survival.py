@@ -23,6 +23,7 @@ from clew.core.types.dataset import DatasetKind
 from clew.core.types.endpoint import Endpoint
 from clew.core.types.package import Environment
 from clew.core.types.run import Run, RunKind, RunStatus
+from clew.core.types.signature import Dtype, Field, Scale, Signature, Task
 from clew.data.add_files import add_files
 from clew.data.add_table import TableRules, add_table
 from clew.data.origin import Origin
@@ -30,12 +31,16 @@ from clew.data.site import Site
 from clew.data.table import read_manifest, scan_table
 from clew.data.tree import reader, walk
 from clew.loop.labelling import add_labels
+from clew.loop.waiting import payloads_from, undrained
 from clew.registry.aliases import LedgerAliases
 from clew.registry.columns import columns_of
 from clew.registry.formats.format import Trust
 from clew.registry.models import LedgerModels
 from clew.registry.package import Draft, build_package, load_package
-from clew.registry.signature import infer_signature
+from clew.registry.signature import infer_signature, outputs_of
+from clew.serving.compaction import compact, journal_folder
+from clew.serving.journal import ReplicaJournal, segments
+from clew.serving.records import DecisionRecord, LabelRecord, decode, encode
 from clew.testing.disk import Fault
 from clew.testing.faults import When
 from clew.testing.survival import Deed, Mishap, endure, endure_stores, operations_of, writes_of
@@ -196,6 +201,62 @@ def see_labels(stores: Stores) -> object:
     return [pl.read_parquet(io.BytesIO(stores.objects.get(b.object))).select("key", "label").rows() for b in batches]
 
 
+SIGNATURE = Signature(
+    inputs=(Field(name="x", dtype=Dtype.FLOAT64),),
+    outputs=outputs_of(()),
+    task=Task.REGRESSION,
+    scale=Scale.VALUE,
+    classes=(),
+)
+
+
+def answer(stores: Stores) -> None:
+    """Two segments of requests and labels."""
+    journal = ReplicaJournal(journal_folder(stores, "e") / "replica-1", IDS, segment_bytes=1500, sync_s=3600)
+    for number in range(12):
+        first = f"{number:016x}" + "0" * 16
+        journal.append(
+            encode(
+                DecisionRecord(
+                    first, "", number, number, 1, "v", "r", 2, ["a", "b"], {"x": [0.5, 1.5]}, [0.1, 0.2], [1.0, 2.0]
+                )
+            )
+        )
+        journal.append(encode(LabelRecord(number, number, [first], [""], [1.0])))
+    journal.close()
+
+
+def compact_log(stores: Stores) -> None:
+    compact(stores, ENDPOINT, signature_of=lambda _version: SIGNATURE)
+    assert waiting_in(stores) == []
+    assert segments(journal_folder(stores, "e") / "replica-1") == []
+
+
+def waiting_in(stores: Stores) -> list[str]:
+    with stores.ledger.read() as tx:
+        starts = undrained(tx, stores, ENDPOINT)
+    found = []
+    for record in map(decode, payloads_from(starts)):
+        if isinstance(record, DecisionRecord):
+            found += [record.first_id] * record.rows
+        elif isinstance(record, LabelRecord):
+            found += [f"label of {each}" for each in record.ids]
+    return found
+
+
+def see_log(stores: Stores) -> object:
+    """Everything that is known of the endpoint, once, wherever it stands."""
+    found = waiting_in(stores)
+    with stores.ledger.read() as tx:
+        decided, labels = tx.logs.list("lp"), tx.logs.list("ll")
+    for batch in decided:
+        found += pl.read_parquet(io.BytesIO(stores.objects.get(batch.object)))["request"].to_list()
+    for batch in labels:
+        ids = pl.read_parquet(io.BytesIO(stores.objects.get(batch.object)))["id"]
+        found += [f"label of {each}" for each in ids]
+    return sorted(found)
+
+
 DEEDS = {
     "objects": Deed(put_objects, see_objects),
     "files": Deed(add_folder, see_data),
@@ -205,6 +266,7 @@ DEEDS = {
     "model": Deed(register, see_model),
     "alias": Deed(move_alias, see_model, prepare=register),
     "labels": Deed(tell_labels, see_labels),
+    "compaction": Deed(compact_log, see_log, prepare=answer),
 }
 ON_DISK = [name for name in DEEDS if name != "alias"]
 
