@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Failed, Invalid
 from clew.core.types.step import StepOutcome, StepRun
 from clew.pipelines import LedgerSteps, Session, current, fingerprint, pipeline, session, set_opener, step
+from clew.testing import ManualClock
 
 RAN: list[str] = []
 
@@ -93,6 +95,18 @@ def test_the_record_says_what_a_run_did(stores: Stores) -> None:
     assert second[0].reason == "as in run run1"
     assert first[0].reason == "first time"
     assert first[0].started_us <= first[1].started_us
+
+
+def test_no_step_takes_less_than_no_time(stores: Stores) -> None:
+    class Back(ManualClock):
+        def now_us(self) -> int:
+            self.advance(-1_000_000)
+            return self.us
+
+    with run(replace(stores, clock=Back())) as told:
+        assert [double(2), double(2)] == [4, 4]
+    assert outcomes(told) == ["executed", "cached"]
+    assert min(done.duration_us for done in told) >= 0
 
 
 def test_positions_go_on_within_a_run(stores: Stores) -> None:

@@ -79,6 +79,22 @@ def test_checkpoints_are_added_when_they_are_due(project: Path, caplog: pytest.L
     assert {"no git repository" in message for message in caplog.messages} == {True}
 
 
+def test_checkpoints_go_on_behind_a_clock_that_went_back(project: Path) -> None:
+    text = '[audit]\ncheckpoint_to = ["../outside.jsonl"]\nevery_hours = 2\n'
+    (project / SETTINGS_FILE).write_text(text, encoding="utf-8")
+    clock, place = ManualClock(), FileDestination(project.parent / "outside.jsonl")
+    with Workspace(project, clock=clock) as workspace:
+        witness, sizes = Witness(workspace), []
+        for hours in (9_000, -9_000, 0, 1, 1):
+            clock.advance(hours * HOUR_US)
+            with workspace.stores.ledger.write() as tx:
+                workspace.stores.tell(tx, "run.created", "run:1", {})
+            witness.look()
+            Witness(workspace).look()  # another worker adds none
+            sizes.append(len(place.lines()))
+    assert sizes == [1, 2, 2, 2, 3]
+
+
 def test_nothing_is_asked_of_who_declares_nothing(project: Path, tmp_path: Path) -> None:
     with Workspace(project) as workspace:
         Witness(workspace).look()

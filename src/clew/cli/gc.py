@@ -55,15 +55,18 @@ def gc(*, dry_run: bool, grace_days: float, young_hours: float, trash_days: floa
     from clew.cli.progress import progress
     from clew.loop.care.collect import Terms, collect
     from clew.loop.care.data_trash import purge_versions
+    from clew.loop.care.retention import note_collection, over_us
     from clew.loop.care.trash import purge_runs
     from clew.workspace import open_workspace
 
     terms = Terms(young_us=int(young_hours * _HOUR_US), grace_us=int(grace_days * _DAY_US))
     with open_workspace() as workspace, progress("looking at objects", unit="objects") as bar:
-        until_us = workspace.clock.now_us() - int(trash_days * _DAY_US)
+        until_us = over_us(workspace.stores, int(trash_days * _DAY_US))
         purged = purge_runs(workspace.stores, until_us=until_us, dry_run=dry_run)
         versions = purge_versions(workspace.stores, until_us=until_us, dry_run=dry_run)
         found = collect(workspace.stores, terms, dry_run=dry_run, tell=bar.move_to)
+        if not dry_run:
+            note_collection(workspace.stores)
     output.record(
         {"purged_runs": len(purged), "purged_versions": len(versions), **structs.asdict(found)}, as_json=as_json
     )

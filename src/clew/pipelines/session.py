@@ -131,7 +131,8 @@ class Session:
             return None
         output = trail.entry.output
         reason = f"as in run {trail.entry.run}" if trail.entry.run else ""
-        self._add(call, StepOutcome.CACHED, output, self.place.clock.now_us() - call.started_us, reason)
+        took_us = max(self.place.clock.now_us() - call.started_us, 0)  # the clock may have gone back
+        self._add(call, StepOutcome.CACHED, output, took_us, reason)
         return lambda: self._read(call, output.codec, data)
 
     def order(self, call: Call) -> Order:

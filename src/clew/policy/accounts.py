@@ -143,9 +143,12 @@ class LedgerAccounts:
     def add_project(self, name: str) -> Project:
         """Make a project in the same ledger."""
         name = checked_account_name("project", name)
-        project = Project(id=self._stores.ids(), name=name, created_us=self._stores.clock.now_us())
-        within = replace(self._stores, project=project.id)
+        mine, now_us = self._stores.ids(), self._stores.clock.now_us()
+        within = replace(self._stores, project=mine)
         with within.ledger.write() as tx:
+            last_us = max((each.created_us for each in tx.projects.list()), default=0)
+            # by this a folder knows its own project, the first one; the clock may have gone back
+            project = Project(id=mine, name=name, created_us=max(now_us, last_us + 1))
             tx.projects.add(project)
             within.tell(tx, "project.added", node("project", project.id), {"name": name})
         return project

@@ -135,6 +135,7 @@ class LedgerRuns:
                 return before
             check_running(before)
             put_merged(tx, run, crumbs)
+            ended_us = max(ended_us, before.created_us)  # the clock may have gone back
             after = msgspec.structs.replace(before, status=status, ended_us=ended_us, reason=reason)
             self._end(tx, after)
         return after

@@ -35,7 +35,7 @@ class Witness:
         """Add the checkpoints that are due."""
         now_us = self._workspace.stores.clock.now_us()
         for place, due_us in self._due_us.items():
-            if now_us < due_us:
+            if now_us < due_us <= now_us + max(self._every_us, _AGAIN_US):  # else the clock has gone back
                 continue
             try:
                 self._due_us[place] = self._visit(place, now_us)
@@ -48,7 +48,7 @@ class Witness:
         stores = self._workspace.stores
         destination = destination_of(place, base=self._workspace.root, project=stores.project)
         taken_us = last_taken_us(destination)
-        if now_us < taken_us + self._every_us:
+        if taken_us <= now_us < taken_us + self._every_us:
             return taken_us + self._every_us
         if add_checkpoint(stores, destination, open_key()) is not None:
             _log.info("added a checkpoint to %s", place)

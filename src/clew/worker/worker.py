@@ -36,8 +36,7 @@ def _nothing() -> None:
 
 
 def queue(stores: Stores, kind: str, key: str, args: dict[str, object], *, due_us: int = 0) -> Job | None:
-    """Ask for work; None when an unfinished job has the key already."""
-    now_us = stores.clock.now_us()
+    """Ask for work, at once or from `due_us` on; None when an unfinished job has the key already."""
     job = Job(
         id=stores.ids(),
         project=stores.project,
@@ -45,8 +44,8 @@ def queue(stores: Stores, kind: str, key: str, args: dict[str, object], *, due_u
         key=key,
         args=args,
         state=JobState.QUEUED,
-        due_us=due_us or now_us,
-        created_us=now_us,
+        due_us=due_us,
+        created_us=stores.clock.now_us(),
     )
     with stores.ledger.write() as tx:
         return job if tx.jobs.queue(job) else None

@@ -101,6 +101,7 @@ LIMIT = st.integers(1, 3)
 TIME = st.integers(-2, 4) | st.just(2**53 + 1)
 NUMBER = st.sampled_from([0.0, -1.0, 2.5, 1e300, -math.inf, math.inf, math.nan])
 AFTER = st.sampled_from(["", "2", "0b", "x", "9" * 30])
+EVENT_ID = st.builds("{}{}".format, PROJECT, SMALL)
 NODE = st.sampled_from(["data:1", "run:1", "model:1", "run:2"])
 STATUS = st.sampled_from(list(RunStatus))
 USER = st.builds(
@@ -287,7 +288,7 @@ QUESTIONS = [
     ask("windows.list", st.just("e"), low_us=SMALL, high_us=SMALL, version=NAME),
     ask("alerts.list", st.just("e"), low_us=TIME, limit=LIMIT),
     ask("jobs.list", PROJECT, state=st.sampled_from(list(JobState)), limit=LIMIT),
-    ask("events.list", PROJECT, subject=NODE, kind=st.sampled_from(["a", "a.b", "ab"]), limit=LIMIT),
+    ask("events.list", PROJECT, subject=NODE, kind=st.sampled_from(["a", "a.b", "ab"]), limit=LIMIT, after=EVENT_ID),
     ask("events.sealed", PROJECT, after=SMALL, limit=LIMIT),
     ask("experiments.find_number", PROJECT, SMALL),
     ask("logged_models.list", PROJECT, experiments=several(st.sampled_from("ef")), run=HEX),

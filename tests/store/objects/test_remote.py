@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import urllib.request
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.store.objects import CachedObjects, RemoteObjects
 from clew.store.objects.bucket import Bucket, is_bucket, open_bucket
+from clew.testing import ManualClock
 from clew.testing.objects import ObjectsContract
 
 
@@ -178,6 +180,22 @@ def test_the_cache_keeps_to_its_limit(tmp_path: Path) -> None:
     for _ in range(2):
         assert all(hash_bytes(objects.get(digest)) == digest for digest in digests)
         assert 0 < kept(objects) <= 20_000
+
+
+def test_what_was_used_before_the_clock_went_back_makes_room_an_hour_later(tmp_path: Path) -> None:
+    clock = ManualClock(time.time_ns() // 1000)
+    inner = RemoteObjects(open_bucket("memory:///"), tmp_path / "local")
+    objects = CachedObjects(inner, tmp_path / "cache", limit_bytes=4 << 20, clock=clock)
+    for digest in [objects.put(os.urandom(1 << 20)) for _ in range(8)]:
+        path = objects.find_path(digest)
+        assert path is not None
+        os.utime(path, ns=(0, (clock.us + 10**14) * 1000))
+    assert kept(objects) == 8 << 20, "paths that were given are spared"
+    objects.get(objects.put(os.urandom(1 << 20)))
+    assert kept(objects) == 9 << 20
+    clock.advance(2 * 3600 * 1_000_000)
+    objects.get(objects.put(os.urandom(1 << 20)))
+    assert kept(objects) <= 4 << 20
 
 
 def test_what_the_cache_keeps_is_read_without_the_bucket(tmp_path: Path) -> None:

@@ -6,7 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Job", "JobState"]
+__all__ = ["LONGEST_LEASE_US", "Job", "JobState"]
+
+LONGEST_LEASE_US = 3600 * 1_000_000
+"""A lease that lies further ahead was taken before the clock went back, and holds no more."""
 
 
 class JobState(StrEnum):

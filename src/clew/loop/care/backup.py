@@ -79,7 +79,7 @@ def back_up(stores: Stores, root: Path, target: Path, *, keep: int = 3, tell: Te
             _copy_waiting(stores.folder, target)
             draft = target / "ledgers" / "draft"
             _copy_ledger(source, draft)
-            ledger = target / "ledgers" / f"{stores.clock.now_us():016d}.db"
+            ledger = _next_ledger(target, stores.clock.now_us())
             copied, size_bytes = _copy_objects(objects.folder, target / "objects", tell)
             _copy_settings(root, target)
             live = _check(stores, draft, target)
@@ -128,6 +128,12 @@ def restore(backup: Path, root: Path, *, at_us: int | None = None, tell: Tell) -
 def ledgers_of(backup: Path) -> list[Path]:
     """The moments that a backup holds, oldest first."""
     return sorted(path for path in (backup / "ledgers").glob("*.db") if path.stem.isdecimal())
+
+
+def _next_ledger(target: Path, now_us: int) -> Path:
+    """The name of a new moment, behind all that are there, also where the clock went back."""
+    last = max((int(path.stem) for path in ledgers_of(target)), default=0)
+    return target / "ledgers" / f"{max(now_us, last + 1):016d}.db"
 
 
 def _copy_ledger(source: Path, draft: Path) -> None:

@@ -15,6 +15,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Invalid
 from clew.core.ids import Digest
 from clew.loop.care.reach import Reach
+from clew.loop.care.retention import over_us
 from clew.store.mention import digests_in
 from clew.store.objects.collect import expire, old_enough, set_aside, take_back
 from clew.store.objects.local import LocalObjects
@@ -81,7 +82,7 @@ def collect(stores: Stores, terms: Terms, *, dry_run: bool = False, tell: Tell) 
     freed = 0
     if not dry_run:
         take_back(objects, back)
-        freed = expire(objects, until_us=now_us - terms.grace_us)
+        freed = expire(objects, until_us=over_us(stores, terms.grace_us))
         set_aside(objects, garbage, now_us=now_us)
         back |= _take_back_late(stores, set(garbage), tell)
         _verify(objects, live)

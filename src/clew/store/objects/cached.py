@@ -155,12 +155,14 @@ class CachedObjects:
         """Remove what was used longest ago; how many bytes are left."""
         files = sorted(self._files())
         left = sum(size for _, size, _ in files)
-        spared_us = self._clock.now_us() - _SPARED_US
+        now_us = self._clock.now_us()
         for used_us, size, path in files:
             large = size >= _WHOLE_BYTES
             if left <= self._limit_bytes * _FULL:
                 break
-            if large and used_us > spared_us:
+            if large and used_us > now_us - _SPARED_US:
+                if used_us > now_us:  # the clock has gone back: an hour from now on
+                    self._touch(str(path))
                 continue
             with suppress(FileNotFoundError):
                 path.unlink()
@@ -178,5 +180,5 @@ class CachedObjects:
         """Note that a file was used, once in a while: a new time means that it is verified anew."""
         now_us = self._clock.now_us()
         with suppress(OSError):
-            if now_us - os.stat(file).st_mtime_ns // 1000 > _NOTED_US:  # noqa: PTH116 - at every read
+            if not 0 <= now_us - os.stat(file).st_mtime_ns // 1000 <= _NOTED_US:  # noqa: PTH116 - at every read
                 os.utime(file, ns=(now_us * 1000, now_us * 1000))

@@ -30,6 +30,21 @@ class EventsContract:
             assert [event.id for event in tx.events.list("p", limit=2, after=page.next).items] == ["1"]
             assert tx.events.count("p") == 3
 
+    def test_events_are_listed_as_they_arrived(self, ledger: Ledger) -> None:
+        """Ids tell times, and clocks go back."""
+        with ledger.write() as tx:
+            for name in "312":
+                tx.events.add(an_event(name))
+        with ledger.read() as tx:
+            pages, after = [], ""
+            for _ in range(3):
+                page = tx.events.list("p", limit=1, after=after)
+                pages.append([event.id for event in page.items])
+                after = page.next
+            assert (pages, after) == ([["2"], ["1"], ["3"]], "")
+            assert [event.id for event in tx.events.list("p", subject="model:m").items] == ["2", "1", "3"]
+            assert tx.events.list("p", after="nothing").items == []
+
     def test_events_are_sealed_in_the_order_in_which_they_arrived(self, ledger: Ledger) -> None:
         with ledger.write() as tx:
             assert (tx.events.tail("p"), tx.events.seal("p")) == (ChainTail(), 0)

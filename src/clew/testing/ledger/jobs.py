@@ -7,7 +7,7 @@ import pytest
 
 from clew.core.contracts.ledger import Ledger
 from clew.core.errors import Conflict
-from clew.core.types.job import JobState
+from clew.core.types.job import LONGEST_LEASE_US, JobState
 from clew.testing.ledger.examples import a_job
 
 __all__ = ["JobsContract"]
@@ -37,6 +37,16 @@ class JobsContract:
             assert [tx.jobs.due("p", now_us=now_us) for now_us in (2, 3)] == [False, True]
             leased = [tx.jobs.lease("p", holder="w", now_us=6, until_us=10) for _ in range(3)]
             assert [job.id if job else None for job in leased] == ["2", "1", None]
+
+    def test_a_lease_of_another_time_holds_no_more(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.jobs.queue(a_job("1"))
+            ahead = 2 * LONGEST_LEASE_US
+            assert tx.jobs.lease("p", holder="before", now_us=ahead, until_us=ahead + 10)
+            assert [tx.jobs.due("p", now_us=ahead + 10 - LONGEST_LEASE_US - back) for back in (0, 1)] == [False, True]
+            taken = tx.jobs.lease("p", holder="after", now_us=0, until_us=10)
+            assert taken is not None
+            assert (taken.id, taken.holder, taken.attempts) == ("1", "after", 2)
 
     def test_an_old_fence_is_refused(self, ledger: Ledger) -> None:
         with ledger.write() as tx:

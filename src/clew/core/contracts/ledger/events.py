@@ -44,5 +44,8 @@ class Events(Protocol):
     def list(
         self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""
     ) -> Page[Event]:
-        """Newest first; `kind` is a whole kind or its noun."""
+        """Newest first, in the order in which they arrived; `kind` is a whole kind or its noun.
+
+        `after` is the id of an event; behind one that is not there comes nothing.
+        """
         ...

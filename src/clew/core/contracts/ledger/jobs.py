@@ -21,7 +21,10 @@ class Jobs(Protocol):
         ...
 
     def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:
-        """Take the job that is due longest: queued, or leased beyond its time. Its fence grows by one."""
+        """Take the job that is due longest: queued, or leased beyond its time. Its fence grows by one.
+
+        A lease that lies more than `LONGEST_LEASE_US` ahead is beyond its time too: the clock went back behind it.
+        """
         ...
 
     def renew(self, job: Job, *, until_us: int) -> None:

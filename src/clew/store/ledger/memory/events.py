@@ -60,12 +60,13 @@ class MemoryEvents:
     def list(
         self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""
     ) -> Page[Event]:
+        newest_first = list(reversed(self._rows.values()))
+        behind = next((at for at, event in enumerate(newest_first, 1) if event.id == after), len(newest_first))
         found = [
             event
-            for event in sorted(self._rows.values(), key=lambda event: event.id, reverse=True)
+            for event in (newest_first[behind:] if after else newest_first)
             if event.project == project
             and (not subject or event.subject == subject)
             and (not kind or event.kind == kind or event.kind.startswith(f"{kind}."))
-            and (not after or event.id < after)
         ]
         return Page(items=found[:limit], next=found[limit - 1].id if len(found) > limit else "")

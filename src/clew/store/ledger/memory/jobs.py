@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from clew.core.errors import Conflict, NotFound
-from clew.core.types.job import Job, JobState
+from clew.core.types.job import LONGEST_LEASE_US, Job, JobState
 from clew.store.ledger.memory.tables import Tables
 
 __all__ = ["MemoryJobs"]
@@ -34,7 +34,8 @@ class MemoryJobs:
         return [
             job
             for job in self._unfinished(project)
-            if job.due_us <= now_us and (job.state is JobState.QUEUED or job.lease_until_us <= now_us)
+            if job.due_us <= now_us
+            and (job.state is JobState.QUEUED or not now_us < job.lease_until_us <= now_us + LONGEST_LEASE_US)
         ]
 
     def lease(self, project: str, *, holder: str, now_us: int, until_us: int) -> Job | None:

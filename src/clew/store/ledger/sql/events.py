@@ -108,10 +108,10 @@ class SqlEvents:
         if kind:
             limits.append((" AND (kind = ? OR (kind >= ? AND kind < ?))", [kind, f"{kind}.", f"{kind}/"]))
         if after:
-            limits.append((" AND id < ?", [after]))
+            limits.append((" AND arrival < (SELECT arrival FROM events WHERE id = ?)", [after]))
         where = "".join(clause for clause, _ in limits)
         params = [value for _, values in limits for value in values]
-        sql = f"SELECT document FROM events WHERE project = ?{where} ORDER BY id DESC LIMIT {int(limit) + 1}"
+        sql = f"SELECT document FROM events WHERE project = ?{where} ORDER BY arrival DESC LIMIT {int(limit) + 1}"
         events = _event.all(self._c.rows(sql, [project, *params]))
         return Page(items=events[:limit], next=events[limit - 1].id if len(events) > limit else "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from clew.core.errors import Conflict
-from clew.core.types.job import Job, JobState
+from clew.core.types.job import LONGEST_LEASE_US, Job, JobState
 from clew.store.ledger.sql.connection import Connection, Document
 
 __all__ = ["SqlJobs"]
@@ -34,8 +34,8 @@ class SqlJobs:
         return _job.one(
             self._c.rows(
                 "SELECT document FROM jobs WHERE project = ? AND state IN ('queued', 'leased') AND due_us <= ? "
-                "AND (state = 'queued' OR lease_until_us <= ?) ORDER BY due_us, id LIMIT 1",
-                (project, now_us, now_us),
+                "AND (state = 'queued' OR lease_until_us <= ? OR lease_until_us > ?) ORDER BY due_us, id LIMIT 1",
+                (project, now_us, now_us, now_us + LONGEST_LEASE_US),
             )
         )
 
