@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -14,11 +13,11 @@ import msgspec
 
 from clew.client.connection import Connection
 from clew.client.upload import upload
-from clew.core.errors import Corrupt, NotFound
+from clew.core.errors import Corrupt
 from clew.core.hashing import Hasher, hash_bytes
 from clew.core.ids import Digest
 from clew.core.paging import Page
-from clew.store.objects.disk import Draft, disk_errors
+from clew.store.objects.disk import Draft, saving
 from clew.store.objects.names import checked
 from clew.store.objects.source import open_source
 
@@ -95,15 +94,8 @@ class HttpObjects:
         return file
 
     def save(self, digest: Digest, path: Path) -> None:
-        target = os.fspath(path)
-        with disk_errors(f"write {target}"):
-            try:
-                draft = Draft(path.parent, mode=0o666)
-            except FileNotFoundError as error:
-                raise NotFound("folder", str(path.parent)) from error
-            with draft:
-                self._download(digest, draft)
-                draft.publish(target)
+        with saving(path) as draft:
+            self._download(digest, draft)
 
     def size(self, digest: Digest) -> int:
         response = self._c.open("HEAD", _path(checked(digest)))

@@ -213,6 +213,16 @@ def test_what_the_cache_keeps_is_read_without_the_bucket(tmp_path: Path) -> None
     assert hash_bytes((tmp_path / "saved").read_bytes()) == large
 
 
+def test_what_another_process_made_room_of_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = cached(tmp_path, 1 << 30)
+    digest = objects.put(b"sound")
+    monkeypatch.setattr(objects, "_held", lambda _: tmp_path / "cache" / "gone")
+    objects.save(digest, tmp_path / "saved")
+    assert (tmp_path / "saved").read_bytes() == b"sound"
+    with objects.open(digest) as file:
+        assert file.read() == b"sound"
+
+
 def test_damage_in_the_cache_is_mended_from_the_bucket(tmp_path: Path) -> None:
     objects = cached(tmp_path, 1 << 30)
     digest = objects.put(b"sound")

@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 from clew.core.clock import Clock, SystemClock
 from clew.core.contracts.objects import ObjectBatch, Objects
-from clew.core.errors import Corrupt, NotFound, Unavailable
+from clew.core.errors import Corrupt, Unavailable
 from clew.core.ids import Digest
-from clew.store.objects.disk import Draft, disk_errors
+from clew.store.objects.disk import Draft, saving
 from clew.store.objects.loose import Loose
 from clew.store.objects.names import checked
 
@@ -73,13 +73,14 @@ class CachedObjects:
 
     def open(self, digest: Digest) -> BinaryIO:
         kept = self._fetched(digest)
-        return self.inner.open(digest) if kept is None else kept.open("rb")
+        with suppress(FileNotFoundError):  # another process may have made room of it just now
+            if kept is not None:
+                return kept.open("rb")
+        return self.inner.open(digest)
 
     def save(self, digest: Digest, path: Path) -> None:
-        if self._held(digest) is None:
+        if self._held(digest) is None or not self._copied(digest, path):
             self.inner.save(digest, path)
-        else:
-            self._copy(digest, path)
 
     def size(self, digest: Digest) -> int:
         for copy in self._kept.find(checked(digest)):
@@ -127,15 +128,13 @@ class CachedObjects:
             found = self._held(digest)
         return found
 
-    def _copy(self, digest: Digest, path: Path) -> None:
-        try:
-            draft = Draft(path.parent, mode=0o666)
-        except FileNotFoundError as error:
-            raise NotFound("folder", str(path.parent)) from error
-        with disk_errors(f"write {path}"), draft:
-            for copy in self._kept.find(digest):
+    def _copied(self, digest: Digest, path: Path) -> bool:
+        """Whether what is kept was written to a file; another process may have made room of it just now."""
+        for copy in self._kept.find(digest):
+            with suppress(Unavailable), saving(path) as draft:
                 copy.copy_to(draft)
-            draft.publish(path)
+                return True
+        return False
 
     @contextmanager
     def _room(self, digest: Digest) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from clew.core.errors import Unavailable
+from clew.core.errors import NotFound, Unavailable
 
 try:
     import fcntl
@@ -25,6 +25,7 @@ __all__ = [
     "disk_errors",
     "locked",
     "remove_abandoned",
+    "saving",
     "sweep_drafts",
     "sync",
     "sync_folder",
@@ -149,6 +150,26 @@ class Draft:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+@contextmanager
+def saving(path: str | Path) -> Iterator[Draft]:
+    """A draft that becomes a file at the end of the block, in place of one that is there. Survives *kill*.
+
+    Raises:
+        NotFound: its folder is not there.
+        Unavailable: the disk refuses.
+    """
+    target = os.fspath(path)
+    folder = os.path.dirname(target) or "."  # noqa: PTH120 - a checkout does this for every file
+    with disk_errors(f"write {target}"):
+        try:
+            draft = Draft(folder, mode=0o666)
+        except FileNotFoundError as error:
+            raise NotFound("folder", folder) from error
+        with draft:
+            yield draft
+            draft.publish(target)
 
 
 @contextmanager

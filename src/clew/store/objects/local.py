@@ -6,7 +6,6 @@ in which things are written.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -15,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from clew.core.clock import Clock, SystemClock
-from clew.core.errors import Corrupt, NotFound
+from clew.core.errors import Corrupt
 from clew.core.hashing import Hasher, hash_bytes, hash_file
 from clew.core.ids import Digest
 from clew.store.objects.batch import PackBatch
 from clew.store.objects.copies import copies, damage, first_sound
-from clew.store.objects.disk import Draft, disk_errors, locked, sweep_drafts, sync_folder
+from clew.store.objects.disk import Draft, disk_errors, locked, saving, sweep_drafts, sync_folder
 from clew.store.objects.folder import PackFolder
 from clew.store.objects.frames import FRAME_BYTES, frames, worth_shrinking
 from clew.store.objects.loose import Loose, LooseObject
@@ -112,21 +111,12 @@ class LocalObjects:
             return self._first(digest, lambda copy: copy.open())
 
     def save(self, digest: Digest, path: Path) -> None:
-        target = os.fspath(path)
-        folder = os.path.dirname(target) or "."  # noqa: PTH120 - a checkout calls this for every file
-
         def copy_out(copy: LooseObject | PackedObject) -> None:
             draft.restart()
             copy.copy_to(draft)
 
-        with disk_errors(f"write {target}"):
-            try:
-                draft = Draft(folder, mode=0o666)
-            except FileNotFoundError as error:
-                raise NotFound("folder", folder) from error
-            with draft:
-                self._first(digest, copy_out)
-                draft.publish(target)
+        with saving(path) as draft:
+            self._first(digest, copy_out)
 
     def head(self, digest: Digest, length: int) -> bytes:
         """The first bytes of an object, as they lie there: to see what it is, not to use it."""

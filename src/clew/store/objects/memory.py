@@ -12,7 +12,7 @@ from typing import BinaryIO
 from clew.core.errors import Corrupt, NotFound
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
-from clew.store.objects.disk import Draft, disk_errors
+from clew.store.objects.disk import saving
 from clew.store.objects.names import checked
 from clew.store.objects.source import open_source
 
@@ -56,9 +56,8 @@ class MemoryObjects:
 
     def save(self, digest: Digest, path: Path) -> None:
         data = self.get(digest)
-        with disk_errors(f"write {path}"), Draft(path.parent, mode=0o666) as draft:
+        with saving(path) as draft:
             draft.write(data)
-            draft.publish(path)
 
     def size(self, digest: Digest) -> int:
         return len(self.get(digest))

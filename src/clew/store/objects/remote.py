@@ -6,7 +6,6 @@ deleters that meet take out less than they wanted, and nothing else.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +16,14 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from clew.core.clock import Clock, SystemClock
-from clew.core.errors import Corrupt, NotFound
+from clew.core.errors import Corrupt
 from clew.core.hashing import Hasher, hash_bytes
 from clew.core.ids import Digest
 from clew.store.objects.batch import PackBatch
 from clew.store.objects.bucket import Bucket
 from clew.store.objects.bucket_packs import BucketPacks
 from clew.store.objects.copies import Copy, copies, damage, first_sound
-from clew.store.objects.disk import Draft, disk_errors, sweep_drafts
+from clew.store.objects.disk import Draft, disk_errors, saving, sweep_drafts
 from clew.store.objects.names import checked
 from clew.store.objects.packs import Packs
 from clew.store.objects.source import open_source
@@ -98,20 +97,12 @@ class RemoteObjects:
         return self._first(digest, lambda copy: copy.open())
 
     def save(self, digest: Digest, path: Path) -> None:
-        target = os.fspath(path)
-
         def copy_out(copy: Copy) -> None:
             draft.restart()
             copy.copy_to(draft)
 
-        with disk_errors(f"write {target}"):
-            try:
-                draft = Draft(path.parent, mode=0o666)
-            except FileNotFoundError as error:
-                raise NotFound("folder", str(path.parent)) from error
-            with draft:
-                self._first(digest, copy_out)
-                draft.publish(target)
+        with saving(path) as draft:
+            self._first(digest, copy_out)
 
     def size(self, digest: Digest) -> int:
         return self._first(digest, lambda copy: copy.size)
