@@ -10,7 +10,8 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
-from clew.data.reference import Reference, checked_name, parse, resolve
+from clew.core.types.reference import Reference, checked_name
+from clew.data.reference import parse, resolve
 
 
 def us(text: str) -> int:
@@ -93,13 +94,13 @@ def test_a_log_has_no_versions(flights: Stores) -> None:
 
 @pytest.mark.parametrize("name", ["a", "flights", "Flights_2.raw-x", "0", "_x", "x" * 128])
 def test_names_that_are_allowed(name: str) -> None:
-    assert checked_name(name) == name
+    assert checked_name("dataset", name) == name
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "-x", "a/b", "a@b", "a b", "ä", "x" * 129, "a\n", ".."])
 def test_names_that_are_not(name: str) -> None:
     with pytest.raises(Invalid):
-        checked_name(name)
+        checked_name("dataset", name)
 
 
 @given(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True), st.integers(0, 10**9))

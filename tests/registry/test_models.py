@@ -15,11 +15,12 @@ from clew.core.ids import Digest
 from clew.core.types.edge import Role
 from clew.core.types.model import Alias
 from clew.core.types.package import DataReference, Environment, ModelFormat
+from clew.core.types.reference import Reference
 from clew.registry.columns import columns_of
 from clew.registry.formats.format import Trust
 from clew.registry.models import LedgerModels
 from clew.registry.package import Draft, build_package, load_package
-from clew.registry.reference import ModelReference, parse
+from clew.registry.reference import parse
 from clew.registry.signature import infer_signature
 from clew.testing.project import open_stores
 
@@ -148,7 +149,7 @@ def test_what_is_not_there_is_named_with_what_is(
 
 
 def test_references_are_taken_apart() -> None:
-    assert parse("delay@champion") == ModelReference("delay", "champion")
+    assert parse("delay@champion") == Reference("delay", "champion")
     assert str(parse("delay")) == "delay@latest"
     for text in ("", "@1", "delay@", "delay@a b", "delay@٣"):
         with pytest.raises(Invalid):

@@ -7,9 +7,9 @@ from pathlib import Path
 from clew.core.errors import Invalid
 from clew.core.ids import Digest
 from clew.core.types.dataset import DatasetKind, DatasetVersion
+from clew.core.types.reference import checked_name
 from clew.data.folder import EMPTY
 from clew.data.origin import Addition, Origin, newest
-from clew.data.reference import checked_name
 from clew.data.scan import refuse_storage
 from clew.data.site import Site
 from clew.data.snapshot import Tell
@@ -36,7 +36,7 @@ def add_files(site: Site, name: str, root: Path, *, origin: Origin | None = None
         Invalid: it is empty, holds what is no data, or is clew's own.
         Conflict: a file changes meanwhile, or another writer adds a version first.
     """
-    checked_name(name)
+    checked_name("dataset", name)
     refuse_storage(root)
     origin = origin or Origin()
     cache = known_state(site, root)

@@ -15,9 +15,9 @@ from clew.core.extras import require
 from clew.core.ids import Digest
 from clew.core.types.check_report import CheckReport, shown
 from clew.core.types.dataset import DatasetKind, DatasetVersion
+from clew.core.types.reference import checked_name
 from clew.data.ingest import Loaded, load_table
 from clew.data.origin import Addition, Origin, newest
-from clew.data.reference import checked_name
 from clew.data.schema import describe, refuse_change, schema_change, types_of
 from clew.data.site import Site
 from clew.data.snapshot import Tell
@@ -77,7 +77,7 @@ def add_table(
             is not unique, or the checks refuse the rows. Nothing has changed then.
         Conflict: another writer added a version first.
     """
-    checked_name(name)
+    checked_name("dataset", name)
     rules, origin = rules or TableRules(), origin or Origin()
     before = newest(site, name)
     if before is not None and before.kind is not DatasetKind.TABLE:

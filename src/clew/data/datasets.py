@@ -12,7 +12,8 @@ from clew.core.errors import Invalid, NotFound
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
 from clew.core.types.edge import Edge, Node, Role, node
-from clew.data.reference import checked_name, resolve, unknown_dataset
+from clew.core.types.reference import checked_name
+from clew.data.reference import resolve, unknown_dataset
 from clew.store.account import row_digest
 from clew.store.owner import check_mine
 
@@ -30,7 +31,7 @@ class LedgerDatasets:
             return tx.datasets.find(self._stores.project, name)
 
     def commit(self, version: DatasetVersion, *, parents: Sequence[Node] = ()) -> DatasetVersion:
-        checked_name(version.name)
+        checked_name("dataset", version.name)
         if self._stores.objects.missing([version.manifest]):
             raise Invalid(f"the manifest of {version.reference} is not stored", hint="put its objects first")
         with self._stores.ledger.write() as tx:

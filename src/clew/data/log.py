@@ -16,7 +16,8 @@ from clew.core.errors import Invalid, NotFound
 from clew.core.extras import require
 from clew.core.types.dataset import Dataset, DatasetKind, LogBatch
 from clew.core.types.edge import node
-from clew.data.reference import checked_name, unknown_dataset
+from clew.core.types.reference import checked_name
+from clew.data.reference import unknown_dataset
 from clew.data.table import encode_part, scan_parts
 from clew.store.account import append_batches
 
@@ -39,7 +40,7 @@ def make_log(stores: Stores, name: str, *, description: str = "", columns: LogCo
     Raises:
         Invalid: the name cannot be used, or belongs to a dataset of another kind.
     """
-    checked_name(name)
+    checked_name("dataset", name)
     now_us = stores.clock.now_us()
     with stores.ledger.write() as tx:
         found = tx.datasets.find(stores.project, name)

@@ -10,41 +10,15 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 
-import msgspec
-
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import Invalid, NotFound
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
+from clew.core.types.reference import Reference, checked_name
 
-__all__ = ["Reference", "checked_name", "parse", "resolve", "unknown_dataset"]
+__all__ = ["parse", "resolve", "unknown_dataset"]
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Reference(msgspec.Struct, frozen=True):
-    """A dataset's name and which of its versions is meant."""
-
-    name: str
-    selector: str = "latest"
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.selector}"
-
-
-def checked_name(name: str) -> str:
-    """The name itself.
-
-    Raises:
-        Invalid: it cannot be the name of a dataset.
-    """
-    if not _NAME.fullmatch(name):
-        raise Invalid(
-            f"{name!r} cannot be the name of a dataset",
-            hint="use letters, digits, '_', '-' and '.', at most 128, not beginning with '-' or '.'",
-        )
-    return name
 
 
 def parse(text: str) -> Reference:
@@ -54,7 +28,7 @@ def parse(text: str) -> Reference:
         Invalid: the name or the selector has no meaning.
     """
     name, at, selector = text.partition("@")
-    checked_name(name)
+    checked_name("dataset", name)
     if not at:
         return Reference(name)
     if selector != "latest" and not _is_number(selector):

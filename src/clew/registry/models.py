@@ -14,9 +14,10 @@ from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.gate import Approval
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.package import Package
+from clew.core.types.reference import checked_name
 from clew.registry.formats.format import Trust
 from clew.registry.package import load_package
-from clew.registry.reference import checked_name, find_model, resolve
+from clew.registry.reference import find_model, resolve
 from clew.store.account import row_digest
 from clew.store.owner import check_mine
 
@@ -52,7 +53,7 @@ class LedgerModels:
             NotFound: there is no such manifest.
             Denied: the package is unsafe, and the project's policy does not allow that.
         """
-        checked_name(name)
+        checked_name("model", name)
         manifest = load_package(self._stores.objects, package)
         self._check(package, manifest)
         with self._stores.ledger.write() as tx:

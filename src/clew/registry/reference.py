@@ -8,40 +8,16 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-import msgspec
-
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import Invalid, NotFound
 from clew.core.types.model import Alias, Model, ModelVersion
+from clew.core.types.reference import Reference, checked_name
 
-__all__ = ["ModelReference", "checked_alias", "checked_name", "find_model", "holder", "newest_of", "parse", "resolve"]
+__all__ = ["checked_alias", "find_model", "holder", "newest_of", "parse", "resolve"]
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _FOREIGN = re.compile(r"[^\s/:@~-][^/:@]{0,255}")
 """Names that other clients may give; clew makes none of these itself, and finds them."""
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-
-
-class ModelReference(msgspec.Struct, frozen=True):
-    """A model's name and which of its versions is meant."""
-
-    name: str
-    selector: str = "latest"
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.selector}"
-
-
-def checked_name(name: str) -> str:
-    """The name itself.
-
-    Raises:
-        Invalid: it cannot be the name of a model.
-    """
-    if not _NAME.fullmatch(name):
-        hint = "use letters, digits, '_', '-' and '.', at most 128, not beginning with '-' or '.'"
-        raise Invalid(f"{name!r} cannot be the name of a model", hint=hint)
-    return name
 
 
 def checked_alias(alias: str) -> str:
@@ -58,7 +34,7 @@ def checked_alias(alias: str) -> str:
     return alias
 
 
-def parse(text: str) -> ModelReference:
+def parse(text: str) -> Reference:
     """Take a reference apart.
 
     Raises:
@@ -66,14 +42,14 @@ def parse(text: str) -> ModelReference:
     """
     name, at, selector = text.partition("@")
     if not _FOREIGN.fullmatch(name) or not name.isprintable():
-        checked_name(name)
+        checked_name("model", name)
     if not at:
-        return ModelReference(name)
+        return Reference(name)
     if selector != "latest" and not _is_number(selector) and not _ALIAS.fullmatch(selector):
         raise Invalid(
             f"{text!r} names no version", hint="after the @ comes a number, 'latest', or a name like champion"
         )
-    return ModelReference(name, selector)
+    return Reference(name, selector)
 
 
 def resolve(tx: Transaction, project: str, text: str) -> ModelVersion:
@@ -126,7 +102,7 @@ def newest_of(tx: Transaction, model: str) -> ModelVersion | None:
         after = page.next
 
 
-def _unknown(tx: Transaction, model: Model, reference: ModelReference) -> NotFound:
+def _unknown(tx: Transaction, model: Model, reference: Reference) -> NotFound:
     names = [f"{model.name}@{move.alias}" for move in tx.models.aliases(model.id)]
     newest = newest_of(tx, model.id)
     number = _is_number(reference.selector)
