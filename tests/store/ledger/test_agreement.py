@@ -9,7 +9,7 @@ import pytest
 
 from clew.core.contracts.ledger import Ledger
 from clew.store.ledger.postgres import PostgresLedger
-from clew.store.ledger.sql import agreement
+from clew.store.ledger.sql import connection
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.testing.ledger import a_batch, a_dataset, a_job, a_model_version, a_run, a_version, a_window
 
@@ -41,13 +41,13 @@ def edit(ledger: Ledger, sql: str) -> list[tuple[str, str]]:
 
 
 def test_rows_as_clew_writes_them_agree(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agreement, "_AT_ONCE", 2)
+    monkeypatch.setattr(connection, "_MOST_ROWS", 2)
     with ledger.read() as tx:
         assert list(tx.disagreements()) == []
 
 
 def test_an_edited_column_is_named(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agreement, "_AT_ONCE", 2)
+    monkeypatch.setattr(connection, "_MOST_ROWS", 2)
     assert edit(ledger, "UPDATE log_batches SET time_high_us = 8 WHERE position = 5") == [
         ("log_batches log/5", "its column time_high_us holds 8, and its document says 9")
     ]

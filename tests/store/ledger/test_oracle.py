@@ -242,7 +242,7 @@ CHANGES = [
     call("experiments.put", EXPERIMENT),
     call("runs.add", RUN),
     call("runs.put", RUN),
-    call("beats.add", HEX, PROJECT, at_us=TIME),
+    call("beats.add", HEX, st.just("p"), at_us=TIME),
     call("beats.remove", HEX),
     call("series.append", several(BLOCK)),
     call("series.remove", HEX),
