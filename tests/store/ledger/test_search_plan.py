@@ -32,7 +32,8 @@ def tx(tmp_path: Path) -> Iterator[SqlTransaction]:
         for at, (experiment, params) in enumerate(
             [("e1", {"p": 1}), ("e1", {"p": 2.5}), ("e2", {"p": "a"}), ("e2", {"p": LONG})]
         ):
-            tx.runs.add(a_run(f"0{at}", experiment=experiment, params=params, tags={"t": f"x{at % 2}"}))
+            parent = "00" if at == 1 else ""
+            tx.runs.add(a_run(f"0{at}", experiment=experiment, params=params, tags={"t": f"x{at % 2}"}, parent=parent))
             tx.series.append([change(a_block("j/1", float(at), key="m"), run=f"0{at}")])
         tx.series.append([change(a_block("j/2", -9.0, step=1, key="m"), run="03")])
     with ledger.read() as tx:
@@ -61,14 +62,18 @@ P, T, M, LOWEST = Field("param", "p"), Field("tag", "t"), Field("metric", "m", "
         (Field("experiment"), "!=", ("trees",), None),
         (Field("experiment"), "<", ("trees",), None),
         (Field("experiment"), "in", (None,), None),
-        (Field("name"), "=", ("run 00",), None),
+        (Field("name"), "<", ("run 01",), None),
+        (Field("id"), "in", ("00", "03"), "03"),
+        (Field("id"), "<", ("03",), None),
+        (Field("parent"), "=", ("00",), "1"),
+        (Field("status"), "=", ("running",), None),
         (P, "=", (1,), "0"),
         (P, "<", (2.5,), "0"),
         (P, "<=", (2.5,), "01"),
         (P, ">", (1,), "1"),
         (P, ">=", (1,), "01"),
         (P, "in", (1, 2.5), "01"),
-        (P, "in", (1, "a"), None),
+        (P, "in", (1, "a"), "02"),
         (P, "=", (None,), None),
         (P, "=", ("a",), "2"),
         (P, "in", ("a", LONG), "23"),
@@ -84,6 +89,24 @@ def test_what_an_index_finds(
     tx: SqlTransaction, field: Field, op: str, values: tuple[Value, ...], expected: str | None
 ) -> None:
     found = runs_of(tx, rare(tx._c, "p", [Comparison(field, op, values)], EXPERIMENTS))
+    assert found == expected if expected is None else sorted(found or []) == list(expected)
+
+
+ONE, X1, ABOVE = Comparison(P, "=", (1,)), Comparison(T, "=", ("x1",)), Comparison(P, ">", (1,))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Both("or", (ONE, X1)), "013"),
+        (Both("or", (ONE, Not(X1))), None),
+        (Both("or", (Both("and", (Not(X1), ONE)), ABOVE)), "01"),
+        (Both("and", (Not(X1), Not(ONE))), None),
+        (Not(X1), None),
+    ],
+)
+def test_what_indexes_find_together(tx: SqlTransaction, wanted: Filter, expected: str | None) -> None:
+    found = runs_of(tx, rare(tx._c, "p", [wanted], EXPERIMENTS))
     assert found == expected if expected is None else sorted(found or []) == list(expected)
 
 
