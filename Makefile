@@ -59,8 +59,8 @@ bench: $(DEV) ## Run the benchmarks and write their page (ARGS="steps --small" n
 	@CLEW_BENCH_COMMAND='make $@$(if $(VS), VS=$(VS))$(if $(ARGS), ARGS="$(ARGS)")' \
 	  $(BIN)/python benchmarks/run.py $(ARGS) $(if $(VS),--vs $(VS))
 
-bench-tracking: ## Run the benchmarks of logging, of search over runs and of MLflow's calls (VS=mlflow compares)
-	@$(MAKE) --no-print-directory bench ARGS="logging search mlflow_api $(ARGS)"
+bench-tracking: ## Run the benchmarks of tracking: logging, servers, search, MLflow's calls (an hour; VS=mlflow compares)
+	@$(MAKE) --no-print-directory bench ARGS="logging remote server search mlflow_api $(ARGS)"
 
 docs: $(DEV) ## Build the site into site/, with its generated reference pages
 	@$(BIN)/python docs/generate.py

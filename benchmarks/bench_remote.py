@@ -55,6 +55,36 @@ def postgres(folder: Path) -> Iterator[str]:
         running.stop()
 
 
+def gone(who: str, folder: str, url: str, calls: int) -> Numbers:
+    """What single calls take while nobody answers, how long the end of the run waits, and clew sync when they do."""
+    from clew.tracking.start import start
+    from clew.tracking.sync import sync, waiting_runs
+    from clew.workspace import Workspace, init_project
+
+    del who
+    root = init_project(Path(folder) / "client")
+    environ = {**os.environ, "CLEW_LEDGER": "sqlite"}
+    clock, took = time.perf_counter_ns, list[int]()
+    with Workspace(root, environ={**environ, "CLEW_SERVER": f"http://127.0.0.1:{_free_port()}/projects/none"}) as away:
+        began = time.perf_counter()
+        with start(away.recorder, "gone", capture=False, say=lambda _: None) as active:
+            log = active.log
+            while time.perf_counter() < began + 3:  # so that sending is tried more than once
+                for step in range(calls):
+                    before = clock()
+                    log(loss=0.5, acc=0.25, step=step)
+                    took.append(clock() - before)
+                time.sleep(0.1)
+            ended = time.perf_counter()
+        waited = time.perf_counter() - ended
+    with Workspace(root, environ={**environ, "CLEW_SERVER": url}) as workspace:
+        began = time.perf_counter()
+        [found] = sync(workspace.recorder, waiting_runs(workspace.folder), done=lambda _: None)
+        assert found.state == "stored", found
+        synced = time.perf_counter() - began
+    return {"end_s": waited, "synced_points_per_s": found.points / synced, **spread([one / 1e3 for one in took], "us")}
+
+
 def loop(who: str, folder: str, url: str, calls: int) -> Numbers:
     """Points a second from the first call to the answer that all of them are stored, and what single calls took."""
     from clew.workspace import Workspace, init_project
@@ -104,6 +134,16 @@ def main(bench: Bench) -> None:
     facts = {"durability": "kill at each call, power at the end", "process_start": "not included"}
     shown = [*TARGETS, "client_cpu_us_per_point"]
     bench.show("loop, SQLite", **bench.repeat(lambda: measured(bench, "sqlite")), targets=TARGETS, shown=shown, **facts)
+
+    def while_gone() -> Numbers:
+        folder = bench.fresh()
+        with server(folder / "served", "sqlite") as url:
+            return bench.child("gone", folder=folder, url=url, calls=bench.size(10_000, small=100))
+
+    found = bench.repeat(while_gone)
+    shown = ["p50_us", "max_us", "end_s", "synced_points_per_s"]
+    limits = {"max_us": at_most(20_000)}
+    bench.show("a call, while nobody answers; the end of the run, and clew sync", **found, targets=limits, shown=shown)
 
     def on_postgres() -> Numbers:
         with postgres(bench.fresh()) as ledger:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -70,9 +72,9 @@ def fill_clew(stores: Any, count: int) -> None:
 
     def flush() -> None:
         with stores.ledger.write(Durability.KILL) as tx:
-            for one, metrics in some:
+            for one, _ in some:
                 tx.runs.add(one)
-                tx.series.append([a_block(one.id, key, value, now_us) for key, value in metrics.items()])
+            tx.series.append([a_block(one.id, key, value, now_us) for one, each in some for key, value in each.items()])
         some.clear()
 
     with stores.ledger.write(Durability.KILL) as tx:
@@ -132,6 +134,28 @@ def made_by_clew(*, folder: str, count: int, ledger: str = "", **_: str) -> Numb
         found |= room_of(stores, count)
     stores.ledger.close()
     return found
+
+
+def copied_to_postgresql(*, folder: str, source: str, ledger: str, **_: str) -> Numbers:
+    """Fill a database with the rows of a file, because a run at a time would take hours, and let it be analysed."""
+    import psycopg
+
+    stores = stores_of(folder, ledger)
+    stores.ledger.close()
+    tables = ("experiments", "runs", "series", "series_blocks", "search_runs", "search_values", "search_metrics")
+    with sqlite3.connect(Path(source) / "project" / "ledger.db") as file, psycopg.connect(ledger) as raw:
+        raw.execute("SET search_path TO clew")
+        for table in tables:
+            rows = file.execute(f"SELECT * FROM {table}")
+            names = ", ".join(column[0] for column in rows.description)
+            with raw.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        raw.execute("SELECT setval(pg_get_serial_sequence('search_runs', 'number'), MAX(number)) FROM search_runs")
+        raw.execute("UPDATE search_runs SET change = pg_current_xact_id()::text::bigint")
+    with psycopg.connect(ledger, autocommit=True) as raw:
+        raw.execute("VACUUM ANALYZE")
+    return {}
 
 
 def room_of(stores: Any, count: int) -> Numbers:
@@ -299,7 +323,8 @@ def times_of(ask: Any) -> Numbers:
     }
 
 
-def of_size(bench: Bench, count: int, whos: Sequence[str]) -> None:
+def of_size(bench: Bench, count: int, whos: Sequence[str]) -> Path:
+    """Measure searches in the files of some; the folder of clew's."""
     folders = {who: bench.fresh() for who in whos}
     for who in whos:
         made = bench.child(f"made_by_{who}", who, folder=folders[who], count=count)
@@ -313,22 +338,29 @@ def of_size(bench: Bench, count: int, whos: Sequence[str]) -> None:
         shown = ("first_ms", "p50_ms", "last_cpu_ms")
         figure = f"{count:,} runs, {query}"
         bench.show_all(figure, medians, targets=limits, compared=shown, process_start="not included")
+    for who, folder in folders.items():
+        if who != CLEW:
+            shutil.rmtree(folder)
+    return folders[CLEW]
 
 
-def on_postgresql(bench: Bench, count: int) -> None:
-    from clew.testing.postgres import PostgresServer
-
-    folder = bench.fresh()
-    server = PostgresServer(folder / "postgres")
-    ledger = server.make()
-    made = bench.child("made_by_clew", folder=folder, count=count, ledger=ledger)
-    shown = ["us_per_run", "cpu_us_per_run"]
-    bench.show(f"{count:,} runs, written, PostgreSQL", **made, shown=shown, durability="kill")
+def on_postgresql(bench: Bench, server: Any, count: int, source: Path) -> None:
+    """The same searches over the same runs in a database."""
+    folder, ledger = bench.fresh(), server.make()
+    bench.child("copied_to_postgresql", folder=folder, source=source, ledger=ledger)
     for query in QUERIES:
         found = bench.child("of_clew", folder=folder, query=query, ledger=ledger)
         limits = {"p95_ms": at_most(10 if count <= 100_000 else 30)}
         shown = ["first_ms", "p50_ms", "last_cpu_ms", "found"]
         bench.show(f"{count:,} runs, {query}, PostgreSQL", **found, targets=limits, shown=shown)
+    server.drop(ledger)
+
+
+def written_to_postgresql(bench: Bench, server: Any, count: int) -> None:
+    """How long runs take that come one by one."""
+    made = bench.child("made_by_clew", folder=bench.fresh(), count=count, ledger=server.make())
+    shown = ["us_per_run", "cpu_us_per_run"]
+    bench.show(f"{count:,} runs, written, PostgreSQL", **made, shown=shown, durability="kill")
 
 
 def charts(bench: Bench) -> None:
@@ -342,12 +374,21 @@ def charts(bench: Bench) -> None:
 
 
 def main(bench: Bench) -> None:
+    from clew.testing.postgres import PostgresServer
+
     charts(bench)
-    for count in bench.sizes((1_000, 10_000, 100_000), small=(50,)):
-        # MLflow has no answer at 50,000
-        of_size(bench, count, [CLEW, "sqlite", *(bench.peers if count <= 20_000 else [])])
-    for count in bench.sizes((1_000, 10_000), small=(50,)):  # a run takes 60 journeys to the database and more
-        on_postgresql(bench, count)
+    base = Path(tempfile.mkdtemp(prefix="clew-pg-"))  # a socket's path is short
+    server = PostgresServer(base / "data")
+    try:
+        written_to_postgresql(bench, server, bench.size(1_000, small=50))
+        for count in bench.sizes((1_000, 10_000, 100_000, 1_000_000), small=(50,)):
+            # MLflow has no answer at 50,000
+            made = of_size(bench, count, [CLEW, "sqlite", *(bench.peers if count <= 20_000 else [])])
+            on_postgresql(bench, server, count, made)
+            shutil.rmtree(made)
+    finally:
+        server.stop()
+        shutil.rmtree(base, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from loops import Loops
 from operations import OPERATIONS, Operation
 from sessions import SESSIONS, Demo, Up
 
@@ -173,7 +174,7 @@ class Session:
             how = f"FAILED: {type(error).__name__}: {error}"
         self.say(seed, operation.name, how)
 
-    def run(self, session: Demo | Up, seed: int, kills: int) -> None:
+    def run(self, session: Demo | Up | Loops, seed: int, kills: int) -> None:
         """Some kills of a program that runs for long."""
         try:
             session.run(self.root, seed, kills, lambda how: self.say(seed, session.name, how))
@@ -182,14 +183,15 @@ class Session:
             print(f"FAILED {session.name} seed {seed}: {type(error).__name__}: {error}", flush=True)
 
 
-def plan(kills: int, seed: int, *, only: str, light: bool) -> Iterator[tuple[Operation | Demo | Up, int, int]]:
+def plan(kills: int, seed: int, *, only: str, light: bool) -> Iterator[tuple[Operation | Demo | Up | Loops, int, int]]:
     """What is killed, with which seed, and how often: a third are programs that run for long."""
     operations = [one for one in OPERATIONS if only in one.name and not (light and one.heavy)]
-    sessions = [] if light else [one for one in SESSIONS if only in one.name]
-    long = kills // 3 if operations else kills
-    while sessions and long > 0:
+    sessions = [one for one in SESSIONS if only in one.name and not (light and one.heavy)]
+    long = (kills // 3 if operations else kills) if sessions else 0
+    share = min(KILLS_IN_A_SESSION, -(-long // max(len(sessions), 1)))
+    while long > 0:
         for session in sessions:
-            some = min(KILLS_IN_A_SESSION, long)
+            some = min(share, long)
             if some:
                 yield session, seed, some
             long, kills, seed = long - some, kills - some, seed + 1

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 import psutil
+from loops import Loops
 from operations import a_project_that_lives, sound
 
 from clew.core.types.job import JobState
@@ -89,7 +90,7 @@ def kill_one(process: subprocess.Popen[bytes], draw: random.Random) -> str:
 class Demo:
     """The first days of the demo: driver, endpoint and worker."""
 
-    name = "demo"
+    name, heavy = "demo", True
 
     def __init__(self) -> None:
         self._template: Path | None = None
@@ -153,7 +154,7 @@ class Demo:
 class Up:
     """`clew up`: a supervisor, an endpoint that is asked all the time, and a worker."""
 
-    name = "up"
+    name, heavy = "up", True
 
     def __init__(self) -> None:
         self._template: Path | None = None
@@ -238,4 +239,11 @@ def addresses(folder: Path) -> Iterator[str]:
             yield json.loads(path.read_bytes())["url"]
 
 
-SESSIONS: list[Demo | Up] = [Demo(), Up()]
+SESSIONS: list[Demo | Up | Loops] = [
+    Demo(),
+    Up(),
+    Loops("log embedded"),
+    Loops("log remote", servers=1),
+    Loops("log server", servers=1, deadly=True),
+    Loops("log servers", servers=2, deadly=True, database=True),
+]

@@ -21,11 +21,13 @@ from clew.client.connection import Connection
 from clew.client.objects import HttpObjects
 from clew.client.runs import HttpRuns
 from clew.core.clock import SystemClock
+from clew.core.contracts.ledger import Durability
 from clew.core.errors import Conflict
 from clew.core.ids import Ids
-from clew.core.types.edge import node
+from clew.core.types.edge import Role, node
 from clew.core.types.run import RunStatus
 from clew.server.lost import look_for_lost
+from clew.testing.runs import a_block, a_run
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.outbox import outbox_path
 from clew.tracking.recorder import Recorder
@@ -293,3 +295,21 @@ def test_messages_have_one_form() -> None:
 
     said = Describe(run="r", tags={"a": "b"})
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(said), type=Message) == said
+
+
+def test_what_a_server_has_acknowledged_survives_its_machine(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client forgets it, and may be on another machine."""
+    served, seen = serve(open=True), []
+    real = served.host.ledger.write
+
+    def write(durability: Durability = Durability.POWER, **more: Any) -> Any:
+        seen.append(durability)
+        return real(durability, **more)
+
+    monkeypatch.setattr(served.host.ledger, "write", write)
+    runs = HttpRuns(served.connection())
+    run = runs.create(a_run(), experiment="e")
+    runs.append([a_block("j:0-0")])
+    runs.describe(run.id, params={"depth": 3})
+    runs.link(run.id, node("data", "0" * 32), Role.INPUT)
+    assert seen == [Durability.POWER] * 4

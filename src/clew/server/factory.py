@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
+import signal
+import threading
 from pathlib import Path
 
 from litestar import Litestar
@@ -17,6 +20,7 @@ __all__ = ["make"]
 
 def make() -> Litestar:
     """The application of one worker."""
+    threading.Thread(target=_end_with_parent, name="clew-parent", daemon=True).start()
     _log_requests(os.environ.get(LOG_VARIABLE) == "1")
     workspace = open_workspace(Path(os.environ[FOLDER_VARIABLE]))
     return make_app(host_of(workspace, open=os.environ.get(OPEN_VARIABLE) == "1"))
@@ -27,3 +31,14 @@ def _log_requests(wanted: bool) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     if wanted:
         logging.getLogger("clew.access").setLevel(logging.INFO)
+
+
+def _end_with_parent() -> None:
+    """End with the process that started this one, whatever ended that one: `kill -9` too.
+
+    A worker that outlived it would keep the port. At once, because every request may be sent again.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -19,6 +19,7 @@ from clew.settings import Settings
 
 if TYPE_CHECKING:
     from clew.server.feed import Feed
+    from clew.server.gather import Gathering
 
 __all__ = ["Host"]
 
@@ -46,6 +47,7 @@ class Host:
     doorkeeper: Doorkeeper = field(default_factory=Doorkeeper)
     _objects: dict[str, Objects] = field(default_factory=dict)
     _feeds: dict[str, Feed] = field(default_factory=dict)
+    _gatherings: dict[str, Gathering] = field(default_factory=dict)
 
     def project(self, name: str) -> Project:
         """A project by name.
@@ -68,6 +70,12 @@ class Host:
         if found is None:
             found = self._feeds[stores.project] = Feed(stores)
         return found
+
+    def gathering(self, project: str) -> Gathering:
+        """Where the points of a project wait for each other in this process."""
+        from clew.server.gather import Gathering
+
+        return self._gatherings.setdefault(project, Gathering())
 
     def stores(self, project: Project, *, actor: str) -> Stores:
         """The stores of a project, for what `actor` does."""

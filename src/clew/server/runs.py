@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -12,7 +14,8 @@ from clew.core.types.edge import Role
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import SeriesBlock
 from clew.policy.access import Action
-from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, in_thread, packed, stores_of
+from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, packed, stores_of
+from clew.store.ledger.synced import SyncedLedger
 from clew.tracking.artifact import check_path
 from clew.tracking.runs import LedgerRuns
 
@@ -71,7 +74,9 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _runs(request: AnyRequest) -> LedgerRuns:
-    return LedgerRuns(stores_of(request))
+    """Runs as their clients are told of them: a client drops what was acknowledged, and may be on another machine."""
+    stores = stores_of(request)
+    return LedgerRuns(replace(stores, ledger=SyncedLedger(stores.ledger)))
 
 
 @post("/runs", opt=_WRITE, sync_to_thread=True)
@@ -152,7 +157,7 @@ def list_artifacts(request: AnyRequest, run: FromPath[str]) -> list[Artifact]:
 async def append_blocks(request: AnyRequest) -> None:
     """Add blocks of points, as MessagePack; a block whose source is there is skipped."""
     blocks = packed(_blocks, await request.body())
-    await in_thread(_runs(request).append, blocks)
+    await request.app.state.host.gathering(stores_of(request).project).append(_runs(request), blocks)
 
 
 @get("/blocks", opt=_READ, sync_to_thread=True)

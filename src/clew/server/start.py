@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from clew.core.errors import Denied
@@ -14,6 +18,7 @@ __all__ = ["ADMIN", "first_admin", "run_server"]
 
 ADMIN = "admin"
 _PATIENCE_S = 10
+_LOOK_S = 0.02
 
 
 def first_admin(host: Host) -> str:
@@ -34,7 +39,7 @@ def run_server(target: str, *, address: str, port: int, workers: int, open: bool
         port: to listen on.
         workers: processes.
         open: whether callers need not say who they are.
-        ready: called once it listens.
+        ready: called once it listens, in a thread.
 
     Raises:
         Denied: it would answer anybody beyond this machine.
@@ -63,5 +68,16 @@ def run_server(target: str, *, address: str, port: int, workers: int, open: bool
         workers_kill_timeout=_PATIENCE_S,
         working_dir=Path.cwd(),
     )
-    server.on_startup(ready)
+    watch = threading.Thread(target=_call_when_listening, args=(address, port, ready), daemon=True)
+    server.on_startup(watch.start)  # granian calls it once the port is taken, before anything listens to it
     server.serve()
+
+
+def _call_when_listening(address: str, port: int, ready: Callable[[], None]) -> None:
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - what is asked, not what listens
+    while True:
+        time.sleep(_LOOK_S)
+        with suppress(OSError):
+            socket.create_connection((here, port), timeout=1).close()
+            break
+    ready()

@@ -17,6 +17,7 @@ from clew.core.contracts.ledger import Durability, Ledger, Transaction
 from clew.core.contracts.objects import ObjectBatch, Objects
 from clew.core.errors import Unavailable
 from clew.core.ids import Digest
+from clew.core.types.edge import Node
 
 __all__ = ["FaultyLedger", "FaultyObjects", "Plan", "When"]
 
@@ -70,7 +71,9 @@ class FaultyLedger:
             yield tx
 
     @contextmanager
-    def write(self, durability: Durability = Durability.POWER, *, within: str = "") -> Iterator[Transaction]:
+    def write(
+        self, durability: Durability = Durability.POWER, *, within: Node | tuple[Node, ...] = ""
+    ) -> Iterator[Transaction]:
         """The block runs in both cases: what fails is its commit."""
         fails = self._plan.next()
         with self._inner.write(durability, within=within) as tx:

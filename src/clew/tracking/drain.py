@@ -21,7 +21,7 @@ from clew.tracking.lost import BEAT_S
 from clew.tracking.series import Points, block_of, cut
 from clew.tracking.slots import Slots
 
-__all__ = ["Drain", "Post", "Send", "blocks_of", "drained_until"]
+__all__ = ["Drain", "Post", "Send", "blocks_of", "drained_until", "load_codec"]
 
 Send = Callable[[Sequence[SeriesBlock]], None]
 """Stores blocks; returns when they survive *kill*, raises when they do not."""
@@ -69,6 +69,12 @@ def drained_until(journal: str, sources: Sequence[str]) -> int:
     """The last slot of a journal that these blocks of one series hold; −1 for none."""
     mine = [source for source in sources if source.startswith(f"{journal}:")]
     return max((int(source.rpartition("-")[2]) for source in mine), default=-1)
+
+
+def load_codec() -> None:
+    """Load what blocks are made with. Done by the drain, it would hold up all threads for tens of milliseconds."""
+    import numpy  # noqa: F401
+    import zstandard  # noqa: F401
 
 
 class Drain:

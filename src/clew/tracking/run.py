@@ -24,12 +24,12 @@ from clew.core.errors import ClewError, Conflict, Invalid
 from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
-from clew.core.types.run import Artifact, Run, RunStatus, Scalar
+from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
 from clew.tracking.adopt import Ending, adopt_run, find_ranks_alive, write_ending
 from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, keep
 from clew.tracking.capture.console import Console
 from clew.tracking.capture.system import Watch
-from clew.tracking.drain import Drain
+from clew.tracking.drain import Drain, load_codec
 from clew.tracking.line import Line
 from clew.tracking.logged import path_of, shown_of
 from clew.tracking.params import flat_params
@@ -84,6 +84,8 @@ class ActiveRun:
         self._journal, self._say, self._stop_console = line.journal, line.say, stop_console
         # That an offline run stores nothing now is no news.
         tell = line.say if line.recorder.wait_s else _hush
+        if run.kind in (RunKind.SCRIPT, RunKind.NOTEBOOK):
+            load_codec()
         self._drain = Drain(line.journal, line.runs.append, say=tell, post=line.posted, beat=self._beat)
         self._stopped = ""
         self.on_stop: Callable[[], object] = interrupt_main

@@ -68,13 +68,23 @@ class LedgerRuns:
         A run that has ended takes them too: they come from a process that was still draining, or is gone. They
         survive *power* then, as the run does.
         """
-        with self._stores.ledger.read() as tx:
-            runs = [self._mine(tx, run) for run in sorted({block.run for block in blocks})]
-        over = any(run.status is not RunStatus.RUNNING for run in runs)
-        within = node("run", runs[0].id) if len(runs) == 1 else ""
-        with self._stores.ledger.write(Durability.POWER if over else Durability.KILL, within=within) as tx:
-            if tx.series.append(blocks) and over:
+        if self.append_running(blocks):
+            return
+        ids = sorted({block.run for block in blocks})
+        with self._stores.ledger.write(within=tuple(node("run", run) for run in ids)) as tx:
+            runs = [self._mine(tx, run) for run in ids]
+            if tx.series.append(blocks):
                 self._account_late(tx, blocks, [run.id for run in runs if run.status is not RunStatus.RUNNING])
+
+    def append_running(self, blocks: Sequence[SeriesBlock]) -> bool:
+        """`append`, where all of these runs are under way; False, and nothing is added, where one is not."""
+        ids = sorted({block.run for block in blocks})
+        with self._stores.ledger.write(Durability.KILL, within=tuple(node("run", run) for run in ids)) as tx:
+            found = tx.runs.among(self._stores.project, ids, status=RunStatus.RUNNING)
+            if len(found) < len(ids):
+                return False
+            tx.series.append(blocks)
+        return True
 
     def describe(
         self,

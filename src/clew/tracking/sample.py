@@ -75,7 +75,7 @@ def _sample(run: str, key: str, blocks: Sequence[SeriesBlock], width: int, low: 
     within = [block for block in blocks if block.step_low <= high and block.step_high >= low]
     items, count = _items(within, width, low, high)
     pixels = _pixels(items.steps, width, low, high)
-    starts = np.flatnonzero(np.diff(pixels, prepend=-1))
+    starts = np.flatnonzero(np.append(True, pixels[1:] != pixels[:-1])) if len(pixels) else pixels
     if not len(starts):
         return Sample(run=run, key=key, count=0, exact=True, steps=[], lows=[], highs=[], lasts=[])
     ends = np.append(starts[1:], len(pixels)) - 1
@@ -117,7 +117,13 @@ def _read(
         part = _summary(block) if summary else _points(block, low, high, times=times)
         count += block.count if summary else len(part.steps)
         parts.append(part)
-    return _Items(*(np.concatenate(column) for column in zip(*parts, strict=True))), count
+    steps, when, lows, highs, lasts = zip(*parts, strict=True)
+    joined = np.concatenate(lasts)
+    if not any(whole):  # points are their own extremes
+        return _Items(np.concatenate(steps), np.concatenate(when), joined, joined, joined), count
+    return _Items(
+        np.concatenate(steps), np.concatenate(when), np.concatenate(lows), np.concatenate(highs), joined
+    ), count
 
 
 def _summary(block: SeriesBlock) -> _Items:

@@ -11,6 +11,7 @@ from clew.core.contracts.ledger import Ledger
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sqlite import SqliteLedger
+from clew.store.ledger.synced import SyncedLedger
 from clew.testing.ledger import LedgerContract
 
 
@@ -26,6 +27,14 @@ class TestSqlite(LedgerContract):
     @pytest.fixture
     def ledger(self, tmp_path: Path) -> Iterator[Ledger]:
         ledger = SqliteLedger(tmp_path / "ledger.db")
+        yield ledger
+        ledger.close()
+
+
+class TestSynced(LedgerContract):
+    @pytest.fixture
+    def ledger(self, tmp_path: Path) -> Iterator[Ledger]:
+        ledger = SyncedLedger(SqliteLedger(tmp_path / "ledger.db"))
         yield ledger
         ledger.close()
 

@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clew.core.contracts.ledger import Durability
 from clew.core.errors import ClewError, Corrupt, Unavailable
@@ -22,6 +24,10 @@ from clew.store.ledger.sql.connection import Reading, Row
 from clew.store.ledger.sql.migrate import fill, pending
 from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.transaction import SqlTransaction
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["SqliteConnection", "SqliteLedger"]
 
@@ -42,6 +48,13 @@ class SqliteConnection:
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         return self.raw.execute(sql, params).fetchall()
+
+    def numbers(self, sql: str, params: Sequence[object] = ()) -> NDArray[np.float64]:
+        import numpy as np
+
+        found = self.raw.execute(sql, params)
+        flat = np.fromiter(chain.from_iterable(found), dtype=np.float64)
+        return flat.reshape(-1, len(found.description))
 
     def change(self, sql: str, params: Sequence[object] = ()) -> int:
         return self.raw.execute(sql, params).rowcount
@@ -104,7 +117,7 @@ class SqliteLedger:
         self,
         durability: Durability = Durability.POWER,
         *,
-        within: Node = "",  # noqa: ARG002 - all writers of the file queue
+        within: Node | tuple[Node, ...] = "",  # noqa: ARG002 - all writers of the file queue
     ) -> Iterator[SqlTransaction]:
         with self._block(durability) as transaction:
             yield transaction

@@ -36,15 +36,15 @@ class Ledger(Protocol):
         ...
 
     def write(
-        self, durability: Durability = Durability.POWER, *, within: Node = ""
+        self, durability: Durability = Durability.POWER, *, within: Node | tuple[Node, ...] = ""
     ) -> AbstractContextManager[Transaction]:
         """A transaction that is committed at the end of the block.
 
         Args:
             durability: what it survives.
-            within: the node (`run:ID`) whose rows are all that the block reads and changes, beside edges and events
-                that it adds. It need not wait for blocks within other nodes then. Leave it out where a block also
-                looks at anything else.
+            within: the node (`run:ID`), or the nodes, whose rows are all that the block reads and changes, beside edges
+                and events that it adds. It need not wait for blocks within other nodes then. Leave it out where a block
+                also looks at anything else.
         """
         ...
 

@@ -45,8 +45,8 @@ class Runs(Protocol):
         """Up to ten runs whose id starts with `prefix`, or whose name is `prefix`, newest first; none of the trash."""
         ...
 
-    def among(self, project: str, runs: Sequence[str]) -> set[str]:
-        """Those of these runs that are the project's."""
+    def among(self, project: str, runs: Sequence[str], *, status: RunStatus | None = None) -> set[str]:
+        """Those of these runs that are the project's; of one status where one is given."""
         ...
 
     def list(

@@ -30,7 +30,7 @@ class MemoryLedger:
         self,
         durability: Durability = Durability.POWER,  # noqa: ARG002
         *,
-        within: Node = "",  # noqa: ARG002
+        within: Node | tuple[Node, ...] = "",  # noqa: ARG002
     ) -> Iterator[MemoryTransaction]:
         with self._writer:
             working = self._tables.copy()

@@ -77,8 +77,9 @@ class MemoryRuns:
         alive = [run for run in self._newest_first(project) if not run.deleted_us]
         return [run for run in alive if run.id.startswith(prefix) or run.name == prefix][:10]
 
-    def among(self, project: str, runs: Sequence[str]) -> set[str]:
-        return {run for run in runs if run in self._rows and self._rows[run].project == project}
+    def among(self, project: str, runs: Sequence[str], *, status: RunStatus | None = None) -> set[str]:
+        found = [self._rows[run] for run in runs if run in self._rows]
+        return {run.id for run in found if run.project == project and status in (None, run.status)}
 
     def list(
         self,

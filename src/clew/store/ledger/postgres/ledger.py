@@ -79,12 +79,16 @@ class PostgresLedger:
             yield SqlTransaction(Reading(connection), self._searches)
 
     @contextmanager
-    def write(self, durability: Durability = Durability.POWER, *, within: Node = "") -> Iterator[SqlTransaction]:
+    def write(
+        self, durability: Durability = Durability.POWER, *, within: Node | tuple[Node, ...] = ""
+    ) -> Iterator[SqlTransaction]:
+        outer, own = self._queues[:-1], self._queues[-1:]
+        nodes = (within,) if isinstance(within, str) else within
         # without a project nobody knows whose queue a block within something would have to let pass
-        inner = [_key(f"{SCHEMA}/within/{within}")] if within and len(self._queues) > 1 else []
-        queues = [*self._queues, *inner]
+        if any(nodes) and outer:
+            outer, own = self._queues, sorted(_key(f"{SCHEMA}/within/{node}") for node in nodes)
         commit = f"COMMIT; {_SYNC}" if durability is Durability.POWER else "COMMIT"
-        with self._block(self._begin(queues), commit) as connection:
+        with self._block(self._begin(outer, own), commit) as connection:
             yield SqlTransaction(connection, SearchCache())
 
     def close(self) -> None:
@@ -137,22 +141,28 @@ class PostgresLedger:
         finally:
             self._here.busy = False
 
-    def _begin(self, queues: list[int]) -> str:
-        """What opens a writing transaction, in one journey. READ COMMITTED: a snapshot would be older than the lock."""
+    def _begin(self, outer: list[int], own: list[int]) -> str:
+        """What opens a writing transaction, in one journey. READ COMMITTED: a snapshot would be older than the lock.
+
+        Args:
+            outer: queues that it shares, from the outside inwards.
+            own: queues that it takes for itself, in the order in which all take them.
+        """
         busy_ms, pause_ms = self._timeouts
-        locks = [f"pg_advisory_xact_lock_shared({key})" for key in queues[:-1]]
+        locks = [f"pg_advisory_xact_lock_shared({key})" for key in outer]
+        locks += [f"pg_advisory_xact_lock({key})" for key in own]
         return (
             f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO {SCHEMA}; "
             f"SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = {busy_ms}; "
             f"SET LOCAL idle_in_transaction_session_timeout = {pause_ms}; "
-            f"SELECT {', '.join([*locks, f'pg_advisory_xact_lock({queues[-1]})'])}"
+            f"SELECT {', '.join(locks)}"
         )
 
     def _migrate(self) -> None:
         with self._block(_READ, "COMMIT") as connection:
             if not pending(_version(connection)):
                 return
-        with self._block(self._begin(self._queues[:1]), f"COMMIT; {_SYNC}") as connection:
+        with self._block(self._begin([], self._queues[:1]), f"COMMIT; {_SYNC}") as connection:
             version = _version(connection)
             if not version:
                 _make(connection)

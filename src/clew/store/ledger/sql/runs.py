@@ -120,9 +120,10 @@ class SqlRuns:
         )
         return _run.all(self._c.rows(sql, (project, prefix, prefix + "g", project, prefix)))
 
-    def among(self, project: str, runs: Sequence[str]) -> set[str]:
-        sql = "SELECT id FROM runs WHERE project = ? AND id IN ({0})"
-        return {row[0] for row in rows_among(self._c, sql, runs, before=(project,))}
+    def among(self, project: str, runs: Sequence[str], *, status: RunStatus | None = None) -> set[str]:
+        only, given = ("", ()) if status is None else (" AND status = ?", (status,))
+        sql = "SELECT id FROM runs WHERE project = ? AND id IN ({0})" + only
+        return {row[0] for row in rows_among(self._c, sql, runs, before=(project,), after=given)}
 
     def list(
         self,

@@ -16,7 +16,7 @@ from clew.store.ledger.sql.connection import Connection, Row, rows_among
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_frame import Frame
 from clew.store.ledger.sql.search_ids import ID, Ids
-from clew.store.ledger.sql.search_source import Source, fill, source_of
+from clew.store.ledger.sql.search_source import Source, fill, load, source_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,27 +154,23 @@ class _Table:
         column, known = self._columns.pop(field, (None, 0))
         source = source_of(self._project, field)
         if column is None:
-            column, rows = Column(len(self._ids)), _all_rows(connection, source, self._project)
+            column = Column(len(self._ids))
+            load(connection, column, source, self._project, self._at)
         else:
             column.resize(len(self._ids))
-            numbers = [row[1] for row in changed if row[0] >= known]
-            rows = _some_rows(connection, source, numbers)
+            numbers = np.array([row[1] for row in changed if row[0] >= known], dtype=np.int64)
             column.clear(self._at(numbers))
-        if rows:
-            at = self._at([row[0] for row in rows])
-            kept = at >= 0
-            some = rows if kept.all() else [rows[each] for each in np.flatnonzero(kept).tolist()]
-            fill(column, at[kept], some, source)
+            rows = _some_rows(connection, source, numbers.tolist())
+            fill(column, self._at(np.array([row[0] for row in rows], dtype=np.int64)), rows, source)
         self._keep(field, column, max(known, seen))
         return column
 
-    def _at(self, numbers: list[int]) -> NDArray[np.int64]:
+    def _at(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """The positions of runs; −1 for those that are not known, or of other projects."""
         import numpy as np
 
-        found = np.array(numbers, dtype=np.int64)
-        inside = found < len(self._positions)
-        return np.where(inside, self._positions[np.where(inside, found, 0)], -1)
+        inside = numbers < len(self._positions)
+        return np.where(inside, self._positions[np.where(inside, numbers, 0)], -1)
 
     def _keep(self, field: Field, column: Column, known: int) -> None:
         """Keep a column; the ones that were not used for longest make room."""
@@ -184,18 +180,8 @@ class _Table:
             del self._columns[next(iter(self._columns))]
 
 
-def _all_rows(connection: Connection, source: Source, project: str) -> list[Row]:
-    """What every run has in a field: its number, and the value as number or text."""
-    only = "v.project = ?" if source.field is None else "v.field = ?"
-    given = project if source.field is None else source.field
-    return connection.rows(f"SELECT {_selected(source)} FROM {source.table} v WHERE {only}", (given,))
-
-
 def _some_rows(connection: Connection, source: Source, numbers: list[int]) -> list[Row]:
     only, given = ("", []) if source.field is None else (" AND v.field = ?", [source.field])
-    sql = f"SELECT {_selected(source)} FROM {source.table} v WHERE v.{source.run} IN ({{0}}){only}"
+    selected = f"v.{source.run}, {source.number.format('v')}, {source.text.format('v')}"
+    sql = f"SELECT {selected} FROM {source.table} v WHERE v.{source.run} IN ({{0}}){only}"
     return list(rows_among(connection, sql, numbers, after=given))
-
-
-def _selected(source: Source) -> str:
-    return f"v.{source.run}, {source.number.format('v')}, {source.text.format('v')}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from operator import itemgetter
 
 from clew.core.hashing import hash_bytes
 from clew.core.judging import aggregate_of, as_number, as_text
@@ -16,7 +17,7 @@ from clew.core.types.edge import Edge, Role
 from clew.core.types.filter import Value
 from clew.core.types.run import Run
 from clew.core.types.series import Series
-from clew.store.ledger.sql.connection import Connection
+from clew.store.ledger.sql.connection import Connection, rows_among
 
 __all__ = ["METRIC_COLUMNS", "SqlSearchIndex", "number_of"]
 
@@ -68,15 +69,13 @@ class SqlSearchIndex:
 
     def measure(self, series: Iterable[Series]) -> None:
         """Series as they are now."""
-        by_run: dict[str, list[Series]] = {}
-        for each in series:
-            by_run.setdefault(each.run, []).append(each)
-        for run, mine in sorted(by_run.items()):
-            rows = self._c.rows("SELECT number, project FROM search_runs WHERE run = ?", (run,))
-            if rows:
-                number, project = int(rows[0][0]), rows[0][1]
-                self._c.change_many(_MEASURE, sorted(_measured(project, number, each) for each in mine))
-                self._touch(number)
+        changed = list(series)
+        runs = sorted({each.run for each in changed})
+        sql = "SELECT run, number, project FROM search_runs WHERE run IN ({0})"
+        known = {run: (int(number), project) for run, number, project in rows_among(self._c, sql, runs)}
+        measured = [_measured(*known[each.run], each) for each in changed if each.run in known]
+        self._c.change_many(_MEASURE, sorted(measured, key=itemgetter(0, 1)))
+        self._touch(number for number, _ in known.values())
 
     def forget(self, run: str, keys: Sequence[str]) -> None:
         """Metrics that a run has no more."""
@@ -85,7 +84,7 @@ class SqlSearchIndex:
             number, project = int(rows[0][0]), rows[0][1]
             gone = sorted((number_of(project, "metric", key), number) for key in keys)
             self._c.change_many("DELETE FROM search_metrics WHERE field = ? AND run = ?", gone)
-            self._touch(number)
+            self._touch([number])
 
     def use(self, edges: Sequence[Edge]) -> None:
         """Data that flowed into runs."""
@@ -94,14 +93,15 @@ class SqlSearchIndex:
             if rows:
                 used = [edge.source.partition(":")[2] for edge in edges if _user(edge) == run]
                 self._inputs(rows[0][1], int(rows[0][0]), used)
-                self._touch(int(rows[0][0]))
+                self._touch([int(rows[0][0])])
+
+    def _touch(self, numbers: Iterable[int]) -> None:
+        sql = f"UPDATE search_runs SET change = {self._c.next_change} WHERE number = ?"
+        self._c.change_many(sql, [(number,) for number in sorted(numbers)])
 
     def _number(self, run: str) -> int | None:
         rows = self._c.rows("SELECT number FROM search_runs WHERE run = ?", (run,))
         return int(rows[0][0]) if rows else None
-
-    def _touch(self, number: int) -> None:
-        self._c.change(f"UPDATE search_runs SET change = {self._c.next_change} WHERE number = ?", (number,))
 
     def _set(self, project: str, number: int, values: _Facts) -> None:
         rows = {number_of(project, *key): _split(value) for key, value in values.items()}
@@ -161,7 +161,7 @@ def _facts(run: Run) -> tuple[object, ...]:
     return (*map(as_text, texts), run.created_us, run.ended_us, run.deleted_us)
 
 
-def _measured(project: str, number: int, series: Series) -> tuple[float | None, ...]:
+def _measured(number: int, project: str, series: Series) -> tuple[float | None, ...]:
     values = [aggregate_of(series, aggregate) for aggregate in METRIC_COLUMNS]
     field = number_of(project, "metric", series.key)
     return (field, number, *(None if math.isnan(value) else float(value) for value in values))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clew.core.types.filter import Field
-from clew.store.ledger.sql.connection import Row
+from clew.store.ledger.sql.connection import Connection, Row
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_index import METRIC_COLUMNS, number_of
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Source", "fill", "renamed", "source_of"]
+    Place = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+
+__all__ = ["Source", "fill", "load", "renamed", "source_of"]
 
 _TEXTS = {
     "id": "run",
@@ -72,8 +75,52 @@ def source_of(project: str, field: Field) -> Source:
     return Source("search_runs", None, _NUMBERS[str(field)], "NULL")
 
 
+def load(connection: Connection, column: Column, source: Source, project: str, place: Place) -> None:
+    """Set what every run has in a field.
+
+    Args:
+        connection: within a transaction.
+        column: of the field.
+        source: of the field.
+        project: whose runs.
+        place: tells the positions of runs by their numbers; −1 for those that are left out.
+    """
+    import numpy as np
+
+    where = "v.project = ?" if source.field is None else "v.field = ?"
+    given = (project if source.field is None else source.field,)
+    run, number, text = f"v.{source.run}", source.number.format("v"), source.text.format("v")
+    if number != "NULL":
+        sql = f"SELECT {_float(run)}, {_float(number)} FROM {source.table} v WHERE {where} AND {number} IS NOT NULL"
+        found = connection.numbers(sql, given)
+        _put(column.set_numbers, place(found[:, 0].astype(np.int64)), found[:, 1])
+    if source.always_number:
+        sql = f"SELECT {_float(run)} FROM {source.table} v WHERE {where} AND {number} IS NULL"
+        found = connection.numbers(sql, given)
+        _put(column.set_numbers, place(found[:, 0].astype(np.int64)), found[:, 0] * math.nan)
+    if text != "NULL":
+        rows = connection.rows(
+            f"SELECT {run}, {text} FROM {source.table} v WHERE {where} AND {text} IS NOT NULL", given
+        )
+        if rows:
+            _put(column.set_texts, place(np.array([row[0] for row in rows])), [row[1] for row in rows])
+
+
+def _float(column: str) -> str:
+    return f"CAST({column} AS DOUBLE PRECISION)"
+
+
+def _put(put: Any, at: NDArray[np.int64], values: Any) -> None:
+    """Set the values of runs that are not left out."""
+    kept = at >= 0
+    if kept.all():
+        put(at, values)
+    else:
+        put(at[kept], [value for value, here in zip(values, kept.tolist(), strict=True) if here])
+
+
 def fill(column: Column, at: NDArray[np.int64], rows: Sequence[Row], source: Source) -> None:
-    """Set what runs have in a field.
+    """Set what some runs have in a field.
 
     Args:
         column: of the field.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from clew.core.hashing import hash_bytes
 from clew.core.types.series import FULL_BLOCK, Series, SeriesBlock
@@ -16,6 +17,21 @@ _BLOCK = (
     "run, key, source, count, nans, low, high, total, first, last, last_step, last_time_us, "
     "step_low, step_high, time_low_us, time_high_us, points"
 )
+_GROW = (
+    f"INSERT INTO series ({SUMMARY}, blocks) VALUES ({'?, ' * 11}?) "
+    "ON CONFLICT (run, key) DO UPDATE SET blocks = excluded.blocks, count = excluded.count, "
+    "nans = excluded.nans, low = excluded.low, high = excluded.high, total = excluded.total, "
+    "last = excluded.last, last_step = excluded.last_step, last_time_us = excluded.last_time_us"
+)
+_AT_ONCE = 500
+
+
+class _Grown(NamedTuple):
+    """A series with the blocks that it has."""
+
+    summary: Series
+    merged: bool
+    blocks: int
 
 
 class SqlSeriesBlocks:
@@ -25,10 +41,24 @@ class SqlSeriesBlocks:
         self._c = connection
 
     def append(self, blocks: Sequence[SeriesBlock]) -> int:
-        changed: dict[tuple[str, str], Series] = {}
-        added = sum(self._append(block, changed) for block in blocks)
-        SqlSearchIndex(self._c).measure(changed.values())
-        return added
+        known = self._known(sorted({(block.run, block.key) for block in blocks}))
+        there = self._there(blocks)
+        rows: list[tuple[object, ...]] = []
+        changed: dict[tuple[str, str], _Grown] = {}
+        for block in blocks:
+            name, source = (block.run, block.key), (block.run, block.key, block.source)
+            before = known.get(name)
+            if source in there or (before is not None and before.merged and self._was_merged(block)):
+                continue
+            there.add(source)
+            summary = joined(before.summary, block) if before is not None else first_of(block)
+            position, merged = (before.blocks + 1, before.merged) if before is not None else (1, False)
+            known[name] = changed[name] = _Grown(summary, merged, position)
+            rows.append((*_block_row(block), position))
+        self._c.change_many(f"INSERT INTO series_blocks ({_BLOCK}, position) VALUES ({'?, ' * 17}?)", rows)
+        self._c.change_many(_GROW, [(*row_of(series.summary), series.blocks) for _, series in sorted(changed.items())])
+        SqlSearchIndex(self._c).measure(series.summary for series in changed.values())
+        return len(rows)
 
     def remove(self, run: str) -> None:
         keys = [row[0] for row in self._c.rows("SELECT key FROM series WHERE run = ?", (run,))]
@@ -36,28 +66,25 @@ class SqlSeriesBlocks:
             self._c.change(f"DELETE FROM {table} WHERE run = ?", (run,))
         SqlSearchIndex(self._c).forget(run, keys)
 
-    def _append(self, block: SeriesBlock, changed: dict[tuple[str, str], Series]) -> int:
-        sql = f"SELECT {SUMMARY}, merged, blocks FROM series WHERE run = ? AND key = ?"
-        rows = self._c.rows(sql, (block.run, block.key))
-        if rows and rows[0][-2] and self._was_merged(block):
-            return 0
-        position = int(rows[0][-1]) + 1 if rows else 1
-        added = self._c.change(
-            f"INSERT INTO series_blocks ({_BLOCK}, position) VALUES ({'?, ' * 17}?) "
-            "ON CONFLICT (run, key, source) DO NOTHING",
-            (*_block_row(block), position),
-        )
-        if added:
-            summary = joined(summary_of(rows[0]), block) if rows else first_of(block)
-            changed[block.run, block.key] = summary
-            self._c.change(
-                f"INSERT INTO series ({SUMMARY}, blocks) VALUES ({'?, ' * 11}?) "
-                "ON CONFLICT (run, key) DO UPDATE SET blocks = excluded.blocks, count = excluded.count, "
-                "nans = excluded.nans, low = excluded.low, high = excluded.high, total = excluded.total, "
-                "last = excluded.last, last_step = excluded.last_step, last_time_us = excluded.last_time_us",
-                (*row_of(summary), position),
-            )
-        return added
+    def _known(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Grown]:
+        """The series of these runs and keys that are there."""
+        found: dict[tuple[str, str], _Grown] = {}
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            sql = f"SELECT {SUMMARY}, merged, blocks FROM series WHERE (run, key) IN (VALUES {_tuples(2, some)})"
+            for row in self._c.rows(sql, [value for name in some for value in name]):
+                found[row[0], row[1]] = _Grown(summary_of(row), bool(row[-2]), int(row[-1]))
+        return found
+
+    def _there(self, blocks: Sequence[SeriesBlock]) -> set[tuple[str, str, str]]:
+        """Run, key and source of those of these blocks that are there."""
+        found: set[tuple[str, str, str]] = set()
+        for start in range(0, len(blocks), _AT_ONCE):
+            some = blocks[start : start + _AT_ONCE]
+            sql = f"SELECT run, key, source FROM series_blocks WHERE (run, key, source) IN (VALUES {_tuples(3, some)})"
+            rows = self._c.rows(sql, [value for block in some for value in (block.run, block.key, block.source)])
+            found.update((row[0], row[1], row[2]) for row in rows)
+        return found
 
     def _was_merged(self, block: SeriesBlock) -> bool:
         digest = _digest(block.run, block.key, block.source)
@@ -98,6 +125,11 @@ class SqlSeriesBlocks:
 def _digest(run: str, key: str, source: str) -> str:
     """What is kept of a source whose block was merged: 32 hex digits."""
     return hash_bytes(f"{run}\0{key}\0{source}".encode())[:32]
+
+
+def _tuples(size: int, values: Sequence[object]) -> str:
+    """Marks for as many tuples of this size."""
+    return ", ".join([f"({', '.join('?' * size)})"] * len(values))
 
 
 def _block_row(b: SeriesBlock) -> tuple[object, ...]:

@@ -1,0 +1,50 @@
+"""The processes of a server end together, so that it can be started again whatever ended it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from clew.workspace import init_project
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError):
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).read() == b"OK"
+    return False
+
+
+def started(folder: Path, port: int) -> psutil.Process:
+    words = [sys.executable, "-m", "clew", "server", "--open", "--workers", "2", "--port", str(port)]
+    process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not answers(port):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return psutil.Process(process.pid)
+
+
+def test_the_processes_of_a_server_end_with_the_first_one(tmp_path: Path) -> None:
+    init_project(tmp_path, name="late")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    first = started(tmp_path, port)
+    answering = first.children(recursive=True)
+    assert len(answering) == 2
+    first.kill()
+    first.wait()
+    _, left = psutil.wait_procs(answering, timeout=20)
+    assert not left
+    assert not answers(port)
+    again = started(tmp_path, port)
+    again.terminate()
+    again.wait(20)
