@@ -338,3 +338,25 @@ def test_a_name_that_is_taken_while_another_waits_is_refused(postgres_url: str) 
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(add, range(4))) == 1
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["unknown", "counted"])
+def test_the_series_of_a_page_of_runs_are_read_by_an_index(
+    ledger: PostgresLedger, postgres_url: str, *, counted: bool
+) -> None:
+    with psycopg.connect(postgres_url) as raw:
+        raw.execute(
+            "INSERT INTO clew.series (run, key, blocks, count, nans, last_step, last_time_us) "
+            "SELECT 'run' || run, 'key' || key, 1, 1, 0, 0, 0 "
+            "FROM generate_series(1, 200) run, generate_series(1, 50) key"
+        )
+    if counted:
+        with psycopg.connect(postgres_url, autocommit=True) as raw:
+            raw.execute("ANALYZE clew.series")
+    runs = [f"run{at}" for at in range(100)]
+    with ledger.read() as tx:
+        connection = tx.series._c
+        sql = f"EXPLAIN SELECT key FROM series WHERE run IN ({', '.join('?' * len(runs))})"
+        plan = "\n".join(str(line) for (line,) in connection.rows(sql, runs))
+    assert "series_pkey" in plan
+    assert "Seq Scan" not in plan
