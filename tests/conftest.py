@@ -1,4 +1,5 @@
 """What holds for all tests: properties have no deadline, and continuous integration always tries the same examples.
+A PostgreSQL server and an S3 server (that of moto), each in a process of its own, are there for those that ask.
 
 `life` is a project with an endpoint, for everything that happens after a model is served; made once, and copied."""
 
@@ -6,8 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +25,16 @@ from clew.settings import SQLITE
 if TYPE_CHECKING:
     from clew.testing.life import Life
     from clew.testing.postgres import PostgresServer
+
+_S3_SERVER = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+_buckets = count()
 
 # A deadline measures how busy the machine is. A build must not fail on an example that its change has nothing to do
 # with; new examples are found where people work.
@@ -120,3 +135,31 @@ def life(
     found.close()
     if copy:
         postgres.drop(copy)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of an S3 server."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _S3_SERVER], stdin=-1, stdout=-1, stderr=subprocess.DEVNULL, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        process.kill()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a new bucket, with the environment that leads to it."""
+    for name, value in (
+        ("AWS_ENDPOINT_URL", s3_server),
+        ("AWS_ACCESS_KEY_ID", "somebody"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{next(_buckets)}"
+    with urllib.request.urlopen(urllib.request.Request(f"{s3_server}/{name}", method="PUT")) as answer:
+        assert answer.status == 200
+    return f"s3://{name}/some/prefix"

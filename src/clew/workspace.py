@@ -439,6 +439,9 @@ def _open_ledger(folder: Path, place: str, *, id: str) -> tuple[Ledger, Claim]:
         Invalid: the folder keeps its rows elsewhere.
     """
     file, found = folder / "ledger.db", find_claim(folder)
+    if found is not None and found.ledger.startswith(("http://", "https://")):
+        hint = f"set CLEW_SERVER={found.ledger}, or [server] url in clew.toml"
+        raise Invalid(f"the project in {folder.parent} is on a server, {found.ledger}", hint=hint)
     if place == SQLITE:
         if found is not None:
             hint = "set CLEW_LEDGER, or [storage] ledger in clew.toml"

@@ -15,7 +15,7 @@ from clew.audit.problem import Found, Problem, Problems, Verification
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 
-__all__ = ["Look", "verify"]
+__all__ = ["Look", "problems_in", "verify"]
 
 Look = Callable[[int, int], None]
 """Is told how many events were looked at, of how many."""
@@ -34,12 +34,8 @@ def verify(stores: Stores, *, witnesses: Sequence[Witnesses] = (), look: Look | 
         look: told of progress.
     """
     with stores.ledger.read() as tx:
-        problems, project = Problems(), stores.project
-        walk, claims = ChainWalk(tx.events.tail(project), problems), Claims(tx, project)
-        _walk(tx, project, walk, [claims, *witnesses], look)
-        explain(walk)
-        waiting = _see_waiting(tx, project, claims)
-        claims.end(problems)
+        problems = Problems()
+        walk, claims, waiting = _examine(tx, stores.project, problems, witnesses, look)
         for row, what in tx.disagreements():
             problems.add(Problem(found=Found.COLUMN, text=f"{row}: {what}", row=row))
     for each in witnesses:
@@ -57,6 +53,25 @@ def verify(stores: Stores, *, witnesses: Sequence[Witnesses] = (), look: Look | 
         problems=sorted(problems.first, key=lambda problem: (not problem.position, problem.position)),
         unknown=_unknown(claims, waiting, size, witnesses),
     )
+
+
+def problems_in(tx: Transaction, project: str) -> list[Problem]:
+    """What is wrong with the chain of a project and with the rows that its events tell of, within a transaction."""
+    problems = Problems()
+    _examine(tx, project, problems, (), None)
+    return problems.first
+
+
+def _examine(
+    tx: Transaction, project: str, problems: Problems, witnesses: Sequence[Witnesses], look: Look | None
+) -> tuple[ChainWalk, Claims, int]:
+    """Go through the chain and what its events claim; also says how many events wait."""
+    walk, claims = ChainWalk(tx.events.tail(project), problems), Claims(tx, project)
+    _walk(tx, project, walk, [claims, *witnesses], look)
+    explain(walk)
+    waiting = _see_waiting(tx, project, claims)
+    claims.end(problems)
+    return walk, claims, waiting
 
 
 def _walk(

@@ -16,11 +16,13 @@ __all__ = ["move"]
     examples=[
         ("clew move --to postgresql://clew@db/clew", "rows into PostgreSQL"),
         ("clew move --to s3://bucket/clew --to postgresql://clew@db/clew", "bytes into a bucket as well"),
+        ("clew move --to https://clew.example.org", "both into a server that you run"),
         ("clew move --to folder", "everything back into the folder of the project"),
     ],
 )
-@click.option("--to", "places", multiple=True, required=True, help="Database, bucket, other folder, or `folder`.")
-def move(*, places: tuple[str, ...], as_json: bool) -> None:
+@click.option("--to", "places", multiple=True, required=True, help="Database, bucket, other folder, server, `folder`.")
+@click.option("--name", default="", help="Another name for the project in its new ledger.")
+def move(*, places: tuple[str, ...], name: str, as_json: bool) -> None:
     """Move rows and bytes of this project elsewhere, or back.
 
     Stop what uses the project first. Everything is compared before it counts, and what was there stays as it was. After
@@ -31,7 +33,7 @@ def move(*, places: tuple[str, ...], as_json: bool) -> None:
     from clew.loop.moving import plan_of
     from clew.workspace import open_workspace
 
-    plan = plan_of(places)
+    plan = plan_of(places, name=name)
     with open_workspace() as workspace, progress("moving", unit="objects and rows") as bar:
         done = move_project(
             workspace.stores,
@@ -43,7 +45,9 @@ def move(*, places: tuple[str, ...], as_json: bool) -> None:
     rows = [part for part in done.parts if part.here]
     columns: list[Column | str] = ["what", "here", "there", Column("digest", "", lambda digest: str(digest)[:12])]
     output.table(rows, columns, as_json=as_json, empty="the project is empty")
-    if done.ledger.startswith("postgres"):
+    if done.ledger.startswith("http"):
+        output.note(f"from now on set CLEW_SERVER={done.ledger}, or [server] url in clew.toml")
+    elif done.ledger.startswith("postgres"):
         output.note(f"from now on set CLEW_LEDGER={done.ledger}, or [storage] ledger in clew.toml")
     elif done.ledger:
         output.note("from now on leave CLEW_LEDGER, and [storage] ledger in clew.toml, away")

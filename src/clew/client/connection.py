@@ -22,7 +22,6 @@ T = TypeVar("T")
 Body = bytes | Iterable[bytes] | None
 
 _JSON, _PACKED = "application/json", "application/vnd.msgpack"
-_TIMEOUT_S = 60.0
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,9 +35,10 @@ class Connection:
         url: of the server, such as `https://clew.example.org`.
         project: its name there; empty to speak of the server itself.
         token: proves who asks; empty where the server asks nobody.
+        timeout_s: how long an answer may take.
     """
 
-    def __init__(self, url: str, project: str, token: str = "") -> None:
+    def __init__(self, url: str, project: str, token: str = "", *, timeout_s: float = 60.0) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Invalid(f"{url!r} is no address of a server", hint="for example https://clew.example.org")
@@ -46,7 +46,7 @@ class Connection:
         self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
         within = f"/projects/{quote(project, safe='')}" if project else ""
         self._root = f"{parts.path.rstrip('/')}/api/v1{within}"
-        self._token = token
+        self._token, self._timeout_s = token, timeout_s
         self._open: dict[tuple[int, int], http.client.HTTPConnection] = {}
         self._lock = threading.Lock()
 
@@ -54,6 +54,12 @@ class Connection:
         """The same connection, speaking of the server and no project; closed with this one."""
         view = copy.copy(self)
         view.project, view._root = "", self._root.rpartition("/projects/")[0] if self.project else self._root
+        return view
+
+    def to_arriving(self, id: str) -> Connection:
+        """The same connection, speaking of a project that comes to the server as a whole; closed with this one."""
+        view = self.to_server()
+        view._root += f"/arrivals/{id}"
         return view
 
     def get(self, path: str, kind: type[T], /, **query: object) -> T:
@@ -142,7 +148,7 @@ class Connection:
         if found is not None:
             return found, False
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        made = kind(self._host, self._port, timeout=_TIMEOUT_S)
+        made = kind(self._host, self._port, timeout=self._timeout_s)
         with self._lock:
             alive = {(owner[0], thread.ident) for thread in threading.enumerate()}
             for gone in [key for key in self._open if key[0] == owner[0] and key not in alive]:

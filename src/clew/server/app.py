@@ -14,6 +14,7 @@ from litestar.openapi.config import OpenAPIConfig
 from clew import __version__
 from clew.core.errors import ClewError
 from clew.server.accounts import accounts_router
+from clew.server.arrivals import arrivals_router
 from clew.server.caller import guard
 from clew.server.counts import Counts
 from clew.server.datasets import datasets_router
@@ -94,7 +95,9 @@ def make_app(host: Host) -> Litestar:
         host: the projects that it serves.
     """
     in_project = Router("/projects/{project:str}", route_handlers=_IN_PROJECT)
-    native = Router(_PREFIX, route_handlers=[projects_router, accounts_router, in_project], guards=[guard])
+    native = Router(
+        _PREFIX, route_handlers=[projects_router, accounts_router, arrivals_router, in_project], guards=[guard]
+    )
     handlers: dict[Any, Any] = {
         ClewError: answer_error,
         HTTPException: answer_http,

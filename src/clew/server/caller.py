@@ -16,8 +16,9 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.handlers.base import BaseRouteHandler
 
-from clew.core.errors import Denied, NotFound
+from clew.core.errors import Denied, Invalid, NotFound
 from clew.core.hashing import hash_bytes
+from clew.core.ids import is_id
 from clew.core.loopback import is_foreign
 from clew.core.types.account import ProjectRole, User
 from clew.core.types.edge import node
@@ -90,7 +91,7 @@ def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     if action is None or name is None:
         if not (user.admin or handler.opt.get("anybody")):
             raise Denied(f"{user.name} does not run this server", hint="ask who does")
-        connection.scope["user"] = Caller(user)
+        connection.scope["user"] = Caller(user, _arriving(connection.path_params.get("arriving")))
         return
     project = project_for(host, user, name, action)
     connection.scope["user"] = Caller(user, project)
@@ -133,6 +134,19 @@ def project_for(host: Host, user: User, name: str, action: Action) -> Project:
         _deny(host, project, user, action)
         raise Denied(f"{user.name} is {role} of {name} and may not {action}", hint="ask an admin of the project")
     return project
+
+
+def _arriving(id: str | None) -> Project | None:
+    """The project of an id, for who runs the server: it may not be there yet.
+
+    Raises:
+        Invalid: that is no id.
+    """
+    if id is None:
+        return None
+    if not is_id(id):
+        raise Invalid(f"{id!r} is no id of a project", hint="32 hex digits")
+    return Project(id=id, name="", created_us=0)
 
 
 def _tell_refused(host: Host, name: str | None, address: str) -> None:

@@ -40,6 +40,7 @@ PACKED_ANSWERS: dict[str, Any] = {
     "search_runs": Page[FoundRun],
 }
 BINARY_BODIES = {"put_object", "append_upload"}
+_ARRIVALS, _ARRIVING = "arrivals", "arriving_"
 _METHODS = ("get", "post", "put", "patch", "delete", "head")
 _WHAT = {
     "400": "what was sent cannot be used",
@@ -66,8 +67,9 @@ class Document(JsonRenderPlugin):
 
 
 def operation_id(handler: Any, method: Any, path: Any) -> str:  # noqa: ARG001 - what the framework hands over
-    """An operation is named as its handler."""
-    return str(handler.handler_name)
+    """An operation is named as its handler; the routes of objects are there twice."""
+    twice = _ARRIVALS in str(path) and handler.handler_name != "take_in_project"
+    return f"{_ARRIVING}{handler.handler_name}" if twice else str(handler.handler_name)
 
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
         for method, operation in methods.items():
             if method not in _METHODS:
                 continue
-            name = operation["operationId"]
+            name = operation["operationId"].removeprefix(_ARRIVING)
             if name in PACKED_BODIES:
                 content = {MESSAGEPACK: {"schema": of[str(PACKED_BODIES[name])]}}
                 operation["requestBody"] = {"content": content, "required": True}
@@ -111,7 +113,8 @@ def render_reference(app: Litestar) -> str:
             if handler.handler_name == "options_handler" or not route.path.startswith("/api/v1"):
                 continue
             tag = next(iter(sorted(handler.resolve_tags() if hasattr(handler, "resolve_tags") else [])), "")
-            action = handler.opt.get("action") or ("any token" if handler.opt.get("anybody") else "runs the server")
+            action = "" if _ARRIVALS in route.path else handler.opt.get("action")
+            action = action or ("any token" if handler.opt.get("anybody") else "runs the server")
             function = getattr(handler.fn, "func", handler.fn)
             says = " ".join((function.__doc__ or "").split("\n\n")[0].split())
             path = route.path.replace(":str", "").removeprefix("/api/v1")

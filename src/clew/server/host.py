@@ -35,6 +35,7 @@ class Host:
         folder: for what is neither rows nor bytes.
         open: whether callers need not say who they are; on loopback only.
         settings_of: what a project declares: its gate and its policy.
+        keep_settings: takes the text of the `clew.toml` of a project that came as a whole.
     """
 
     ledger: Ledger
@@ -44,6 +45,7 @@ class Host:
     folder: Path
     open: bool = False
     settings_of: Callable[[Project], Settings] = lambda _: Settings()
+    keep_settings: Callable[[Project, str], None] = lambda _, __: None
     doorkeeper: Doorkeeper = field(default_factory=Doorkeeper)
     _objects: dict[str, Objects] = field(default_factory=dict)
     _feeds: dict[str, Feed] = field(default_factory=dict)

@@ -6,7 +6,9 @@ from clew.core.contracts.objects import Objects
 from clew.core.types.project import Project
 from clew.server.host import Host
 from clew.settings import SETTINGS_FILE, Settings, read_settings
+from clew.settings import settings_of as settings_of_text
 from clew.store.objects.choose import choose_objects
+from clew.store.objects.disk import Draft, disk_errors
 from clew.workspace import Workspace
 
 __all__ = ["FOLDER_VARIABLE", "LOG_VARIABLE", "OPEN_VARIABLE", "host_of"]
@@ -38,6 +40,16 @@ def host_of(workspace: Workspace, *, open: bool = False) -> Host:
             return workspace.settings
         return read_settings(workspace.folder / "projects" / project.id / SETTINGS_FILE, {})
 
+    def keep_settings(project: Project, text: str) -> None:
+        settings_of_text(text)
+        folder = workspace.folder / "projects" / project.id
+        with disk_errors(f"write {folder / SETTINGS_FILE}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            with Draft(folder, mode=0o666) as draft:
+                draft.write(text.encode())
+                draft.sync()
+                draft.publish(folder / SETTINGS_FILE)
+
     return Host(
         ledger=stores.ledger,
         objects_of=objects_of,
@@ -46,4 +58,5 @@ def host_of(workspace: Workspace, *, open: bool = False) -> Host:
         folder=workspace.folder,
         open=open,
         settings_of=settings_of,
+        keep_settings=keep_settings,
     )

@@ -183,7 +183,7 @@ class Killed(BaseException):
     """Stands for kill -9."""
 
 
-@pytest.mark.parametrize("at", ["begin_switch", "_check_target", "ProjectRows.copy_to", "before", "finish_switch"])
+@pytest.mark.parametrize("at", ["begin_switch", "check_name", "ProjectRows.copy_to", "before", "finish_switch"])
 def test_a_move_that_is_killed_goes_on(root: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     module = import_module("clew.loop.moving.move")
 
@@ -214,10 +214,14 @@ def test_a_move_that_is_killed_goes_on(root: Path, postgres_url: str, monkeypatc
 
 
 def test_places_that_are_none_are_refused(root: Path) -> None:
-    with pytest.raises(Invalid, match="takes no whole projects"):
-        plan_of(("https://host/projects/p",))
+    with pytest.raises(Invalid, match="cannot both"):
+        plan_of(("https://host", "s3://bucket"))
+    with pytest.raises(Invalid, match="and they stay"):
+        plan_of(("s3://bucket",), name="trains")
     with pytest.raises(Invalid, match="cannot both"):
         plan_of(("folder", "s3://bucket"))
+    with pytest.raises(Invalid, match="neither folder, nor"):
+        plan_of(("ftp://host/clew",))
     with pytest.raises(Invalid, match="there already"):
         moved(root, {}, "folder")
     with pytest.raises(ClewError):

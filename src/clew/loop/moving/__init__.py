@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from clew.loop.moving.move import Moved, Part, Plan, move, plan_of
+from clew.loop.moving.move import Plan, move, plan_of
+from clew.loop.moving.moved import Moved, Part
 
 __all__ = ["Moved", "Part", "Plan", "move", "plan_of"]

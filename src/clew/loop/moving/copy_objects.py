@@ -13,7 +13,7 @@ from clew.core.ids import Digest
 __all__ = ["copy_objects"]
 
 _AT_ONCE = 1000
-_SMALL_BYTES = 1 << 20
+_SMALL_BYTES, _BATCH_BYTES = 1 << 20, 64 << 20
 
 
 def copy_objects(source: Objects, target: Objects, *, tell: Callable[[int], None]) -> int:
@@ -42,12 +42,21 @@ def copy_objects(source: Objects, target: Objects, *, tell: Callable[[int], None
 
 
 def _copy(source: Objects, target: Objects, digests: Sequence[Digest]) -> None:
+    small: list[list[Digest]] = [[]]
     large: list[Digest] = []
-    with target.batch() as batch:
-        for digest in digests:
-            if source.size(digest) >= _SMALL_BYTES:
-                large.append(digest)
-            else:
+    held = 0
+    for digest in digests:
+        size = source.size(digest)
+        if size >= _SMALL_BYTES:
+            large.append(digest)
+            continue
+        held += size
+        if held > _BATCH_BYTES:  # what a server is sent together is held in memory
+            small, held = [*small, []], size
+        small[-1].append(digest)
+    for some in small:
+        with target.batch() as batch:
+            for digest in some:
                 _same(digest, batch.put(source.get(digest)))
     for digest in large:
         with tempfile.TemporaryDirectory(prefix="clew-move-") as folder:

@@ -7,18 +7,19 @@ afterwards, and stays; so do the old objects.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Conflict, Corrupt, Exists, Invalid
-from clew.core.ids import Digest
-from clew.core.types.edge import node
-from clew.core.types.project import Project
+from clew.core.errors import Invalid
 from clew.loop.moving.copy_objects import copy_objects
+from clew.loop.moving.earlier import check_name, earlier_of
+from clew.loop.moving.moved import Moved, Part, not_as_they_were, rename, tell_moved
+from clew.loop.moving.to_server import move_to_server
+from clew.settings import StorageSettings
 from clew.store.claim import Claim, find_claim
 from clew.store.ledger.sql.rows import ProjectRows
 from clew.store.ledger.sql.transaction import SqlTransaction
@@ -26,57 +27,44 @@ from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.choose import FOLDER, ObjectsPlace, find_place, objects_at
 from clew.store.switch import FRESH, Switch, begin_switch, finish_switch
 
-__all__ = ["Moved", "Part", "Plan", "move", "plan_of"]
+__all__ = ["Plan", "move", "plan_of"]
 
-_POSTGRES = ("postgresql://", "postgres://")
+_POSTGRES, _SERVER = ("postgresql://", "postgres://"), ("http://", "https://")
 Tell = Callable[[str, int], None]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Where rows and bytes are to go; what is empty stays. `folder` is home, for both."""
+    """Where rows and bytes are to go; what is empty stays. `folder` is home, for both; a server takes both.
+
+    `name` is another name for the project, where rows go.
+    """
 
     ledger: str = ""
     objects: str = ""
+    server: str = ""
+    name: str = ""
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One table, or the objects: how many there were here and are there, and the digest of both."""
-
-    what: str
-    here: int
-    there: int
-    digest: Digest = Digest("")
-
-
-class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """What a move came to."""
-
-    parts: list[Part]
-    ledger: str = ""
-    objects: str = ""
-
-
-def plan_of(places: tuple[str, ...]) -> Plan:
+def plan_of(places: Sequence[str], *, name: str = "") -> Plan:
     """What `--to` means, once or twice.
 
     Raises:
-        Invalid: a place is none, or two are of one kind.
+        Invalid: a place is none, two are of one kind, or a name is given where no rows go.
     """
     found: dict[str, str] = {}
-    for place in places:
+    for place in map(_whole, places):
         kinds: tuple[str, ...] = ("ledger",) if place.startswith(_POSTGRES) else ("objects",)
-        if place == FOLDER:
+        if place == FOLDER or place.startswith(_SERVER):
             kinds = ("ledger", "objects")
-        if place.startswith(("http://", "https://")):
-            raise Invalid(
-                f"{place} is a server, which takes no whole projects",
-                hint="move to the database and the bucket that it uses: --to postgresql://… --to s3://…",
-            )
         for kind in kinds:
             if kind in found:
                 raise Invalid(f"{found[kind]} and {place} cannot both have the {kind}", hint="give one of them")
             found[kind] = place
-    return Plan(**found)
+    if name and "ledger" not in found:
+        raise Invalid(f"the project gets the name {name!r} with its rows, and they stay", hint="leave --name away")
+    if found.get("ledger", "").startswith(_SERVER):
+        return Plan(server=found["ledger"], name=name)
+    return Plan(**found, name=name)
 
 
 def move(stores: Stores, root: Path, plan: Plan, *, cache_gb: float, tell: Tell) -> Moved:
@@ -95,6 +83,8 @@ def move(stores: Stores, root: Path, plan: Plan, *, cache_gb: float, tell: Tell)
         Corrupt: something cannot be read, or did not arrive as it was.
         Invalid: there is nothing to move.
     """
+    if plan.server:
+        return move_to_server(stores, root, plan.server, name=plan.name, tell=tell)
     folder = root / ".clew"
     place = _place(stores, folder, plan.objects)
     target = _target(stores, folder, plan.ledger)
@@ -114,7 +104,8 @@ def move(stores: Stores, root: Path, plan: Plan, *, cache_gb: float, tell: Tell)
                 wanted = msgspec.structs.replace(wanted, place=None if home else place, home=home)
             if target is not None:
                 assert isinstance(tx, SqlTransaction)
-                _tell_moved(stores, tx, plan)
+                rename(stores, tx, plan.name)
+                tell_moved(stores, tx, ledger=_shown(plan.ledger), objects=plan.objects)
                 parts += _rows(stores, tx, target, tell)
                 wanted = msgspec.structs.replace(wanted, **_switched(stores, plan))
                 target.close()
@@ -131,39 +122,33 @@ def _rows(stores: Stores, tx: SqlTransaction, target: Any, tell: Tell) -> list[P
     """Copy the rows in one transaction of the target, and compare what arrived with what was sent."""
     here = tx.rows_of(stores.project)
     with target.write() as other:
-        _check_target(stores, tx, other)
+        mine = next(each for each in tx.projects.list() if each.id == stores.project)
+        check_name(other, stores.project, mine.name)
+        earlier = earlier_of(other, stores.project)
+        earlier.check(tx, stores.project)
         there: ProjectRows = other.rows_of(stores.project)
         there.clear()
         here.copy_to(there, tell=lambda count: tell("rows", count))
         sent, arrived = here.digests(), there.digests()
         wrong = [table for table in sent if sent[table] != arrived[table]]
         if wrong:
-            raise Corrupt(f"rows of {', '.join(wrong)} did not arrive as they were", hint="please report this")
+            raise not_as_they_were(wrong)
     return [
         Part(what=table, here=count, there=arrived[table][0], digest=digest) for table, (count, digest) in sent.items()
     ]
 
 
-def _check_target(stores: Stores, tx: SqlTransaction, other: SqlTransaction) -> None:
-    """The target may hold an earlier state of this project, and no other project of its name."""
-    mine = next(each for each in tx.projects.list() if each.id == stores.project)
-    named: Project | None = other.projects.find(mine.name)
-    if named is not None and named.id != mine.id:
-        raise Exists("project", mine.name, hint="give the project another name: [project] name in clew.toml")
-    tail = other.events.tail(stores.project)
-    if not tail.position:
-        return
-    same = tx.events.sealed(stores.project, after=tail.position - 1, limit=1)
-    if not same or same[0].hash != tail.hash:
-        raise Conflict(
-            f"the target holds {tail.position} events of this project that are not the ones here",
-            hint="it was used there since it was moved away: look at it first, and move from there",
-        )
+def _whole(place: str) -> str:
+    """A place as it means the same in every folder.
 
-
-def _tell_moved(stores: Stores, tx: SqlTransaction, plan: Plan) -> None:
-    facts = {"ledger": _shown(plan.ledger), "objects": plan.objects}
-    stores.tell(tx, "project.moved", node("project", stores.project), facts)
+    Raises:
+        Invalid: it is none.
+    """
+    if place.startswith((*_POSTGRES, *_SERVER)):
+        return place
+    if place != FOLDER and place and "://" not in place:
+        place = str(Path(place).expanduser().absolute())
+    return StorageSettings(objects=place).objects
 
 
 def _place(stores: Stores, folder: Path, wanted: str) -> ObjectsPlace | None:

@@ -131,6 +131,8 @@ class Bucket:
         try:
             yield
         except (FileNotFoundError, kinds.NotFoundError) as error:
+            if verb == "write":
+                raise self._no_bucket() from error
             raise FileNotFoundError(f"{self.address}/{key}") from error
         except (kinds.PermissionDeniedError, kinds.UnauthenticatedError, PermissionError) as error:
             raise Unavailable(
@@ -138,10 +140,15 @@ class Bucket:
                 hint="look at the credentials in the environment, and at what they may do with this bucket",
             ) from error
         except (kinds.BaseError, OSError) as error:
+            if "NoSuchBucket" in str(error):
+                raise self._no_bucket() from error
             raise Unavailable(
                 f"could not {verb} {self.address}/{key}: {_first_line(error)}",
                 hint="look at the network and the bucket, then run the same command again",
             ) from error
+
+    def _no_bucket(self) -> Unavailable:
+        return Unavailable(f"there is no bucket at {self.address}", hint="make it first, or look at its name")
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from clew.core.hashing import Hasher
 from clew.core.ids import Digest
+from clew.core.types.project import Project
 from clew.core.types.run import Run
 from clew.store.ledger.sql.connection import Connection, Document, Row
 from clew.store.ledger.sql.search_index import SqlSearchIndex
@@ -71,7 +72,7 @@ DERIVED = {"search_runs", "search_values", "search_metrics"}
 """Tables that are made anew from the others."""
 
 _AT_ONCE = 500
-_run = Document(Run)
+_run, _named = Document(Run), Document(Project)
 
 
 class ProjectRows:
@@ -125,11 +126,11 @@ class ProjectRows:
         return copied
 
     def add(self, table: str, rows: Sequence[Row]) -> None:
-        """Add rows of a table; its generated numbers are given anew."""
+        """Add rows of a table; numbers are given anew. One whose key is taken is left out, as `digests` shows."""
         names = self._columns(table)
         marks = ", ".join("?" * len(names))
-        shared = " ON CONFLICT DO NOTHING" if table in ACCOUNTS or table == "series_sources" else ""
-        self._c.change_many(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}){shared}", rows)
+        sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        self._c.change_many(sql, rows)
 
     def pages(self, table: str) -> Iterator[list[Row]]:
         """The rows of a table in the order of its key, without generated numbers."""
@@ -173,6 +174,13 @@ class ProjectRows:
             marks = ", ".join("?" * len(runs))
             sql = f"SELECT {SUMMARY} FROM series WHERE run IN ({marks})"
             index.measure([summary_of(row) for row in self._c.rows(sql, [run.id for run in runs])])
+
+    def rename(self, name: str) -> None:
+        """Give the project another name."""
+        for row in self._c.rows("SELECT document FROM projects WHERE id = ?", (self._project,)):
+            project = msgspec.structs.replace(_named.read(row[0]), name=name)
+            sql = "UPDATE projects SET name = ?, document = ? WHERE id = ?"
+            self._c.change(sql, (name, _named.text(project), self._project))
 
     def _columns(self, table: str) -> list[str]:
         """The columns of a table that are copied, the same on every database."""

@@ -1,0 +1,82 @@
+"""A project that comes to a server: its rows are added in one transaction, read again, compared, and verified.
+
+Its bytes are there already. A project that is there is replaced only by a later state of itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import BinaryIO
+
+from clew.audit.verify import problems_in
+from clew.core.contracts.stores import Stores
+from clew.core.errors import Corrupt, Invalid
+from clew.core.ids import Digest
+from clew.core.types.project import Project
+from clew.loop.moving.earlier import check_name, earlier_of
+from clew.loop.moving.moved import not_as_they_were
+from clew.loop.moving.shipment import KEPT_BACK, Bill, read_bill, read_pages
+from clew.store.ledger.sql.rows import ProjectRows
+from clew.store.ledger.sql.transaction import SqlTransaction
+
+__all__ = ["take_in"]
+
+
+def take_in(stores: Stores, rows: Digest) -> Project:
+    """Make the project of the rows in a stored shipment one of this ledger.
+
+    Args:
+        stores: where it is to be; its project is the one that comes.
+        rows: the digest of the shipment, which is deleted.
+
+    Raises:
+        Exists: another project has its name.
+        Conflict: the project is there, in a state that is not an earlier one.
+        Corrupt: the rows are not those that the shipment speaks of, or their chain of events does not hold.
+        Invalid: they are of another version, or of another project.
+    """
+    try:
+        with stores.objects.open(rows) as file:
+            bill = read_bill(file)
+            if bill.project != stores.project:
+                raise Invalid(f"the rows are of the project {bill.project}, not of {stores.project}")
+            return _take_in(stores, bill, file)
+    finally:
+        stores.objects.delete([rows])
+
+
+def _take_in(stores: Stores, bill: Bill, file: BinaryIO) -> Project:
+    with stores.ledger.write() as tx:
+        assert isinstance(tx, SqlTransaction)
+        check_name(tx, stores.project, bill.name)
+        earlier = earlier_of(tx, stores.project)
+        _replace(tx.rows_of(stores.project), bill, file)
+        earlier.check(tx, stores.project)
+        problems = problems_in(tx, stores.project)
+        if problems:
+            raise Corrupt(
+                f"the events of this project do not hold: {problems[0].text}",
+                hint="look at it where it is: clew audit verify",
+            )
+        return next(each for each in tx.projects.list() if each.id == stores.project)
+
+
+def _replace(there: ProjectRows, bill: Bill, file: BinaryIO) -> None:
+    """Put rows in the place of those that are there, but for people's, and see that just these arrived."""
+    members = list(there.pages("members"))
+    there.clear()
+    received: Counter[str] = Counter()
+    for table, page in read_pages(file):
+        there.add(table, page)
+        received[table] += len(page)
+    there.index()
+    wrong = [
+        table
+        for table, counted in there.digests().items()
+        if table not in KEPT_BACK
+        and (bill.tables.get(table) != counted or received[table] != counted[0])  # another project's are not read again
+    ]
+    if wrong:
+        raise not_as_they_were(wrong)
+    for page in members:
+        there.add("members", page)

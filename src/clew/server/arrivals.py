@@ -1,0 +1,45 @@
+"""Projects that come to a server as a whole: first their bytes, in the routes of objects, then their rows.
+
+For who runs the server. A project that is on its way is named by its id, as it has no place among the names yet.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import Router, post
+from litestar.params import JSONBody
+
+from clew.core.ids import Digest
+from clew.core.types.project import Project
+from clew.loop.moving.take_in import take_in
+from clew.server.caller import Caller
+from clew.server.host import Host
+from clew.server.objects import objects_router
+from clew.server.request import AnyRequest, stores_of
+from clew.server.uploads import uploads_router
+
+__all__ = ["arrivals_router"]
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """The digest of a stored shipment of rows, and the text of the `clew.toml` of the project."""
+
+    rows: Digest
+    settings: str = ""
+
+
+@post("/", status_code=200, sync_to_thread=True)
+def take_in_project(request: AnyRequest, data: JSONBody[Arrival]) -> Project:
+    """Take in a whole project whose bytes are stored; it replaces nothing but an earlier state of itself."""
+    host: Host = request.app.state.host
+    caller: Caller = request.scope["user"]
+    assert caller.project is not None  # the guard has made it of the path
+    project = take_in(stores_of(request), data.rows)
+    if data.settings:
+        host.keep_settings(project, data.settings)
+    return project
+
+
+arrivals_router = Router(
+    "/arrivals/{arriving:str}", route_handlers=[take_in_project, objects_router, uploads_router], tags=["projects"]
+)

@@ -1,0 +1,260 @@
+"""A whole project moves into a server: nothing is lost, nothing that is there is touched, and nothing false gets in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clew.audit.seal import seal
+from clew.audit.verify import verify
+from clew.client.objects import HttpObjects
+from clew.core.contracts.stores import Stores
+from clew.core.errors import ClewError, Conflict, Corrupt, Denied, Exists, Invalid, Unavailable
+from clew.core.types.account import ProjectRole
+from clew.core.types.project import Project
+from clew.core.types.run import RunStatus
+from clew.loop.moving import Moved, move, plan_of
+from clew.loop.moving.shipment import pack, read_bill, read_pages
+from clew.loop.moving.take_in import take_in
+from clew.store.ledger.sql.rows import ProjectRows
+from clew.tracking.start import start
+from clew.workspace import Workspace
+
+
+@pytest.fixture
+def root(grown: Path, tmp_path: Path) -> Path:
+    """A project with everything in it."""
+    return Path(shutil.copytree(grown, tmp_path / "flights"))
+
+
+@pytest.fixture
+def served(serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A server, and a token for who runs it in the environment."""
+    found = serve()
+    monkeypatch.setenv("CLEW_TOKEN", found.token("boss", admin=True))
+    return found
+
+
+def moved(root: Path, place: str, name: str = "") -> Moved:
+    with Workspace(root, environ={}) as workspace:
+        return move(workspace.stores, root, plan_of([place], name=name), cache_gb=1, tell=lambda *_: None)
+
+
+def content(stores: Stores) -> dict[str, Any]:
+    """All that a project holds, but for the event of a move and what a server keeps of people."""
+    with stores.ledger.read() as tx:
+        rows: dict[str, Any] = tx.rows_of(stores.project).digests()  # type: ignore[attr-defined]
+    left = {table: found for table, found in rows.items() if table not in ("events", "chain_tails", "members")}
+    return {**left, "objects": sorted(stores.objects.list())}
+
+
+def here(root: Path) -> dict[str, Any]:
+    with Workspace(root, environ={}) as workspace:
+        return content(workspace.stores)
+
+
+def there(served: Any, name: str = "flights") -> Stores:
+    project = served.host.project(name)
+    stores: Stores = served.host.stores(project, actor="test")
+    return stores
+
+
+def at_server(root: Path, served: Any, name: str = "flights") -> Workspace:
+    return Workspace(root, environ={**os.environ, "CLEW_SERVER": f"{served.url}/projects/{name}"})
+
+
+def test_a_project_goes_on_where_it_has_moved(root: Path, served: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with Workspace(root, environ={}) as workspace:
+        runs = workspace.runs.list().items
+        before = content(workspace.stores)
+    done = moved(root, served.url)
+    assert done.ledger == f"{served.url}/projects/flights"
+    assert {part.what: part.there for part in done.parts}["runs"] == len(runs) == 3
+    assert content(there(served)) == before
+    seal(there(served))
+    assert verify(there(served)).holds
+    with at_server(root, served) as workspace:
+        assert workspace.runs.list().items == runs
+        assert [version.number for version in workspace.models.versions("delay").items] == [3, 2, 1]
+        assert [event.kind for event in workspace.services.events.list(limit=1).items] == ["project.moved"]
+        with start(workspace.recorder, "after", capture=False, say=lambda _: None) as run:
+            run.log(loss=1.0)
+        assert workspace.runs.get("after").status is RunStatus.FINISHED
+    with pytest.raises(Invalid, match="is on a server") as refused:
+        Workspace(root, environ={})
+    assert f"CLEW_SERVER={served.url}/projects/flights" in refused.value.hint
+    assert (root / ".clew" / "ledger.moved.db").exists()
+
+
+def test_what_it_declares_goes_along(root: Path, served: Any) -> None:
+    kept: list[tuple[Project, str]] = []
+    served.host.__dict__["keep_settings"] = lambda project, text: kept.append((project, text))
+    moved(root, served.url)
+    [(project, text)] = kept
+    assert project.name == "flights"
+    assert text == (root / "clew.toml").read_text()
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+@pytest.mark.parametrize("at", ["copy_objects", "pack", "_ship", "begin_switch", "finish_switch"])
+def test_a_move_that_is_killed_goes_on(root: Path, served: Any, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    module = import_module("clew.loop.moving.to_server")
+    before, real = here(root), getattr(module, at)
+
+    def dies(*given: Any, **named: Any) -> None:
+        if at == "pack":  # half of it is written
+            named["file"].write(b"half")
+        elif at != "begin_switch":
+            real(*given, **named)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, at, dies)
+        with pytest.raises(Killed):
+            moved(root, served.url)
+    if at != "finish_switch":
+        assert here(root) == before
+        if at == "begin_switch":  # it is there, and its move is in the chain already
+            seal(there(served))
+        moved(root, served.url)
+    arrived, lost = content(there(served)), before.pop("objects")
+    assert set(lost) <= set(arrived.pop("objects"))  # and the rows of an attempt that did not come to its end
+    assert arrived == before
+    with at_server(root, served) as workspace:
+        assert len(workspace.runs.list().items) == 3
+    with pytest.raises(Invalid, match="is on a server"):
+        Workspace(root, environ={})
+    seal(there(served))
+    assert verify(there(served)).holds
+    assert not list((root / ".clew").glob("move*"))
+
+
+def test_what_went_on_there_is_not_replaced(root: Path, served: Any) -> None:
+    copy = Path(shutil.copytree(root, root.parent / "copy"))
+    moved(root, served.url)
+    with at_server(root, served) as workspace, start(workspace.recorder, "after", capture=False, say=lambda _: None):
+        pass
+    before = content(there(served))
+    for _ in range(2):  # once before those events are in the chain, once behind
+        with pytest.raises(Conflict, match="not the ones here"):
+            moved(copy, served.url)
+        assert content(there(served)) == before
+        seal(there(served))
+    assert here(copy)
+
+
+def test_a_name_that_is_taken_is_refused_and_another_one_taken(root: Path, served: Any) -> None:
+    with served.host.ledger.write() as tx:
+        tx.projects.add(Project(id="0" * 32, name="flights", created_us=1))
+    before = here(root)
+    with pytest.raises(Exists):
+        moved(root, served.url)
+    assert here(root) == before
+    assert moved(root, served.url, name="trains").ledger == f"{served.url}/projects/trains"
+    with at_server(root, served, "trains") as workspace:
+        assert len(workspace.runs.list().items) == 3
+    assert there(served, "flights").project == "0" * 32
+
+
+def test_whom_the_server_does_not_know_is_refused(
+    root: Path, served: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = here(root)
+    monkeypatch.setenv("CLEW_TOKEN", "wrong")
+    with pytest.raises(Denied, match="does not know this token"):
+        moved(root, served.url)
+    monkeypatch.setenv("CLEW_TOKEN", served.token("ann", ProjectRole.ADMIN))
+    with pytest.raises(Denied, match="ann does not run this server"):
+        moved(root, served.url)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            moved(root, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    with pytest.raises(ClewError):
+        moved(root, "http://")
+    assert here(root) == before
+
+
+def test_decisions_that_wait_keep_it_here(root: Path, served: Any) -> None:
+    waiting = root / ".clew" / "decisions" / "e" / "replica-1" / "0.decisions"
+    waiting.parent.mkdir(parents=True)
+    waiting.write_bytes(b"")
+    with pytest.raises(Conflict, match="decisions of an endpoint wait"):
+        moved(root, served.url)
+
+
+def rows_of(stores: Stores) -> bytes:
+    with stores.ledger.read() as tx:
+        file = BytesIO()
+        pack(tx.rows_of(stores.project), project=stores.project, name="flights", file=file)  # type: ignore[attr-defined]
+    return file.getvalue()
+
+
+def test_rows_that_are_not_what_they_say_do_not_get_in(
+    root: Path, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = served.connection(served.token("admin", admin=True))
+
+    def arrives(change: Callable[[Stores], bytes]) -> None:
+        with Workspace(root, environ={}) as workspace:
+            project = workspace.stores.project
+            stores = served.host.stores(Project(id=project, name="", created_us=0), actor="boss")
+            take_in(stores, stores.objects.put(change(workspace.stores)))
+
+    def of_another(stores: Stores) -> bytes:
+        """A run of the project p among them."""
+        real = ProjectRows.pages
+
+        def pages(self: ProjectRows, table: str) -> Any:
+            for page in real(self, table):
+                yield [(*row[:1], "p", *row[2:]) for row in page] if table == "runs" else page
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ProjectRows, "pages", pages)
+            return rows_of(stores)
+
+    def edited(stores: Stores) -> bytes:
+        """A version that does not agree with its event."""
+        with stores.ledger.write() as tx:
+            assert tx._c.change("UPDATE model_versions SET document = REPLACE(document, 'delay', 'delax')")  # type: ignore[attr-defined]
+        return rows_of(stores)
+
+    with pytest.raises(Corrupt, match="runs did not arrive"):
+        arrives(of_another)
+    with pytest.raises(Corrupt, match="cut short"):
+        arrives(lambda stores: rows_of(stores)[:-10])
+    with pytest.raises(Corrupt, match="no rows of a project"):
+        arrives(lambda _: b"something else")
+    with pytest.raises(Corrupt, match="do not hold"):
+        arrives(edited)
+    with Workspace(root, environ={}) as workspace:
+        digest = HttpObjects(admin.to_arriving("1" * 32)).put(rows_of(workspace.stores))
+    with pytest.raises(Invalid, match="not of 1111"):
+        admin.to_arriving("1" * 32).send("POST", "", {"rows": digest})
+    with pytest.raises(Invalid, match="no id of a project"):
+        admin.to_arriving("..").send("POST", "", {"rows": digest})
+    with served.host.ledger.read() as tx:
+        assert {project.name for project in tx.projects.list()} == {"late", "other"}
+        assert not tx.runs.list("p").items
+
+
+def test_rows_of_another_version_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Workspace(root, environ={}) as workspace:
+        data = rows_of(workspace.stores)
+    bill = read_bill(file := BytesIO(data))
+    assert sum(len(page) for table, page in read_pages(file) if table == "runs") == bill.tables["runs"][0] == 3
+    module = import_module("clew.loop.moving.shipment")
+    monkeypatch.setattr(module, "migrations", lambda: {99: ""})
+    with pytest.raises(Invalid, match="version"):
+        read_bill(BytesIO(data))
