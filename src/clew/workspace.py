@@ -481,9 +481,13 @@ def _within_project(stores: Stores, claimed: Claim, *, name: str) -> Stores:
 
 def _found(tx: Transaction, id: str, *, alone: bool) -> Project | None:
     """The project of an id, or the first one where the ledger is the folder's own."""
-    if alone:  # the first one: a server may have added others
-        return min(tx.projects.list(), key=lambda each: (each.created_us, each.id), default=None)
-    return next((each for each in tx.projects.list() if each.id == id), None)
+    projects = {each.id: each for each in tx.projects.list()}
+    if not alone:
+        return projects.get(id)
+    first = tx.events.first_project()  # a server may have added others, and older ones may have moved into it
+    if first in projects:
+        return projects[first]
+    return min(projects.values(), key=lambda each: (each.created_us, each.id), default=None)
 
 
 def _new_project(tx: Transaction, stores: Stores, name: str) -> Project:

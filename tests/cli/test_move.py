@@ -86,6 +86,7 @@ def test_up_to_a_database_and_a_bucket_and_back(
     done = {part["what"]: part for part in say("move", "--to", postgres_url, "--to", s3_bucket)["items"]}
     assert done["runs"]["here"] == done["runs"]["there"] == 4
     assert done["objects"]["there"] > 20
+    assert say("move", "--to", postgres_url, "--to", s3_bucket)["items"] == []  # as after a kill that came too late
     assert "keeps its ledger in postgresql" in say("runs", "list", code=2)
     monkeypatch.setenv("CLEW_LEDGER", postgres_url)
     assert known(say, prediction) == before
@@ -93,6 +94,7 @@ def test_up_to_a_database_and_a_bucket_and_back(
     say("watch", ENDPOINT, "--until", "2013-02-14")  # the decisions that waited come home to the new place
     assert say("impact", "delay@1")["decisions"] == before["impact"]["decisions"] == 120
     say("move", "--to", "folder")
+    assert say("move", "--to", "folder")["items"] == []
     assert "not in PostgreSQL" in say("runs", "list", code=2)
     monkeypatch.delenv("CLEW_LEDGER")
     after = known(say, prediction)
@@ -114,6 +116,7 @@ def test_into_a_server(lived: Life, say: Say, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("CLEW_TOKEN", token)
         done = {part["what"]: part for part in say("move", "--to", url, "--name", "trains")["items"]}
         assert done["runs"]["here"] == done["runs"]["there"] == 4
+        assert say("move", "--to", url)["items"] == say("move", "--to", url, "--name", "trains")["items"] == []
         assert "is on a server" in say("runs", "list", code=2)
         monkeypatch.setenv("CLEW_SERVER", f"{url}/projects/trains")
         assert [say("runs", "list"), say("model", "list"), say("data", "show", "flights")] == before

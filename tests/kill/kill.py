@@ -45,8 +45,7 @@ class Measured:
     points: int
 
 
-def command(operation: Operation, crash: tuple[Path, int] | None = None) -> list[str]:
-    words = operation.words
+def command(words: list[str], crash: tuple[Path, int] | None = None) -> list[str]:
     if words[0].endswith(".py"):
         return [sys.executable, *words]
     if crash is not None:
@@ -70,8 +69,9 @@ def measure(operation: Operation, root: Path, projects: dict[object, Path]) -> M
     took: list[float] = []
     for crash in (None, (root / "points", 0)):
         folder = Path(shutil.copytree(project, root / "measured"))
+        words = [*operation.words, *operation.places(folder)]
         began = time.monotonic()
-        process = start(command(operation, crash), folder, said)
+        process = start(command(words, crash), folder, said)
         assert process.wait(PATIENCE_S) == 0, said.read_text()
         took.append(time.monotonic() - began)
         operation.check(folder, [said.read_text(), said.read_text()])
@@ -92,14 +92,15 @@ def kill_once(measured: Measured, root: Path, seed: int) -> str:
     folder = Path(shutil.copytree(measured.project, root / f"killed-{seed}"))
     said = [root / f"said-{seed}-first", root / f"said-{seed}-again"]
     at = draw.randint(1, measured.points) if measured.points and draw.random() < 0.5 else 0
+    words = [*operation.words, *operation.places(folder)]
     while True:
-        process = start(command(operation, (root / "points", at) if at else None), folder, said[0])
+        process = start(command(words, (root / "points", at) if at else None), folder, said[0])
         how = _wait_and_kill(process, measured, draw, at)
         if how:
             break
         shutil.rmtree(folder)  # it was faster than the killer
         folder = Path(shutil.copytree(measured.project, root / f"killed-{seed}"))
-    again = start(command(operation), folder, said[1])
+    again = start(command(words), folder, said[1])
     try:
         code = again.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:

@@ -6,13 +6,18 @@ repeated, with what it said both times; it raises `AssertionError`.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +25,22 @@ import polars as pl
 
 from clew.audit.seal import seal
 from clew.audit.verify import verify
+from clew.core.contracts.stores import Stores
 from clew.core.hashing import hash_bytes
 from clew.core.types.job import JobState
 from clew.core.types.run import RunStatus
 from clew.data.checkout import checkout
 from clew.data.handle import DatasetHandle
+from clew.server.hosting import host_of
+from clew.store.claim import find_claim
+from clew.store.ledger.sqlite import SqliteLedger
+from clew.store.objects.local import LocalObjects
 from clew.testing.life import ENDPOINT, MODEL, START_US, Life, flights, grow
+from clew.testing.postgres import PostgresServer
+from clew.testing.serving import serving
 from clew.tracking.adopt import adopt
 from clew.tracking.series import join, points_of
+from clew.tracking.start import start
 from clew.worker.worker import queue
 from clew.workspace import Workspace, init_project, open_workspace
 
@@ -68,17 +81,21 @@ def train(flights: clew.Dataset, strength: float = 1.0):
 
 @dataclass(frozen=True)
 class Operation:
-    """One command. `words` come behind `clew`; a single word that ends with `.py` is a script of its own."""
+    """One command. `words` come behind `clew`; a single word that ends with `.py` is a script of its own.
+
+    `places` are words more, of what is made for each copy of the project, such as a database.
+    """
 
     name: str
     words: list[str]
     prepare: Callable[[Path], object]
     check: Callable[[Path, list[str]], object]
+    places: Callable[[Path], list[str]] = lambda _: []
 
     @property
     def heavy(self) -> bool:
         """Whether its project has a model."""
-        return self.prepare not in (an_empty_project, a_project_with_photos)
+        return self.prepare not in (an_empty_project, a_project_with_photos, a_project_with_runs)
 
 
 def an_empty_project(folder: Path) -> None:
@@ -98,6 +115,14 @@ def a_project_with_photos(folder: Path) -> None:
         from clew.data.add_files import add_files
 
         add_files(workspace.site, "photos", folder / "photos")
+
+
+def a_project_with_runs(folder: Path) -> None:
+    a_project_with_photos(folder)
+    with open_workspace(folder) as workspace:
+        for number in range(3):
+            with start(workspace.recorder, f"run-{number}", capture=False, say=lambda _: None) as run:
+                run.log(loss=number, step=number)
 
 
 def a_project_that_lives(folder: Path) -> None:
@@ -281,11 +306,81 @@ def labels_once(folder: Path, _said: list[str]) -> None:
         life.close()
 
 
+class Targets:
+    """Where projects move to in a session: databases and servers, each for one copy of a project."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._lock = threading.Lock()
+        self._postgres: PostgresServer | None = None
+        self._servers: dict[Path, ExitStack] = {}
+        atexit.register(self._open.close)
+
+    def database(self, folder: Path) -> list[str]:
+        """A new database, and a folder for the bytes."""
+        with self._lock:
+            if self._postgres is None:
+                self._postgres = PostgresServer(Path(tempfile.gettempdir()) / f"clew-kill-postgres-{os.getpid()}")
+                self._open.callback(self._postgres.stop)
+            return ["--to", self._postgres.make(), "--to", str(folder.with_name(f"{folder.name}-disk"))]
+
+    def server(self, folder: Path) -> list[str]:
+        """A server in a process of its own."""
+        team = init_project(folder.with_name(f"{folder.name}-team"), name="team")
+        with self._lock:
+            self._servers[folder] = opened = self._open.enter_context(ExitStack())
+        url, _ = opened.enter_context(serving(team, open=True))
+        return ["--to", url]
+
+    def moved_to_database(self, folder: Path, _said: list[str]) -> None:
+        """The rows and bytes are there, all of them, and nowhere else counts."""
+        claim = find_claim(folder / ".clew")
+        assert claim is not None
+        with Workspace(folder, environ={"CLEW_LEDGER": claim.ledger}) as workspace:
+            arrived(folder, workspace.stores)
+        shutil.rmtree(folder.with_name(f"{folder.name}-disk"))
+        assert self._postgres is not None
+        self._postgres.drop(claim.ledger)
+
+    def moved_to_server(self, folder: Path, _said: list[str]) -> None:
+        """As above, seen where the server runs."""
+        with self._lock:
+            self._servers.pop(folder).close()
+        team, claim = folder.with_name(f"{folder.name}-team"), find_claim(folder / ".clew")
+        assert claim is not None
+        assert claim.ledger.endswith("/projects/killed")
+        with Workspace(team, environ={}) as workspace:
+            host = host_of(workspace)
+            arrived(folder, host.stores(host.project("killed"), actor="killer"))
+        shutil.rmtree(team)
+
+
+def arrived(folder: Path, there: Stores) -> None:
+    """What the folder left behind is what is there."""
+    left = SqliteLedger(folder / ".clew" / "ledger.moved.db")
+    with left.read() as tx, there.ledger.read() as other:
+        mine, its = tx.rows_of(there.project).digests(), other.rows_of(there.project).digests()  # type: ignore[attr-defined]
+    left.close()
+    assert not [table for table in mine if table not in ("events", "chain_tails") and mine[table] != its[table]]
+    assert mine["runs"][0] == 3
+    assert its["events"][0] > mine["events"][0] - 1
+    old = LocalObjects(folder / ".clew" / "objects")
+    assert not there.objects.missing(old.list())
+    assert all(hash_bytes(there.objects.get(digest)) == digest for digest in old.list())
+    seal(there)
+    found = verify(there)
+    assert not found.problems, found.problems
+    assert not list((folder / ".clew").glob("move*"))
+
+
+TARGETS = Targets()
 TRAIN = ["run", "train.py:train", "flights=flights@latest"]
 OPERATIONS = [
     Operation("data add TABLE", ["data", "add", "flights", "flights.csv", "--key", "id"], an_empty_project, one_table),
     Operation("data add FOLDER", ["data", "add", "photos", "photos"], an_empty_project, one_folder),
     Operation("data checkout", ["data", "checkout", "photos@1", "out"], a_project_with_photos, taken_out),
+    Operation("move to a database", ["move"], a_project_with_runs, TARGETS.moved_to_database, TARGETS.database),
+    Operation("move to a server", ["move"], a_project_with_runs, TARGETS.moved_to_server, TARGETS.server),
     Operation("run SCRIPT", ["run", "loop.py"], an_empty_project, all_points),
     Operation("a logging loop", ["loop.py"], an_empty_project, all_points),
     Operation(

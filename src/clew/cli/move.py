@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from clew.cli import output
 from clew.cli.command import command
 from clew.cli.output import Column
+
+if TYPE_CHECKING:
+    from clew.loop.moving import Moved, Plan
 
 __all__ = ["move"]
 
@@ -28,26 +34,33 @@ def move(*, places: tuple[str, ...], name: str, as_json: bool) -> None:
     Stop what uses the project first. Everything is compared before it counts, and what was there stays as it was. After
     Ctrl-C or a crash the project is where it was, and the same command goes on.
     """
-    from clew.cli.progress import progress
-    from clew.loop.moving import move as move_project
-    from clew.loop.moving import plan_of
-    from clew.workspace import open_workspace
+    from clew.loop.moving import find_moved, plan_of
+    from clew.workspace import find_project
 
     plan = plan_of(places, name=name)
-    with open_workspace() as workspace, progress("moving", unit="objects and rows") as bar:
-        done = move_project(
-            workspace.stores,
-            workspace.root,
-            plan,
-            cache_gb=workspace.settings.storage.cache_gb,
-            tell=lambda _, count: bar.move_to(count),
-        )
+    root = find_project(Path.cwd())
+    done = (find_moved(root, plan) if root is not None else None) or _move(plan)
     rows = [part for part in done.parts if part.here]
     columns: list[Column | str] = ["what", "here", "there", Column("digest", "", lambda digest: str(digest)[:12])]
-    output.table(rows, columns, as_json=as_json, empty="the project is empty")
+    output.table(rows, columns, as_json=as_json, empty="everything is there already")
     if done.ledger.startswith("http"):
         output.note(f"from now on set CLEW_SERVER={done.ledger}, or [server] url in clew.toml")
     elif done.ledger.startswith("postgres"):
         output.note(f"from now on set CLEW_LEDGER={done.ledger}, or [storage] ledger in clew.toml")
     elif done.ledger:
         output.note("from now on leave CLEW_LEDGER, and [storage] ledger in clew.toml, away")
+
+
+def _move(plan: Plan) -> Moved:
+    from clew.cli.progress import progress
+    from clew.loop.moving import move as move_project
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace, progress("moving", unit="objects and rows") as bar:
+        return move_project(
+            workspace.stores,
+            workspace.root,
+            plan,
+            cache_gb=workspace.settings.storage.cache_gb,
+            tell=lambda _, count: bar.move_to(count),
+        )

@@ -18,17 +18,27 @@ __all__ = ["serving"]
 
 
 @contextmanager
-def serving(folder: Path, *, environ: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
+def serving(folder: Path, *, open: bool = False, environ: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
     """A server of the project in a folder.
 
     Args:
         folder: of the project.
+        open: whether it asks nobody for a token.
         environ: of the process, besides this one's.
 
     Yields:
         Its address, and the token of its admin, which it shows at its first start only.
     """
-    words = [sys.executable, "-m", "clew", "server", "--port", str(_free_port()), "--json"]
+    words = [
+        sys.executable,
+        "-m",
+        "clew",
+        "server",
+        "--port",
+        str(_free_port()),
+        "--json",
+        *(["--open"] if open else []),
+    ]
     process = subprocess.Popen(  # noqa: S603 - clew itself
         words,
         cwd=folder,

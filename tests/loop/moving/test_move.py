@@ -161,6 +161,14 @@ def test_a_name_that_is_taken_is_refused(root: Path, postgres_url: str, tmp_path
     assert content(root, {}) == before
 
 
+def test_projects_that_share_a_file_stay(root: Path, postgres_url: str) -> None:
+    with Workspace(root, environ={}) as workspace:
+        workspace.accounts.add_project("other")
+    with pytest.raises(Conflict, match="other would be left behind"):
+        moved(root, {}, postgres_url)
+    assert content(root, {})
+
+
 def test_a_state_that_went_on_there_is_not_overwritten(root: Path, postgres_url: str) -> None:
     """Somebody goes on with the old ledger beside the new one, and moves it up once more."""
     above = {"CLEW_LEDGER": postgres_url}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clew.loop.moving.move import Plan, move, plan_of
+from clew.loop.moving.move import Plan, find_moved, move, plan_of
 from clew.loop.moving.moved import Moved, Part
 
-__all__ = ["Moved", "Part", "Plan", "move", "plan_of"]
+__all__ = ["Moved", "Part", "Plan", "find_moved", "move", "plan_of"]

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
+from clew.client.credentials import address_of
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid
 from clew.loop.moving.copy_objects import copy_objects
@@ -27,7 +29,7 @@ from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.choose import FOLDER, ObjectsPlace, find_place, objects_at
 from clew.store.switch import FRESH, Switch, begin_switch, finish_switch
 
-__all__ = ["Plan", "move", "plan_of"]
+__all__ = ["Plan", "find_moved", "move", "plan_of"]
 
 _POSTGRES, _SERVER = ("postgresql://", "postgres://"), ("http://", "https://")
 Tell = Callable[[str, int], None]
@@ -116,6 +118,29 @@ def move(stores: Stores, root: Path, plan: Plan, *, cache_gb: float, tell: Tell)
         if target is not None:
             target.close()
     return Moved(parts=parts, ledger=_shown(plan.ledger), objects=plan.objects)
+
+
+def find_moved(root: Path, plan: Plan) -> Moved | None:
+    """What a move came to that was done already, and whose process may have been killed before it could say so.
+
+    Raises:
+        Corrupt: what was written down of it cannot be read.
+    """
+    folder = root / ".clew"
+    finish_switch(folder)
+    found = find_claim(folder)
+    ledger = found.ledger if found is not None else FOLDER
+    if plan.server:
+        server, named = address_of(plan.server, "")
+        name = plan.name or named
+        there = f"{server}/projects/{quote(name, safe='')}"
+        return Moved(parts=[], ledger=ledger) if ledger.startswith(there) and (ledger == there or not name) else None
+    place = find_place(folder)
+    if (plan.ledger and ledger != _shown(plan.ledger)) or (
+        plan.objects and plan.objects != (place.place if place is not None else FOLDER)
+    ):
+        return None
+    return Moved(parts=[], ledger=_shown(plan.ledger), objects=plan.objects)
 
 
 def _rows(stores: Stores, tx: SqlTransaction, target: Any, tell: Tell) -> list[Part]:

@@ -8,11 +8,12 @@ import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Corrupt
+from clew.core.errors import Conflict, Corrupt
 from clew.core.ids import Digest
 from clew.core.types.edge import node
-from clew.loop.moving.earlier import MOVED, check_name
+from clew.loop.moving.earlier import check_name
 from clew.store.ledger.sql.transaction import SqlTransaction
+from clew.store.ledger.sqlite import SqliteLedger
 
 __all__ = ["Moved", "Part", "not_as_they_were", "rename", "tell_moved"]
 
@@ -52,13 +53,20 @@ def not_as_they_were(tables: Sequence[str]) -> Corrupt:
 
 
 def tell_moved(stores: Stores, tx: Transaction, *, ledger: str, objects: str) -> None:
-    """Say in the transaction of a move where rows and bytes go.
+    """Say in the transaction of a move where rows and bytes go, unless other projects would lose their ledger.
 
     What happened before is sealed, so that the chain at the target can be held against the one that comes.
 
     Raises:
         Corrupt: the chain cannot be added to.
+        Conflict: the file of the ledger, which takes no writes afterwards, has other projects.
     """
+    others = [each.name for each in tx.projects.list() if each.id != stores.project]
+    if others and isinstance(stores.ledger, SqliteLedger):
+        raise Conflict(
+            f"{', '.join(others[:5])} would be left behind in the ledger of this folder",
+            hint="projects that share a file with others do not move",
+        )
     while tx.events.seal(stores.project):
         pass
-    stores.tell(tx, MOVED, node("project", stores.project), {"ledger": ledger, "objects": objects})
+    stores.tell(tx, "project.moved", node("project", stores.project), {"ledger": ledger, "objects": objects})

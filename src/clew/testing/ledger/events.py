@@ -30,6 +30,13 @@ class EventsContract:
             assert [event.id for event in tx.events.list("p", limit=2, after=page.next).items] == ["1"]
             assert tx.events.count("p") == 3
 
+    def test_the_first_of_all_events(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            assert tx.events.first_project() == ""
+            tx.events.add(msgspec.structs.replace(an_event("2"), project="q"))
+            tx.events.add(an_event("1"))
+            assert tx.events.first_project() == "q"
+
     def test_events_are_listed_as_they_arrived(self, ledger: Ledger) -> None:
         """Ids tell times, and clocks go back."""
         with ledger.write() as tx:

@@ -15,6 +15,10 @@ class Events(Protocol):
     """The record of everything that changed."""
 
     def add(self, event: Event) -> None: ...
+    def first_project(self) -> str:
+        """The project of the event that arrived before all others; "" where there is none."""
+        ...
+
     def count(self, project: str) -> int: ...
     def seal(self, project: str, *, limit: int = 1000) -> int:
         """Put up to `limit` events that wait into the chain, in the order in which they arrived.

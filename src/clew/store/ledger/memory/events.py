@@ -22,6 +22,9 @@ class MemoryEvents:
     def add(self, event: Event) -> None:
         self._rows[event.id] = self._waiting[event.id] = event
 
+    def first_project(self) -> str:
+        return next((event.project for event in self._rows.values()), "")
+
     def count(self, project: str) -> int:
         return sum(event.project == project for event in self._rows.values())
 

@@ -27,6 +27,10 @@ class SqlEvents:
             (event.id, event.project, event.kind, event.subject, _event.text(event)),
         )
 
+    def first_project(self) -> str:
+        rows = self._c.rows("SELECT project FROM events ORDER BY arrival LIMIT 1")
+        return str(rows[0][0]) if rows else ""
+
     def count(self, project: str) -> int:
         return int(self._c.rows("SELECT COUNT(*) FROM events WHERE project = ?", (project,))[0][0])
 
