@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from clew.cli import output
 from clew.cli.command import command
+
+if TYPE_CHECKING:
+    from clew.loop.care.free import Freed
 
 __all__ = ["gc"]
 
@@ -44,29 +49,37 @@ _HOUR_US = 3600 * 1_000_000
     help="Purge what has lain in the trash for so long.",
 )
 def gc(*, dry_run: bool, grace_days: float, young_hours: float, trash_days: float, as_json: bool) -> None:
-    """Free the bytes that nothing refers to.
+    """Free the bytes that nothing refers to, in a folder or in a bucket.
 
     Objects that no row, no journal and no other object names are set aside first, where they can still be read and come
     back when somebody names them; a later collection deletes them. Before that, runs and versions
     of data whose time in the trash is over lose what they hold. Everything that is needed is looked for at the end.
+    Where a server is started, its other projects are gone through too.
     """
-    from msgspec import structs
-
     from clew.cli.progress import progress
-    from clew.loop.care.collect import Terms, collect
-    from clew.loop.care.data_trash import purge_versions
-    from clew.loop.care.retention import note_collection, over_us
-    from clew.loop.care.trash import purge_runs
+    from clew.loop.care.collect import Terms
+    from clew.loop.care.free import free
+    from clew.loop.care.retention import note_collection
+    from clew.server.hosting import projects_here
     from clew.workspace import open_workspace
 
     terms = Terms(young_us=int(young_hours * _HOUR_US), grace_us=int(grace_days * _DAY_US))
+    trash_us = int(trash_days * _DAY_US)
     with open_workspace() as workspace, progress("looking at objects", unit="objects") as bar:
-        until_us = over_us(workspace.stores, int(trash_days * _DAY_US))
-        purged = purge_runs(workspace.stores, until_us=until_us, dry_run=dry_run)
-        versions = purge_versions(workspace.stores, until_us=until_us, dry_run=dry_run)
-        found = collect(workspace.stores, terms, dry_run=dry_run, tell=bar.move_to)
+        found = [
+            free(stores, terms, trash_us=trash_us, dry_run=dry_run, tell=bar.move_to)
+            for stores in projects_here(workspace)
+        ]
         if not dry_run:
             note_collection(workspace.stores)
-    output.record(
-        {"purged_runs": len(purged), "purged_versions": len(versions), **structs.asdict(found)}, as_json=as_json
-    )
+    output.record({"projects": len(found), **_total(found), "dry_run": dry_run}, as_json=as_json)
+
+
+def _total(found: list[Freed]) -> dict[str, int]:
+    """The sums over several projects."""
+    fields = [field for field in found[0].collected.__struct_fields__ if field != "dry_run"]
+    return {
+        "purged_runs": sum(each.purged_runs for each in found),
+        "purged_versions": sum(each.purged_versions for each in found),
+        **{field: sum(getattr(each.collected, field) for each in found) for field in fields},
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clew.core.contracts.objects import Objects
+from clew.core.contracts.stores import Stores
 from clew.core.types.project import Project
 from clew.server.host import Host
 from clew.settings import SETTINGS_FILE, Settings, read_settings
@@ -11,7 +12,7 @@ from clew.store.objects.choose import choose_objects
 from clew.store.objects.disk import Draft, disk_errors
 from clew.workspace import Workspace
 
-__all__ = ["FOLDER_VARIABLE", "LOG_VARIABLE", "OPEN_VARIABLE", "host_of"]
+__all__ = ["FOLDER_VARIABLE", "LOG_VARIABLE", "OPEN_VARIABLE", "host_of", "projects_here"]
 
 FOLDER_VARIABLE = "CLEW_SERVER_FOLDER"
 """Environment variable between a server and its workers: the project folder."""
@@ -21,6 +22,15 @@ OPEN_VARIABLE = "CLEW_SERVER_OPEN"
 
 LOG_VARIABLE = "CLEW_SERVER_LOG"
 """Environment variable between a server and its workers: `1` where requests are written to stderr."""
+
+
+def projects_here(workspace: Workspace) -> list[Stores]:
+    """The stores of every project whose bytes are reached from here: the workspace's own, and those that its server has
+    served."""
+    own, host = workspace.stores, host_of(workspace)
+    with own.ledger.read() as tx:
+        others = [each for each in tx.projects.list() if (workspace.folder / "projects" / each.id).is_dir()]
+    return [own, *(host.stores(each, actor=own.actor) for each in others if each.id != own.project)]
 
 
 def host_of(workspace: Workspace, *, open: bool = False) -> Host:

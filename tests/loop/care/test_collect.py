@@ -7,7 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -26,13 +30,31 @@ from clew.loop.doctor.needs import needs
 from clew.settings import SQLITE
 from clew.store.ledger.sql.mentions import tables
 from clew.store.ledger.sql.migrate import migrations
-from clew.store.objects.local import LocalObjects
+from clew.store.objects.bucket import Bucket, open_bucket
+from clew.store.objects.cached import CachedObjects
+from clew.store.objects.collection import collection_of
+from clew.store.objects.remote import RemoteObjects
 from clew.testing.life import Life
 from clew.testing.project import open_stores
+from clew.workspace import Workspace, init_project
 
 NOW = Terms(young_us=-(10**15), grace_us=10**15)
 """Nothing is too young, and nothing is deleted."""
 AT_ONCE = Terms(young_us=-(10**15), grace_us=-(10**15))
+
+
+KINDS = ["folder", "bucket"]
+_buckets: dict[Path, Bucket] = {}
+
+
+def opened(folder: Path, kind: str) -> Stores:
+    """A project with objects in its folder, or in a bucket; opened again it is the same one."""
+    stores = open_stores(folder)
+    if kind == "folder":
+        return stores
+    bucket = _buckets.setdefault(folder, open_bucket("memory:///"))
+    remote = RemoteObjects(bucket, folder / "cache" / "bucket")
+    return replace(stores, objects=CachedObjects(remote, folder / "cache" / "objects", limit_bytes=1 << 20))
 
 
 def collected(stores: Stores, terms: Terms = NOW, *, dry_run: bool = False) -> Collected:
@@ -80,17 +102,19 @@ def test_a_project_with_everything_keeps_what_it_needs(life: Life, database: str
     assert {digest for digest, damage in objects.check() if damage is None} >= needed
 
 
-def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
-    stores = open_stores(tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dry_run_changes_nothing(tmp_path: Path, kind: str) -> None:
+    stores = opened(tmp_path, kind)
     digest = stores.objects.put(b"rubbish" * 50)
     found = collected(stores, dry_run=True)
     assert (found.garbage, found.live, found.dry_run) == (1, 0, True)
     assert not stores.objects.missing([digest])
-    assert not (tmp_path / "objects" / "quarantine").exists()
+    assert not collection_of(stores.objects).aside()
 
 
-def test_what_was_just_written_is_left_alone(tmp_path: Path) -> None:
-    stores = open_stores(tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_just_written_is_left_alone(tmp_path: Path, kind: str) -> None:
+    stores = opened(tmp_path, kind)
     loose = stores.objects.put(b"a writer has not named it yet" * 50)
     with stores.objects.batch() as batch:
         packed = batch.put(b"nor this")
@@ -99,8 +123,9 @@ def test_what_was_just_written_is_left_alone(tmp_path: Path) -> None:
     assert not stores.objects.missing([loose, packed])
 
 
-def test_what_is_set_aside_is_read_and_taken_back_when_it_is_named(tmp_path: Path) -> None:
-    stores = open_stores(tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_set_aside_is_read_and_taken_back_when_it_is_named(tmp_path: Path, kind: str) -> None:
+    stores = opened(tmp_path, kind)
     loose = stores.objects.put(b"named too late" * 50)
     with stores.objects.batch() as batch:
         packed, kept = batch.put(b"this too"), batch.put(b"kept")
@@ -108,7 +133,8 @@ def test_what_is_set_aside_is_read_and_taken_back_when_it_is_named(tmp_path: Pat
     assert collected(stores).garbage == 2
     assert stores.objects.missing([loose, packed, kept]) == {loose, packed}
     assert stores.objects.get(loose) == b"named too late" * 50
-    assert stores.objects.open(packed).read() == b"this too"
+    with stores.objects.open(packed) as file:
+        assert file.read() == b"this too"
     assert stores.objects.size(packed) == 8
     leaf(stores, loose, "1")
     leaf(stores, packed, "2")
@@ -117,8 +143,9 @@ def test_what_is_set_aside_is_read_and_taken_back_when_it_is_named(tmp_path: Pat
     assert stores.objects.get(packed) == b"this too"
 
 
-def test_what_is_put_again_is_stored_again(tmp_path: Path) -> None:
-    stores = open_stores(tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_put_again_is_stored_again(tmp_path: Path, kind: str) -> None:
+    stores = opened(tmp_path, kind)
     digest = stores.objects.put(b"again" * 50)
     collected(stores)
     assert stores.objects.missing([digest])
@@ -192,15 +219,16 @@ def content(at: int, kind: str, below: list[tuple[Digest, str]]) -> bytes:
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(graphs())
+@given(graphs(), st.sampled_from(KINDS))
 def test_it_keeps_what_can_be_reached_and_nothing_else(
-    tmp_path_factory: pytest.TempPathFactory, graph: tuple[list[tuple[str, list[int]]], set[int], list[bool]]
+    tmp_path_factory: pytest.TempPathFactory, graph: tuple[list[tuple[str, list[int]]], set[int], list[bool]], kind: str
 ) -> None:
     nodes, roots, packed = graph
-    stores = open_stores(tmp_path_factory.mktemp("graph"))
+    folder = tmp_path_factory.mktemp("graph")
+    stores = opened(folder, kind)
     digests: list[Digest] = []
-    for at, (kind, below) in enumerate(nodes):
-        data = content(at, kind, [(digests[each], nodes[each][0]) for each in below])
+    for at, (form, below) in enumerate(nodes):
+        data = content(at, form, [(digests[each], nodes[each][0]) for each in below])
         if packed[at]:
             with stores.objects.batch() as batch:
                 digests.append(batch.put(data))
@@ -216,11 +244,11 @@ def test_it_keeps_what_can_be_reached_and_nothing_else(
         if at in followed:
             continue
         followed.add(at)
-        kind, below = nodes[at]
-        if kind in ("hex", "raw"):
+        form, below = nodes[at]
+        if form in ("hex", "raw"):
             live.update(below)
             waiting += below
-        elif kind == "folder":
+        elif form == "folder":
             live.update(below)
             waiting += [each for each in below if nodes[each][0] == "folder"]
     found = collected(stores)
@@ -229,8 +257,121 @@ def test_it_keeps_what_can_be_reached_and_nothing_else(
     assert (found.live, found.garbage) == (len(expected), len(set(digests)) - len(expected))
     collected(stores, AT_ONCE)
     assert set(stores.objects.list()) == expected
-    assert all(damage is None for _, damage in stores.objects.check())  # type: ignore[attr-defined]
+    inner = getattr(stores.objects, "inner", stores.objects)
+    assert all(damage is None for _, damage in inner.check())
     stores.ledger.close()
+    _buckets.pop(folder, None)
+
+
+WRITES = st.lists(
+    st.tuples(st.sampled_from(["put", "pack", "name", "collect", "wait"]), st.integers(0, 5)), max_size=40
+)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    stored=st.lists(st.sampled_from(["", "loose", "packed"]), min_size=6, max_size=6),
+    writes=WRITES,
+    kind=st.sampled_from(KINDS),
+)
+def test_whatever_a_writer_does_at_any_moment_what_it_names_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, stored: list[str], writes: list[tuple[str, int]], kind: str
+) -> None:
+    """The writer acts between any two steps of the collector; in a bucket another collector may, too."""
+    folder = tmp_path_factory.mktemp("beside")
+    first = opened(folder, kind)
+    contents = [b"content %d" % at * 20 for at in range(6)]
+    with first.objects.batch() as batch:
+        for at, how in enumerate(stored):
+            if how == "packed":
+                batch.put(contents[at])
+            elif how == "loose":
+                first.objects.put(contents[at])
+    writer, other = opened(folder, kind), opened(folder, kind)
+    left, put, named = list(reversed(writes)), set[int](), set[int]()
+
+    def acts() -> None:
+        verb, at = left.pop() if left else ("wait", 0)
+        if verb == "put":
+            writer.objects.put(contents[at])
+            put.add(at)
+        elif verb == "pack":
+            with writer.objects.batch() as batch:
+                for each in range(at + 1):
+                    batch.put(contents[each])
+            put.update(range(at + 1))
+        elif verb == "name" and at in put:
+            leaf(writer, hash_bytes(contents[at]), str(at))
+            named.add(at)
+        elif verb == "collect" and kind == "bucket":
+            collected(other)
+
+    class Watched:
+        """A store before whose every step the writer acts."""
+
+        def __init__(self, inner: object) -> None:
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> Callable[..., object]:
+            found: Callable[..., object] = getattr(self._inner, name)
+
+            def step(*given: object, **more: object) -> object:
+                acts()
+                return found(*given, **more)
+
+            return step
+
+    if isinstance(first.objects, CachedObjects):
+        inner = first.objects.inner
+        assert isinstance(inner, RemoteObjects)
+        watched = Watched(inner.bucket)
+        mine = RemoteObjects(cast("Bucket", watched), folder / "cache" / "bucket")
+        watched.__dict__["address"] = inner.bucket.address
+        collected(replace(first, objects=mine))
+    else:
+        module = import_module("clew.loop.care.collect")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(module, "collection_of", lambda objects: Watched(collection_of(objects)))
+            collected(first)
+    for at in named:
+        assert opened(folder, kind).objects.get(hash_bytes(contents[at])) == contents[at]
+    while left:
+        acts()
+    for terms in (NOW, AT_ONCE, AT_ONCE):
+        collected(other, terms)
+        last = opened(folder, kind)
+        assert not last.objects.missing({hash_bytes(contents[at]) for at in named})
+        assert all(last.objects.get(hash_bytes(contents[at])) == contents[at] for at in named)
+    for each in (first, writer, other):
+        each.ledger.close()
+    _buckets.pop(folder, None)
+
+
+def test_projects_in_one_bucket_do_not_touch_each_other(s3_bucket: str, tmp_path: Path) -> None:
+    """Two folders with ledgers of their own keep bytes in one bucket, and the same bytes too."""
+    ours = []
+    for name in ("one", "two"):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("CLEW_OBJECTS", s3_bucket)
+            init_project(tmp_path / name)
+            workspace = Workspace(tmp_path / name)
+        kept, gone = workspace.stores.objects.put(b"same" * 99), workspace.stores.objects.put(name.encode() * 99)
+        if name == "two":
+            leaf(workspace.stores, kept, "kept")
+            leaf(workspace.stores, gone, "gone")
+        ours.append((workspace, kept, gone))
+    (one, kept, gone), (two, _, its) = ours
+    for terms in (NOW, AT_ONCE):
+        collected(one.stores, terms)
+    assert one.stores.objects.missing([kept, gone]) == {kept, gone}
+    assert two.stores.objects.missing([kept, its]) == set()
+    with pytest.raises(NotFound):
+        one.stores.objects.get(gone)
+    assert two.stores.objects.get(its) == b"two" * 99
+    assert collected(two.stores, AT_ONCE).garbage == 0
+    assert two.stores.objects.get(kept) == b"same" * 99
+    for workspace in (one, two):
+        workspace.close()
 
 
 KILLED = """
@@ -292,16 +433,17 @@ def test_killed_anywhere_it_loses_nothing(tmp_path: Path, kill_at: int, grace_us
     stores.ledger.close()
 
 
-def test_a_writer_beside_it_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_writer_beside_it_loses_nothing(tmp_path: Path, kind: str) -> None:
     """The writer stores what is there already as garbage, and names it a moment later, over and over."""
-    stores = open_stores(tmp_path)
+    stores = opened(tmp_path, kind)
     contents = [b"content %d" % at * 20 for at in range(30)]
     for data in contents:
         stores.objects.put(data)
     stop = threading.Event()
 
     def collects() -> None:
-        mine = open_stores(tmp_path)
+        mine = opened(tmp_path, kind)
         while not stop.is_set():
             collected(mine)
         mine.ledger.close()
@@ -319,7 +461,7 @@ def test_a_writer_beside_it_loses_nothing(tmp_path: Path) -> None:
     collected(stores)
     collected(stores, AT_ONCE)
     for data in contents:
-        assert LocalObjects(tmp_path / "objects").get(hash_bytes(data)) == data
+        assert opened(tmp_path, kind).objects.get(hash_bytes(data)) == data
     stores.ledger.close()
 
 

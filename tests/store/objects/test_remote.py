@@ -21,7 +21,7 @@ from clew.testing.objects import ObjectsContract
 
 def damage(bucket: Bucket, digest: Digest) -> None:
     """Flip a bit of an object wherever it lies: in a pack, near the front, lies the only one of the suite."""
-    for key, size in list(bucket.list()):
+    for key, size, _ in list(bucket.list()):
         if key.endswith((digest, ".pack")):
             data = bytearray(bucket.read(key))
             data[20 if key.endswith(".pack") else size // 2] ^= 1
@@ -161,7 +161,7 @@ def test_a_damaged_index_is_fetched_again(s3_bucket: str, tmp_path: Path) -> Non
     index.chmod(0o644)
     index.write_bytes(b"x" * index.stat().st_size)
     objects = s3_objects(s3_bucket, tmp_path)
-    objects._packs.refresh()
+    objects.packs.refresh()
     assert objects.get(digest) == b"one"
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Exists, Invalid, NotFound
-from clew.loop.care.collect import local_objects, mark
+from clew.loop.care.collect import mark
 from clew.settings import SETTINGS_FILE
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.disk import Draft, disk_errors, locked, sync, sync_folder
@@ -64,7 +64,7 @@ def back_up(stores: Stores, root: Path, target: Path, *, keep: int = 3, tell: Te
         Invalid: the rows or the bytes of the project are elsewhere, or the target lies within it.
         Corrupt: the copy lacks something that is needed.
     """
-    objects = local_objects(stores)
+    objects = _local(stores)
     source = stores.folder / "ledger.db"
     if not source.exists():
         hint = "back up the database with its own tools (pg_dump), and the objects with those of their store"
@@ -134,6 +134,13 @@ def _next_ledger(target: Path, now_us: int) -> Path:
     """The name of a new moment, behind all that are there, also where the clock went back."""
     last = max((int(path.stem) for path in ledgers_of(target)), default=0)
     return target / "ledgers" / f"{max(now_us, last + 1):016d}.db"
+
+
+def _local(stores: Stores) -> LocalObjects:
+    """The objects of a project, if they are in a folder of this machine."""
+    if not isinstance(stores.objects, LocalObjects):
+        raise Invalid("the objects of this project are not in a folder of this machine", hint="do this where they are")
+    return stores.objects
 
 
 def _copy_ledger(source: Path, draft: Path) -> None:
@@ -222,7 +229,7 @@ def _copy_settings(root: Path, target: Path) -> None:
 
 def _check(stores: Stores, ledger: Path, target: Path) -> int:
     """Look whether the copy has every object that its own ledger needs; how many those are."""
-    objects, stored = LocalObjects(target / "objects"), set(local_objects(stores).list())
+    objects, stored = LocalObjects(target / "objects"), set(_local(stores).list())
     copy = SqliteLedger(ledger)
     try:
         live = mark(replace(stores, ledger=copy, objects=objects, folder=target / "journals"), stored, lambda _: None)

@@ -12,21 +12,23 @@ from pathlib import Path
 import msgspec
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Corrupt, Invalid
+from clew.core.errors import Corrupt
 from clew.core.ids import Digest
 from clew.loop.care.reach import Reach
 from clew.loop.care.retention import over_us
 from clew.store.mention import digests_in
-from clew.store.objects.collect import expire, old_enough, set_aside, take_back
-from clew.store.objects.local import LocalObjects
+from clew.store.objects.collection import Collection, collection_of
 
-__all__ = ["Collected", "Terms", "collect", "local_objects", "mark"]
+__all__ = ["Collected", "Terms", "collect", "mark"]
 
 _LEAVES = frozenset(("artifacts", "log_batches"))
 """Tables whose rows name files and rows, which name nothing."""
 
 _SKIPPED = frozenset(("objects", "trees", "tables", "cache"))
 """Folders below `.clew` that hold no names of objects, or only such as are looked for before they are believed."""
+
+_PROJECTS = "projects"
+"""The folder below `.clew` with a folder like it for each other project of a server."""
 
 _LONGEST_BYTES = 64 << 20
 
@@ -63,29 +65,28 @@ def collect(stores: Stores, terms: Terms, *, dry_run: bool = False, tell: Tell) 
     """Set aside what nothing names, and delete what was set aside long ago.
 
     Args:
-        stores: a project whose objects are in a folder.
+        stores: a project whose objects are in a folder or in a bucket.
         terms: how careful.
         dry_run: only look.
         tell: hears how many objects have been reached.
 
     Raises:
-        Invalid: the objects are not in a folder of this machine.
+        Invalid: the objects are elsewhere.
         Corrupt: an object that names others cannot be read; nothing was changed.
     """
-    objects, now_us = local_objects(stores), stores.clock.now_us()
-    aside = {digest for each in objects.quarantine.generations() for digest in each.list()}
-    stored = set(objects.list())
+    store, now_us = collection_of(stores.objects), stores.clock.now_us()
+    aside, stored = store.aside(), store.stored()
     live = mark(stores, stored | aside, tell)
     back = (live & aside) - stored
     unnamed = stored - live
-    garbage = old_enough(objects, unnamed, until_us=now_us - terms.young_us)
+    garbage = store.old_enough(unnamed, until_us=now_us - terms.young_us)
     freed = 0
     if not dry_run:
-        take_back(objects, back)
-        freed = expire(objects, until_us=over_us(stores, terms.grace_us))
-        set_aside(objects, garbage, now_us=now_us)
-        back |= _take_back_late(stores, set(garbage), tell)
-        _verify(objects, live)
+        store.take_back(back)
+        freed = store.expire(until_us=over_us(stores, terms.grace_us))
+        store.set_aside(garbage, now_us=now_us)
+        back |= _take_back_late(stores, store, set(garbage), tell)
+        _verify(store, live)
     return Collected(
         live=len(live),
         garbage=len(garbage),
@@ -93,7 +94,7 @@ def collect(stores: Stores, terms: Terms, *, dry_run: bool = False, tell: Tell) 
         young=len(unnamed) - len(garbage),
         taken_back=len(back),
         freed_bytes=freed,
-        waiting_bytes=sum(each.size_bytes() for each in objects.quarantine.generations()),
+        waiting_bytes=store.waiting_bytes(),
         dry_run=dry_run,
     )
 
@@ -104,7 +105,7 @@ def mark(stores: Stores, known: set[Digest], tell: Tell) -> set[Digest]:
     Raises:
         Corrupt: an object that names others cannot be read.
     """
-    reach = Reach(local_objects(stores), known, tell)
+    reach = Reach(collection_of(stores.objects), known, tell)
     roots: set[Digest] = set(_beside(stores.folder))
     leaves: set[Digest] = set()
     with stores.ledger.read() as tx:
@@ -114,17 +115,10 @@ def mark(stores: Stores, known: set[Digest], tell: Tell) -> set[Digest]:
     return reach.live
 
 
-def local_objects(stores: Stores) -> LocalObjects:
-    """The objects of a project, if they are in a folder of this machine."""
-    if not isinstance(stores.objects, LocalObjects):
-        raise Invalid("the objects of this project are not in a folder of this machine", hint="do this where they are")
-    return stores.objects
-
-
 def _beside(folder: Path) -> Iterator[Digest]:
     """Names in the files of a project that are no objects: journals, and what else waits to be brought home."""
     for top, folders, names in os.walk(folder):
-        if Path(top) == folder:
+        if Path(top) == folder or Path(top).parent == folder / _PROJECTS:
             folders[:] = [name for name in folders if name not in _SKIPPED]
             names = [name for name in names if not name.startswith("ledger.db")]
         for name in names:
@@ -136,19 +130,18 @@ def _beside(folder: Path) -> Iterator[Digest]:
                 continue
 
 
-def _take_back_late(stores: Stores, gone: set[Digest], tell: Tell) -> set[Digest]:
+def _take_back_late(stores: Stores, store: Collection, gone: set[Digest], tell: Tell) -> set[Digest]:
     """Look again for what was named while it was set aside, and take it back."""
     if not gone:
         return set()
-    objects = local_objects(stores)
-    late = mark(stores, set(objects.list()) | gone, tell) & gone
-    take_back(objects, late)
+    late = mark(stores, store.stored() | gone, tell) & gone
+    store.take_back(late)
     return late
 
 
-def _verify(objects: LocalObjects, live: set[Digest]) -> None:
+def _verify(store: Collection, live: set[Digest]) -> None:
     """Refuse to call a collection done where something that is named is not there."""
-    lost = objects.missing(live)
+    lost = store.missing(live)
     if lost:
         some = ", ".join(sorted(lost)[:3])
         raise Corrupt(f"{len(lost)} objects that are needed are not in the store: {some}", hint="clew doctor")

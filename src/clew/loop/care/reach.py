@@ -18,7 +18,7 @@ from clew.core.errors import Corrupt, NotFound
 from clew.core.ids import Digest
 from clew.data.folder import EntryKind, decode
 from clew.store.mention import digests_in
-from clew.store.objects.local import LocalObjects
+from clew.store.objects.collection import Collection
 
 __all__ = ["Reach"]
 
@@ -38,7 +38,7 @@ class Reach:
         tell: hears how many objects have been reached.
     """
 
-    def __init__(self, objects: LocalObjects, known: set[Digest], tell: Callable[[int], None]) -> None:
+    def __init__(self, objects: Collection, known: set[Digest], tell: Callable[[int], None]) -> None:
         self._objects, self._known, self._tell = objects, known, tell
         self._prefixes = np.sort(np.array([int(digest[:16], 16) for digest in known], dtype=np.uint64))
         self._filter = np.zeros(1 << _BITS, dtype=bool)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from clew.core.errors import Corrupt, Invalid, Unavailable
@@ -16,7 +16,7 @@ from clew.core.extras import require
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["Bucket", "is_bucket", "open_bucket"]
+__all__ = ["Bucket", "Stored", "is_bucket", "open_bucket"]
 
 _SCHEMES = {"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory"}
 _RETRY_S = timedelta(seconds=60)
@@ -50,6 +50,14 @@ def open_bucket(address: str, *, environ: Mapping[str, str] | None = None) -> Bu
         raise Invalid(
             f"the bucket {address} cannot be opened: {_first_line(error)}", hint="for example: s3://BUCKET/PREFIX"
         ) from error
+
+
+class Stored(NamedTuple):
+    """A key with the length of what it has, and when that was written, by the bucket's clock."""
+
+    key: str
+    size: int
+    written_us: int
 
 
 class Bucket:
@@ -103,12 +111,17 @@ class Bucket:
         with self._errors("write", key):
             self._api.put(self._store, key, data)
 
-    def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        """Every key below a prefix with its length, by key where the store has an order."""
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        """Every key below a prefix, by key where the store has an order."""
         with self._errors("list", prefix):
             for page in self._api.list(self._store, prefix or None, chunk_size=_AT_ONCE):
                 for entry in page:
-                    yield entry["path"], int(entry["size"])
+                    yield Stored(entry["path"], int(entry["size"]), round(entry["last_modified"].timestamp() * 1e6))
+
+    def copy(self, key: str, target: str) -> None:
+        """Store what has a key under another one too; the bytes stay within the bucket."""
+        with self._errors("copy", key):
+            self._api.copy(self._store, key, target)
 
     def remove(self, keys: Iterable[str]) -> None:
         """Take keys away; those that are not there are ignored."""

@@ -35,7 +35,7 @@ class BucketPacks:
         self._files = OpenFiles()
 
     def list(self) -> list[str]:
-        found = {key: size for key, size in self._bucket.list(self._prefix) if key.endswith(".pack")}
+        found = {each.key: each.size for each in self._bucket.list(self._prefix) if each.key.endswith(".pack")}
         with self._lock:
             self._sizes.update(found)
         return sorted(found)

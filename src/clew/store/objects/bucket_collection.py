@@ -1,0 +1,137 @@
+"""Taking objects out of a bucket, and back: `clew.store.objects.collection.Collection` for `RemoteObjects`.
+
+There are no locks, and none are needed: collectors that meet leave garbage to the next one. Whatever goes is copied,
+within the bucket, before it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from clew.core.contracts.objects import Objects
+from clew.core.ids import Digest
+from clew.store.objects.bucket import Stored
+from clew.store.objects.bucket_object import digest_of, loose_key
+from clew.store.objects.disk import Draft
+from clew.store.objects.folder import PackFolder
+from clew.store.objects.pack import Entry, Pack
+from clew.store.objects.packs import Packs
+from clew.store.objects.remote import PACKS, RemoteObjects
+
+__all__ = ["BucketCollection"]
+
+_THREADS = 16
+
+
+class BucketCollection:
+    """A store in a bucket.
+
+    Args:
+        objects: the store.
+        cached: the same, with what is kept of it on this machine.
+    """
+
+    def __init__(self, objects: RemoteObjects, cached: Objects) -> None:
+        self._objects, self._bucket = objects, objects.bucket
+        self.missing, self.head, self.open = objects.missing, objects.head, objects.open
+        self.size, self.get = cached.size, cached.get
+
+    def stored(self) -> set[Digest]:
+        return set(self._objects.list())
+
+    def aside(self) -> set[Digest]:
+        return {digest for each in self._objects.quarantine.generations() for digest in each.list()}
+
+    def waiting_bytes(self) -> int:
+        return sum(each.size_bytes for each in self._objects.quarantine.generations())
+
+    def old_enough(self, digests: set[Digest], *, until_us: int) -> dict[Digest, int]:
+        sizes: dict[Digest, int] = {}
+        young: set[Digest] = set()
+
+        def see(digest: Digest, size: int, stored: Stored) -> None:
+            if digest in digests:
+                sizes[digest] = sizes.get(digest, 0) + size
+                young.update(() if stored.written_us < until_us else (digest,))
+
+        written = {stored.key: stored for stored in self._bucket.list(PACKS)}
+        self._objects.packs.refresh()
+        for pack in self._objects.packs.all():
+            if pack.path in written:
+                for entry in pack.entries():
+                    see(Digest(entry.digest.hex()), entry.stored, written[pack.path])
+        for digest, stored in self._objects.loose():
+            see(digest, stored.size, stored)
+        return {digest: size for digest, size in sizes.items() if digest not in young}
+
+    def set_aside(self, digests: Iterable[Digest], *, now_us: int) -> None:
+        gone = set(digests)
+        if not gone:
+            return
+        self._objects.prepare()
+        prefix = self._objects.quarantine.new(now_us)
+        loose = [loose_key(digest) for digest, _ in self._objects.loose() if digest in gone]
+        self._bucket.remove(self._copied((key, f"{prefix}/{key}") for key in loose))
+        raw = {bytes.fromhex(digest) for digest in gone}
+        self._objects.packs.refresh()
+        for pack in self._objects.packs.all():
+            out = {entry.digest for entry in pack.entries() if entry.digest in raw}
+            with suppress(FileNotFoundError):  # another collector was faster
+                if out:
+                    self._split(pack, out, prefix)
+        self._objects.packs.refresh()
+
+    def take_back(self, digests: Iterable[Digest]) -> None:
+        wanted = self._objects.missing(digests)
+        for generation in self._objects.quarantine.generations():
+            ours = wanted & generation.loose.keys()
+            back = self._copied((generation.loose[digest], loose_key(digest)) for digest in ours)
+            wanted.difference_update(digest_of(key) for key in back)
+            with self._objects.batch() as batch:
+                for digest in wanted & set(generation.packed()):
+                    batch.put(next(iter(generation.copies(digest))).read())
+                    wanted.discard(digest)
+
+    def expire(self, *, until_us: int) -> int:
+        freed = 0
+        for generation in self._objects.quarantine.generations():
+            if generation.since_us < until_us:
+                freed += generation.size_bytes
+                self._bucket.remove(generation.keys)
+        return freed
+
+    def _split(self, pack: Pack, out: set[bytes], prefix: str) -> None:
+        """Move entries of a pack: written anew in two parts, both stored before the pack goes."""
+        if len(out) == len(pack):
+            self._bucket.copy(pack.path, f"{prefix}/{pack.path}")
+        else:
+            with Draft(self._objects.drafts) as draft:  # one request, not one for each entry
+                for piece in self._bucket.read_to(pack.path):
+                    draft.write(piece)
+                whole = Pack(str(draft.path), PackFolder(Path(draft.path).parent))
+                self._write(whole, lambda entry: entry.digest in out, self._objects.quarantine.packs_at(prefix))
+                self._write(whole, lambda entry: entry.digest not in out, self._objects.packs)
+        self._objects.packs.place.remove(pack.path)
+
+    def _write(self, whole: Pack, takes: Callable[[Entry], bool], packs: Packs) -> None:
+        new = packs.new()
+        with new.draft:
+            for entry in filter(takes, whole.entries()):
+                whole.read(entry)  # a damaged object stops here, with its pack as it was
+                new.add(entry.digest, whole.stored(entry), entry.size)
+            packs.publish([(new, new.seal())])
+
+    def _copied(self, pairs: Iterable[tuple[str, str]]) -> list[str]:
+        """Copy from key to key; the keys that were there to be copied: others a collector beside this one has taken."""
+
+        def copy(pair: tuple[str, str]) -> str:
+            with suppress(FileNotFoundError):
+                self._bucket.copy(*pair)
+                return pair[0]
+            return ""
+
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="clew-collect") as pool:
+            return [key for key in pool.map(copy, pairs) if key]
