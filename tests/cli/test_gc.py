@@ -9,6 +9,9 @@ import pytest
 
 from clew.cli.main import main
 from clew.core.errors import NotFound
+from clew.core.types.run import Artifact, Run, RunKind, RunStatus
+from clew.server.hosting import host_of
+from clew.tracking.runs import LedgerRuns
 from clew.workspace import Workspace, init_project
 
 
@@ -28,6 +31,32 @@ def test_what_nothing_names_goes_in_two_steps(
     assert json.loads(capsys.readouterr().out)["freed_bytes"] > 0
     with Workspace(tmp_path) as workspace, pytest.raises(NotFound):
         workspace.stores.objects.get(digest)
+
+
+def test_the_other_projects_of_a_server_are_collected_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with Workspace(tmp_path) as workspace:
+        other = host_of(workspace).stores(workspace.accounts.add_project("other"), actor="ann")
+        run = Run(id=other.ids(), project=other.project, experiment="", name="r", kind=RunKind.SCRIPT,
+                  status=RunStatus.RUNNING, created_us=1, created_by="ann")  # fmt: skip
+        LedgerRuns(other).create(run, experiment="e")
+        kept, gone = other.objects.put(b"kept" * 99), other.objects.put(b"rubbish" * 99)
+        workspace.stores.objects.put(b"rubbish" * 99)
+        LedgerRuns(other).add_artifact(
+            Artifact(run=run.id, path="a", digest=kept, size_bytes=0, media_type="", created_us=0)
+        )
+    for grace in ("7", "0"):
+        assert main(["gc", "--young-hours", "0", "--grace-days", grace, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["projects"], found["garbage"], found["live"]) == (2, 2 if grace == "7" else 0, 1)
+    with Workspace(tmp_path) as workspace:
+        other = host_of(workspace).stores(host_of(workspace).project("other"), actor="ann")
+        assert other.objects.get(kept) == b"kept" * 99
+        with pytest.raises(NotFound):
+            other.objects.get(gone)
 
 
 def test_a_project_without_anything_is_collected_backed_up_and_restored(

@@ -91,6 +91,10 @@ def test_up_to_a_database_and_a_bucket_and_back(
     monkeypatch.setenv("CLEW_LEDGER", postgres_url)
     assert known(say, prediction) == before
     sound(say)
+    assert say("gc", "--young-hours", "0")["live"] > 20
+    say("gc", "--young-hours", "0", "--grace-days", "0")
+    assert known(say, prediction) == before
+    sound(say)
     say("watch", ENDPOINT, "--until", "2013-02-14")  # the decisions that waited come home to the new place
     assert say("impact", "delay@1")["decisions"] == before["impact"]["decisions"] == 120
     say("move", "--to", "folder")

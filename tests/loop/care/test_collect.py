@@ -263,19 +263,22 @@ def test_it_keeps_what_can_be_reached_and_nothing_else(
     _buckets.pop(folder, None)
 
 
-WRITES = st.lists(
-    st.tuples(st.sampled_from(["put", "pack", "name", "collect", "wait"]), st.integers(0, 5)), max_size=40
-)
+VERBS = st.sampled_from(["put", "pack", "name", "read", "collect"])
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     stored=st.lists(st.sampled_from(["", "loose", "packed"]), min_size=6, max_size=6),
-    writes=WRITES,
+    roots=st.sets(st.integers(0, 5)),
+    writes=st.lists(st.tuples(st.integers(0, 9), VERBS, st.integers(0, 5)), max_size=25),
     kind=st.sampled_from(KINDS),
 )
 def test_whatever_a_writer_does_at_any_moment_what_it_names_is_kept(
-    tmp_path_factory: pytest.TempPathFactory, stored: list[str], writes: list[tuple[str, int]], kind: str
+    tmp_path_factory: pytest.TempPathFactory,
+    stored: list[str],
+    roots: set[int],
+    writes: list[tuple[int, str, int]],
+    kind: str,
 ) -> None:
     """The writer acts between any two steps of the collector; in a bucket another collector may, too."""
     folder = tmp_path_factory.mktemp("beside")
@@ -288,10 +291,13 @@ def test_whatever_a_writer_does_at_any_moment_what_it_names_is_kept(
             elif how == "loose":
                 first.objects.put(contents[at])
     writer, other = opened(folder, kind), opened(folder, kind)
-    left, put, named = list(reversed(writes)), set[int](), set[int]()
+    left, put = [act for wait, verb, at in writes for act in [("wait", 0)] * wait + [(verb, at)]], set[int]()
+    named = {at for at in roots if stored[at]}
+    for at in named:
+        leaf(first, hash_bytes(contents[at]), str(at))
 
     def acts() -> None:
-        verb, at = left.pop() if left else ("wait", 0)
+        verb, at = left.pop(0) if left else ("wait", 0)
         if verb == "put":
             writer.objects.put(contents[at])
             put.add(at)
@@ -303,6 +309,8 @@ def test_whatever_a_writer_does_at_any_moment_what_it_names_is_kept(
         elif verb == "name" and at in put:
             leaf(writer, hash_bytes(contents[at]), str(at))
             named.add(at)
+        elif verb == "read":
+            assert all(opened(folder, kind).objects.get(hash_bytes(contents[each])) == contents[each] for each in named)
         elif verb == "collect" and kind == "bucket":
             collected(other)
 
