@@ -62,5 +62,5 @@ def below(root: Path) -> Iterator[ForeignFile]:
 
 def _in_bucket(address: str) -> Iterator[ForeignFile]:
     bucket = open_bucket(address)
-    for key, size in bucket.list():
+    for key, size, _ in bucket.list():
         yield ForeignFile(key, partial(bucket.read, key), size)
