@@ -49,12 +49,12 @@ _HOUR_US = 3600 * 1_000_000
     help="Purge what has lain in the trash for so long.",
 )
 def gc(*, dry_run: bool, grace_days: float, young_hours: float, trash_days: float, as_json: bool) -> None:
-    """Free the bytes that nothing refers to, in a folder or in a bucket.
+    """Free the bytes that nothing refers to.
 
-    Objects that no row, no journal and no other object names are set aside first, where they can still be read and come
-    back when somebody names them; a later collection deletes them. Before that, runs and versions
-    of data whose time in the trash is over lose what they hold. Everything that is needed is looked for at the end.
-    Where a server is started, its other projects are gone through too.
+    Objects that no row, no journal and no other object names are set aside first, in their folder or bucket, where they
+    can still be read and come back when somebody names them; a later collection deletes them. Before that, runs and
+    versions of data whose time in the trash is over lose what they hold. Everything that is needed is looked for at the
+    end. Where a server is started, its other projects are gone through too.
     """
     from clew.cli.progress import progress
     from clew.loop.care.collect import Terms
