@@ -180,7 +180,7 @@ def test_nothing_of_another_project_is_reached(ask: Ask) -> None:
         ("GET", f"{API}/runs/search"),
         ("POST", f"{API}/runs/get"),
         ("POST", "/api/3.0/mlflow/traces"),
-        ("GET", f"{API}/webhooks"),
+        ("POST", f"{API}/webhooks"),
         ("GET", f"{API}/metrics/get-history?run_id=RUN&metric_key=a&page_token=%FF"),
         ("POST", "/api/2.0/mlflow-artifacts/mpu/complete/0/RUN/artifacts"),
         ("PUT", "/api/2.0/mlflow-artifacts/mpu/part/..%2f..%2fx/1"),
@@ -244,6 +244,18 @@ def test_a_model_may_have_a_name_that_clew_would_not_give(ask: Ask, served: Any)
     assert ask("POST", f"{API}/registered-models/alias", {"name": name, "alias": "mine", "version": "1"})[0] == 200
     with served.host.ledger.read() as tx:
         assert resolve(tx, "p", f"{name}@mine").number == 1
+
+
+@pytest.mark.parametrize("before", ["", "/projects/late"])
+def test_links_that_clients_print_lead_to_a_command(ask: Ask, before: str) -> None:
+    status, page = ask("GET", f"{before}/", who="")
+    assert (status, b"clew runs list" in page) == (200, True)
+    assert ask("POST", f"{before}/", who="")[0] in (404, 405)
+
+
+def test_there_are_no_webhooks(ask: Ask) -> None:
+    assert ask("GET", f"{API}/webhooks") == (200, {"webhooks": []})
+    assert ask("POST", f"{API}/webhooks", {"name": "a"})[0] == 501
 
 
 def test_a_tag_called_name_is_no_name(ask: Ask) -> None:

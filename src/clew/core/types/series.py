@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
-__all__ = ["SYSTEM", "FULL_BLOCK", "Sample", "Series", "SeriesBlock"]
+__all__ = ["SYSTEM", "FULL_BLOCK", "LastPoint", "Sample", "Series", "SeriesBlock"]
 
 FULL_BLOCK = 4096
 """Points that a block takes."""
@@ -56,6 +58,16 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     last: float
     last_step: float
     last_time_us: int
+
+
+class LastPoint(NamedTuple):
+    """The point of a series with the greatest (step, time, arrival)."""
+
+    run: str
+    key: str
+    value: float
+    step: float
+    time_us: int
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from clew.core.types.edge import Role
 from clew.core.types.run import Experiment, Run, RunStatus, Scalar
 from clew.core.types.run_input import RunInput
-from clew.core.types.series import Series
+from clew.core.types.series import LastPoint
 from clew.server.mlflow.call import experiment_name
 
 __all__ = [
@@ -107,19 +107,14 @@ def info_of(run: Run, experiment: Experiment) -> Json:
     return info
 
 
-def tell_metric(series: Series) -> Json:
+def tell_metric(point: LastPoint) -> Json:
     """The last point of a series."""
-    last = series.last
-    return {
-        "key": series.key,
-        "value": last if math.isfinite(last) else number_of(last),  # written out: a page of runs has many
-        "timestamp": series.last_time_us // 1000,
-        "step": int(series.last_step),
-        "run_id": series.run,
-    }
+    run, key, value, step, time_us = point
+    value_told = value if math.isfinite(value) else number_of(value)  # written out: a page of runs has many
+    return {"key": key, "value": value_told, "timestamp": time_us // 1000, "step": int(step), "run_id": run}
 
 
-def tell_run(run: Run, experiment: Experiment, metrics: Iterable[Series], inputs: Sequence[RunInput]) -> Json:
+def tell_run(run: Run, experiment: Experiment, metrics: Iterable[LastPoint], inputs: Sequence[RunInput]) -> Json:
     """A run with its parameters, tags, last metrics, inputs and outputs."""
     texts = [
         {"key": key, "value": value if type(value) is str else str(value)}  # as `param_text`; a page of runs has many

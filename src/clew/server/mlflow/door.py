@@ -20,6 +20,7 @@ from clew.core.errors import NotFound
 from clew.core.types.project import Project
 from clew.server.caller import admit, project_for
 from clew.server.host import Host
+from clew.server.mlflow import links
 from clew.server.mlflow.artifacts import Download, receive
 from clew.server.mlflow.body import read_body, read_query
 from clew.server.mlflow.call import Call
@@ -42,6 +43,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 _JSON = b"application/json"
 _PREFIXES = ("/api/", "/ajax-api/")
 _TAKE_FILES = (receive, receive_part)
+_HINT = "clients of MLflow send what stands in MLFLOW_TRACKING_TOKEN"
 _HTTP_CODES = {401: "UNAUTHENTICATED", 429: "REQUEST_LIMIT_EXCEEDED"}
 _MOST_BODY_BYTES, _IN_MEMORY, _PIECE = 32 << 20, 1 << 20, 1 << 20
 _INFO = {
@@ -76,6 +78,9 @@ class MlflowDoor:
             await self._behind(scope, receive, send)
             return
         project, before, path = parted
+        if not path:
+            await _send(send, 200, links.PAGE, b"text/html; charset=utf-8", links.HEADERS)
+            return
         what = f"{scope['method']} {scope['path']}"
         try:
             answer = await self._answer(scope, receive, project, before, path)
@@ -168,7 +173,8 @@ class MlflowDoor:
 
 
 def _part(scope: Scope) -> tuple[str, str, str] | None:
-    """Project, what stands before `/api`, and what stands behind it; None for what is not MLflow's."""
+    """Project, what stands before `/api`, and what stands behind it, nothing for a link that a client printed; None for
+    what is not MLflow's."""
     path: str = scope["path"]
     project = before = ""
     if path.startswith("/projects/"):
@@ -178,6 +184,8 @@ def _part(scope: Scope) -> tuple[str, str, str] | None:
         before, path = f"/projects/{project}", f"/{rest}"
         if path in ("/health", "/version"):
             return project, before, path[1:]
+    if path == "/" and scope["method"] == "GET":
+        return project, before, ""
     for prefix in _PREFIXES:
         rest = path[len(prefix) :]
         if path.startswith(prefix) and rest.startswith(("2.0/mlflow", "3.0/mlflow")):
@@ -246,7 +254,8 @@ def _plain(error: Exception) -> Exception:
     from litestar.exceptions import HTTPException
 
     if isinstance(error, HTTPException):
-        return Refusal(_HTTP_CODES.get(error.status_code, "BAD_REQUEST"), error.detail)
+        detail = f"{error.detail} ({_HINT})" if error.status_code == 401 else error.detail
+        return Refusal(_HTTP_CODES.get(error.status_code, "BAD_REQUEST"), detail)
     if isinstance(error, NotFound) and error.kind == "project":
         return missing(f"no project named '{error.name}'")
     return error

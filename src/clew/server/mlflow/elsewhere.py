@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from clew.server.mlflow.answers import Json
+from clew.server.mlflow.call import Call
 from clew.server.mlflow.refusal import Refusal
 
-__all__ = ["GROUPS", "not_here"]
+__all__ = ["GROUPS", "list_webhooks", "not_here"]
 
 GROUPS = {
     "traces": "traces",
@@ -22,6 +24,11 @@ GROUPS = {
     "artifacts": "presigned addresses",
 }
 """The first word behind the prefix, and what it stands for."""
+
+
+def list_webhooks(call: Call) -> Json:  # noqa: ARG001
+    """The webhooks that there are, for programs that copy all that a server has."""
+    return {"webhooks": []}
 
 
 def not_here(group: str) -> Refusal:

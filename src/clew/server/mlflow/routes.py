@@ -18,6 +18,7 @@ from clew.server.mlflow import (
     uploads,
 )
 from clew.server.mlflow import registered_models as models
+from clew.server.mlflow.elsewhere import list_webhooks
 from clew.server.mlflow.search_logged import search_logged_models
 from clew.server.mlflow.search_runs import search_runs
 
@@ -46,6 +47,7 @@ _VERBS: dict[Action, dict[str, Verb]] = {
         "GET metrics/get-history": history.get_history,
         "GET metrics/get-history-bulk": history.get_history_bulk,
         "GET metrics/get-history-bulk-interval": history.get_history_bulk_interval,
+        "GET webhooks": list_webhooks,
         "GET artifacts/list": artifacts.list_artifacts,
         "POST logged-models/search": search_logged_models,
         "GET registered-models/get": models.get_model,

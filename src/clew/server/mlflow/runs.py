@@ -96,7 +96,7 @@ def get_run(call: Call, asked: RunId) -> Json:
     with call.stores.ledger.read() as tx:
         run = run_of(tx, call, run_id)
         experiment = tx.experiments.get(run.experiment)
-        return {"run": tell_run(run, experiment, tx.series.summaries([run_id]), tx.inputs.list([run_id]))}
+        return {"run": tell_run(run, experiment, tx.series.lasts([run_id]), tx.inputs.list([run_id]))}
 
 
 def update_run(call: Call, asked: Update) -> Json:

@@ -14,6 +14,7 @@ from clew.core.types.edge import Role
 from clew.core.types.filter import Comparison, Field, Search, every
 from clew.core.types.run import Experiment
 from clew.core.types.run_input import RunInput
+from clew.core.types.series import LastPoint
 from clew.server.mlflow import filters
 from clew.server.mlflow.answers import STATUSES, USER_TAG, artifact_root, number_of, param_text, tags_of
 from clew.server.mlflow.filters import holds, ordered
@@ -29,12 +30,13 @@ _COST = {"dataset": 1, "metric": 2}
 
 
 class Row:
-    """A run with what clauses ask of it; its inputs are read when something asks of them."""
+    """A run with what clauses ask of it; its metrics and inputs are read when something asks of them."""
 
     __slots__ = ("experiment", "inputs", "metrics", "run", "tags")
 
     def __init__(self, found: FoundRun, experiment: Experiment) -> None:
-        self.run, self.experiment, self.metrics = found.run, experiment, found.metrics
+        self.run, self.experiment = found.run, experiment
+        self.metrics: dict[str, LastPoint] = {}
         self.tags: dict[str, str] | None = None
         self.inputs: list[RunInput] = []
 
@@ -78,8 +80,9 @@ class SearchedRuns:
 
     def _sorted(self, search: Search, rest: Sequence[filters.Comparison], orders: Sequence[filters.Order]) -> list[Row]:
         """All of them, in an order that the index does not have."""
-        metrics = tuple(each.key for each in orders if each.kind == "metric")
-        rows = list(self._judged(msgspec.structs.replace(search, limit=_AT_ONCE, metrics=metrics), rest))
+        rows = list(self._judged(msgspec.structs.replace(search, limit=_AT_ONCE), rest))
+        if any(each.kind == "metric" for each in orders):
+            read_metrics(self._tx, rows)
         rows.sort(key=lambda row: (-(row.run.created_us // 1000), row.run.id))
         return ordered(rows, orders, _value)
 
@@ -88,7 +91,7 @@ def _filtered(tx: Transaction, rows: list[Row], clauses: Sequence[filters.Compar
     """Those that fulfil all clauses; what is cheap is asked first."""
     for clause in sorted(clauses, key=lambda each: _COST.get(each.kind, 0)):
         if clause.kind == "metric":
-            read_metrics(tx, rows, [clause.key])
+            read_metrics(tx, rows)
         elif clause.kind == "dataset":
             read_inputs(tx, rows)
         fulfils = _on_data if clause.kind == "dataset" else _on_value
@@ -109,16 +112,15 @@ def _on_data(row: Row, clause: filters.Comparison) -> bool:
     )
 
 
-def read_metrics(tx: Transaction, rows: Sequence[Row], keys: Sequence[str] = ()) -> None:
-    """Read the summaries of the metrics of these names, or of all."""
-    by_run = {row.run.id: row for row in rows}
-    for row in rows:
-        row.metrics = dict(row.metrics) if keys else {}
-    for series in tx.series.summaries(list(by_run), keys=keys):
-        by_run[series.run].metrics[series.key] = series
+def read_metrics(tx: Transaction, rows: Sequence[Row]) -> None:
+    """Read the last points of all metrics."""
+    metrics = {row.run.id: row.metrics for row in rows}
+    for point in tx.series.lasts(list(metrics)):
+        metrics[point.run][point.key] = point
 
 
 def read_inputs(tx: Transaction, rows: Sequence[Row]) -> None:
+    """Read what runs used and made."""
     by_run = {row.run.id: row for row in rows}
     for row in rows:
         row.inputs = []
@@ -143,8 +145,8 @@ def _value(row: Row, kind: str, key: str) -> str | int | float | None:
     if kind == "parameter":
         return param_text(row.run.params[key]) if key in row.run.params else None
     if kind == "metric":
-        series = row.metrics.get(key)
-        return None if series is None else float(number_of(series.last))
+        point = row.metrics.get(key)
+        return None if point is None else float(number_of(point.value))
     if row.tags is None:
         row.tags = tags_of(row.run)
     return row.tags.get(key)

@@ -27,6 +27,9 @@ class SeriesContract:
             assert (acc.key, loss.key) == ("acc", "loss")
             assert tx.series.summaries(["r", "s"], keys=["loss", "none"]) == [loss]
             assert tx.series.summaries(["s"], keys=["loss"]) == tx.series.summaries([]) == []
+            points = [(each.run, each.key, each.last, each.last_step, each.last_time_us) for each in (acc, loss)]
+            assert tx.series.lasts(["r", "s"]) == points
+            assert tx.series.lasts([]) == []
             assert (loss.count, loss.nans, loss.low, loss.high, loss.total) == (4, 1, -1.0, 7.0, 8.0)
             assert (loss.first, loss.last, loss.last_step) == (2.0, 7.0, 5)
             assert [block.points for block in tx.series.blocks("r", "loss")] == [b"j/1", b"j/2", b"j/3", b"j/4"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from clew.core.types.series import Series, SeriesBlock
+from clew.core.types.series import LastPoint, Series, SeriesBlock
 
 __all__ = ["SeriesBlocks"]
 
@@ -26,6 +26,10 @@ class SeriesBlocks(Protocol):
 
     def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
         """The summaries of the series of these runs, by run and key; of these keys only where some are given."""
+        ...
+
+    def lasts(self, runs: Sequence[str]) -> list[LastPoint]:
+        """The last point of each series of these runs, by run and key."""
         ...
 
     def crumbled(self, run: str) -> list[str]:

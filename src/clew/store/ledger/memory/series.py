@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from clew.core.types.series import FULL_BLOCK, Series, SeriesBlock
+from clew.core.types.series import FULL_BLOCK, LastPoint, Series, SeriesBlock
 from clew.store.ledger.memory.tables import Tables, add_row
 
 __all__ = ["MemorySeriesBlocks"]
@@ -49,6 +49,11 @@ class MemorySeriesBlocks:
     def summaries(self, runs: Sequence[str], *, keys: Sequence[str] = ()) -> list[Series]:
         wanted = {(block.run, block.key) for block in self._rows.values() if block.run in runs}
         return [_summary_of(self.blocks(run, key)) for run, key in sorted(wanted) if not keys or key in keys]
+
+    def lasts(self, runs: Sequence[str]) -> list[LastPoint]:
+        return [
+            LastPoint(each.run, each.key, each.last, each.last_step, each.last_time_us) for each in self.summaries(runs)
+        ]
 
 
 def _summary_of(blocks: list[SeriesBlock]) -> Series:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from clew.core.hashing import hash_bytes
-from clew.core.types.series import FULL_BLOCK, Series, SeriesBlock
+from clew.core.types.series import FULL_BLOCK, LastPoint, Series, SeriesBlock
 from clew.store.ledger.sql.connection import Connection, Row, rows_among
 from clew.store.ledger.sql.search_index import SqlSearchIndex
 from clew.store.ledger.sql.summary import SUMMARY, first_of, joined, nan, null, row_of, summary_of
@@ -115,6 +116,11 @@ class SqlSeriesBlocks:
         only = f" AND key IN ({', '.join('?' * len(keys))})" if keys else ""
         sql = f"SELECT {SUMMARY} FROM series WHERE run IN ({{0}}){only} ORDER BY run, key"
         return [summary_of(row) for row in rows_among(self._c, sql, sorted(set(runs)), after=keys)]
+
+    def lasts(self, runs: Sequence[str]) -> list[LastPoint]:
+        sql = "SELECT run, key, last, last_step, last_time_us FROM series WHERE run IN ({0}) ORDER BY run, key"
+        rows = rows_among(self._c, sql, sorted(set(runs)))
+        return [LastPoint(*row) if row[2] is not None else LastPoint(*row)._replace(value=math.nan) for row in rows]
 
     def blocks(self, run: str, key: str, *, after: int = 0, limit: int | None = None) -> list[SeriesBlock]:
         most = "" if limit is None else f" LIMIT {int(limit)}"

@@ -1,0 +1,27 @@
+"""Where the links lead that MLflow's clients print of runs and models: to the command that shows the same.
+
+Not the page of clew; a browser keeps what stands behind the `#` to itself, so that the answer has to look there.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+__all__ = ["HEADERS", "PAGE"]
+
+_SCRIPT = """
+const place = decodeURIComponent(location.hash);
+const run = place.match(/runs\\/([0-9a-f]{32})/), version = place.match(/models\\/([^/]+)\\/versions\\/(\\d+)/);
+const command = run ? `clew runs show ${run[1]}` : version ? `clew model show '${version[1]}@${version[2]}'`
+  : place.includes("models") ? "clew model list" : "clew runs list";
+document.getElementById("command").textContent = command;
+"""
+PAGE = f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>clew</title>
+<p>This is a server of clew; it has no page here. In the project's folder, or after <code>clew login</code>:
+<pre id="command">clew runs list</pre>
+<script>{_SCRIPT}</script></html>
+""".encode()
+_DIGEST = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+HEADERS = [(b"content-security-policy", f"default-src 'none'; script-src 'sha256-{_DIGEST}'".encode())]
