@@ -29,7 +29,7 @@ from clew.core.types.value import BinaryValue
 from clew.data.checks.batch import check_table
 from clew.policy.evaluation import JudgedRows, evaluate
 from clew.policy.gate import DeclaredGate
-from clew.policy.worth import verdict_better, verdict_no_worse
+from clew.policy.worth import cost_against, verdict_better, verdict_no_worse
 from clew.settings import settings_of
 
 VALUE = '[value.delay]\nkind = "binary"\nmissed_cost = 50\nfalse_alarm_cost = 10\nunit = "day"\n'
@@ -314,3 +314,30 @@ def test_the_same_evidence_gives_the_same_report_and_other_settings_another() ->
 def test_verdicts_on_differences(low: float, high: float, no_worse: Verdict, better: Verdict) -> None:
     assert verdict_no_worse(trial(low, high), 0.0) is no_worse
     assert verdict_better(trial(low, high)) is better
+
+
+def test_costs_that_differ_by_the_order_of_adding_are_the_same() -> None:
+    costs = [cost * (1 + 4e-16) + 1e-13 for cost in GOOD.units.cost]
+    nearly = msgspec.structs.replace(GOOD, units=msgspec.structs.replace(GOOD.units, cost=costs))
+    assert costs != list(GOOD.units.cost)
+    check = found(
+        judge(evidence(evaluation=nearly), evidence(1), toml=VALUE + "[gate.delay]\nmargin = 0\n"), "champion"
+    )
+    assert (check.verdict, check.value) == (PASS, 0)
+    assert check.reason == "it costs the same as delay@1, within the margin of 0"
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "said"),
+    [
+        (0.125, 0.25, 0.375, "it costs 0.25 [0.125, 0.375] a decision more than delay@1"),
+        (-1.0, -0.25, 0.5, "it costs 0.25 [-0.5, 1] a decision less than delay@1"),
+        (-0.5, 0.0, 0.5, "it costs 0 [-0.5, 0.5] a decision more than delay@1"),
+        (0.0, 0.0, 0.0, "it costs the same as delay@1"),
+    ],
+)
+def test_a_difference_of_costs_is_told_without_a_minus_before_more(
+    low: float, value: float, high: float, said: str
+) -> None:
+    difference = Interval(value=value, low=low, high=high, level=0.95, units=9, method="t")
+    assert cost_against(difference, "delay@1") == said

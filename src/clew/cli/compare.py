@@ -10,6 +10,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import FilePath, command
+from clew.cli.opening import open_runs
 
 if TYPE_CHECKING:
     from clew.core.contracts.services import Services
@@ -47,8 +48,6 @@ def _choosing(function: Callable[..., object]) -> Callable[..., object]:
 @_choosing
 def compare(*, html_file: Path | None, as_json: bool, **chosen: Any) -> None:
     """Show what differs between runs in parameters, metrics, code, packages, machine and data."""
-    from clew.cli.runs import open_runs
-
     with open_runs() as workspace:
         value, found = _compared(workspace.services, curves=html_file is not None, **chosen)
     if html_file is not None:
@@ -71,7 +70,6 @@ def compare(*, html_file: Path | None, as_json: bool, **chosen: Any) -> None:
 @click.option("--markdown", is_flag=True, help="Print Markdown, which is what happens anyway.")
 def report(*, html_file: Path | None, markdown: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ARG001
     """Write what differs between runs for a pull request, as Markdown or as a page."""
-    from clew.cli.runs import open_runs
     from clew.loop.report.markdown import markdown as as_markdown
 
     with open_runs() as workspace:
@@ -111,7 +109,9 @@ def _fields(value: Any) -> dict[str, object]:
 def _show(found: Report) -> None:
     output.text(found.subtitle, as_json=False)
     for table in found.tables:
-        columns = [output.Column(f"column {at}", title) for at, title in enumerate(table.columns)]
+        columns = [
+            output.Column(f"column {at}", title, right=at in table.numeric) for at, title in enumerate(table.columns)
+        ]
         rows = [{f"column {at}": cell.strip("*") for at, cell in enumerate(row)} for row in table.rows]
         output.text("", as_json=False)
         output.table(rows, columns, as_json=False, title=table.title)

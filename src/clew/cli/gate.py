@@ -20,7 +20,7 @@ _CHECKS: list[output.Column | str] = [
     "value",
     "threshold",
     "units",
-    "reason",
+    output.Column("reason", long=True),
 ]
 
 
@@ -61,7 +61,7 @@ def show_report(report: GateReport) -> None:
 
 
 def _markdown(report: GateReport, reference: str, alias: str) -> str:
-    from clew.loop.report.compared import number, span
+    from clew.core.numbers import number, span
     from clew.loop.report.markdown import markdown
     from clew.loop.report.table import Report, Table
 

@@ -15,6 +15,7 @@ import msgspec
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import GateRefused
+from clew.core.numbers import span
 from clew.core.types.edge import node
 from clew.core.types.endpoint import Endpoint, Trial, TrialState, Window
 from clew.core.types.interval import Interval
@@ -197,8 +198,8 @@ def _in_words(test: TrialTest, settings: PromotionSettings) -> str:
         return f"no labelled decision of both versions in {test.looked} units"
     percent = 100 * test.difference.mean * test.rows / abs(test.champion_cost) if test.champion_cost else 0.0
     return (
-        f"{interval.units} units, {test.rows} decisions: cost per decision {interval.value:+.3f} "
-        f"[{interval.low:+.3f}, {interval.high:+.3f}] against the champion ({percent:+.1f} %)"
+        f"{interval.units} units, {test.rows} decisions: cost per decision "
+        f"{span(interval, sign=True)} against the champion ({percent:+z.1f} %)"
     )
 
 

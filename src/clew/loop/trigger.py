@@ -10,6 +10,7 @@ import math
 
 import msgspec
 
+from clew.core.numbers import number, span
 from clew.core.types.endpoint import Alert, Trial, TrialState, Window
 from clew.core.types.evaluation import Evaluation
 from clew.loop.monitor import DAY_US, Monitor
@@ -129,8 +130,7 @@ def _lost_value(windows: list[Window], evaluation: Evaluation | None) -> Reason 
     return Reason(
         kind="value",
         at_us=labelled[-1][0].end_us,
-        text=f"decisions cost {live.value:.3f} each, {promised.value:.3f} [{promised.low:.3f}, {promised.high:.3f}] "
-        "when it was evaluated",
+        text=f"decisions cost {number(live.value, digits=4)} each, {span(promised)} when it was evaluated",
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from clew.core.numbers import number
 from clew.core.types.evaluation import Evaluation, SliceTotals
 from clew.core.types.gate import GateCheck, Verdict
 from clew.core.types.package import Compilation, RuntimeCost
-from clew.policy.worth import difference_by_unit
+from clew.policy.worth import cost_against, difference_by_unit
 from clew.settings import GateSettings
 
 __all__ = ["check_auc", "check_latency", "check_slices"]
@@ -88,7 +89,7 @@ def _check_slice(part: SliceTotals, other: SliceTotals, asked: GateSettings, lev
     return GateCheck(
         name=name,
         verdict=Verdict.FAIL if harmed else Verdict.PASS,
-        reason=f"it costs {interval.value:.4g} a decision more than under the champion, {words} {margin:.4g}",
+        reason=f"{cost_against(interval, 'the champion')}, {words} {number(margin)}",
         value=interval.value,
         threshold=margin,
         interval=interval,

@@ -6,10 +6,12 @@ a threshold is a `cannot_tell`, never a guess.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
 
+from clew.core.numbers import number, span
 from clew.core.types.evaluation import Evaluation
 from clew.core.types.gate import Evidence, GateCheck, Verdict
 from clew.core.types.interval import Interval
@@ -20,10 +22,14 @@ __all__ = [
     "check_champion",
     "check_evaluation",
     "check_trivial",
+    "cost_against",
     "difference_by_unit",
     "verdict_better",
     "verdict_no_worse",
 ]
+
+_NOISE = 1e-9
+"""Two sums of costs that are this near to each other, relative to them, differ by the order of adding only."""
 
 _WITHIN = {
     Verdict.PASS: "within the margin of",
@@ -81,7 +87,7 @@ def check_trivial(evaluation: Evaluation, asked: GateSettings) -> list[GateCheck
             GateCheck(
                 name=f"better than {name}",
                 verdict=Verdict.PASS if may_pass else certain,
-                reason=f"it {_WORDS[certain]} deciding {name}: {_shown(interval)} a decision",
+                reason=f"it {_WORDS[certain]} deciding {name}: {_shown(interval)}",
                 value=interval.value,
                 threshold=0.0,
                 interval=interval,
@@ -109,7 +115,7 @@ def check_champion(candidate: Evidence, champion: Evidence, asked: GateSettings)
     return GateCheck(
         name="champion",
         verdict=verdict,
-        reason=f"it costs {_shown(interval)} a decision more than {name}, {_WITHIN[verdict]} {margin:.4g}",
+        reason=f"{cost_against(interval, name)}, {_WITHIN[verdict]} {number(margin)}",
         value=interval.value,
         threshold=margin,
         interval=interval,
@@ -124,7 +130,18 @@ def difference_by_unit(
     """The mean cost of `ours` minus that of `theirs` per row, paired by unit, each of shape (units,)."""
     from clew.stats.intervals import mean_by_unit
 
-    return mean_by_unit([a - b for a, b in zip(ours, theirs, strict=True)], rows, level=level)
+    pairs = zip(ours, theirs, strict=True)
+    return mean_by_unit([0.0 if math.isclose(a, b, rel_tol=_NOISE) else a - b for a, b in pairs], rows, level=level)
+
+
+def cost_against(interval: Interval, other: str) -> str:
+    """How a difference of cost per decision from `other` is told, as a beginning of a sentence."""
+    if _is_nothing(interval):
+        return f"it costs the same as {other}"
+    if interval.value >= 0:
+        return f"it costs {span(interval)} a decision more than {other}"
+    saved = msgspec.structs.replace(interval, value=-interval.value, low=-interval.high, high=-interval.low)
+    return f"it costs {span(saved)} a decision less than {other}"
 
 
 def verdict_no_worse(interval: Interval, margin: float) -> Verdict:
@@ -173,4 +190,8 @@ def _unknown(name: str, reason: str) -> GateCheck:
 
 
 def _shown(interval: Interval) -> str:
-    return f"{interval.value:.4g} [{interval.low:.4g}, {interval.high:.4g}]"
+    return "no difference" if _is_nothing(interval) else f"{span(interval)} a decision"
+
+
+def _is_nothing(interval: Interval) -> bool:
+    return interval.low == interval.high == 0

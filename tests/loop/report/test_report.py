@@ -157,8 +157,12 @@ def test_the_commands(two: Workspace, tmp_path: Path, capsys: pytest.CaptureFixt
     two.close()
     assert main(["report", "base", "candidate", "--markdown"]) == 0
     text = capsys.readouterr().out
-    assert "| loss | 0.02 | 0.019608 | −0.00039216 |" in text
+    assert "| loss | 0.02 | 0.019608 | -0.00039216 |" in text
     assert "<summary>Parameters (1)</summary>" in text
+    assert main(["runs", "compare", "base", "candidate"]) == 0
+    shown = capsys.readouterr().out
+    assert "loss    0.02   0.019608  -0.00039216\n" in shown
+    assert "name  base  candidate\nlr     0.1        0.2\n" in shown
     assert main(["runs", "compare", "base", "candidate", "--html", str(tmp_path / "page.html")]) == 0
     assert (tmp_path / "page.html").read_bytes().startswith(b"<!doctype html>")
     assert main(["runs", "compare", "--by", "param.lr"]) == 0

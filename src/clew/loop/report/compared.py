@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
+from clew.core.numbers import number, span
 from clew.core.types.interval import Interval
 from clew.core.types.run import Run, Scalar
 from clew.loop.report.data import DataChange
@@ -12,28 +12,10 @@ from clew.loop.report.table import Chart, Diff, Line, Report, Table
 from clew.tracking.compare import Comparison, Difference
 from clew.tracking.groups import Grouping
 
-__all__ = ["names_of", "number", "report_of_groups", "report_of_runs", "span"]
+__all__ = ["names_of", "report_of_groups", "report_of_runs"]
 
 Curves = Mapping[str, Mapping[str, list[float | None]]]
 """Metric, then run, to values."""
-
-
-def number(value: float, *, sign: bool = False) -> str:
-    """A number with five digits, and a true minus."""
-    if math.isnan(value):
-        return "NaN"
-    text = f"{value:+.5g}" if sign else f"{value:.5g}"
-    return text.replace("-", "−")
-
-
-def span(interval: Interval | None, *, sign: bool = False) -> str:
-    """An estimate with its interval; a dash where there is none."""
-    if interval is None:
-        return "–"
-    value = number(interval.value, sign=sign)
-    if interval.units < 2:
-        return value
-    return f"{value} [{number(interval.low, sign=sign)}, {number(interval.high, sign=sign)}]"
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:
@@ -80,9 +62,9 @@ def report_of_groups(found: Grouping) -> Report:
     columns = ["metric", first, *(word for name in others for word in (name, f"{name} − {first}"))]
     rows = []
     for metric in found.metrics:
-        row = [metric.name, span(metric.means[0])]
+        row = [metric.name, _mean(metric.means[0])]
         for mean, difference in zip(metric.means[1:], metric.differences[1:], strict=True):
-            row += [span(mean), _told(difference)]
+            row += [_mean(mean), _told(difference)]
         rows.append(row)
     counts = [f"{group.name}: {len(group.runs)}" for group in found.groups]
     unfinished = sum(group.unfinished for group in found.groups)
@@ -95,30 +77,42 @@ def report_of_groups(found: Grouping) -> Report:
     )
 
 
+def _mean(mean: Interval | None) -> str:
+    return "–" if mean is None else span(mean)
+
+
 def _told(difference: Interval | None) -> str:
     """A difference; marked where its interval leaves out zero."""
+    if difference is None:
+        return "–"
     text = span(difference, sign=True)
-    sure = difference is not None and difference.units > 1 and not difference.holds(0.0)
-    return f"**{text}**" if sure else text
+    return f"**{text}**" if difference.units > 1 and not difference.holds(0.0) else text
 
 
 def _metrics(rows: Sequence[Difference], names: Sequence[str]) -> Table:
-    two = len(names) == 2
-    cells = []
-    for row in rows:
-        change = []
-        if two:
-            one, other = row.values
-            both = isinstance(one, float) and isinstance(other, float)
-            change = [number(other - one, sign=True) if both else "–"]  # type: ignore[operator]
-        cells.append([row.name, *(_text(value) for value in row.values), *change])
-    columns = ["metric", *names, *(["change"] if two else [])]
+    table = _plain("Metrics", rows, names)
+    columns, cells = ["metric", *names], table.rows
+    if len(names) == 2:
+        columns.append("change")
+        cells = [[*told, _change(*row.values)] for told, row in zip(cells, rows, strict=True)]
     return Table(title="Metrics", columns=columns, rows=cells, numeric=list(range(1, len(columns))))
+
+
+def _change(one: Scalar, other: Scalar) -> str:
+    if isinstance(one, float) and isinstance(other, float):
+        return number(other - one, sign=True)
+    return "–"
 
 
 def _plain(title: str, rows: Sequence[Difference], names: Sequence[str]) -> Table:
     cells = [[row.name, *(_text(value) for value in row.values)] for row in rows]
-    return Table(title=title, columns=["name", *names], rows=cells)
+    numeric = all(_is_number(value) for row in rows for value in row.values)
+    places = list(range(1, len(names) + 1)) if numeric else []
+    return Table(title=title, columns=["name", *names], rows=cells, numeric=places)
+
+
+def _is_number(value: Scalar) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _data(changes: Sequence[DataChange], where: Mapping[str, str]) -> Table:

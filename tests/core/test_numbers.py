@@ -1,0 +1,32 @@
+"""Numbers as people read and paste them."""
+
+from __future__ import annotations
+
+import pytest
+
+from clew.core.numbers import number, span
+from clew.core.types.interval import Interval
+
+
+@pytest.mark.parametrize(
+    ("value", "plain", "signed"),
+    [
+        (0.0, "0", "0"),
+        (-0.0, "0", "0"),
+        (1e-7, "1e-07", "+1e-07"),
+        (-0.000392156, "-0.00039216", "-0.00039216"),
+        (2.5, "2.5", "+2.5"),
+        (float("nan"), "NaN", "NaN"),
+        (float("-inf"), "-inf", "-inf"),
+    ],
+)
+def test_a_number_has_an_ascii_minus_and_zero_no_sign(value: float, plain: str, signed: str) -> None:
+    assert (number(value), number(value, sign=True)) == (plain, signed)
+
+
+def test_an_interval_stands_behind_its_estimate_unless_one_unit_is_all() -> None:
+    def of(units: int) -> Interval:
+        return Interval(value=0.0, low=-0.25, high=0.123456, level=0.95, units=units, method="t")
+
+    assert span(of(7), sign=True) == "0 [-0.25, +0.1235]"
+    assert span(of(1)) == "0"
