@@ -3,7 +3,7 @@
 The one place of the command line that writes results. Commands give it values, never text that they formatted
 themselves: formats follow from names, since numbers carry their unit in them (`created_us` is a time, `size_bytes` a
 size, `latency_ms` a duration). JSON is one document of UTF-8 bytes, whatever the locale; a list is
-`{"items": […], "next": "…"}`, and `next` goes back as `--after`.
+`{"items": […], "next": "…"}`, and `next` goes back as `--after`. Not how columns are laid out (`clew.cli.grid`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from rich.console import Console
 
 __all__ = ["Column", "amount", "cell", "json_line", "note", "record", "table", "text"]
 
@@ -26,11 +24,15 @@ class Column(NamedTuple):
         field: attribute or key of a row; dots go deeper (`summary.auc`).
         title: heading; by default made from the field (`created_us` → `created`).
         show: turns the value into text; by default the unit in the field's name decides.
+        right: align texts to the right, as numbers are anyway.
+        long: of a last column: its text stands below its row where a terminal is too narrow for both.
     """
 
     field: str
     title: str = ""
     show: Callable[[object], str] | None = None
+    right: bool = False
+    long: bool = False
 
 
 def table(
@@ -59,17 +61,12 @@ def table(
     if not items:
         note(empty)
         return
-    import rich.table
+    from clew.cli.grid import draw
 
     chosen = [column if isinstance(column, Column) else Column(column) for column in columns]
-    grid = rich.table.Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in chosen:
-        numeric = column.show is None and all(_is_number(_pick(item, column.field)) for item in items)
-        right = numeric and not column.field.endswith("_us")
-        grid.add_column(column.title or _title(column.field), justify="right" if right else "left", overflow="fold")
-    for item in items:
-        grid.add_row(*[_plain(_show(_pick(item, column.field), column)) for column in chosen])
-    _print(grid)
+    cells = [[_show(_pick(item, column.field), column) for column in chosen] for item in items]
+    rights = [_is_right(items, column) for column in chosen]
+    draw([_heading(column) for column in chosen], cells, rights, title=title, last_below=chosen[-1].long)
     if after:
         note(f"there are more: --after {after}")
 
@@ -86,16 +83,11 @@ def record(value: object, fields: Sequence[Column | str] | None = None, *, as_js
     if as_json:
         _write_json(value)
         return
-    import rich.table
+    from clew.cli.grid import draw_record
 
     names = fields if fields is not None else _names(value)
     chosen = [column if isinstance(column, Column) else Column(column) for column in names]
-    grid = rich.table.Table(title=title or None, title_justify="left", box=None, pad_edge=False, show_header=False)
-    grid.add_column(style="bold")
-    grid.add_column(overflow="fold")
-    for column in chosen:
-        grid.add_row(column.title or _title(column.field), _plain(_show(_pick(value, column.field), column)))
-    _print(grid)
+    draw_record([(_heading(each), _show(_pick(value, each.field), each)) for each in chosen], title=title)
 
 
 def text(words: str, value: object = None, *, as_json: bool) -> None:
@@ -181,6 +173,16 @@ def _size(size_bytes: float) -> str:
     return f"{size_bytes:.1f} TB"
 
 
+def _is_right(items: Sequence[object], column: Column) -> bool:
+    if column.right or column.field.endswith("_us"):
+        return column.right
+    return all(_is_number(_pick(item, column.field)) for item in items)
+
+
+def _heading(column: Column) -> str:
+    return column.title or _title(column.field)
+
+
 def _show(value: object, column: Column) -> str:
     return column.show(value) if column.show else cell(column.field.rpartition(".")[2], value)
 
@@ -207,27 +209,6 @@ def _title(field: str) -> str:
 
 def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _print(grid: object) -> None:
-    """Print a grid of rich, without the blanks at the ends of its lines."""
-    with (console := _console()).capture() as captured:
-        console.print(grid)
-    sys.stdout.write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))
-
-
-def _plain(words: str) -> str:
-    """Text that rich prints as it is: names may hold brackets, which rich would read as markup."""
-    from rich.markup import escape
-
-    return escape(words)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Off a terminal nothing is cut or folded to 80 columns: a pipe has no width.
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False, emoji=False)
 
 
 def _write_json(value: object) -> None:

@@ -11,13 +11,14 @@ import click
 from clew.cli import output
 from clew.cli.command import FilePath, command
 from clew.cli.output import Column
+from clew.cli.progress import progress
 
 if TYPE_CHECKING:
     from clew.core.types.event import Event
 
 __all__ = ["events", "init", "up"]
 
-_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+_LONG = re.compile(r"\b([0-9a-f]{12})(?:[0-9a-f]{20}|[0-9a-f]{52})\b")
 
 
 @command(
@@ -63,15 +64,21 @@ def events(*, kind: str, subject: str, limit: int, after: str, as_json: bool) ->
         page = recorded.list(kind=kind, subject=subject, limit=limit, after=after)
         numbers = recorded.positions([event.id for event in page.items])
     rows = [{"position": numbers.get(event.id), **_fields(event)} for event in page.items]
-    columns: list[Column | str] = [Column("position", "#"), "at_us", "kind", "actor", "subject"]
-    columns.append(Column("facts", show=_facts))
+    columns = [
+        Column("position", "#"),
+        Column("at_us"),
+        Column("kind"),
+        Column("actor"),
+        Column("subject", show=_shorter),
+        Column("facts", show=_shorter, long=True),
+    ]
     empty = "no such event" if kind or subject or after else "nothing yet"
     output.table(rows, columns, as_json=as_json, after=page.next, empty=empty)
 
 
-def _facts(facts: object) -> str:
-    """Facts in one line, with digests as short as they are elsewhere: --json has them whole."""
-    return _DIGEST.sub(r"\1", output.cell("facts", facts))
+def _shorter(value: object) -> str:
+    """A value in one line, with ids and digests as short as they are elsewhere: --json has them whole."""
+    return _LONG.sub(r"\1", output.cell("", value))
 
 
 def _fields(event: Event) -> dict[str, object]:
@@ -88,12 +95,13 @@ def up(*, as_json: bool) -> None:
     Runs a worker and one replica of each endpoint in [endpoints.NAME] until it is told to stop. What dies is started
     again.
     """
-    from clew.worker.supervisor import supervise
-    from clew.workspace import open_workspace
+    with progress("opening the project"):
+        from clew.worker.supervisor import supervise
+        from clew.workspace import open_workspace
 
-    with open_workspace() as workspace:
-        names = sorted(workspace.settings.endpoints)
-        root = workspace.root
+        with open_workspace() as workspace:
+            names = sorted(workspace.settings.endpoints)
+            root = workspace.root
     if as_json:
         output.json_line({"endpoints": names})
     else:

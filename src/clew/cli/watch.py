@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from clew.cli import output
@@ -11,7 +13,14 @@ from clew.core.clock import parse_us
 from clew.core.errors import Invalid
 from clew.core.types.job import JobState
 
+if TYPE_CHECKING:
+    from clew.core.types.endpoint import Window
+
 __all__ = ["watch"]
+
+_WINDOW = ["start_us", "version", "rows", "labels", "cost", "estimated", "auc", "drifted"]
+_ALERT = ["at_us", "severity", output.Column("text", long=True)]
+_DRIFTED = 4
 
 
 @command(
@@ -31,7 +40,6 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
     Does what the worker does once, and then shows the newest windows, the trial that runs, and the newest alerts.
     """
     from clew.loop.monitor import LENGTH_US, window_start
-    from clew.monitoring.report import report_of
     from clew.serving.endpoint import find_endpoint
     from clew.worker.handlers import handlers_of, queue_watch, watch_key
     from clew.worker.presence import Presence
@@ -62,25 +70,25 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
     if as_json:
         output.record({"windows": shown, "trials": trials, "alerts": alerts}, as_json=True)
         return
-    rows = []
-    for window in shown:
-        report = report_of(window)
-        rows.append(
-            {
-                "from": window.start_us,
-                "start_us": window.start_us,
-                "version": numbers[window.version],
-                "rows": window.rows,
-                "labels": window.labels,
-                "cost": report.cost,
-                "estimated": report.estimated_cost,
-                "auc": report.auc,
-                "drifted": ", ".join(report.drift.alarmed[:4]) if report.drift else "",
-            }
-        )
     empty = f"no window has closed yet; the one of now is a {length} long and closes at {cell('at_us', closes_us)}"
-    columns = ["start_us", "version", "rows", "labels", "cost", "estimated", "auc", "drifted"]
-    output.table(rows, columns, as_json=False, title=f"Windows of {endpoint}", empty=empty)
+    rows = [_row(window, numbers[window.version]) for window in shown]
+    output.table(rows, _WINDOW, as_json=False, title=f"Windows of {endpoint}", empty=empty)
     for trial in trials[-1:]:
         output.note(f"trial {trial.state}: {trial.reason or 'under way'}")
-    output.table(alerts, ["at_us", "severity", "text"], as_json=False, title="Alerts", empty="no alerts")
+    output.table(alerts, _ALERT, as_json=False, title="Alerts", empty="no alerts")
+
+
+def _row(window: Window, version: int) -> dict[str, object]:
+    from clew.monitoring.report import report_of
+
+    report = report_of(window)
+    return {
+        "start_us": window.start_us,
+        "version": version,
+        "rows": window.rows,
+        "labels": window.labels,
+        "cost": report.cost,
+        "estimated": report.estimated_cost,
+        "auc": report.auc,
+        "drifted": ", ".join(report.drift.alarmed[:_DRIFTED]) if report.drift else "",
+    }
