@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import clew
 from clew.cli.main import main
 from clew.core.errors import Conflict, Invalid
 from clew.core.ids import Digest
@@ -42,6 +43,19 @@ def scaled(values: list[float]) -> list[float]:
 @clew.pipeline
 def train(rows: clew.Dataset, count: int = 3):
     return scaled(draw(count + rows.rows))
+"""
+
+FRAGILE = """
+import os
+import clew
+
+@clew.pipeline
+def train():
+    if not os.path.exists({mark!r}):
+        raise ValueError("no mark")
+
+if __name__ == "__main__":
+    train.__wrapped__()
 """
 
 SCRIPT = """
@@ -207,6 +221,25 @@ def test_a_file_in_no_dataset_is_taken_from_where_it_lay_if_it_is_what_it_was(
     code, said = reproduce(run)
     assert code == 9
     assert "numbers.txt" in said
+
+
+@pytest.mark.parametrize("entry", ["fragile.py", "fragile.py:train"])
+def test_a_command_that_fails_now_shows_the_traceback_of_the_user_and_one_sentence(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], entry: str
+) -> None:
+    mark = tmp_path / "mark"
+    mark.write_text("here")
+    project.write("fragile.py", FRAGILE.format(mark=str(mark)))
+    found = json.loads(project.clew("run", "--json", entry))
+    mark.unlink()
+    monkeypatch.chdir(project.folder)
+    assert main(["reproduce", found.get("run") or found["id"]]) == 9
+    said = capfd.readouterr().err
+    assert 'fragile.py", line ' in said
+    assert f"could not be repeated: {'the pipeline train raised ' if ':' in entry else ''}ValueError: no mark\n" in said
+    assert '{"error"' not in said
+    assert str(Path(clew.__file__).parent) not in said
+    assert "clew runs show" not in said
 
 
 def test_unknown_runs(project: Project, reproduce: Callable[..., Any]) -> None:

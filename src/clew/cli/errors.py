@@ -102,7 +102,9 @@ def _run(call: Callable[[], int], words: Sequence[str], came: list[int], *, as_j
         return _tell_usage(error, as_json=as_json)
     except errors.ClewError as error:
         if isinstance(error, errors.Failed) and error.__cause__ is not None and not as_json:
-            _write(_trace_of_user(error.__cause__))
+            from clew.core.trace import trace_of_user
+
+            _write(trace_of_user(error.__cause__))
         _tell(error.code, error.what, error.hint, as_json=as_json)
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
@@ -232,18 +234,6 @@ def _keep(trace: str, words: Sequence[str]) -> str:
     except OSError:
         return ""
     return path
-
-
-def _trace_of_user(cause: BaseException) -> str:
-    """The traceback of what the user's code raised, without the frames of clew between."""
-    import traceback
-    from pathlib import Path
-
-    ours = str(Path(__file__).parents[1])
-    whole = traceback.TracebackException.from_exception(cause)
-    kept = [frame for frame in whole.stack if not frame.filename.startswith(ours)]
-    whole.stack = traceback.StackSummary.from_list(kept)
-    return "".join(whole.format(chain=False))
 
 
 def _tell(code: str, message: str, hint: str, *, as_json: bool) -> None:

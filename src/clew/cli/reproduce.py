@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,15 @@ import click
 from clew.cli import output
 from clew.cli.bundle import open_subject, write_bundle
 from clew.cli.command import FilePath, command
-from clew.cli.picture import Branch, tree
+from clew.cli.reproduction import picture_of_reproduction
 from clew.core.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from clew.core.contracts.stores import Stores
-    from clew.loop.reproduce import Reproduction
-    from clew.loop.reproduce.reproduction import Divergence, Factor, MetricComparison, StepComparison
+    from clew.loop.reproduce import Options, Reproduction
     from clew.tracking.certificate import Certificate
 
 __all__ = ["reproduce"]
-
-_SHOWN = 12
 
 
 @command(
@@ -122,34 +120,34 @@ def reproduce(
         raise Invalid("no run was named", hint="clew reproduce RUN, clew reproduce BUNDLE, or --verify FILE")
     if certificate is not None and changes:
         raise Invalid("--certificate and --using do not go together", hint="what was changed on purpose proves nothing")
-    from msgspec.structs import replace
-
-    from clew.loop.reproduce import Choice, Options, each_alone, is_bundle, parse_using
-    from clew.loop.reproduce import reproduce as again
-
     if bundle is not None:
         write_bundle(run, bundle, with_packages=with_packages, as_json=as_json)
         return
+    from clew.loop.reproduce import Choice, Options, is_bundle, parse_using
+
     options = Options(keep=keep, tolerance=tolerance, environment=Choice(environment), using=parse_using(changes))
-    name = run
-    with open_subject(name, options) as (workspace, run, options):
-        storage = workspace.folder
-
-        @contextmanager
-        def open_room(folder: Path) -> Iterator[Stores]:
-            with _room(folder, storage) as room:
-                yield room
-
-        found = again(workspace.stores, run, open_room=open_room, options=options, tell=output.note)
-        if one_by_one and found.divergence is not None:
-            alone = each_alone(workspace.stores, found, open_room=open_room, options=options, tell=output.note)
-            found = replace(found, alone=alone)
-        if certificate is not None:
-            workspace.stores.objects.save(found.certificate, certificate)
-    kept = "given away with --certificate" if is_bundle(Path(name)) else "kept with the run: clew runs show"
-    output.text(_picture(found, kept), found, as_json=as_json)
+    found = _repeat(run, options, one_by_one=one_by_one, certificate=certificate)
+    kept = "given away with --certificate" if is_bundle(Path(run)) else "kept with the run: clew runs show"
+    output.text(picture_of_reproduction(found, kept), found, as_json=as_json)
     if not found.verdict.proved:
         raise click.exceptions.Exit(1)
+
+
+def _repeat(subject: str, options: Options, *, one_by_one: bool, certificate: Path | None) -> Reproduction:
+    from msgspec.structs import replace
+
+    from clew.loop.reproduce import each_alone
+    from clew.loop.reproduce import reproduce as again
+
+    with open_subject(subject, options) as (workspace, run, changed):
+        stores, open_room = workspace.stores, partial(_room, storage=workspace.folder)
+        found = again(stores, run, open_room=open_room, options=changed, tell=output.note)
+        if one_by_one and found.divergence is not None:
+            alone = each_alone(stores, found, open_room=open_room, options=changed, tell=output.note)
+            found = replace(found, alone=alone)
+        if certificate is not None:
+            stores.objects.save(found.certificate, certificate)
+    return found
 
 
 def _verify(path: Path, *, as_json: bool) -> None:
@@ -192,66 +190,3 @@ def _room(folder: Path, storage: Path) -> Iterator[Stores]:
     settle_place(folder / FOLDER, find_place(storage))
     with Workspace(folder, environ=around) as room:
         yield room.stores
-
-
-def _picture(found: Reproduction, kept: str) -> str:
-    changed = [Branch(_factor(each)) for each in found.factors]
-    parts = [
-        _steps(found.steps),
-        Branch(
-            _counted("output", len(found.outputs), sum(each.same for each in found.outputs)),
-            tuple(Branch(f"{each.kind} {each.name}") for each in found.outputs if not each.same),
-        ),
-        _metrics(found.metrics),
-    ]
-    under = [part for part in parts if not part.text.startswith("no ")]
-    if found.divergence is not None:
-        said = f"first difference: {found.divergence.what} {found.divergence.name}"
-        under.append(Branch(said, _causes(found.divergence)))
-    if found.alone:
-        lines = (
-            f"{each.change}: {each.verdict}" + (f", from {each.first}" if each.first else "") for each in found.alone
-        )
-        under.append(Branch("each change alone", tuple(Branch(line) for line in lines)))
-    if changed:
-        more = [Branch(f"and {len(changed) - _SHOWN} more: --json")] if len(changed) > _SHOWN else []
-        under.append(Branch("changed since, whether it matters or not", (*changed[:_SHOWN], *more)))
-    under += [Branch(note) for note in found.notes]
-    under += [Branch(f"signed, and {kept}")] if found.certificate else []
-    using = f" with {', '.join(found.using)}" if found.using else ""
-    return tree(Branch(f"{found.verdict}: run {found.name}{using}, repeated as {found.repeated[:12]}", tuple(under)))
-
-
-def _causes(divergence: Divergence) -> tuple[Branch, ...]:
-    if divergence.causes:
-        return tuple(Branch(f"because of {_factor(each)}") for each in divergence.causes[:_SHOWN])
-    if divergence.suspects:
-        return tuple(Branch(f"perhaps because of {_factor(each)}") for each in divergence.suspects[:_SHOWN])
-    return (Branch("nothing that was recorded has changed: it depends on something else"),)
-
-
-def _steps(steps: list[StepComparison]) -> Branch:
-    marks = {True: "=", False: "≠", None: "?"}
-    lines = tuple(Branch(f"{marks[each.same]} {each.step}  {each.output[:12] or 'not kept'}") for each in steps)
-    return Branch(_counted("step", len(steps), sum(each.same is True for each in steps)), lines)
-
-
-def _metrics(metrics: list[MetricComparison]) -> Branch:
-    def line(each: MetricComparison) -> str:
-        was, now = output.cell(each.metric, each.recorded), output.cell(each.metric, each.value)
-        return f"= {each.metric}  {now}" if each.same else f"≠ {each.metric}  {was} → {now}"
-
-    ordered = sorted(metrics, key=lambda each: each.same)
-    lines = tuple(Branch(line(each)) for each in ordered[:_SHOWN])
-    return Branch(_counted("metric", len(metrics), sum(each.same for each in metrics)), lines)
-
-
-def _counted(noun: str, count: int, same: int) -> str:
-    if not count:
-        return f"no {noun}s"
-    return f"{same} of {count} {noun}{'s' if count > 1 else ''} the same, bit for bit"
-
-
-def _factor(each: Factor) -> str:
-    name = each.name if each.name.startswith(each.kind) else f"{each.kind} {each.name}"
-    return f"{name}: {each.recorded or 'none'} → {each.now or 'none'}"

@@ -92,7 +92,7 @@ def run(
     found = launched.run
     if as_json:
         output.record(found, as_json=True)
-    else:
+    elif not _in_room():
         output.note(f"run {found.name} {found.status}: clew runs show {found.name}")
         if not module and launched.exit_code == 0 and (unused := _uncalled(Path(words[0]))):
             output.note(f"{words[0]} makes pipelines and runs none: clew run {words[0]}:{unused[0]} NAME=VALUE")
@@ -153,9 +153,18 @@ def _run_pipeline(words: tuple[str, ...], about: About, *, workers: int, as_json
     if as_json:
         output.record({"run": done.run, "versions": list(done.versions)}, as_json=True)
         return
+    if _in_room():
+        return
     for version in done.versions:
         output.note(f"registered {version.reference}: clew model show {version.reference}")
     output.note(f"run {done.run[:12]} finished: clew runs show {done.run[:12]}")
+
+
+def _in_room() -> bool:
+    """Whether `clew reproduce` runs this: nobody can look at the run later."""
+    from clew.tracking.start import ROOM_VARIABLE
+
+    return ROOM_VARIABLE in os.environ
 
 
 @contextlib.contextmanager

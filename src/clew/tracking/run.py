@@ -20,7 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import SupportsFloat
 
-from clew.core.errors import ClewError, Conflict, Invalid
+from clew.core.errors import ClewError, Conflict, Failed, Invalid
+from clew.core.trace import trace_of_user
 from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
@@ -393,6 +394,8 @@ def ending_of(error: BaseException | None) -> tuple[RunStatus, str]:
         return RunStatus.INTERRUPTED, "KeyboardInterrupt"
     if isinstance(error, SystemExit):
         return RunStatus.FAILED, f"exit: {error.code}"
+    if isinstance(error, Failed) and error.__cause__ is not None:
+        return RunStatus.FAILED, f"{trace_of_user(error.__cause__)}\n{error.what}\n"
     return RunStatus.FAILED, "".join(traceback.format_exception(error))
 
 

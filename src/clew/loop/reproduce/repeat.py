@@ -16,6 +16,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Failed
 from clew.core.types.run import Run, RunStatus, Scalar
 from clew.loop.reproduce.scene import Scene
+from clew.tracking.start import ROOM_VARIABLE
 
 __all__ = ["command_of", "numpy_features", "repeat"]
 
@@ -27,7 +28,7 @@ def repeat(
 ) -> Run:
     """Run the command of a run again, and return the run of the room that corresponds to it.
 
-    What the command prints goes to stderr; what clew itself says of the room is of no use outside of it.
+    What the command prints goes to stderr, and its traceback too.
 
     Args:
         room: the project in which it runs.
@@ -40,22 +41,21 @@ def repeat(
     Raises:
         Failed: the command failed, or made no run.
     """
-    command, ours = command_of(run, scene, python), scene.pipeline or scene.wrapped
     code = subprocess.run(  # noqa: S603 - the user's own command, as it was recorded
-        command,
+        command_of(run, scene, python),
         cwd=folder / scene.folder,
-        env=dict(variables),
+        env={**variables, ROOM_VARIABLE: "1"},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL if ours else _STDERR,
+        stdout=_STDERR,
         check=False,
     ).returncode
     with room.ledger.read() as tx:
         made = tx.runs.list(room.project, limit=10_000).items
     found = max(made, key=lambda each: _likeness(run, each), default=None)
     if found is None or found.status is not RunStatus.FINISHED or code != 0:
-        why = found.reason.strip() if found is not None and found.reason else f"exit code {code}"
+        why = found.reason.strip().splitlines() if found is not None else []
         raise Failed(
-            f"run {run.name} could not be repeated: {why}",
+            f"run {run.name} could not be repeated: {why[-1] if why else f'exit code {code}'}",
             hint="files that are neither source nor data of the project are not in the clean folder: clew data add; "
             "look around in it with --keep",
         )
@@ -65,7 +65,7 @@ def repeat(
 def command_of(run: Run, scene: Scene, python: Path | None = None) -> list[str]:
     """The command line of a scene."""
     program = str(python or sys.executable)
-    ours = [program, "-m", "clew", "run", "--json"]
+    ours = [program, "-m", "clew", "run"]
     if scene.pipeline:
         file, _, function = scene.pipeline.rpartition(":")
         name = posixpath.relpath(file, scene.folder)

@@ -1,0 +1,22 @@
+"""Tracebacks of the user's code."""
+
+from __future__ import annotations
+
+import pytest
+
+from clew.core.numbers import number
+from clew.core.trace import trace_of_user
+
+
+class Broken:
+    def __float__(self) -> float:
+        raise OSError("mine")
+
+
+def test_frames_of_clew_are_left_out() -> None:
+    with pytest.raises(OSError, match="mine") as caught:
+        number(Broken())  # type: ignore[arg-type]  # its error passes through a function of clew
+    shown = trace_of_user(caught.value)
+    assert "__float__" in shown
+    assert "numbers.py" not in shown
+    assert shown.endswith("OSError: mine\n")
