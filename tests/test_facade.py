@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clew import facade
+from clew.core.errors import NotFound
 from clew.workspace import init_project
 
 
@@ -53,3 +54,14 @@ with clew.run("reads"):  # imports the package behind the function
         done = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert done.stdout == "2 cells@1\n"
+
+
+def test_a_run_in_the_home_folder_makes_no_project_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(NotFound, match="your home folder"):
+        facade.workspace()
+    assert list(tmp_path.iterdir()) == []
+    init_project(tmp_path)  # on purpose, it may be one
+    with facade.workspace() as opened:
+        assert opened.root == tmp_path

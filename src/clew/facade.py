@@ -15,7 +15,7 @@
         run.log(loss=0.3, step=1)
 
 Calls act on the project at or above the current folder. A script outside of any project makes one where it runs, and
-says so.
+says so; not in a home folder, the root of the file system, or a folder for temporary files.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from clew.tracking.offline import is_offline
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
 from clew.tracking.start import say_on_stderr, start
-from clew.workspace import Workspace, find_project, init_project, offline_here, remote_root
+from clew.workspace import Workspace, find_project, init_project, offline_here, refuse_shared, remote_root
 
 if TYPE_CHECKING:
     from clew.core.types.model import ModelVersion
@@ -87,6 +87,7 @@ def workspace() -> Workspace:
 
 
 def _make_project(here: Path) -> Path:
+    refuse_shared(here, os.environ)
     try:
         init_project(here)
     except Exists:  # a process that started beside this one was faster

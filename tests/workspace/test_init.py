@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clew.core.errors import Exists, Invalid, Unavailable
-from clew.workspace import Workspace, init_project, open_workspace
+from clew.core.errors import Exists, Invalid, NotFound, Unavailable
+from clew.workspace import Workspace, init_project, open_workspace, refuse_shared
 
 
 def test_a_project_that_could_not_be_made_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,3 +68,14 @@ def test_the_name_of_the_storage_survives_a_loss_of_power(tmp_path: Path, monkey
     monkeypatch.setattr(sys.modules[init_project.__module__], "sync_folder", sync_folder)
     init_project(tmp_path)
     assert (tmp_path, True) in synced
+
+
+@pytest.mark.parametrize("place", ["/", "home", "/tmp", "temporary"])
+def test_no_project_is_made_by_itself_where_everything_else_lies_below(tmp_path: Path, place: str) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    environ = {"HOME": str(home), "TMPDIR": str(temporary)}
+    folder = {"home": home, "temporary": temporary}.get(place, Path(place))
+    with pytest.raises(NotFound, match="none is made by itself") as refused:
+        refuse_shared(folder, environ)
+    assert "clew init" in refused.value.hint
+    refuse_shared(tmp_path / "home" / "work", environ)

@@ -1,0 +1,43 @@
+"""Finds the project that a folder belongs to. Not how one is made (`init`) or opened (`workspace`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from clew.core.errors import NotFound, Unavailable
+
+__all__ = ["FOLDER", "find_project", "no_project", "remote_root"]
+
+FOLDER = ".clew"
+"""What makes a folder a project."""
+
+
+def find_project(start: Path) -> Path | None:
+    """The nearest folder at or above `start` that holds a project."""
+    return next((folder for folder in (start, *start.parents) if (folder / FOLDER).is_dir()), None)
+
+
+def remote_root(environ: Mapping[str, str]) -> Path | None:
+    """The folder of journals and caches of the project that CLEW_SERVER names, for who is in no folder of a project.
+
+    Raises:
+        Unavailable: it cannot be made.
+    """
+    url = environ.get("CLEW_SERVER", "")
+    if not url:
+        return None
+    base = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    root = base / "clew" / "remote" / re.sub(r"[^A-Za-z0-9.-]+", "-", url.partition("://")[2]).strip("-")
+    try:
+        (root / FOLDER).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"{root} cannot be made: {error.strerror}", hint="set XDG_STATE_HOME") from error
+    return root
+
+
+def no_project(start: Path) -> NotFound:
+    """What a person reads who is in no project's folder."""
+    what = f"there is no project in {start}, nor in a folder above it"
+    return NotFound("project", str(start), what=what, hint="clew init makes one here")
