@@ -10,6 +10,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import FilePath, command
+from clew.cli.progress import progress
 
 if TYPE_CHECKING:
     from clew.demo.perform import Performance
@@ -49,10 +50,11 @@ def demo(*, folder: Path, fresh: bool, until: int, as_json: bool) -> None:
     the other. Labels come a day later; drift and lost value are noticed, the model is trained again, tried in shadow
     and promoted where that pays. It may be stopped at any moment: the same command continues.
     """
-    from clew.demo.calendar import days_of
-    from clew.demo.perform import perform
-    from clew.demo.screen import drawn
-    from clew.demo.standing import Standing
+    with progress("loading the demo"):
+        from clew.demo.calendar import days_of
+        from clew.demo.perform import perform
+        from clew.demo.screen import drawn
+        from clew.demo.standing import Standing
 
     standing = Standing()
     with drawn(standing, sys.stderr):

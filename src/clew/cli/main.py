@@ -121,6 +121,7 @@ COMMANDS: dict[str, Row] = {
     "demo": Row("clew.cli.demo:demo", "Project", "Live through a year of flights: serve, watch, retrain, promote"),
     "import": Row("clew.cli.imports:imports", "Project", "Move in from another tracker"),
     "move": Row("clew.cli.move:move", "Project", "Move rows and bytes of this project elsewhere, or back"),
+    "settings": Row("clew.cli.settings:settings", "Project", "List what clew.toml may say, with types and defaults"),
     "doctor": Row("clew.cli.doctor:doctor", "Project", "Say whether a project is whole, and what to do if not"),
     "backup": Row(
         "clew.cli.backup:backup", "Project", "Copy a project of one folder to another disk, while it is being written"

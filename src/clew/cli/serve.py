@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 import click
 
 from clew.cli import output
 from clew.cli.command import command
+from clew.cli.progress import progress
 from clew.core.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from clew.serving.server import Address
 
 __all__ = ["serve"]
 
@@ -32,31 +38,34 @@ def serve(*, reference: str, name: str, endpoint: str, host: str | None, port: i
     Answers POST /predict with rows as JSON, and the Open Inference Protocol at /v2. Every decision is logged before it
     is answered. Once the endpoint has keys (clew keys add), it answers only those who send one.
     """
-    from clew.serving.server import Address
-    from clew.workspace import open_workspace
-
     if bool(reference) == bool(endpoint):
         what = f"{reference} and --endpoint {endpoint}: only one can be served" if reference else "serve what?"
         raise Invalid(what, hint="clew serve MODEL@ALIAS, or clew serve --endpoint NAME")
     model, _, alias = reference.partition("@")
+    called = endpoint or name or model
 
-    def ready(address: Address) -> None:
-        if as_json:
-            output.json_line(address)
-        else:
-            output.note(f"{address.endpoint} answers at {address.url}  (POST {address.url}/predict, Ctrl-C stops)")
+    with ExitStack() as until_ready:
+        until_ready.enter_context(progress(f"starting {called}"))
+        from clew.workspace import open_workspace
 
-    with open_workspace() as workspace:
-        names = workspace.settings.endpoints
-        if endpoint and endpoint not in names:
-            hint = f"declare [endpoints.{endpoint}] in clew.toml, or clew serve MODEL@ALIAS"
-            raise NotFound("endpoint", endpoint, near=get_close_matches(endpoint, names, n=3), hint=hint)
-        declared = workspace.settings.endpoint_of(endpoint or name or model)
-        workspace.serve(
-            endpoint or name or model,
-            model=model or declared.model,
-            alias=alias or declared.alias,
-            host=host or declared.host,
-            port=declared.port if port is None else port,
-            ready=ready,
-        )
+        def ready(address: Address) -> None:
+            until_ready.close()
+            if as_json:
+                output.json_line(address)
+            else:
+                output.note(f"{address.endpoint} answers at {address.url}  (POST {address.url}/predict, Ctrl-C stops)")
+
+        with open_workspace() as workspace:
+            names = workspace.settings.endpoints
+            if endpoint and endpoint not in names:
+                hint = f"declare [endpoints.{endpoint}] in clew.toml, or clew serve MODEL@ALIAS"
+                raise NotFound("endpoint", endpoint, near=get_close_matches(endpoint, names, n=3), hint=hint)
+            declared = workspace.settings.endpoint_of(called)
+            workspace.serve(
+                called,
+                model=model or declared.model,
+                alias=alias or declared.alias,
+                host=host or declared.host,
+                port=declared.port if port is None else port,
+                ready=ready,
+            )

@@ -1,4 +1,4 @@
-"""Writes the reference of `clew.toml` for people from the descriptions beside each setting.
+"""The reference of `clew.toml` for people, from the descriptions beside each setting: `clew settings`, and a page.
 
     python -m clew.settings.reference > docs/reference/settings.md
 
@@ -12,7 +12,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,7 +35,7 @@ from clew.settings.sections import (
     StorageSettings,
 )
 
-__all__ = ["TABLES", "render_reference"]
+__all__ = ["TABLES", "Setting", "every_setting", "render_reference"]
 
 TABLES: list[tuple[str, type[msgspec.Struct], str]] = [
     ("[project]", ProjectSettings, ""),
@@ -100,7 +100,23 @@ signed with; by default it is `clew/keys/signing.pem` below the user's configura
 `CLEW_TOKEN` is what a server is shown; by default it is what `clew login` keeps in `clew/credentials.json` below the
 user's configuration. `CLEW_OFFLINE=1` keeps what runs say on this machine until `clew sync`."""
 
+_REQUIRED = "required"
 _WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+
+
+class Setting(NamedTuple):
+    """One key of a table, in words."""
+
+    table: str
+    name: str
+    type: str
+    default: str
+    says: str
+
+
+def every_setting() -> list[Setting]:
+    """All settings, in the order of the page."""
+    return [setting for title, kind, _ in TABLES for setting in _settings_of(title, kind)]
 
 
 def render_reference() -> str:
@@ -108,7 +124,7 @@ def render_reference() -> str:
     lines = [_OPENING]
     for title, kind, remark in TABLES:
         lines += [f"## `{title}`", "", *_about(kind, remark), ""]
-        lines += ["| setting | type | default | what it says |", "|---|---|---|---|", *_rows(kind), ""]
+        lines += ["| setting | type | default | what it says |", "|---|---|---|---|", *_rows(title, kind), ""]
     lines += ["## Environment", "", _ENVIRONMENT, ""]
     lines += ["| variable | sets | what it says |", "|---|---|---|"]
     lines += [f"| `{name}` | `{o.key}` in `[{o.section}…]` | {o.says} |" for name, o in OVERRIDES.items()]
@@ -120,20 +136,26 @@ def _about(kind: type[msgspec.Struct], remark: str) -> list[str]:
     return [f"{text} {remark}".strip()]
 
 
-def _rows(kind: type[msgspec.Struct]) -> Iterator[str]:
+def _rows(title: str, kind: type[msgspec.Struct]) -> Iterator[str]:
+    for each in _settings_of(title, kind):
+        default = f"`{each.default}`" if each.default and each.default != _REQUIRED else each.default
+        yield f"| `{each.name}` | {each.type} | {default} | {each.says} |"
+
+
+def _settings_of(table: str, kind: type[msgspec.Struct]) -> Iterator[Setting]:
     hints = typing.get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
         says = next(meta.description for meta in typing.get_args(hints[field.name])[1:])
-        yield f"| `{field.name}` | {_words(hints[field.name])} | {_default(field)} | {says} |"
+        yield Setting(table, field.name, _words(hints[field.name]), _default(field), says)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
-        return "required"
+        return _REQUIRED
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     if value is None or isinstance(value, msgspec.Struct) or value in ("", [], {}):
         return ""
-    return f"`{render_value(value)}`"
+    return render_value(value)
 
 
 def _words(kind: Any) -> str:
