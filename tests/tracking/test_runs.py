@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import cast
 
 import pytest
 
-from clew.core.contracts.ledger import Durability, Transaction
+from clew.core.contracts.ledger import Durability, Ledger, Transaction
 from clew.core.contracts.services import RunService
 from clew.core.contracts.stores import Stores
 from clew.core.hashing import hash_bytes
 from clew.core.types.edge import Role
 from clew.core.types.run import Artifact, RunStatus
 from clew.store.ledger.sql.runs import SqlArtifacts
-from clew.testing.runs import ONE, RunServiceContract, a_run
+from clew.testing.runs import ONE, RunServiceContract, a_block, a_run
 from clew.tracking.runs import LedgerRuns
 
 DATABASES = ["sqlite", "postgresql"]
@@ -72,3 +74,22 @@ def test_an_artifact_survives_a_loss_of_power_and_costs_the_same_however_many_th
     for _ in range(2):
         service.add_artifact(artifact)
     assert asked == [Durability.POWER] * 2
+
+
+def test_points_that_come_as_the_run_ends_are_told_behind_its_end(stores: Stores) -> None:
+    service = LedgerRuns(stores)
+    service.create(a_run(), experiment="e")
+
+    class Late:
+        """The ledger, on which somebody else ends the run between a look and the write that follows."""
+
+        read = stores.ledger.read
+
+        def write(self, durability: Durability, *, within: tuple[str, ...] = ()) -> AbstractContextManager[Transaction]:
+            service.finish(ONE, RunStatus.FINISHED, ended_us=5)
+            return stores.ledger.write(durability, within=within)
+
+    LedgerRuns(replace(stores, ledger=cast("Ledger", Late()))).append([a_block("j:0-0")])
+    with stores.ledger.read() as tx:
+        newest = tx.events.list("p", subject=f"run:{ONE}").items[0]
+    assert newest.kind == "run.points_added"

@@ -329,7 +329,15 @@ def _cut_again(slots: Slots, cut: Cut) -> list[Slots]:
 
 
 def _those(slots: Slots, wanted: NDArray[np.bool_]) -> Slots:
-    return Slots(*(column[wanted] for column in slots[:-1]), names=slots.names)  # type: ignore[arg-type,misc]
+    return Slots(
+        numbers=slots.numbers[wanted],
+        keys=slots.keys[wanted],
+        steps=slots.steps[wanted],
+        times_us=slots.times_us[wanted],
+        values=slots.values[wanted],
+        float_step=slots.float_step[wanted],
+        names=slots.names,
+    )
 
 
 def _fresh(runs: RunService, header: Header, slots: Slots, until: dict[str, int]) -> Slots:

@@ -62,7 +62,7 @@ def blocks_of(run: str, journal: str, slots: Slots) -> Iterator[SeriesBlock]:
         name = slots.names[int(keys[start])]
         for part, steps in cut(slots.steps[at], slots.float_step[at]):
             source = f"{journal}:{numbers[part.start]}-{numbers[part.stop - 1]}"
-            yield block_of(run, name, source, Points(steps, times[part], values[part]))  # type: ignore[arg-type]
+            yield block_of(run, name, source, Points(steps, times[part], values[part]))
 
 
 def drained_until(journal: str, sources: Sequence[str]) -> int:

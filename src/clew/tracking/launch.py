@@ -15,19 +15,21 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from clew.core.errors import NotFound
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.tracking.adopt import CONSOLE
+from clew.tracking.begin import begin, new_run, record_start
 from clew.tracking.capture.console import Console, Tidy
 from clew.tracking.line import open_line
-from clew.tracking.names import name_of
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
-from clew.tracking.start import RESUMED_VARIABLE, RUN_VARIABLE, link_capture, record_start, say_on_stderr, start
+from clew.tracking.start import RESUMED_VARIABLE, RUN_VARIABLE, say_on_stderr, start
 
 __all__ = ["Launched", "launch"]
 
@@ -76,52 +78,19 @@ def launch(
     if resume:
         active = start(recorder, resume=resume, tags=tags, say=say, tees=False)
     else:
-        active = _begun(recorder, words, entry, variables, name=name, experiment=experiment, tags=tags, say=say)
+        shown = entry.name if entry is not None else " ".join(words[:2])
+        run = new_run(recorder, kind=RunKind.SCRIPT, name=name, tags=tags, entry=shown)
+        line = open_line(recorder, run.id, say, main=True)
+        record = partial(record_start, line, entry=entry, words=list(words), variables=variables)
+        run = begin(line, run, record=record, experiment=experiment)
+        console = Console(line.journal.folder / CONSOLE) if recorder.console else None
+        active = ActiveRun(run, line=line, console=console, watches=recorder.system)
     with active:
         told = {RUN_VARIABLE: active.id, **({RESUMED_VARIABLE: "1"} if resume else {})}
         code, tail = _execute(command, {**variables, **told}, active, out or sys.stdout.buffer)
         status, reason = _ending(code, tail)
         active.finish(status, reason=reason)
     return Launched(active.info, code if code >= 0 else 128 - code)
-
-
-def _begun(
-    recorder: Recorder,
-    words: Sequence[str],
-    entry: Path | None,
-    variables: Mapping[str, str],
-    *,
-    name: str,
-    experiment: str,
-    tags: Mapping[str, str] | None,
-    say: Callable[[str], None],
-) -> ActiveRun:
-    """A new run, for a script that has not started yet."""
-    run_id = recorder.ids()
-    line = open_line(recorder, run_id, say, main=True)
-    try:
-        run = Run(
-            id=run_id,
-            project=recorder.project,
-            experiment="",
-            name=name or name_of(run_id),
-            kind=RunKind.SCRIPT,
-            status=RunStatus.RUNNING,
-            created_us=recorder.clock.now_us(),
-            created_by=recorder.actor,
-            tags=dict(tags or {}),
-            entry=entry.name if entry is not None else " ".join(words[:2]),
-        )
-        run = line.runs.create(
-            record_start(line, run, entry=entry, words=list(words), variables=variables),
-            experiment=experiment or "default",
-        )
-        link_capture(line.runs, run)
-    except BaseException:
-        line.drop()
-        raise
-    console = Console(line.journal.folder / CONSOLE) if recorder.console else None
-    return ActiveRun(run, line=line, console=console, watches=recorder.system)
 
 
 def _command(words: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -142,13 +111,8 @@ def _execute(
     command: list[str], variables: Mapping[str, str], active: ActiveRun, out: BinaryIO
 ) -> tuple[int, list[str]]:
     """Run a command to its end; its return code and the last lines of its stderr."""
-    tail: list[str] = []
-
-    def keep(line: str) -> None:
-        tail.append(line)
-        del tail[:-_TAIL_LINES]
-
-    tidy = Tidy(keep)
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    tidy = Tidy(tail.append)
 
     def keep_error(text: str) -> None:
         active.feed_console("stderr", text)
@@ -172,7 +136,7 @@ def _execute(
         for pump in pumps:
             pump.wait(_LINGER_S)
     tidy.end()
-    return code, tail
+    return code, list(tail)
 
 
 def _open_pipe(terminal: bool) -> tuple[int, int]:

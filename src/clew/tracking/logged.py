@@ -73,7 +73,7 @@ class Shown(NamedTuple):
     suffix: str
 
 
-def shown_of(key: str, value: object) -> Shown:
+def shown_of(key: str, value: Any) -> Shown:
     """The form and the bytes of a value.
 
     Args:
@@ -98,7 +98,7 @@ def shown_of(key: str, value: object) -> Shown:
     if hasattr(value, "savefig"):
         return Shown("figure", _saved(value.savefig, "png"), "image/png", ".png")
     if hasattr(value, "to_plotly_json"):
-        return Shown("figure", value.to_json().encode(), "application/vnd.plotly.v1+json", ".plotly.json")  # type: ignore[attr-defined]
+        return Shown("figure", value.to_json().encode(), "application/vnd.plotly.v1+json", ".plotly.json")
     if hasattr(value, "save") and hasattr(value, "getbands"):
         return Shown("image", _saved(value.save, "png"), "image/png", ".png")
     if hasattr(value, "write_parquet") or hasattr(value, "to_parquet") or _is_rows(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from typing import Any
 
 from clew.core.errors import Invalid
 from clew.tracking.slots import NAME_BYTES
@@ -25,7 +26,7 @@ def check_key(key: object) -> str:
     return key
 
 
-def check_value(key: str, value: object) -> float:
+def check_value(key: str, value: Any) -> float:
     """The float that a value stands for; NaN and infinities are values too.
 
     Raises:
@@ -34,21 +35,21 @@ def check_value(key: str, value: object) -> float:
     if isinstance(value, str | bytes | None):
         raise Invalid(f"metric {key!r} has the value {value!r}, which is no number", hint="log text as a tag")
     try:
-        return float(value)  # type: ignore[arg-type]
+        return float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise Invalid(
             f"metric {key!r} has a value of type {type(value).__name__}: {error}", hint="log one number a name"
         ) from None
 
 
-def check_step(step: object) -> Step:
+def check_step(step: Any) -> Step:
     """The integer or float that a step stands for.
 
     Raises:
         Invalid: it is no number, not finite, or does not fit into 64 bits.
     """
     try:
-        number = operator.index(step)  # type: ignore[arg-type]
+        number = operator.index(step)
     except TypeError:
         return _float_step(step)
     if -(1 << 63) <= number < 1 << 63:
@@ -56,9 +57,9 @@ def check_step(step: object) -> Step:
     raise Invalid(f"step {number} does not fit into 64 bits")
 
 
-def _float_step(step: object) -> float:
+def _float_step(step: Any) -> float:
     try:
-        real = float(step)  # type: ignore[arg-type]
+        real = float(step)
     except (TypeError, ValueError):
         raise Invalid(f"step {step!r} is no number", hint="give a whole number or a float") from None
     if math.isfinite(real):

@@ -237,8 +237,16 @@ def known_here(folder: Path, run: str) -> Run:
     messages = [said.message for path in sorted(folder.glob("*.outbox")) for said in read_outbox(path, all=True)]
     begun = next((message.run for message in messages if isinstance(message, Begin)), None)
     if begun is None:
-        unknown = {"project": "", "experiment": "", "name": run, "created_by": "", "created_us": 0}
-        begun = Run(id=run, kind=RunKind.SCRIPT, status=RunStatus.RUNNING, **unknown)  # type: ignore[arg-type]
+        begun = Run(
+            id=run,
+            project="",
+            experiment="",
+            name=run,
+            kind=RunKind.SCRIPT,
+            status=RunStatus.RUNNING,
+            created_us=0,
+            created_by="",
+        )
     for message in messages:
         if isinstance(message, Describe):
             given = msgspec.structs.asdict(message)

@@ -9,7 +9,7 @@ from clew.core.clock import Clock
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService, Services
 from clew.core.contracts.stores import Stores
-from clew.core.ids import IdSource
+from clew.core.ids import IdSource, is_id
 from clew.tracking.runs import LedgerRuns
 
 __all__ = ["Recorder"]
@@ -36,6 +36,10 @@ class Recorder:
     wait_s: float = 30.0
     console: bool = True
     system: bool = True
+
+    def id_of(self, run: str) -> str:
+        """The id of a run by id, the beginning of it, or name; an id needs nobody to be asked."""
+        return run if is_id(run) else self.runs.get(run).id
 
     @classmethod
     def of(cls, stores: Stores) -> Recorder:

@@ -1,7 +1,7 @@
 """Changes of runs that may have ended: what other tools allow, and what must stay honest.
 
 A run that ended is claimed by its last event, row by row (docs/design/events.md). Whoever changes it afterwards makes
-the claim anew, in the same transaction. Not the services of a run that trains (`runs`), which refuse such changes.
+the claim anew, in the same transaction. The services of a run that trains (`runs`) refuse most of such changes.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ def remove_artifacts(stores: Stores, tx: Transaction, run: Run, paths: Sequence[
 
 
 def _claim(run: Run) -> dict[str, object]:
+    """What a change of a run that has ended claims anew."""
     return {} if run.status is RunStatus.RUNNING else {"row": row_digest(run)}
 
 
@@ -125,7 +126,7 @@ def _files_claim(tx: Transaction, run: Run) -> dict[str, object]:
 
 def _changes(before: Run, after: Run) -> dict[str, object]:
     changed: dict[str, object] = {}
-    for field in ("params", "tags"):
+    for field in ("params", "tags", "capture"):
         old: Mapping[str, object] = getattr(before, field)
         new: Mapping[str, object] = getattr(after, field)
         if old != new:
@@ -133,6 +134,7 @@ def _changes(before: Run, after: Run) -> dict[str, object]:
     gone = sorted(before.tags.keys() - after.tags.keys())
     if gone:
         changed["tags_removed"] = gone
-    if before.name != after.name:
-        changed["name"] = after.name
+    for field in ("commit", "name", "experiment"):
+        if getattr(before, field) != getattr(after, field):
+            changed[field] = getattr(after, field)
     return changed

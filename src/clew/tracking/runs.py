@@ -16,12 +16,13 @@ from clew.core.types.beat import Beat
 from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Sample, Series, SeriesBlock
-from clew.store.account import account_of_run, row_digest, series_digests
+from clew.store.account import account_of_run
 from clew.store.owner import check_mine
 from clew.tracking.described import check_running, described
 from clew.tracking.fork import FORK_TAG, forked
 from clew.tracking.lost import is_lost
 from clew.tracking.merge import merged_series, put_merged
+from clew.tracking.revise import add_blocks, durability_of, revise
 from clew.tracking.sample import sample
 from clew.tracking.search import search_of, search_runs
 
@@ -70,11 +71,13 @@ class LedgerRuns:
         """
         if self.append_running(blocks):
             return
-        ids = sorted({block.run for block in blocks})
+        of_run: dict[str, list[SeriesBlock]] = {}
+        for block in blocks:
+            of_run.setdefault(block.run, []).append(block)
+        ids = sorted(of_run)
         with self._stores.ledger.write(within=tuple(node("run", run) for run in ids)) as tx:
-            runs = [self._mine(tx, run) for run in ids]
-            if tx.series.append(blocks):
-                self._account_late(tx, blocks, [run.id for run in runs if run.status is not RunStatus.RUNNING])
+            for run in [self._mine(tx, id) for id in ids]:
+                add_blocks(self._stores, tx, run, of_run[run.id])
 
     def append_running(self, blocks: Sequence[SeriesBlock]) -> bool:
         """`append`, where all of these runs are under way; False, and nothing is added, where one is not."""
@@ -100,16 +103,13 @@ class LedgerRuns:
         """Merge into a run. `Conflict` when a parameter has another value already."""
         within = node("run", run) if experiment is None else ""
         with self._stores.ledger.read() as tx:
-            durable = Durability.KILL if self._mine(tx, run).status is RunStatus.RUNNING else Durability.POWER
-        with self._stores.ledger.write(durable, within=within) as tx:
+            durability = durability_of(self._mine(tx, run))
+        with self._stores.ledger.write(durability, within=within) as tx:
             before = self._mine(tx, run)
             after = described(before, params=params, tags=tags, capture=capture, commit=commit, name=name)
             if experiment is not None:
                 after = msgspec.structs.replace(after, experiment=self._experiment(tx, experiment).id)
-            if after != before:
-                tx.runs.put(after)
-                self._event(tx, run, "run.described", {**_changes(before, after), **_claim(after)})
-        return after
+            return revise(self._stores, tx, before, after)
 
     def add_artifact(self, artifact: Artifact) -> None:
         """Name an object as a file of the run; the same path replaces. Survives *power*."""
@@ -275,13 +275,6 @@ class LedgerRuns:
         self._event(tx, run.id, "run.resumed", {"was": run.status, "reason": run.reason[-500:]})
         return after
 
-    def _account_late(self, tx: Transaction, blocks: Sequence[SeriesBlock], ended: Sequence[str]) -> None:
-        """Say anew what the series of runs that have ended hold: these blocks came behind their last event."""
-        for run in ended:
-            keys = {block.key for block in blocks if block.run == run}
-            now = {key: digest for key, digest in series_digests(tx, run).items() if key in keys}
-            self._event(tx, run, "run.points_added", {"series": now})
-
     def _mine(self, tx: Transaction, run: str) -> Run:
         """A run of this project; those of other projects are not there."""
         found = tx.runs.get(run)
@@ -324,23 +317,6 @@ def _digest_at(tx: Transaction, run: str, path: str) -> Digest | None:
         return tx.artifacts.get(run, path).digest
     except NotFound:
         return None
-
-
-def _claim(run: Run) -> dict[str, object]:
-    """What a change of a run that has ended claims anew (docs/design/events.md)."""
-    return {} if run.status is RunStatus.RUNNING else {"row": row_digest(run)}
-
-
-def _changes(before: Run, after: Run) -> dict[str, object]:
-    changed: dict[str, object] = {}
-    for field in ("params", "tags", "capture"):
-        old, new = getattr(before, field), getattr(after, field)
-        if old != new:
-            changed[field] = {key: value for key, value in new.items() if key not in old or old[key] != value}
-    for field in ("commit", "name", "experiment"):
-        if getattr(before, field) != getattr(after, field):
-            changed[field] = getattr(after, field)
-    return changed
 
 
 def _edge(run: str, other: Node, role: Role, at_us: int) -> Edge:

@@ -88,7 +88,9 @@ def join(parts: Iterable[Points]) -> Points:
     return Points(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def cut(steps: NDArray[np.int64], float_step: NDArray[np.bool_]) -> Iterator[tuple[slice, NDArray[np.generic]]]:
+def cut(
+    steps: NDArray[np.int64], float_step: NDArray[np.bool_]
+) -> Iterator[tuple[slice, NDArray[np.int64] | NDArray[np.float64]]]:
     """Where to cut a batch of one series into blocks, and the steps of each, in their kind.
 
     Args:

@@ -7,37 +7,26 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import dataclass
 
 import msgspec
 
-from clew.core.contracts.services import RunWriter
 from clew.core.errors import NotFound, Unavailable
-from clew.core.ids import Digest, is_id
-from clew.core.types.edge import Role, node
-from clew.core.types.run import Run, RunKind, RunStatus, Scalar
+from clew.core.ids import Digest
+from clew.core.types.run import Run, RunKind, Scalar
 from clew.tracking.adopt import CONSOLE
+from clew.tracking.begin import begin, new_run, record_start
 from clew.tracking.capture.command import entry_of_process
 from clew.tracking.capture.console import Console, tee
 from clew.tracking.capture.seeds import Seeds, restore_seeds
-from clew.tracking.capture.snapshot import take_process, take_snapshot
-from clew.tracking.fork import fork_of
+from clew.tracking.capture.snapshot import take_process
 from clew.tracking.line import Line, open_line
-from clew.tracking.names import name_of
 from clew.tracking.params import flat_params
 from clew.tracking.ranks import Rank, find_rank
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun, current_run, in_notebook
 
-__all__ = [
-    "RESUMED_VARIABLE",
-    "RUN_VARIABLE",
-    "SEEDS_VARIABLE",
-    "link_capture",
-    "record_start",
-    "say_on_stderr",
-    "start",
-]
+__all__ = ["RESUMED_VARIABLE", "ROOM_VARIABLE", "RUN_VARIABLE", "SEEDS_VARIABLE", "say_on_stderr", "start"]
 
 RUN_VARIABLE = "CLEW_RUN"
 """Environment variable: id of the run that the first `start` of this process joins."""
@@ -49,6 +38,9 @@ SEEDS_VARIABLE = "CLEW_SEEDS"
 """Environment variable: digest of the states that random generators are put into by the first `start`, for a run that
 repeats another one."""
 
+ROOM_VARIABLE = "CLEW_ROOM"
+"""Environment variable: `1` where a run is repeated in a clean room, whose runs and versions nobody looks at later."""
+
 _joined = ""
 _RANK_WAIT_S, _RANK_LOOK_S = 120.0, 0.05
 
@@ -56,6 +48,29 @@ _RANK_WAIT_S, _RANK_LOOK_S = 120.0, 0.05
 def say_on_stderr(text: str) -> None:
     """Tell the person at the terminal."""
     sys.stderr.write(f"clew: {text}\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What every way of starting a run is asked for; see `start`."""
+
+    recorder: Recorder
+    params: dict[str, Scalar]
+    tags: dict[str, str]
+    capture: bool
+    tees: bool
+    say: Callable[[str], None]
+    made: type[ActiveRun]
+
+    def open(self, run: str, *, main: bool) -> Line:
+        return open_line(self.recorder, run, self.say, main=main)
+
+    def active(
+        self, run: Run, line: Line, *, ends: bool = True, watches: bool = False, console: Console | None = None
+    ) -> ActiveRun:
+        tees = console is not None and self.tees
+        stop = tee(console) if console is not None and tees else lambda: None
+        return self.made(run, line=line, ends=ends, watches=watches, console=console, stop_console=stop)
 
 
 def start(
@@ -101,91 +116,69 @@ def start(
     """
     _go_on_from_seeds(recorder)
     flat, words = flat_params(params or {}), {key: str(value) for key, value in (tags or {}).items()}
+    asked = _Asked(recorder=recorder, params=flat, tags=words, capture=capture, tees=tees, say=say, made=made)
     joined, outer = _claim(), current_run()
-    rank = find_rank(os.environ) if not (joined or resume or fork or outer or parent) else None
-    if rank is not None and rank.number:
-        return _as_rank(recorder, rank, params=flat, tags=words, say=say, capture=capture, made=made)
     if joined:
-        line = open_line(recorder, joined, say, main=False)
-        run = line.runs.describe(
-            joined,
-            params=flat,
-            tags=words,
-            name=name or None,
-            experiment=experiment or None,
-            capture=take_process(line.objects) if capture else None,
-        )
-        if os.environ.pop(RESUMED_VARIABLE, ""):
-            _go_on(line, joined)
-        return made(run, line=line, ends=False)
+        return _join(asked, joined, name=name, experiment=experiment)
     if resume:
-        return _resumed(recorder, resume, params=flat, tags=words, say=say, capture=capture, tees=tees, made=made)
-    run_id = rank.run if rank is not None else recorder.ids()
-    run = Run(
-        id=run_id,
-        project=recorder.project,
-        experiment="",
-        name=name or name_of(run_id),
+        return _resume(asked, resume)
+    rank = find_rank(os.environ) if not (fork or outer or parent) else None
+    if rank is not None and rank.number:
+        return _join_as_rank(asked, rank)
+    run = new_run(
+        recorder,
+        id=rank.run if rank is not None else "",
+        name=name,
         kind=kind or (RunKind.NOTEBOOK if in_notebook() else RunKind.SCRIPT),
-        status=RunStatus.RUNNING,
-        created_us=recorder.clock.now_us(),
-        created_by=recorder.actor,
         parent=parent if parent is not None else outer.id if outer is not None else _joined,
         params=flat,
         tags=words,
         entry=entry,
     )
-    line = open_line(recorder, run_id, say, main=True)
-    try:
-        if capture and outer is not None:
-            run = _inherit(run, outer.info)
-        elif capture:
-            run = record_start(line, run, entry=entry_of_process())
-        run = line.runs.create(run, experiment=experiment or "default")
-        if run.status is not RunStatus.RUNNING:  # the ranks of a job that is started again
-            run = line.runs.resume(run.id)
-        link_capture(line.runs, run)
-        if fork:
-            of, step = fork_of(fork)
-            run = line.runs.fork(run.id, of=_id_of(recorder, of), step=step)
-    except BaseException:
-        line.drop()
-        raise
-    console = Console(line.journal.folder / CONSOLE) if capture and outer is None and recorder.console else None
-    return made(
-        run,
-        line=line,
-        watches=capture and outer is None and recorder.system,
-        console=console,
-        stop_console=tee(console) if console is not None and tees else lambda: None,
+    return _begin(asked, run, outer, experiment=experiment, fork=fork)
+
+
+def _begin(asked: _Asked, run: Run, outer: ActiveRun | None, *, experiment: str, fork: str) -> ActiveRun:
+    """A new run, which takes over what the one around it has recorded."""
+    line = asked.open(run.id, main=True)
+    own = asked.capture and outer is None
+
+    def record(run: Run) -> Run:
+        if own:
+            return record_start(line, run, entry=entry_of_process())
+        return _inherit(run, outer.info) if asked.capture and outer is not None else run
+
+    run = begin(line, run, record=record, experiment=experiment, fork=fork)
+    console = Console(line.journal.folder / CONSOLE) if own and asked.recorder.console else None
+    return asked.active(run, line, watches=own and asked.recorder.system, console=console)
+
+
+def _join(asked: _Asked, run_id: str, *, name: str, experiment: str) -> ActiveRun:
+    """The run of the process that started this one."""
+    line = asked.open(run_id, main=False)
+    run = line.runs.describe(
+        run_id,
+        params=asked.params,
+        tags=asked.tags,
+        name=name or None,
+        experiment=experiment or None,
+        capture=take_process(line.objects) if asked.capture else None,
     )
+    if os.environ.pop(RESUMED_VARIABLE, ""):
+        _go_on(line, run_id)
+    return asked.active(run, line, ends=False)
 
 
-def _as_rank(
-    recorder: Recorder,
-    rank: Rank,
-    *,
-    params: dict[str, Scalar],
-    tags: dict[str, str],
-    say: Callable[[str], None],
-    capture: bool,
-    made: type[ActiveRun],
-) -> ActiveRun:
+def _join_as_rank(asked: _Asked, rank: Rank) -> ActiveRun:
     """The run that rank 0 begins, as another rank has it."""
-    line = open_line(recorder, rank.run, say, main=False)
+    line = asked.open(rank.run, main=False)
     if line.posted is None:
-        _await_run(recorder, rank.run)
-    told = {**tags, f"clew.rank.{rank.number}": line.journal.id}
-    run = line.runs.describe(rank.run, params=params, tags=told)
-    name = f"console-rank{rank.number}.txt"
-    console = Console(line.journal.folder / name) if capture and recorder.console else None
-    return made(
-        run,
-        line=line,
-        ends=False,
-        console=console,
-        stop_console=tee(console) if console is not None else lambda: None,
-    )
+        _await_run(asked.recorder, rank.run)
+    told = {**asked.tags, f"clew.rank.{rank.number}": line.journal.id}
+    run = line.runs.describe(rank.run, params=asked.params, tags=told)
+    path = line.journal.folder / f"console-rank{rank.number}.txt"
+    console = Console(path) if asked.capture and asked.recorder.console else None
+    return asked.active(run, line, ends=False, console=console)
 
 
 def _await_run(recorder: Recorder, run: str) -> None:
@@ -202,40 +195,22 @@ def _await_run(recorder: Recorder, run: str) -> None:
             return
 
 
-def _resumed(
-    recorder: Recorder,
-    name: str,
-    *,
-    params: dict[str, Scalar],
-    tags: dict[str, str],
-    say: Callable[[str], None],
-    capture: bool,
-    tees: bool,
-    made: type[ActiveRun],
-) -> ActiveRun:
+def _resume(asked: _Asked, name: str) -> ActiveRun:
     """A run that has ended, going on in this process."""
-    run_id = _id_of(recorder, name)
-    line = open_line(recorder, run_id, say, main=True)
+    recorder = asked.recorder
+    run_id = recorder.id_of(name)
+    line = asked.open(run_id, main=True)
     try:
         run = line.runs.resume(run_id)
-        if params or tags:
-            run = line.runs.describe(run_id, params=params, tags=tags)
+        if asked.params or asked.tags:
+            run = line.runs.describe(run_id, params=asked.params, tags=asked.tags)
         _go_on(line, run_id)
     except BaseException:
         line.drop()
         raise
-    console = (
-        Console(line.journal.folder / CONSOLE, before=_console_of(recorder, run_id))
-        if capture and recorder.console
-        else None
-    )
-    return made(
-        run,
-        line=line,
-        watches=capture and recorder.system,
-        console=console,
-        stop_console=tee(console) if console is not None and tees else lambda: None,
-    )
+    keeps = asked.capture and recorder.console
+    console = Console(line.journal.folder / CONSOLE, before=_console_of(recorder, run_id)) if keeps else None
+    return asked.active(run, line, watches=asked.capture and recorder.system, console=console)
 
 
 def _go_on(line: Line, run: str) -> None:
@@ -251,48 +226,6 @@ def _console_of(recorder: Recorder, run: str) -> bytes:
         kept = next((each for each in recorder.runs.artifacts(run) if each.path == CONSOLE), None)
         return recorder.objects.get(kept.digest) if kept is not None else b""
     return b""
-
-
-def _id_of(recorder: Recorder, name: str) -> str:
-    """The id of a run; an id needs nobody to be asked."""
-    return name if is_id(name) else recorder.runs.get(name).id
-
-
-def record_start(
-    line: Line,
-    run: Run,
-    *,
-    entry: Path | None,
-    words: list[str] | None = None,
-    variables: Mapping[str, str] | None = None,
-) -> Run:
-    """The run with what is recorded about its source, machine and command.
-
-    Args:
-        line: where the records go; it says which secrets were left out.
-        run: not created yet.
-        entry: the script that runs, if there is one.
-        words: script and arguments; those of this process when None.
-        variables: environment of the process that will run; None when it is this one.
-    """
-    cache = line.recorder.folder / "cache"
-    snapshot = take_snapshot(line.objects, entry=entry, cache=cache, words=words, variables=variables)
-    for left in snapshot.secrets:
-        line.say(f"{left.path} is not in the snapshot of the source: {left.reason.removeprefix('secret: ')}")
-    return msgspec.structs.replace(
-        run,
-        capture=snapshot.capture,
-        commit=snapshot.commit,
-        command=snapshot.words,
-        entry=run.entry or snapshot.entry,
-    )
-
-
-def link_capture(runs: RunWriter, run: Run) -> None:
-    """Put code and environment of a run into the lineage."""
-    for aspect, kind, role in (("source", "code", Role.CODE), ("environment", "environment", Role.ENVIRONMENT)):
-        if aspect in run.capture:
-            runs.link(run.id, node(kind, run.capture[aspect]), role)
 
 
 def _go_on_from_seeds(recorder: Recorder) -> None:
