@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,8 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["gc"]
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _DAY_US = 24 * 3600 * 1_000_000
 _HOUR_US = 3600 * 1_000_000
+
+
+def _age(name: str, default: float, says: str) -> Callable[[F], F]:
+    return click.option(name, type=click.FloatRange(min=0), default=default, show_default=True, help=says)
 
 
 @command(
@@ -27,27 +34,9 @@ _HOUR_US = 3600 * 1_000_000
     ],
 )
 @click.option("--dry-run", is_flag=True, help="Only look.")
-@click.option(
-    "--grace-days",
-    type=click.FloatRange(min=0),
-    default=7.0,
-    show_default=True,
-    help="Delete what was set aside so long ago.",
-)
-@click.option(
-    "--young-hours",
-    type=click.FloatRange(min=0),
-    default=24.0,
-    show_default=True,
-    help="Leave alone what was written so recently.",
-)
-@click.option(
-    "--trash-days",
-    type=click.FloatRange(min=0),
-    default=30.0,
-    show_default=True,
-    help="Purge what has lain in the trash for so long.",
-)
+@_age("--grace-days", 7.0, "Delete what was set aside so long ago.")
+@_age("--young-hours", 24.0, "Leave alone what was written so recently.")
+@_age("--trash-days", 30.0, "Purge what has lain in the trash for so long.")
 def gc(*, dry_run: bool, grace_days: float, young_hours: float, trash_days: float, as_json: bool) -> None:
     """Free the bytes that nothing refers to.
 

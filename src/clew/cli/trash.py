@@ -6,6 +6,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
+from clew.cli.opening import open_runs
 
 __all__ = ["delete", "delete_data", "restore", "restore_data", "trash"]
 
@@ -17,7 +18,6 @@ __all__ = ["delete", "delete_data", "restore", "restore_data", "trash"]
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 def delete(*, names: tuple[str, ...], as_json: bool) -> None:
     """Move runs into the trash. Nothing that a model or data needs can go."""
-    from clew.cli.runs import open_runs
     from clew.loop.care.trash import delete_runs
 
     with open_runs() as workspace:
@@ -31,7 +31,6 @@ def delete(*, names: tuple[str, ...], as_json: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 def restore(*, names: tuple[str, ...], as_json: bool) -> None:
     """Bring runs back from the trash."""
-    from clew.cli.runs import open_runs
     from clew.loop.care.trash import restore_runs
 
     with open_runs() as workspace:
@@ -43,7 +42,6 @@ def restore(*, names: tuple[str, ...], as_json: bool) -> None:
 @command("trash", examples=[("clew runs trash", "what can still come back")])
 def trash(*, as_json: bool) -> None:
     """List the runs in the trash."""
-    from clew.cli.runs import open_runs
     from clew.loop.care.trash import in_trash
 
     with open_runs() as workspace:

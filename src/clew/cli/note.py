@@ -1,0 +1,68 @@
+"""`clew runs tag`, `note`, `rename` and `stop`: what is said of a run from outside of it."""
+
+from __future__ import annotations
+
+import click
+
+from clew.cli import output
+from clew.cli.command import command
+from clew.cli.opening import open_runs
+from clew.core.errors import Conflict, Invalid
+
+__all__ = ["note", "rename", "stop", "tag"]
+
+
+@command(
+    "tag",
+    examples=[("clew runs tag calm-otter-417 team=risk stage=tried", "set tags, also of a run that has ended")],
+)
+@click.argument("run")
+@click.argument("words", nargs=-1, required=True, metavar="KEY=VALUE...")
+def tag(*, run: str, words: tuple[str, ...], as_json: bool) -> None:
+    """Set tags of a run; one of the same name is replaced."""
+    tags = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise Invalid(f"{word!r} is no tag", hint="write KEY=VALUE")
+        tags[key] = value
+    _describe(run, as_json=as_json, tags=tags)
+
+
+@command("note", examples=[("clew runs note calm-otter-417 'the one with the new loss'", "say what a run is about")])
+@click.argument("run")
+@click.argument("text")
+def note(*, run: str, text: str, as_json: bool) -> None:
+    """Say in a few words what a run is about; it is the tag `note`."""
+    _describe(run, as_json=as_json, tags={"note": text})
+
+
+@command("rename", examples=[("clew runs rename calm-otter-417 baseline", "give a run another name")])
+@click.argument("run")
+@click.argument("name")
+def rename(*, run: str, name: str, as_json: bool) -> None:
+    """Give a run another name; its id stays."""
+    if not name.strip():
+        raise Invalid("the name is empty")
+    _describe(run, as_json=as_json, name=name)
+
+
+@command("stop", examples=[("clew runs stop calm-otter-417", "as Ctrl-C would, from anywhere")])
+@click.argument("run")
+def stop(*, run: str, as_json: bool) -> None:
+    """Ask a run to stop. Its process looks every 20 seconds, and is interrupted as by Ctrl-C."""
+    from clew.core.types.run import RunStatus
+    from clew.tracking.run import STOP_TAG
+
+    with open_runs() as workspace:
+        found = workspace.runs.get(run)
+        if found.status is not RunStatus.RUNNING:
+            raise Conflict(f"run {found.name} has ended: it is {found.status}")
+        asked = workspace.runs.describe(found.id, tags={STOP_TAG: workspace.services.actor})
+    output.record(asked, as_json=True) if as_json else output.note(f"{found.name} is asked to stop")
+
+
+def _describe(run: str, *, as_json: bool, tags: dict[str, str] | None = None, name: str | None = None) -> None:
+    with open_runs() as workspace:
+        found = workspace.runs.describe(workspace.runs.get(run).id, tags=tags, name=name)
+    output.record(found, as_json=True) if as_json else output.note(f"{found.name}: clew runs show {found.name}")

@@ -1,0 +1,123 @@
+"""`clew runs show` and `objects`: everything about one run, and what it logged at its steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clew.cli import output
+from clew.cli.certificates import rows_of_certificates
+from clew.cli.command import command
+from clew.cli.opening import open_runs
+
+if TYPE_CHECKING:
+    from clew.tracking.overview import Link, Overview
+    from clew.workspace import Workspace
+
+__all__ = ["objects", "show"]
+
+_WIDTH = 32
+
+
+@command(
+    "show",
+    examples=[
+        ("clew runs show calm-otter-417", "everything about a run, by its name"),
+        ("clew runs show 01a1 --json", "by the beginning of its id, for machines"),
+    ],
+)
+@click.argument("run")
+def show(*, run: str, as_json: bool) -> None:
+    """Show parameters, metrics, artifacts, lineage and the end of one run."""
+    from clew.tracking.overview import overview_of
+
+    with open_runs() as workspace:
+        overview = overview_of(workspace.services, workspace.runs.get(run))
+        curves = {} if as_json else _curves(workspace, overview)
+    if as_json:
+        output.record(overview, as_json=True)
+    else:
+        _show(overview, curves)
+
+
+@command(
+    "objects",
+    examples=[
+        ("clew runs objects calm-otter-417", "what a run logged at its steps"),
+        ("clew runs objects calm-otter-417 samples --output shown", "one key, with its files in a folder"),
+    ],
+)
+@click.argument("run")
+@click.argument("key", default="")
+@click.option("--output", "folder", type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
+def objects(*, run: str, key: str, folder: Path | None, as_json: bool) -> None:
+    """List images, tables, histograms and the like that a run logged, by key and step."""
+    from clew.tracking.logged import logged_of
+
+    with open_runs() as workspace:
+        found = logged_of(workspace.runs.artifacts(workspace.runs.get(run).id), key)
+        if folder is not None:
+            for each in found:
+                path = folder / each.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                workspace.objects.save(each.digest, path)
+    columns = ["key", "step", "form", "size_bytes", "path"]
+    output.table(found, columns, as_json=as_json, empty="this run logged no objects")
+
+
+def _curves(workspace: Workspace, overview: Overview) -> dict[str, str]:
+    """A picture of each metric that has more than one point."""
+    from clew.cli.picture import spark
+    from clew.tracking.curve import curve_of
+
+    long = [series.key for series in overview.metrics if series.count > 1][:50]
+    return {key: spark(curve_of(workspace.runs.blocks(overview.run.id, key), _WIDTH)) for key in long}
+
+
+def _show(overview: Overview, curves: dict[str, str]) -> None:
+    run = overview.run
+    facts: dict[str, Any] = {
+        "name": run.name,
+        "id": run.id,
+        "experiment": overview.experiment,
+        "status": run.status,
+        "kind": run.kind,
+        "created_us": run.created_us,
+        "duration_ms": (run.ended_us - run.created_us) / 1000 if run.ended_us else None,
+        "by": run.created_by,
+        "entry": run.entry,
+        "command": " ".join(run.command),
+        "commit": run.commit,
+        "branch": overview.branch,
+        "remote": overview.remote,
+        "parent": run.parent,
+        "tags": run.tags,
+    }
+    output.record({key: value for key, value in facts.items() if value not in ("", None, {})}, as_json=False)
+    _section("parameters", [{"name": key, "value": value} for key, value in run.params.items()], ["name", "value"])
+    metrics = [
+        {"name": s.key, "last": s.last, "min": s.low, "max": s.high, "points": s.count, "curve": curves.get(s.key, "")}
+        for s in overview.metrics
+    ]
+    _section("metrics", metrics, ["name", "last", "min", "max", "points", "curve"])
+    _section("artifacts", overview.artifacts, ["path", "size_bytes", "media_type"])
+    _section("inputs", [_link_row(link) for link in overview.inputs], ["role", "what"])
+    _section("outputs", [_link_row(link) for link in overview.outputs], ["role", "what"])
+    steps = [{"step": s.step, "outcome": s.outcome, "duration_ms": s.duration_us / 1000} for s in overview.steps]
+    _section("steps", steps, ["step", "outcome", "duration_ms"])
+    _section("runs below", overview.children, ["name", "status", "created_us"])
+    _section("certificates", rows_of_certificates(overview.certificates), ["verdict", "at_us", "by", "machine", "key"])
+    if run.reason:
+        output.text(f"\nreason\n{run.reason}", as_json=False)
+
+
+def _link_row(link: Link) -> dict[str, str]:
+    return {"role": link.role, "what": link.reference or link.node}
+
+
+def _section(title: str, rows: list[Any], columns: list[str]) -> None:
+    if rows:
+        output.text("", as_json=False)
+        output.table(rows, columns, as_json=False, title=title)
