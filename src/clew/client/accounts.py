@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from clew.client.connection import Connection
+from clew.client.connection import Connection, quoted
 from clew.core.types.account import ProjectRole, Secret, Token, User
 from clew.core.types.project import Project
 
@@ -20,7 +18,7 @@ class HttpAccounts:
     """
 
     def __init__(self, server: Connection, project: str) -> None:
-        self._c, self._project = server, quote(project, safe="")
+        self._c, self._project = server, quoted(project)
 
     def me(self) -> User:
         """The user whose token this is."""
@@ -33,7 +31,7 @@ class HttpAccounts:
         return self._c.send("POST", "/users", {"name": name, "admin": admin}, User)
 
     def disable_user(self, name: str) -> User:
-        return self._c.send("POST", f"/users/{quote(name, safe='')}/disabled", {}, User)
+        return self._c.send("POST", f"/users/{quoted(name)}/disabled", {}, User)
 
     def tokens(self, user: str) -> list[Token]:
         return self._c.get("/tokens", list[Token], user=user)
@@ -42,7 +40,7 @@ class HttpAccounts:
         return self._c.send("POST", "/tokens", {"name": name, "user": user, "expires_us": expires_us}, Secret)
 
     def revoke_token(self, user: str, id: str) -> None:
-        self._c.request("DELETE", f"/tokens/{quote(id, safe='')}", query={"user": user})
+        self._c.request("DELETE", f"/tokens/{quoted(id)}", query={"user": user})
 
     def members(self) -> dict[str, ProjectRole]:
         return self._c.get(f"/projects/{self._project}/members", dict[str, ProjectRole])
@@ -60,4 +58,4 @@ class HttpAccounts:
         return self._c.get("/projects", list[Project])
 
     def _member(self, user: str) -> str:
-        return f"/projects/{self._project}/members/{quote(user, safe='')}"
+        return f"/projects/{self._project}/members/{quoted(user)}"

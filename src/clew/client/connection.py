@@ -16,12 +16,28 @@ import msgspec
 from clew.core.errors import ClewError, Denied, Invalid, NotFound, Unavailable
 from clew.core.problem import Problem, error_of
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "named", "quoted"]
 
 T = TypeVar("T")
 Body = bytes | Iterable[bytes] | None
 
 _JSON, _PACKED = "application/json", "application/vnd.msgpack"
+
+
+def quoted(text: str) -> str:
+    """A text as one part of a path."""
+    return quote(text, safe="")
+
+
+def named(text: str) -> str:
+    """A name that is asked for.
+
+    Raises:
+        Invalid: it is empty, and would ask for something else than it says.
+    """
+    if not text:
+        raise Invalid("an empty name names nothing")
+    return text
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +60,7 @@ class Connection:
             raise Invalid(f"{url!r} is no address of a server", hint="for example https://clew.example.org")
         self.url, self.project = url.rstrip("/"), project
         self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
-        within = f"/projects/{quote(project, safe='')}" if project else ""
+        within = f"/projects/{quoted(project)}" if project else ""
         self._root = f"{parts.path.rstrip('/')}/api/v1{within}"
         self._token, self._timeout_s = token, timeout_s
         self._open: dict[tuple[int, int], http.client.HTTPConnection] = {}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 import msgspec
 
-from clew.client.connection import Connection
+from clew.client.connection import Connection, named, quoted
 from clew.core.contracts.objects import Objects
-from clew.core.errors import Corrupt, Invalid
+from clew.core.errors import Corrupt
 from clew.core.ids import Digest
 from clew.core.paging import Page
 from clew.core.types.gate import Approval, Findings, GateReport
@@ -31,16 +29,16 @@ class HttpModels:
         return self._c.send("POST", f"/model-versions/{version.id}/approvals", {"note": note}, Approval)
 
     def approvals(self, version: ModelVersion) -> list[Approval]:
-        return self._c.get(f"/model-versions/{quote(version.id, safe='')}/approvals", list[Approval])
+        return self._c.get(f"/model-versions/{quoted(version.id)}/approvals", list[Approval])
 
     def find(self, name: str) -> Model | None:
         return next(iter(self._c.get("/models", list[Model], name=name)), None) if name else None
 
     def resolve(self, reference: str) -> ModelVersion:
-        return self._c.get("/model-versions", ModelVersion, reference=_asked(reference))
+        return self._c.get("/model-versions", ModelVersion, reference=named(reference))
 
     def version(self, id: str) -> ModelVersion:
-        return self._c.get(f"/model-versions/{quote(id, safe='')}", ModelVersion)
+        return self._c.get(f"/model-versions/{quoted(id)}", ModelVersion)
 
     def versions(self, name: str, *, limit: int = 100, after: str = "") -> Page[ModelVersion]:
         return self._c.get(f"{_path(name)}/versions", Page[ModelVersion], limit=limit, after=after)
@@ -94,15 +92,8 @@ class HttpAliases:
 
 
 def _path(name: str) -> str:
-    return f"/models/{_asked(quote(name, safe=''))}"
+    return f"/models/{quoted(named(name))}"
 
 
 def _of(name: str, alias: str) -> str:
-    return f"{_path(name)}/aliases/{_asked(quote(alias, safe=''))}"
-
-
-def _asked(text: str) -> str:
-    """An empty name would ask for something else than it says."""
-    if not text:
-        raise Invalid("an empty name names nothing")
-    return text
+    return f"{_path(name)}/aliases/{quoted(named(alias))}"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
-from clew.client.connection import Connection
+from clew.client.connection import Connection, quoted
 from clew.core.ids import Digest
 from clew.core.judging import FoundRun
 from clew.core.paging import Page
@@ -120,4 +119,4 @@ class HttpRuns:
 
 
 def _path(run: str) -> str:
-    return f"/runs/{quote(run, safe='')}"
+    return f"/runs/{quoted(run)}"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import quote
 
-from clew.client.connection import Connection
+from clew.client.connection import Connection, quoted
 from clew.core.ids import Digest
 from clew.core.types.step import StepEntry, StepRun
 
@@ -28,4 +27,4 @@ class HttpSteps:
         return self._c.get("/steps", list[StepEntry], step=step, limit=limit)
 
     def of_run(self, run: str) -> list[StepRun]:
-        return self._c.get(f"/runs/{quote(run, safe='')}/steps", list[StepRun])
+        return self._c.get(f"/runs/{quoted(run)}/steps", list[StepRun])

@@ -10,8 +10,10 @@ import base64
 import binascii
 import functools
 import math
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -154,14 +156,15 @@ def _plain(value: Value) -> str | float:
     return as_text(value) if isinstance(value, str) else as_number(value or 0)
 
 
-_ORDERED: Mapping[str, Callable[[str | float, str | float], bool]] = {
-    "=": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,  # type: ignore[operator]
-    "<=": lambda a, b: a <= b,  # type: ignore[operator]
-    ">": lambda a, b: a > b,  # type: ignore[operator]
-    ">=": lambda a, b: a >= b,  # type: ignore[operator]
+_ORDERED: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
+"""Both sides are texts, or both are numbers."""
 
 
 def _comparable(a: Value, b: Value) -> bool:
@@ -209,16 +212,14 @@ def key_of(value: Value) -> Key:
 class _Down:
     """What is sorted the other way round."""
 
-    def __init__(self, value: float | str) -> None:
+    def __init__(self, value: Any) -> None:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Down) and self.value == other.value
 
     def __lt__(self, other: _Down) -> bool:
-        return self.value > other.value  # type: ignore[operator]
-
-    __hash__ = None  # type: ignore[assignment]
+        return bool(self.value > other.value)
 
 
 def sort_key(keys: Sequence[Key], order: Sequence[Order], id: str) -> tuple[object, ...]:

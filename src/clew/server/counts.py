@@ -1,9 +1,8 @@
 """Counts of a server for Prometheus, over all of its processes.
 
 Each process counts for itself and writes its counts to a file now and then, in a folder named by the process that
-started it; whoever is scraped adds up what all
-processes of this server have written, those that have ended among them, so that no counter ever falls. Names and units:
-docs/reference/metrics.md.
+started it; whoever is scraped adds up what all processes of this server have written, those that have ended among them,
+so that no counter ever falls. Names and units: docs/reference/metrics.md.
 """
 
 from __future__ import annotations

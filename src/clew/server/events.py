@@ -39,15 +39,13 @@ def list_events(
     after: FromQuery[str] = "",
 ) -> Page[Event]:
     """What changed, newest first; `kind` is a whole kind or its noun."""
-    events = LedgerEvents(stores_of(request))
-    return events.list(kind=kind, subject=subject, limit=checked_limit(limit), after=after)
+    return LedgerEvents(stores_of(request)).list(kind=kind, subject=subject, limit=checked_limit(limit), after=after)
 
 
 @post("/events/positions", opt=_READ, status_code=200, sync_to_thread=True)
 def positions_of_events(request: AnyRequest, data: JSONBody[Ids]) -> dict[str, int]:
     """The places of events in the chain; those that are not sealed yet are left out."""
-    stores = stores_of(request)
-    return LedgerEvents(stores).positions(data.ids)
+    return LedgerEvents(stores_of(request)).positions(data.ids)
 
 
 @get("/events/stream", opt=_READ, media_type="text/event-stream")

@@ -17,7 +17,7 @@ from clew.core.types.run import Run, RunStatus
 from clew.core.types.series import Series
 from clew.policy.access import Action
 from clew.server.events import stream_of
-from clew.server.request import AnyRequest, in_thread, services_of
+from clew.server.request import AnyRequest, in_thread, runs_of
 
 __all__ = ["live_router"]
 
@@ -37,7 +37,7 @@ async def stream_run(request: AnyRequest, run: FromPath[str]) -> Stream:
 
     Numbers that are none are null.
     """
-    runs = services_of(request).runs
+    runs = runs_of(request)
     found = await in_thread(runs.get, run)
 
     def look() -> _Look:

@@ -11,7 +11,7 @@ from clew.core.paging import Page
 from clew.core.types.gate import Approval, Findings
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.policy.access import Action
-from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, in_thread, packed, services_of
+from clew.server.request import AnyRequest, checked_limit, in_thread, packed, packed_answer, services_of
 
 __all__ = ["models_router"]
 
@@ -118,7 +118,7 @@ async def judge_version(request: AnyRequest) -> Response[bytes]:
     """What the gate says of giving a name to a version, as MessagePack; nothing moves."""
     wish = packed(_wish, await request.body())
     report = await in_thread(lambda: services_of(request).aliases.judge(wish.reference, wish.alias, wish.findings))
-    return Response(msgspec.msgpack.encode(report), media_type=MESSAGEPACK)
+    return packed_answer(report)
 
 
 @post("/aliases", opt=_MANAGE, status_code=200, request_max_body_size=_MOST_EVIDENCE_BYTES)

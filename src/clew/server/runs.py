@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -14,10 +12,8 @@ from clew.core.types.edge import Role
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import SeriesBlock
 from clew.policy.access import Action
-from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, packed, stores_of
-from clew.store.ledger.synced import SyncedLedger
+from clew.server.request import AnyRequest, checked_limit, packed, packed_answer, runs_of, stores_of
 from clew.tracking.artifact import check_path
-from clew.tracking.runs import LedgerRuns
 
 __all__ = ["runs_router"]
 
@@ -73,18 +69,12 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
     keys: list[str] = []
 
 
-def _runs(request: AnyRequest) -> LedgerRuns:
-    """Runs as their clients are told of them: a client drops what was acknowledged, and may be on another machine."""
-    stores = stores_of(request)
-    return LedgerRuns(replace(stores, ledger=SyncedLedger(stores.ledger)))
-
-
 @post("/runs", opt=_WRITE, sync_to_thread=True)
 def create_run(request: AnyRequest, data: JSONBody[NewRun]) -> Run:
     """Add a run to an experiment, which is made when there is none."""
     stores = stores_of(request)
     mine = msgspec.structs.replace(data.run, project=stores.project, created_by=stores.actor)
-    return _runs(request).create(mine, experiment=data.experiment)
+    return runs_of(request).create(mine, experiment=data.experiment)
 
 
 @get("/runs", opt=_READ, sync_to_thread=True)
@@ -96,86 +86,86 @@ def list_runs(
     after: FromQuery[str] = "",
 ) -> Page[Run]:
     """Runs, newest first; of one experiment, or those that a run started, where one is given."""
-    return _runs(request).list(experiment=experiment, parent=parent, limit=checked_limit(limit), after=after)
+    return runs_of(request).list(experiment=experiment, parent=parent, limit=checked_limit(limit), after=after)
 
 
 @get("/runs/{run:str}", opt=_READ, sync_to_thread=True)
 def get_run(request: AnyRequest, run: FromPath[str]) -> Run:
     """A run by its id, an unambiguous prefix, or its name."""
-    return _runs(request).get(run)
+    return runs_of(request).get(run)
 
 
 @patch("/runs/{run:str}", opt=_WRITE, sync_to_thread=True)
 def describe_run(request: AnyRequest, run: FromPath[str], data: JSONBody[Description]) -> Run:
     """Merge parameters, tags and the like into a run."""
-    return _runs(request).describe(run, **msgspec.structs.asdict(data))
+    return runs_of(request).describe(run, **msgspec.structs.asdict(data))
 
 
 @post("/runs/{run:str}/end", opt=_WRITE, status_code=200, sync_to_thread=True)
 def finish_run(request: AnyRequest, run: FromPath[str], data: JSONBody[End]) -> Run:
     """End a run; it survives power loss, with all points that came before, once this answers."""
-    return _runs(request).finish(run, data.status, ended_us=data.ended_us, reason=data.reason)
+    return runs_of(request).finish(run, data.status, ended_us=data.ended_us, reason=data.reason)
 
 
 @post("/runs/{run:str}/resume", opt=_WRITE, status_code=200, sync_to_thread=True)
 def resume_run(request: AnyRequest, run: FromPath[str]) -> Run:
     """Let a run that has ended go on."""
-    return _runs(request).resume(run)
+    return runs_of(request).resume(run)
 
 
 @post("/runs/{run:str}/fork", opt=_WRITE, status_code=200, sync_to_thread=True)
 def fork_run(request: AnyRequest, run: FromPath[str], data: JSONBody[Fork]) -> Run:
     """Give a run the history of another one up to a step."""
-    return _runs(request).fork(run, of=data.of, step=data.step)
+    return runs_of(request).fork(run, of=data.of, step=data.step)
 
 
 @post("/runs/{run:str}/beat", opt=_WRITE, status_code=200, sync_to_thread=True)
 def beat_run(request: AnyRequest, run: FromPath[str]) -> Run:
     """Say that the process of a run lives."""
-    return _runs(request).beat(run)
+    return runs_of(request).beat(run)
 
 
 @post("/runs/{run:str}/links", opt=_WRITE, status_code=204, sync_to_thread=True)
 def link_run(request: AnyRequest, run: FromPath[str], data: JSONBody[Link]) -> None:
     """Say that a node flowed into the run, or out of it."""
-    _runs(request).link(run, data.node, data.role)
+    runs_of(request).link(run, data.node, data.role)
 
 
 @post("/runs/{run:str}/artifacts", opt=_WRITE, status_code=204, sync_to_thread=True)
 def add_artifact(request: AnyRequest, run: FromPath[str], data: JSONBody[Artifact]) -> None:
     """Name an object as a file of the run; the same path replaces."""
-    _runs(request).add_artifact(msgspec.structs.replace(data, run=run, path=check_path(data.path)))
+    runs_of(request).add_artifact(msgspec.structs.replace(data, run=run, path=check_path(data.path)))
 
 
 @get("/runs/{run:str}/artifacts", opt=_READ, sync_to_thread=True)
 def list_artifacts(request: AnyRequest, run: FromPath[str]) -> list[Artifact]:
     """The artifacts of a run, by path."""
-    return _runs(request).artifacts(run)
+    return runs_of(request).artifacts(run)
 
 
 @post("/blocks", opt=_WRITE, status_code=204, request_max_body_size=_MOST_BYTES)
 async def append_blocks(request: AnyRequest) -> None:
     """Add blocks of points, as MessagePack; a block whose source is there is skipped."""
     blocks = packed(_blocks, await request.body())
-    await request.app.state.host.gathering(stores_of(request).project).append(_runs(request), blocks)
+    await request.app.state.host.gathering(stores_of(request).project).append(runs_of(request), blocks)
 
 
 @get("/blocks", opt=_READ, sync_to_thread=True)
 def get_blocks(request: AnyRequest, run: FromQuery[str], key: FromQuery[str]) -> Response[bytes]:
     """The blocks of one series in order of arrival, as MessagePack."""
-    return Response(msgspec.msgpack.encode(_runs(request).blocks(run, key)), media_type=MESSAGEPACK)
+    return packed_answer(runs_of(request).blocks(run, key))
 
 
 @post("/summaries", opt=_READ, status_code=200, sync_to_thread=True)
 def get_summaries(request: AnyRequest, data: JSONBody[Which]) -> Response[bytes]:
     """The summaries of the series of some runs, as MessagePack: values may be infinite or no numbers."""
-    return Response(msgspec.msgpack.encode(_runs(request).summaries(data.runs, keys=data.keys)), media_type=MESSAGEPACK)
+    return packed_answer(runs_of(request).summaries(data.runs, keys=data.keys))
 
 
 @get("/experiments", opt=_READ, sync_to_thread=True)
 def list_experiments(request: AnyRequest) -> list[Experiment]:
     """All experiments, by name."""
-    return _runs(request).experiments()
+    return runs_of(request).experiments()
 
 
 runs_router = Router(

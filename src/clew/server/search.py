@@ -7,8 +7,7 @@ from litestar import Response, Router, post
 from litestar.params import JSONBody
 
 from clew.policy.access import Action
-from clew.server.request import MESSAGEPACK, AnyRequest, stores_of
-from clew.tracking.runs import LedgerRuns
+from clew.server.request import MESSAGEPACK, AnyRequest, packed_answer, runs_of
 
 __all__ = ["search_router"]
 
@@ -32,7 +31,7 @@ def search_runs(request: AnyRequest, data: JSONBody[Wanted]) -> Response[bytes]:
 
     In JSON they are null.
     """
-    return answered(request, LedgerRuns(stores_of(request)).search(**msgspec.structs.asdict(data)))
+    return answered(request, runs_of(request).search(**msgspec.structs.asdict(data)))
 
 
 class Drawn(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,14 +47,14 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
 @post("/samples", opt=_READ, status_code=200, sync_to_thread=True)
 def sample_series(request: AnyRequest, data: JSONBody[Drawn]) -> Response[bytes]:
     """One series of some runs as a chart of some width shows it: for each pixel the lowest, highest and last value."""
-    drawn = LedgerRuns(stores_of(request)).sample(data.runs, data.key, width=data.width, low=data.low, high=data.high)
+    drawn = runs_of(request).sample(data.runs, data.key, width=data.width, low=data.low, high=data.high)
     return answered(request, drawn)
 
 
 def answered(request: AnyRequest, value: object) -> Response[bytes]:
     """A value in the form that the caller accepts."""
     if MESSAGEPACK in request.headers.get("accept", ""):
-        return Response(msgspec.msgpack.encode(value), media_type=MESSAGEPACK)
+        return packed_answer(value)
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 

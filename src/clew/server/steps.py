@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery
 from clew.core.ids import Digest
 from clew.core.types.step import StepEntry, StepRun
 from clew.policy.access import Action
-from clew.server.request import MESSAGEPACK, AnyRequest, checked_limit, in_thread, packed, services_of, stores_of
+from clew.server.request import AnyRequest, checked_limit, in_thread, packed, packed_answer, services_of, stores_of
 
 __all__ = ["steps_router"]
 
@@ -34,9 +34,9 @@ def find_steps(
     """Entries of the step cache, as MessagePack: the one under a key, or the newest ones of a step."""
     steps = services_of(request).steps
     if not key:
-        return _packed(steps.newest(step, limit=checked_limit(limit)))
+        return packed_answer(steps.newest(step, limit=checked_limit(limit)))
     found = steps.find(Digest(key))
-    return _packed([found] if found is not None else [])
+    return packed_answer([found] if found is not None else [])
 
 
 @post("/steps", opt=_WRITE, status_code=204, request_max_body_size=_MOST_BYTES)
@@ -51,10 +51,6 @@ async def put_steps(request: AnyRequest) -> None:
 def steps_of_run(request: AnyRequest, run: FromPath[str]) -> list[StepRun]:
     """What a run did, by position."""
     return services_of(request).steps.of_run(run)
-
-
-def _packed(entries: list[StepEntry]) -> Response[bytes]:
-    return Response(msgspec.msgpack.encode(entries), media_type=MESSAGEPACK)
 
 
 steps_router = Router("/", route_handlers=[find_steps, put_steps, steps_of_run], tags=["steps"])
