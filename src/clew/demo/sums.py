@@ -221,7 +221,8 @@ def _interval(table: pl.DataFrame) -> list[float]:
 
 
 def _mean(column: pl.Series) -> float:
-    return float(column.mean() or 0.0)  # type: ignore[arg-type]
+    mean = column.mean()
+    return mean if isinstance(mean, float) else 0.0
 
 
 def _quantile(values: NDArray[np.float64], share: float) -> float:

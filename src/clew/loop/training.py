@@ -173,7 +173,7 @@ def _import(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except Exception as error:  # the user's own code, as it is imported
         del sys.modules[path.stem]
         raise Failed(f"{path.name} cannot be imported: {type(error).__name__}: {error}") from error
     return module

@@ -69,13 +69,13 @@ def wrap_environment() -> None:
         remove(self, key)
 
     kind.__getitem__, kind.__iter__, kind.__setitem__, kind.__delitem__ = getitem, iterated, setitem, delitem
-    _value.read = lambda name: read(os.environ, name)  # type: ignore[attr-defined]
+    _value.read = lambda name: read(os.environ, name)  # type: ignore[attr-defined]  # kept on the function that uses it
 
 
 def _value(name: str) -> str | None:
     """What a variable holds, unseen."""
     try:
-        return str(_value.read(name))  # type: ignore[attr-defined]
+        return str(_value.read(name))  # type: ignore[attr-defined]  # since `wrap_environment`
     except KeyError:
         return None
 

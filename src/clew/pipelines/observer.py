@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from clew.pipelines.frames import caller, is_clew
 
@@ -110,9 +110,9 @@ def unwatched() -> Iterator[None]:
         _mine.clew = before
 
 
-def path_text(path: object) -> str | None:
+def path_text(path: Any) -> str | None:
     """A path as text; None for an open file's number."""
     try:
-        return os.fsdecode(path)  # type: ignore[arg-type]
+        return os.fsdecode(path)
     except TypeError:
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 __all__ = ["Origins"]
 
@@ -24,11 +26,14 @@ class Origins:
         for part in _parts(value):
             key = id(part)
             try:
-                self._weak[key] = (weakref.ref(part, lambda _, key=key: self._weak.pop(key, None)), position)  # type: ignore[misc]
+                self._weak[key] = (weakref.ref(part, partial(self._forget, key)), position)
             except TypeError:
                 self._strong[key] = (part, position)
                 if len(self._strong) > _LATEST:
                     self._strong.popitem(last=False)
+
+    def _forget(self, key: int, _: object) -> None:
+        self._weak.pop(key, None)
 
     def of(self, values: Iterator[object]) -> list[int]:
         """The positions of the steps that made these values or parts of them."""
@@ -41,12 +46,12 @@ class Origins:
         return list(found)
 
 
-def _parts(value: object) -> Iterator[object]:
+def _parts(value: Any) -> Iterator[object]:
     """A value and what it directly holds; plain values have no identity of their own."""
     if isinstance(value, _PLAIN):
         return
     yield value
-    if type(value) in (tuple, list) and len(value) <= _LATEST:  # type: ignore[arg-type]
-        yield from (item for item in value if not isinstance(item, _PLAIN))  # type: ignore[attr-defined]
+    if type(value) in (tuple, list) and len(value) <= _LATEST:
+        yield from (item for item in value if not isinstance(item, _PLAIN))
     elif type(value) is dict and len(value) <= _LATEST:
         yield from (item for item in value.values() if not isinstance(item, _PLAIN))

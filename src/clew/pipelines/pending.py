@@ -43,12 +43,12 @@ class Pending(Generic[R]):
         return f"<pending {self.step}, {'done' if self.future.done() else 'running'}>"
 
 
-def pendings(value: object, depth: int = 0) -> list[Pending[Any]]:
+def pendings(value: Any, depth: int = 0) -> list[Pending[Any]]:
     """The pending results in an argument, down to lists of lists of them."""
     if isinstance(value, Pending):
         return [value]
     if depth < 3 and type(value) in (list, tuple):
-        return [found for item in value for found in pendings(item, depth + 1)]  # type: ignore[attr-defined]
+        return [found for item in value for found in pendings(item, depth + 1)]
     if depth < 3 and type(value) is dict:
         return [found for item in value.values() for found in pendings(item, depth + 1)]
     return []

@@ -55,7 +55,8 @@ class Pipeline(Generic[P, R]):
                 found: dict[str, Any] = {
                     name: self._resolved(active.resolve, name, value) for name, value in bound.items()
                 }
-                return self.__wrapped__(**found)  # type: ignore[call-arg]
+                function: Callable[..., R] = self.__wrapped__
+                return function(**found)
 
     def datasets(self) -> list[str]:
         """The names of the parameters that are datasets."""

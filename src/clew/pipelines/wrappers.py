@@ -102,10 +102,10 @@ def wrap_polars() -> None:
             _tell_native(observer, str(found))
         return found
 
-    normalize_filepath.__clew_original__ = original  # type: ignore[attr-defined]
+    normalize_filepath.__clew_original__ = original  # type: ignore[attr-defined]  # a mark on a function
     for name, module in list(sys.modules.items()):
         if name.startswith("polars.") and getattr(module, "normalize_filepath", None) is original:
-            module.normalize_filepath = normalize_filepath  # type: ignore[attr-defined]
+            module.normalize_filepath = normalize_filepath  # type: ignore[attr-defined]  # as `original` was
 
 
 def _tell_native(observer: Observer, path: str) -> None:

@@ -217,7 +217,7 @@ def _batch(stores: Stores, dataset: str, frame: pl.DataFrame, *, source: str, en
         object=stores.objects.put(content),
         rows=frame.height,
         size_bytes=len(content),
-        time_low_us=int(frame["time_us"].min()),  # type: ignore[arg-type]
+        time_low_us=int(frame["time_us"].min()),  # type: ignore[arg-type]  # of Int64 without nulls
         time_high_us=int(frame["time_us"].max()),  # type: ignore[arg-type]
         id_low=str(frame["id"].min()),
         id_high=str(frame["id"].max()),

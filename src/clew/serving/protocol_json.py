@@ -137,7 +137,7 @@ def _typed_request(signature: Signature) -> type:
     row = msgspec.defstruct("Row", kinds, rename=names, forbid_unknown_fields=True, gc=False)
     return msgspec.defstruct(
         "TypedPredictRequest",
-        [("rows", list[row]), ("keys", list[str], []), ("time", str, ""), ("id", str, "")],  # type: ignore[valid-type]
+        [("rows", list[row]), ("keys", list[str], []), ("time", str, ""), ("id", str, "")],  # type: ignore[valid-type]  # made just now
         forbid_unknown_fields=True,
     )
 

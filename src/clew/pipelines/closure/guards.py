@@ -10,6 +10,7 @@ from __future__ import annotations
 import marshal
 from collections.abc import Callable, Mapping
 from types import CellType, FunctionType
+from typing import Any
 
 from clew.core.hashing import hash_bytes
 
@@ -80,11 +81,11 @@ class Guards:
         )
 
 
-def frozen(value: object) -> bool:
+def frozen(value: Any) -> bool:
     """Whether a value cannot change in place, all the way down."""
     if type(value) in _SCALARS:
         return True
-    return type(value) in (tuple, frozenset) and all(frozen(item) for item in value)  # type: ignore[attr-defined]
+    return type(value) in (tuple, frozenset) and all(frozen(item) for item in value)
 
 
 def _parts(function: FunctionType) -> tuple[object, ...]:
@@ -102,9 +103,9 @@ def _content(cell: CellType) -> object:
         return MISSING
 
 
-def _plain(value: object) -> str | None:
+def _plain(value: Any) -> str | None:
     """A digest of a tree of built-in values, at the speed of C; None for anything else."""
     try:
-        return hash_bytes(marshal.dumps(value, 2))  # type: ignore[arg-type]
+        return hash_bytes(marshal.dumps(value, 2))
     except ValueError:
         return None

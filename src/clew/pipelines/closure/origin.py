@@ -100,10 +100,10 @@ def module_origin(module: ModuleType) -> Origin:
     return _named_origin(module.__name__, file, builtin=builtin)
 
 
-def _package_folder(names: dict[str, object]) -> str | None:
+def _package_folder(names: dict[str, Any]) -> str | None:
     """The first folder of a namespace package, which has no file."""
     try:
-        return next((f"{path}{os.sep}" for path in names.get("__path__", ())), None)  # type: ignore[attr-defined]
+        return next((f"{path}{os.sep}" for path in names.get("__path__", ())), None)
     except TypeError:
         return None
 

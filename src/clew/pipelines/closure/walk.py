@@ -117,7 +117,7 @@ class Walk:
         if key not in self._tokens:
             token = value_token(self, value, label)
             self._name(kind, label, key)
-            name = self._tokens[key][1]  # type: ignore[index]
+            name = self._tokens[key][1]  # type: ignore[index]  # `_name` has just put one there
             self.ingredients[name] = shown(value) or digest_of(_TAG, token)
             self.guards.value(value, lambda: self._reread(value), token)
             if isinstance(value, (str, PurePath)) and may_be_path(str(value)):

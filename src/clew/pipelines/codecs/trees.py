@@ -123,10 +123,10 @@ def _leaf(value: object) -> Codec:
     return found
 
 
-def _fields(kind: type) -> list[str]:
+def _fields(kind: Any) -> list[str]:
     if issubclass(kind, msgspec.Struct):
         return list(kind.__struct_fields__)
-    return [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return [field.name for field in dataclasses.fields(kind)]
 
 
 def leaves(data: bytes) -> list[tuple[str, bytes]]:

@@ -52,7 +52,7 @@ def check_trees(model: object) -> None:
             for predictor in (tree for stage in part._predictors for tree in stage):
                 _check_predictor(predictor, features)
         elif type(getattr(part, "tree_", None)).__name__ == "Tree":
-            _check_tree(part.tree_, features)  # type: ignore[attr-defined]
+            _check_tree(part.tree_, features)
 
 
 def _check_tree(tree: Any, features: int | None) -> None:
@@ -87,7 +87,7 @@ def _check_nodes(leaf: Any, left: Any, right: Any, feature: Any, features: int |
         raise Corrupt(f"a node of a tree of this model asks for a feature beyond {features}")
 
 
-def _parts(value: Any, seen: set[int]) -> Iterator[object]:
+def _parts(value: Any, seen: set[int]) -> Iterator[Any]:
     import numpy as np
 
     waiting = [value]
