@@ -5,16 +5,21 @@ Not the table of commands (`clew.cli.main`), nor how results are shown (`clew.cl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["Command", "FilePath", "Group", "command", "group", "guess"]
+from clew.core.errors import Invalid
+
+__all__ = ["Command", "FilePath", "Group", "command", "group", "guess", "names_pipeline", "tags_of"]
 
 Examples = Sequence[tuple[str, str]]
 """Command lines with what each is for."""
+
+_PIPELINE = re.compile(r".+\.py:[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Command(click.Command):
@@ -92,6 +97,22 @@ def group(name: str, *, examples: Examples, **settings: Any) -> Callable[[Callab
         return click.group(name, cls=Group, examples=examples, **settings)(function)
 
     return declare
+
+
+def names_pipeline(word: str) -> bool:
+    """Whether a word means a pipeline: `FILE.py:FUNCTION`."""
+    return _PIPELINE.fullmatch(word) is not None
+
+
+def tags_of(words: Sequence[str]) -> dict[str, str]:
+    """The tags that `KEY=VALUE` words say."""
+    tags = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise Invalid(f"{word!r} is no tag", hint="write KEY=VALUE, for example team=risk")
+        tags[key] = value
+    return tags
 
 
 def guess(name: str, names: Sequence[str]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from clew.cli import output
-from clew.cli.command import command
+from clew.cli.command import command, names_pipeline
 from clew.core.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
-_PIPELINE = re.compile(r".+\.py:[A-Za-z_][A-Za-z0-9_]*")
 _RECENT_RUNS = 200
 _SHOWN = 20
 
@@ -45,7 +43,7 @@ def explain(*, target: str, words: tuple[str, ...], run: str, ingredients: bool,
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        if _PIPELINE.fullmatch(target):
+        if names_pipeline(target):
             if run:
                 raise Invalid("--run goes with a step, and this is a pipeline", hint=f"clew explain {target}")
             told = _preview(workspace, target, words)
@@ -56,7 +54,7 @@ def explain(*, target: str, words: tuple[str, ...], run: str, ingredients: bool,
     if as_json:
         output.table(told, [], as_json=True)
         return
-    _show(told, ingredients=ingredients, now=bool(_PIPELINE.fullmatch(target)))
+    _show(told, ingredients=ingredients, now=names_pipeline(target))
 
 
 def _preview(workspace: Workspace, target: str, words: tuple[str, ...]) -> list[Explanation]:

@@ -35,14 +35,13 @@ The reasoning is in docs/decisions/0004-click.md.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from clew.cli.command import guess
+from clew.cli.command import guess, names_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -215,7 +214,7 @@ def _fix_hash_seed(words: Sequence[str]) -> None:
 
     A drawn one cannot be read, so no run could be repeated with it. Scripts get theirs from `clew run`.
     """
-    named = words[:1] == ["run"] and any(re.fullmatch(r".+\.py:\w+", word) for word in words)
+    named = words[:1] == ["run"] and any(map(names_pipeline, words))
     if named and sys.platform != "win32" and not os.environ.get("PYTHONHASHSEED"):
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from clew.cli import output
-from clew.cli.command import command
+from clew.cli.command import command, tags_of
 from clew.cli.opening import open_runs
 from clew.core.errors import Conflict, Invalid
 
@@ -20,13 +20,7 @@ __all__ = ["note", "rename", "stop", "tag"]
 @click.argument("words", nargs=-1, required=True, metavar="KEY=VALUE...")
 def tag(*, run: str, words: tuple[str, ...], as_json: bool) -> None:
     """Set tags of a run; one of the same name is replaced."""
-    tags = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not (key and equals):
-            raise Invalid(f"{word!r} is no tag", hint="write KEY=VALUE")
-        tags[key] = value
-    _describe(run, as_json=as_json, tags=tags)
+    _describe(run, as_json=as_json, tags=tags_of(words))
 
 
 @command("note", examples=[("clew runs note calm-otter-417 'the one with the new loss'", "say what a run is about")])

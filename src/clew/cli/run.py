@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clew.cli import output
-from clew.cli.command import command
+from clew.cli.command import command, names_pipeline, tags_of
 from clew.core.errors import Invalid, Unavailable
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from clew.tracking.recorder import Recorder
 
 __all__ = ["parameters", "run"]
-
-_PIPELINE = re.compile(r".+\.py:[A-Za-z_][A-Za-z0-9_]*")
 
 
 @command(
@@ -71,11 +68,11 @@ def run(
     named as FILE.py:FUNCTION; its parameters follow as NAME=VALUE, a dataset as NAME=DATASET@VERSION, and the models
     that it returns are registered.
     """
-    if not module and _PIPELINE.fullmatch(words[0]):
+    if not module and names_pipeline(words[0]):
         from clew.core.types.run import RunKind
         from clew.loop.training import About
 
-        about = About(kind=RunKind(kind), name=name, experiment=experiment, tags=_tags(tags))
+        about = About(kind=RunKind(kind), name=name, experiment=experiment, tags=tags_of(tags))
         return _run_pipeline(words, about, workers=workers, as_json=as_json)
     from clew.tracking.launch import launch
 
@@ -85,7 +82,7 @@ def run(
             ["-m", *words] if module else list(words),
             name=name,
             experiment=experiment,
-            tags=_tags(tags),
+            tags=tags_of(tags),
             resume=resume,
             out=sys.stderr.buffer if as_json else None,
         )
@@ -197,11 +194,3 @@ def parameters(words: tuple[str, ...]) -> dict[str, Any]:
         except RecursionError:
             raise Invalid(f"the value of {key} is nested too deeply") from None
     return found
-
-
-def _tags(words: tuple[str, ...]) -> dict[str, str]:
-    tags = dict(word.partition("=")[::2] for word in words)
-    for word in words:
-        if "=" not in word or word.startswith("="):
-            raise Invalid(f"--tag {word!r} is no KEY=VALUE", hint="--tag team=risk")
-    return tags

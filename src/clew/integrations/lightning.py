@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger as _Logger
@@ -101,8 +102,6 @@ class Logger(_Logger):
             self._run.flush()
 
     def _keep_checkpoints(self, run: ActiveRun) -> None:
-        from pathlib import Path
-
         if not self._checkpoints:
             return
         paths = {path for each in self._callbacks for path in (each.best_model_path, each.last_model_path) if path}

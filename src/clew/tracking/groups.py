@@ -6,6 +6,7 @@ they are independent, as runs with seeds of their own are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -149,8 +150,6 @@ def _difference(first: Sequence[float], other: Sequence[float]) -> Interval | No
 
 
 def _finite(values: Sequence[float]) -> bool:
-    import math
-
     return all(math.isfinite(value) for value in values)
 
 

@@ -49,6 +49,7 @@ class Lost:
 
         with stores.ledger.read() as tx:
             beats = tx.beats.list(stores.project)
+        self._seen = {beat.run: self._seen[beat.run] for beat in beats if beat.run in self._seen}
         reason = f"{_WORD}no sign of life of its process for {self._after_s:g} s"
         silent = [beat for beat in beats if self._is_silent(beat)]
         return [beat.run for beat in silent if LedgerRuns(stores).lose(beat, reason=reason)]

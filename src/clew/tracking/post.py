@@ -30,14 +30,14 @@ class Post:
 
     Args:
         outbox: where messages wait.
-        kept: where bytes wait; None where there can be none.
+        kept: where bytes wait.
         runs: who takes messages.
         objects: who takes bytes.
         say: told of what was refused for good.
     """
 
     def __init__(
-        self, outbox: Outbox, kept: LocalObjects | None, runs: RunService, objects: Objects, say: Callable[[str], None]
+        self, outbox: Outbox, kept: LocalObjects, runs: RunService, objects: Objects, say: Callable[[str], None]
     ) -> None:
         self._outbox, self._kept, self._runs, self._objects, self._say = outbox, kept, runs, objects, say
         self._sent: set[Digest] = set()
@@ -70,8 +70,6 @@ class Post:
             self.delivered += 1
 
     def _send_bytes(self) -> None:
-        if self._kept is None:
-            return
         here = [digest for digest in self._kept.list() if digest not in self._sent]
         missing = self._objects.missing(here) if here else set()
         large = [digest for digest in here if digest in missing and self._kept.size(digest) > _SMALL_BYTES]
@@ -86,7 +84,6 @@ class Post:
         self._sent.update(here)
 
     def _batches(self, digests: set[Digest]) -> Iterator[list[Digest]]:
-        assert self._kept is not None
         some: list[Digest] = []
         size = 0
         for digest in sorted(digests):
@@ -99,7 +96,6 @@ class Post:
             yield some
 
     def _send_large(self, digest: Digest) -> None:
-        assert self._kept is not None
         path = self._kept.find_path(digest)
         if path is not None:
             self._objects.put_file(path)

@@ -24,7 +24,7 @@ from clew.tracking.lost import is_lost
 from clew.tracking.merge import merged_series, put_merged
 from clew.tracking.revise import add_blocks, durability_of, revise
 from clew.tracking.sample import sample
-from clew.tracking.search import search_of, search_runs
+from clew.tracking.search import known_experiment, search_of, search_runs
 
 __all__ = ["LedgerRuns"]
 
@@ -234,7 +234,7 @@ class LedgerRuns:
     def list(self, *, experiment: str = "", parent: str = "", limit: int = 100, after: str = "") -> Page[Run]:
         """Runs, newest first; of one experiment, or those that a run started, where one is given."""
         with self._stores.ledger.read() as tx:
-            only = self._known(tx, experiment).id if experiment else ""
+            only = known_experiment(tx, self._stores.project, experiment).id if experiment else ""
             return tx.runs.list(
                 self._stores.project, experiment=only, parent=parent, limit=limit, after=checked_after(after)
             )
@@ -291,13 +291,6 @@ class LedgerRuns:
             now = self._stores.clock.now_us()
             found = Experiment(id=self._stores.ids(), project=self._stores.project, name=name, created_us=now)
             tx.experiments.add(found)
-        return found
-
-    def _known(self, tx: Transaction, name: str) -> Experiment:
-        found = tx.experiments.find(self._stores.project, name)
-        if found is None:
-            near = sorted(e.name for e in tx.experiments.list(self._stores.project))[:5]
-            raise NotFound("experiment", name, near=near)
         return found
 
     def _event(self, tx: Transaction, run: str, kind: str, facts: dict[str, object]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid, NotFound
 from clew.core.judging import FoundRun
 from clew.core.paging import Page, checked_after
 from clew.core.types.filter import Comparison, Field, Filter, Search, every
+from clew.core.types.run import Experiment
 from clew.tracking.where import parse_filter, parse_order
 
-__all__ = ["MOST_RUNS", "search_of", "search_runs"]
+__all__ = ["MOST_RUNS", "known_experiment", "search_of", "search_runs"]
 
 MOST_RUNS = 10_000
 """Of one page."""
@@ -25,10 +27,22 @@ def search_runs(stores: Stores, search: Search, *, experiment: str = "") -> Page
         Invalid: `after` is nothing that a page of this order ended with.
     """
     with stores.ledger.read() as tx:
-        if experiment and tx.experiments.find(stores.project, experiment) is None:
-            near = sorted(each.name for each in tx.experiments.list(stores.project))[:5]
-            raise NotFound("experiment", experiment, near=near)
+        if experiment:
+            known_experiment(tx, stores.project, experiment)
         return tx.runs.search(stores.project, search)
+
+
+def known_experiment(tx: Transaction, project: str, name: str) -> Experiment:
+    """The experiment of a name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = tx.experiments.find(project, name)
+    if found is None:
+        near = sorted(each.name for each in tx.experiments.list(project))[:5]
+        raise NotFound("experiment", name, near=near)
+    return found
 
 
 def search_of(
