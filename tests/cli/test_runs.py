@@ -196,7 +196,7 @@ def test_with_json_the_run_is_all_of_stdout(project: Path) -> None:
     ("words", "code", "what"),
     [
         (["missing.py"], 3, "no script named 'missing.py'"),
-        (["--tag", "team", "train.py"], 2, "no KEY=VALUE"),
+        (["--tag", "team", "train.py"], 2, "'team' is no tag"),
         ([], 2, "Missing argument"),
     ],
 )

@@ -345,7 +345,6 @@ def test_parameters_go_back_to_what_they_were() -> None:
     words = command_of(run, Scene(root=PurePosixPath("/r"), folder="sub", pipeline="ml/train.py:train"))
     assert words[3:] == [
         "run",
-        "--json",
         "../ml/train.py:train",
         "depth=3",
         "rate=0.1",

@@ -12,7 +12,7 @@ from clew.core.errors import NotFound
 
 __all__ = ["settings"]
 
-_COLUMNS = ["name", "type", "default", output.Column("says", "what it says", long=True)]
+_COLUMNS: list[output.Column | str] = ["name", "type", "default", output.Column("says", "what it says", long=True)]
 
 
 @command(

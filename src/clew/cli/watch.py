@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["watch"]
 
 _WINDOW = ["start_us", "version", "rows", "labels", "cost", "estimated", "auc", "drifted"]
-_ALERT = ["at_us", "severity", output.Column("text", long=True)]
+_ALERT: list[output.Column | str] = ["at_us", "severity", output.Column("text", long=True)]
 _DRIFTED = 4
 
 
