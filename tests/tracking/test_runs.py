@@ -85,7 +85,9 @@ def test_points_that_come_as_the_run_ends_are_told_behind_its_end(stores: Stores
 
         read = stores.ledger.read
 
-        def write(self, durability: Durability, *, within: tuple[str, ...] = ()) -> AbstractContextManager[Transaction]:
+        def write(
+            self, durability: Durability = Durability.POWER, *, within: str = ""
+        ) -> AbstractContextManager[Transaction]:
             service.finish(ONE, RunStatus.FINISHED, ended_us=5)
             return stores.ledger.write(durability, within=within)
 

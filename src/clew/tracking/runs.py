@@ -76,8 +76,8 @@ class LedgerRuns:
             of_run.setdefault(block.run, []).append(block)
         ids = sorted(of_run)
         with self._stores.ledger.write(within=tuple(node("run", run) for run in ids)) as tx:
-            for run in [self._mine(tx, id) for id in ids]:
-                add_blocks(self._stores, tx, run, of_run[run.id])
+            for run in ids:
+                add_blocks(self._stores, tx, self._mine(tx, run), of_run[run])
 
     def append_running(self, blocks: Sequence[SeriesBlock]) -> bool:
         """`append`, where all of these runs are under way; False, and nothing is added, where one is not."""
