@@ -7,7 +7,7 @@ import http.client
 import os
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -16,12 +16,15 @@ import msgspec
 from clew.core.errors import ClewError, Denied, Invalid, NotFound, Unavailable
 from clew.core.problem import Problem, error_of
 
-__all__ = ["Connection", "named", "quoted"]
+__all__ = ["ELSEWHERE", "Connection", "named", "quoted"]
 
 T = TypeVar("T")
 Body = bytes | Iterable[bytes] | None
 
 _JSON, _PACKED = "application/json", "application/vnd.msgpack"
+
+ELSEWHERE = 307
+"""What is asked for has another address, in `location`."""
 
 
 def quoted(text: str) -> str:
@@ -124,7 +127,7 @@ class Connection:
         *,
         query: Mapping[str, object] | None = None,
     ) -> http.client.HTTPResponse:
-        """One request whose answer is read by the caller, to its end."""
+        """One request whose answer is read by the caller, to its end; a redirection is an answer."""
         asked = urlencode({key: value for key, value in (query or {}).items() if value not in ("", None)})
         target = f"{self._root}{path}" + (f"?{asked}" if asked else "")
         for again in (True, False):
@@ -142,9 +145,22 @@ class Connection:
                     continue
                 raise self._gone(error) from error
             break
-        if response.status >= 300:
+        if response.status >= 300 and response.status != ELSEWHERE:
             raise self._refused(response, method, path)
         return response
+
+    def pieces(self, response: http.client.HTTPResponse, size_bytes: int) -> Iterator[bytes]:
+        """What an answer holds, piece by piece.
+
+        Raises:
+            Unavailable: the connection breaks.
+        """
+        try:
+            while piece := response.read(size_bytes):
+                yield piece
+        except (OSError, http.client.HTTPException) as error:
+            self.drop()
+            raise self._gone(error) from error
 
     def close(self) -> None:
         """Let go of every connection of this process."""

@@ -18,6 +18,7 @@ from clew.server.arrivals import arrivals_router
 from clew.server.caller import guard
 from clew.server.counts import Counts
 from clew.server.datasets import datasets_router
+from clew.server.direct import direct_router
 from clew.server.document import Document, operation_id
 from clew.server.errors import answer_defect, answer_error, answer_http, answer_overflow
 from clew.server.events import events_router
@@ -50,6 +51,7 @@ _IN_PROJECT = [
     events_router,
     objects_router,
     uploads_router,
+    direct_router,
 ]
 _THREADS = 16
 _MOST_BODY_BYTES = 10 << 20

@@ -13,6 +13,7 @@ from clew.core.ids import Digest
 from clew.core.types.project import Project
 from clew.loop.moving.take_in import take_in
 from clew.server.caller import Caller
+from clew.server.direct import direct_router
 from clew.server.host import Host
 from clew.server.objects import objects_router
 from clew.server.request import AnyRequest, stores_of
@@ -41,5 +42,7 @@ def take_in_project(request: AnyRequest, data: JSONBody[Arrival]) -> Project:
 
 
 arrivals_router = Router(
-    "/arrivals/{arriving:str}", route_handlers=[take_in_project, objects_router, uploads_router], tags=["projects"]
+    "/arrivals/{arriving:str}",
+    route_handlers=[take_in_project, objects_router, uploads_router, direct_router],
+    tags=["projects"],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ from clew.core.errors import Invalid
 from clew.core.ids import Digest
 from clew.core.paging import Page
 from clew.policy.access import Action
+from clew.server.direct import VALID_S
 from clew.server.ranges import span_of
 from clew.server.request import AnyRequest, in_thread, packed, stores_of
 
@@ -24,6 +26,8 @@ __all__ = ["objects_router"]
 
 _READ, _WRITE = {"action": Action.READ}, {"action": Action.WRITE}
 _IN_MEMORY, _PIECE = 1 << 20, 1 << 20
+_DIRECT_BYTES = 8 << 20
+"""From so many bytes on the way past the server is worth another request."""
 _MOST_BATCH_BYTES = 64 << 20
 _several = msgspec.msgpack.Decoder(list[bytes])
 
@@ -91,10 +95,16 @@ def size_of_object(request: AnyRequest, digest: FromPath[str]) -> Response[None]
 
 
 @get("/objects/{digest:str}", opt=_READ, media_type="application/octet-stream")
-async def get_object(request: AnyRequest, digest: FromPath[str]) -> Stream:
-    """The bytes of an object, or a range of them."""
+async def get_object(
+    request: AnyRequest, digest: FromPath[str], direct: FromQuery[bool] = False
+) -> Stream | Response[bytes]:
+    """The bytes of an object, or a range of them; with `direct`, a redirection (307) where a bucket hands them out."""
     objects, name = stores_of(request).objects, Digest(digest)
     size = await in_thread(objects.size, name)
+    if direct and size >= _DIRECT_BYTES and "range" not in request.headers:
+        url = await in_thread(partial(objects.find_url, name, valid_s=VALID_S))
+        if url is not None:
+            return Response(b"", status_code=307, headers={"location": url, "cache-control": "no-store"})
     span = span_of(request.headers.get("range", ""), size)
     start, stop = span or (0, size)
     file = await in_thread(objects.open, name)

@@ -131,10 +131,10 @@ class Bucket:
             with self._errors("delete", some[0]), suppress(FileNotFoundError):
                 self._api.delete(self._store, some)
 
-    def find_url(self, key: str, *, valid_s: int) -> str | None:
-        """An address from which anyone can read the key for a while; None where the store gives none."""
+    def find_url(self, key: str, *, valid_s: int, verb: str = "GET") -> str | None:
+        """An address from which anyone can read the key (write it: `PUT`) for a while; None where there is none."""
         try:
-            return str(self._api.sign(self._store, "GET", key, timedelta(seconds=valid_s)))
+            return str(self._api.sign(self._store, verb, key, timedelta(seconds=valid_s)))
         except (TypeError, ValueError, self._api.exceptions.BaseError):  # stores in memory and folders cannot sign
             return None
 

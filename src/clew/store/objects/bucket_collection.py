@@ -19,7 +19,7 @@ from clew.store.objects.disk import Draft
 from clew.store.objects.folder import PackFolder
 from clew.store.objects.pack import Entry, Pack
 from clew.store.objects.packs import Packs
-from clew.store.objects.remote import PACKS, RemoteObjects
+from clew.store.objects.remote import ARRIVING, PACKS, RemoteObjects
 
 __all__ = ["BucketCollection"]
 
@@ -96,7 +96,9 @@ class BucketCollection:
                     wanted.discard(digest)
 
     def expire(self, *, until_us: int) -> int:
-        freed = 0
+        old = [each for each in self._bucket.list(ARRIVING) if each.written_us < self._objects.abandoned_us()]
+        self._bucket.remove(each.key for each in old)
+        freed = sum(each.size for each in old)
         for generation in self._objects.quarantine.generations():
             if generation.since_us < until_us:
                 freed += generation.size_bytes

@@ -28,12 +28,12 @@ from clew.store.objects.names import checked
 from clew.store.objects.packs import PackedObject, Packs
 from clew.store.objects.source import open_source
 
-__all__ = ["PACKS", "RemoteObjects"]
+__all__ = ["ARRIVING", "PACKS", "RemoteObjects"]
 
 T = TypeVar("T")
 
-PACKS, _LOOSE = "packs", "loose"
-_ABANDONED_US = 3600 * 1_000_000
+PACKS, ARRIVING, _LOOSE = "packs", "arriving", "loose"
+_ABANDONED_US, _FORGOTTEN_US = 3600 * 1_000_000, 24 * 3600 * 1_000_000
 _SMALL_BYTES = 1 << 20
 _MANY, _THREADS = 64, 16
 
@@ -177,6 +177,10 @@ class RemoteObjects:
             digest = digest_of(stored.key)
             if digest:
                 yield digest, stored
+
+    def abandoned_us(self) -> int:
+        """What came past the server before this time, and was never asked to be taken in, will not be."""
+        return self._clock.now_us() - _FORGOTTEN_US
 
     def _stored(self, digest: Digest) -> bool:
         """Whether an object is there. A bucket vouches for its bytes, so loose ones are not read again."""
