@@ -25,6 +25,7 @@ from operations import sound
 from clew.core.errors import NotFound
 from clew.core.types.run import RunStatus
 from clew.testing.postgres import PostgresServer
+from clew.tracking.cut import read_cut
 from clew.tracking.series import join, points_of
 from clew.workspace import Workspace, init_project
 
@@ -90,6 +91,15 @@ class Training:
             assert self.process.poll() is None, self.place.said("training.said")
             assert time.monotonic() < until, "nothing is logged"
             time.sleep(0.01)
+
+    def await_drain(self) -> None:
+        """Wait for a moment at which points are on their way, which are few: a batch that may be stored or not."""
+        folder, until = self.place.folder / ".clew" / "journals" / self.logged()[0], time.monotonic() + 5.0
+        while time.monotonic() < until:
+            cuts = [read_cut(path) for path in folder.glob("*.cut")]
+            if any(cut is not None and cut.drained < cut.taken for cut in cuts):
+                return
+            time.sleep(0.0005)
 
     def kill(self) -> None:
         self.process.kill()
@@ -229,7 +239,11 @@ def _kill_loops(
         training = Training(draw.choice(places), number, draw.randrange(1 << 30))
         if draw.random() < 0.85:
             training.await_points()
-            time.sleep(draw.uniform(0.0, 3.0))
+            if draw.random() < 0.5:
+                training.await_drain()
+                time.sleep(draw.choice((0.0, 0.001, 0.01)))
+            else:
+                time.sleep(draw.uniform(0.0, 3.0))
         else:
             time.sleep(draw.uniform(0.0, 1.0))
         training.kill()
