@@ -210,7 +210,7 @@ def measure(
         points_lost_or_doubled=lost_and_doubled(servers[0].url, sent),
         targets={"p99_ms": at_most(100), **limits},
         shown=["p50_ms", "p99_ms", "max_ms", "batches_per_s", *CPU],
-        durability="kill",
+        durability="power",
     )
     if reads:
         bench.show(f"{clients} clients, {pace}: reading a run", **spread(reads, "ms"), shown=["p50_ms", "p99_ms"])

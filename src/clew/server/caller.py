@@ -122,9 +122,10 @@ def project_for(host: Host, user: User, name: str, action: Action) -> Project:
         NotFound: there is none, or none that the user has a role in.
         Denied: the user's role does not allow it.
     """
-    with host.ledger.read() as tx:
-        project = tx.projects.find(name)
-        member = tx.accounts.find_member(project.id, user.id) if project is not None else None
+    project, member = host.find_project(name), None
+    if project is not None and not user.admin:
+        with host.ledger.read() as tx:
+            member = tx.accounts.find_member(project.id, user.id)
     role = ProjectRole.ADMIN if user.admin else member.role if member is not None else None
     if project is None or role is None:
         if project is not None:
@@ -152,8 +153,7 @@ def _arriving(id: str | None) -> Project | None:
 def _tell_refused(host: Host, name: str | None, address: str) -> None:
     """Say in the project that was asked for that a token was refused: once a minute and address, or whoever has none
     could fill the ledger."""
-    with host.ledger.read() as tx:
-        project = tx.projects.find(name) if name else None
+    project = host.find_project(name) if name else None
     if project is None:
         return
     stores = host.stores(project, actor="nobody")

@@ -48,17 +48,19 @@ class Host:
     keep_settings: Callable[[Project, str], None] = lambda _, __: None
     doorkeeper: Doorkeeper = field(default_factory=Doorkeeper)
     _objects: dict[str, Objects] = field(default_factory=dict)
+    _projects: dict[str, Project] = field(default_factory=dict)
     _feeds: dict[str, Feed] = field(default_factory=dict)
     _gatherings: dict[str, Gathering] = field(default_factory=dict)
 
-    def project(self, name: str) -> Project:
-        """A project by name.
-
-        Raises:
-            NotFound: there is none.
-        """
-        with self.ledger.read() as tx:
-            return tx.projects.get(name)
+    def find_project(self, name: str) -> Project | None:
+        """A project by name. Projects are never changed or removed, so that one that was found is known."""
+        found = self._projects.get(name)
+        if found is None:
+            with self.ledger.read() as tx:
+                found = tx.projects.find(name)
+            if found is not None:
+                self._projects[name] = found
+        return found
 
     def accounts(self, *, actor: str) -> LedgerAccounts:
         """Users and tokens, for what `actor` does."""
