@@ -295,6 +295,11 @@ def test_a_disk_that_fails(
     endure(DEEDS[name], folder, mishap)
 
 
+def test_a_disk_that_breaks_at_any_operation_of_a_compaction(tmp_path: Path) -> None:
+    for at in range(1, operations_of(DEEDS["compaction"], tmp_path) + 1):
+        endure(DEEDS["compaction"], tmp_path / str(at), Mishap(at=at, fault=Fault.BROKEN))
+
+
 @pytest.mark.parametrize("when", When)
 @pytest.mark.parametrize("name", list(DEEDS))
 def test_stores_that_fail(tmp_path: Path, name: str, when: When) -> None:

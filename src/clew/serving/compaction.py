@@ -30,6 +30,7 @@ from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowReco
 if TYPE_CHECKING:
     import polars as pl
 from clew.store.account import append_batches
+from clew.store.objects.disk import disk_errors
 
 __all__ = ["Compacted", "ProfileOf", "SignatureOf", "compact", "journal_folder"]
 
@@ -115,7 +116,7 @@ def compact(
 
 def _remove(path: Path, end: int, journal: str, moved: Compacted) -> None:
     """Remove a segment that is in the logs; one with something behind its last whole record is kept aside."""
-    with suppress(FileNotFoundError):  # another process was first
+    with disk_errors(f"remove {path}"), suppress(FileNotFoundError):  # another process was first
         if torn := torn_bytes(path, end):
             path.rename(path.with_suffix(".torn"))
             moved.torn[journal] = torn
