@@ -42,10 +42,10 @@ class TestLocalObjects(ObjectsContract):
         return LocalObjects(tmp_path / "store")
 
     def damage(self, objects: LocalObjects, digest: Digest) -> None:
-        loose = list(objects._loose.find(digest))
+        loose = list(objects.loose.find(digest))
         for found in loose:
             flip(Path(found.file), -20)
-        for packed in objects._packs.find(bytes.fromhex(digest)):
+        for packed in objects.packs.find(bytes.fromhex(digest)):
             flip(Path(packed.pack.path), packed.entry.offset + packed.entry.stored // 2)
 
 
@@ -105,7 +105,7 @@ def test_a_reader_follows_a_pack_that_was_rewritten(tmp_path: Path) -> None:
         digests = [batch.put(b"%d" % i) for i in range(10)]
     assert other.get(digests[0]) == b"0"
     mine.delete([digests[0], digests[1]])
-    other._packs.place.forget(other._packs.all()[0].path)
+    other.packs.place.forget(other.packs.all()[0].path)
     assert other.get(digests[5]) == b"5"
     with pytest.raises(NotFound):
         other.get(digests[0])
@@ -143,7 +143,7 @@ def test_one_sound_copy_is_enough(tmp_path: Path) -> None:
         objects.get(digest)
     with Draft(tmp_path / "store" / "drafts") as draft:
         draft.write(b"z" * 300)
-        objects._loose.publish(draft, digest, compressed=False)
+        objects.loose.publish(draft, digest, compressed=False)
     assert objects.get(digest) == b"z" * 300
 
 
@@ -387,7 +387,7 @@ def test_contents_come_before_names_and_names_before_the_promise(
     objects.put(b"makes the folders")
     if how == "again":
         objects.put(NOISE)
-        objects._loose._durable.clear()
+        objects.loose._durable.clear()
     calls: list[str] = []
     fsync, replace = os.fsync, os.replace
 

@@ -46,7 +46,7 @@ def open_bucket(address: str, *, environ: Mapping[str, str] | None = None) -> Bu
         options["client_options"] = {"allow_http": True}
     try:
         return Bucket(store.from_url(address, **options), address)
-    except Exception as error:
+    except Exception as error:  # each kind of store refuses in its own way, and all of it is a matter of settings
         raise Invalid(
             f"the bucket {address} cannot be opened: {_first_line(error)}", hint="for example: s3://BUCKET/PREFIX"
         ) from error

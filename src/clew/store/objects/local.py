@@ -53,20 +53,10 @@ class LocalObjects:
         self._clock = clock or SystemClock()
         self._pack_bytes = pack_bytes
         self._drafts = folder / "drafts"
-        self._loose = Loose(folder / "loose")
-        self._packs = Packs(PackFolder(folder / "packs"), self._drafts)
+        self.loose = Loose(folder / "loose")
+        self.packs = Packs(PackFolder(folder / "packs"), self._drafts)
         self.quarantine = Quarantine(folder / "quarantine", self._drafts)
         self._ready = False
-
-    @property
-    def loose(self) -> Loose:
-        """The objects that are files of their own."""
-        return self._loose
-
-    @property
-    def packs(self) -> Packs:
-        """The objects in packs."""
-        return self._packs
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -93,8 +83,8 @@ class LocalObjects:
     def batch(self) -> Iterator[PackBatch]:
         with disk_errors(f"store a batch in {self.folder}"):
             self._prepare()
-            self._packs.refresh()
-            batch = PackBatch(self._packs, self._loose, self._pack_bytes)
+            self.packs.refresh()
+            batch = PackBatch(self.packs, self.loose, self._pack_bytes)
         try:
             yield batch
             with disk_errors(f"store a batch in {self.folder}"):
@@ -138,24 +128,24 @@ class LocalObjects:
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         wanted = {checked(digest) for digest in digests}
         with disk_errors(f"look into {self.folder}"):
-            self._packs.refresh()
-            shards = self._loose.shards()
-            seen = self._packs.seen() if len(wanted) >= _MANY else None
+            self.packs.refresh()
+            shards = self.loose.shards()
+            seen = self.packs.seen() if len(wanted) >= _MANY else None
             return {
                 digest
                 for digest in wanted
-                if not (digest[:2] in shards and any(self._loose.find(digest)))
-                and not self._packs.listed(bytes.fromhex(digest), seen)
+                if not (digest[:2] in shards and any(self.loose.find(digest)))
+                and not self.packs.listed(bytes.fromhex(digest), seen)
             }
 
     def list(self) -> Iterator[Digest]:
         with disk_errors(f"look into {self.folder}"):
-            self._packs.refresh()
-            for broken in self._packs.broken.values():
+            self.packs.refresh()
+            for broken in self.packs.broken.values():
                 raise broken
             given: set[Digest] = set()
-            packed = (Digest(e.digest.hex()) for pack in self._packs.all() for e in pack.entries())
-            for digest in chain(self._loose.list(), packed):
+            packed = (Digest(e.digest.hex()) for pack in self.packs.all() for e in pack.entries())
+            for digest in chain(self.loose.list(), packed):
                 if digest not in given:
                     given.add(digest)
                     yield digest
@@ -166,17 +156,17 @@ class LocalObjects:
         A pack whose index cannot be read is told of with an empty digest: what it holds is not known.
         """
         with disk_errors(f"look into {self.folder}"):
-            self._packs.refresh()
-            for broken in self._packs.broken.values():
+            self.packs.refresh()
+            for broken in self.packs.broken.values():
                 yield Digest(""), broken
-            for pack in self._packs.all():
+            for pack in self.packs.all():
                 try:
                     for entry in pack.entries():
                         yield Digest(entry.digest.hex()), damage(partial(pack.read, entry))
                 except Corrupt as error:
                     yield Digest(""), error
-            for digest in self._loose.list():
-                for copy in self._loose.find(digest):
+            for digest in self.loose.list():
+                for copy in self.loose.find(digest):
                     yield digest, damage(copy.verify, f"object {digest} in {copy.file}")
 
     def delete(self, digests: Iterable[Digest]) -> None:
@@ -185,8 +175,8 @@ class LocalObjects:
             with self.exclusive():
                 gone = {checked(digest) for digest in digests}
                 for digest in gone:
-                    self._loose.remove(digest)
-                self._packs.remove({bytes.fromhex(digest) for digest in gone})
+                    self.loose.remove(digest)
+                self.packs.remove({bytes.fromhex(digest) for digest in gone})
 
     def _write(self, pieces: Iterable[bytes], *, small: bool) -> Digest:
         """Write a loose object from pieces of at most `FRAME_BYTES`; nothing happens when it is there already."""
@@ -207,7 +197,7 @@ class LocalObjects:
             digest = Digest(hasher.hexdigest())
             if not self._settled(digest):
                 draft.sync()
-                self._loose.publish(draft, digest, compressed=compressed)
+                self.loose.publish(draft, digest, compressed=compressed)
         return digest
 
     def _clone(self, source: Source) -> Digest | None:
@@ -219,21 +209,21 @@ class LocalObjects:
             digest = hash_file(Path(draft.path))
             if not self._settled(digest):
                 draft.sync()
-                self._loose.publish(draft, digest, compressed=False)
+                self.loose.publish(draft, digest, compressed=False)
         return digest
 
     def _settled(self, digest: Digest) -> bool:
         """Whether an object is there, and will be after a loss of power. A damaged loose file is removed."""
-        for loose in self._loose.find(digest):
+        for loose in self.loose.find(digest):
             try:
                 loose.verify()
             except Corrupt:
-                self._loose.remove(digest)
+                self.loose.remove(digest)
                 continue
-            self._loose.settle(digest)
+            self.loose.settle(digest)
             return True
-        if self._packs.holds(bytes.fromhex(digest)):
-            self._packs.place.settle()
+        if self.packs.holds(bytes.fromhex(digest)):
+            self.packs.place.settle()
             return True
         return False
 
@@ -242,12 +232,12 @@ class LocalObjects:
 
     def _first(self, digest: Digest, use: Callable[[LooseObject | PackedObject], T]) -> T:
         """What `use` makes of the first copy that is sound."""
-        return first_sound(digest, self._copies(checked(digest)), self._packs, use)
+        return first_sound(digest, self._copies(checked(digest)), self.packs, use)
 
     def _copies(self, digest: Digest) -> Iterator[LooseObject | PackedObject]:
-        yield from copies(digest, self._packs, self._loose.find)
+        yield from copies(digest, self.packs, self.loose.find)
         yield from self.quarantine.copies(digest)  # named a moment too late: the next collection takes it back
-        yield from copies(digest, self._packs, self._loose.find)  # or has just done so
+        yield from copies(digest, self.packs, self.loose.find)  # or has just done so
 
     def _prepare(self) -> None:
         """Make the folders, once a process, and remove what killed writers left."""
