@@ -44,3 +44,25 @@ class SeriesContract:
             tx.series.append([change(a_block("j/1", 1.0), run=run) for run in some])
             found = tx.series.summaries([*reversed(names), *names])
             assert [each.run for each in found] == some
+
+    def test_small_blocks_are_merged_and_their_sources_stay_known(self, ledger: Ledger) -> None:
+        small = [a_block(f"j/{number}", float(number), step=number) for number in range(5)]
+        whole = change(a_block("j/0-4", 4.0, step=4.0), count=5, low=0.0, total=10.0, first=0.0)
+        sources = [block.source for block in small]
+        with ledger.write() as tx:
+            tx.series.append([*small, change(small[0], key="acc"), change(small[0], run="other")])
+            before = tx.series.summaries(["r", "other"])
+            assert tx.series.crumbled("r") == ["loss"]
+            assert tx.series.crumbled("other") == tx.series.crumbled("none") == []
+            for others in (sources[:-1], [*sources, "j/5"], sources[::-1], []):
+                assert not tx.series.merge("r", "loss", others, [whole])
+            assert not tx.series.merge("r", "none", sources, [whole])
+            assert tx.series.merge("r", "loss", sources, [whole])
+        with ledger.write() as tx:
+            assert tx.series.blocks("r", "loss") == [whole]
+            assert tx.series.summaries(["r", "other"]) == before
+            assert tx.series.crumbled("r") == []
+            assert tx.series.append([small[2], change(small[2], key="acc"), a_block("j/5", 5.0, step=5)]) == 2
+            assert [block.source for block in tx.series.blocks("r", "loss")] == ["j/0-4", "j/5"]
+            [loss] = tx.series.summaries(["r"], keys=["loss"])
+            assert (loss.count, loss.last) == (6, 5.0)
