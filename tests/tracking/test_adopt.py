@@ -15,9 +15,10 @@ from clew.core.contracts.stores import Stores
 from clew.core.types.run import RunKind, RunStatus
 from clew.testing.project import open_stores
 from clew.testing.runs import ONE, a_run
-from clew.tracking.adopt import Ending, adopt, adopt_run, journals_folder, write_ending
+from clew.tracking.adopt import adopt, adopt_run, journals_folder
 from clew.tracking.cut import cut_path
 from clew.tracking.drain import blocks_of
+from clew.tracking.ending import Ending, write_ending
 from clew.tracking.journal import Journal
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of

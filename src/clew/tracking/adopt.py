@@ -24,9 +24,10 @@ from clew.store.objects.local import LocalObjects
 from clew.tracking.artifact import Content, keep
 from clew.tracking.cut import Cut, cut_path, read_cut
 from clew.tracking.drain import blocks_of, drained_until
+from clew.tracking.ending import Ending, read_ending
+from clew.tracking.kept import kept_folder
 from clew.tracking.outbox import Outbox, outbox_path
 from clew.tracking.post import Post
-from clew.tracking.posted import kept_folder
 from clew.tracking.segment import lock_file, read_segment
 from clew.tracking.slots import HEADER_BYTES, Header, Slots, parse_header, parse_slots
 
@@ -37,13 +38,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CONSOLE",
     "Adopted",
-    "Ending",
     "adopt",
     "adopt_run",
     "find_ranks_alive",
     "journals_folder",
-    "read_ending",
-    "write_ending",
 ]
 
 CONSOLE = "console.txt"
@@ -62,33 +60,6 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     messages: int = 0
     killed: bool = False
     problem: str = ""
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run ended, kept beside its journal when the ledger was out of reach at that moment."""
-
-    status: RunStatus
-    ended_us: int
-    reason: str = ""
-
-
-def write_ending(folder: Path, journal: str, ending: Ending) -> None:
-    """Leave word for who adopts the journal.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    fresh = folder / f"{journal}.end.new"
-    fresh.write_bytes(msgspec.json.encode(ending))
-    fresh.rename(folder / f"{journal}.end")
-
-
-def read_ending(folder: Path, journal: str) -> Ending | None:
-    """The word that was left, if it can be read."""
-    try:
-        return msgspec.json.decode((folder / f"{journal}.end").read_bytes(), type=Ending)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
 
 
 def journals_folder(folder: Path, run: str = "") -> Path:

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from clew.core.errors import NotFound
-from clew.core.types.run import Run, RunKind, RunStatus
+from clew.core.types.run import Run, RunKind
 from clew.tracking.adopt import CONSOLE
 from clew.tracking.begin import begin, new_run, record_start
 from clew.tracking.capture.console import Console, Tidy
+from clew.tracking.ending import ending_of_process
 from clew.tracking.line import open_line
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
@@ -88,7 +89,7 @@ def launch(
     with active:
         told = {RUN_VARIABLE: active.id, **({RESUMED_VARIABLE: "1"} if resume else {})}
         code, tail = _execute(command, {**variables, **told}, active, out or sys.stdout.buffer)
-        status, reason = _ending(code, tail)
+        status, reason = ending_of_process(code, tail)
         active.finish(status, reason=reason)
     return Launched(active.info, code if code >= 0 else 128 - code)
 
@@ -216,19 +217,3 @@ def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _ending(code: int, tail: list[str]) -> tuple[RunStatus, str]:
-    if code == 0:
-        return RunStatus.FINISHED, ""
-    if code in (-signal.SIGINT, 128 + signal.SIGINT):
-        return RunStatus.INTERRUPTED, "interrupted by Ctrl-C"
-    if code < 0:
-        return RunStatus.KILLED, f"killed by {signal.Signals(-code).name}"
-    return RunStatus.FAILED, "".join(_traceback(tail)) or f"exit code {code}"
-
-
-def _traceback(tail: list[str]) -> list[str]:
-    """The last traceback in what was written to stderr, or its last lines."""
-    starts = [at for at, line in enumerate(tail) if line.startswith("Traceback (most recent call last)")]
-    return tail[starts[-1] :] if starts else tail[-5:]

@@ -9,7 +9,8 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunWriter
 from clew.tracking.adopt import journals_folder
 from clew.tracking.journal import Journal
-from clew.tracking.posted import PostedObjects, PostedRuns
+from clew.tracking.kept import KeptObjects
+from clew.tracking.posted import PostedRuns
 from clew.tracking.recorder import Recorder
 
 __all__ = ["Line", "open_line"]
@@ -48,6 +49,6 @@ def open_line(recorder: Recorder, run: str, say: Callable[[str], None], *, main:
         return Line(
             recorder=recorder, journal=journal, runs=recorder.runs, objects=recorder.objects, posted=None, say=say
         )
-    objects = PostedObjects(recorder.objects, journal)
+    objects = KeptObjects(recorder.objects, journal)
     posted = PostedRuns(recorder.runs, objects, recorder.objects, journal, say)
     return Line(recorder=recorder, journal=journal, runs=posted, objects=objects, posted=posted, say=say)

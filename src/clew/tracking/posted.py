@@ -1,101 +1,33 @@
-"""Runs and objects as a process sees them that never waits for a server: what it says goes into its outbox.
+"""Runs as a process sees them that never waits for a server: what it says goes into its outbox.
 
-The same contracts as the services behind. What is read comes from here where it is here, and from there otherwise.
-Not who carries it there (`post`, by the thread of `drain`).
+The same contract as the service behind. What is read comes from here where it is here, and from there otherwise.
+Not where bytes wait (`kept`), nor who carries all of it there (`post`, by the thread of `drain`).
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
-from clew.core.contracts.objects import ObjectBatch, Objects
+from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService
 from clew.core.errors import Unavailable
 from clew.core.ids import Digest
 from clew.core.types.edge import Node, Role
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
 from clew.core.types.series import SeriesBlock
-from clew.store.objects.local import LocalObjects
 from clew.tracking.described import check_running, described
 from clew.tracking.journal import Journal
+from clew.tracking.kept import KeptObjects
 from clew.tracking.messages import Begin, Describe, Fork, Keep, Link, Message, Resume, Stop
 from clew.tracking.outbox import Outbox, outbox_path, read_outbox
 from clew.tracking.post import Post
 
-__all__ = ["PostedObjects", "PostedRuns", "kept_folder"]
-
-
-def kept_folder(folder: Path, journal: str) -> Path:
-    """Where bytes wait beside the outbox of a journal."""
-    return folder / f"{journal}.objects"
-
-
-class PostedObjects:
-    """`clew.core.contracts.objects.Objects`: writes stay on this machine until they are sent.
-
-    Args:
-        behind: the objects of the project.
-        journal: of this process; its folder is where bytes wait.
-    """
-
-    def __init__(self, behind: Objects, journal: Journal) -> None:
-        self._behind, self._journal = behind, journal
-        self._kept = LocalObjects(kept_folder(journal.folder, journal.id))
-
-    @property
-    def kept(self) -> LocalObjects:
-        """Where bytes wait; a forked child has a place of its own."""
-        folder = kept_folder(self._journal.folder, self._journal.id)
-        if folder != self._kept.folder:
-            self._kept = LocalObjects(folder)
-        return self._kept
-
-    def put(self, data: bytes) -> Digest:
-        return self.kept.put(data)
-
-    def put_file(self, path: Path) -> Digest:
-        return self.kept.put_file(path)
-
-    def batch(self) -> AbstractContextManager[ObjectBatch]:
-        return self.kept.batch()
-
-    def get(self, digest: Digest) -> bytes:
-        return self._holder(digest).get(digest)
-
-    def open(self, digest: Digest) -> BinaryIO:
-        return self._holder(digest).open(digest)
-
-    def save(self, digest: Digest, path: Path) -> None:
-        self._holder(digest).save(digest, path)
-
-    def size(self, digest: Digest) -> int:
-        return self._holder(digest).size(digest)
-
-    def find_path(self, digest: Digest) -> Path | None:
-        return self._holder(digest).find_path(digest)
-
-    def find_url(self, digest: Digest, *, valid_s: int = 900) -> str | None:
-        return self._holder(digest).find_url(digest, valid_s=valid_s)
-
-    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
-        """Which of these do not wait here. What the server has is not asked: that would be waiting for it."""
-        return self.kept.missing(digests)
-
-    def list(self) -> Iterator[Digest]:
-        return self._behind.list()
-
-    def delete(self, digests: Iterable[Digest]) -> None:
-        self._behind.delete(digests)
-
-    def _holder(self, digest: Digest) -> Objects:
-        return self._behind if self.kept.missing([digest]) else self.kept
+__all__ = ["PostedRuns"]
 
 
 class PostedRuns:
@@ -110,7 +42,7 @@ class PostedRuns:
     """
 
     def __init__(
-        self, behind: RunService, objects: PostedObjects, sink: Objects, journal: Journal, say: Callable[[str], None]
+        self, behind: RunService, objects: KeptObjects, sink: Objects, journal: Journal, say: Callable[[str], None]
     ) -> None:
         self._behind, self._objects, self._sink, self._journal, self._say = behind, objects, sink, journal, say
         self._run: Run | None = None

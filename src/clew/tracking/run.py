@@ -11,7 +11,6 @@ import contextlib
 import os
 import sys
 import time
-import traceback
 from _thread import interrupt_main
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
@@ -20,17 +19,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import SupportsFloat
 
-from clew.core.errors import ClewError, Conflict, Failed, Invalid
-from clew.core.trace import trace_of_user
+from clew.core.errors import ClewError, Conflict, Invalid
 from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
-from clew.tracking.adopt import Ending, adopt_run, find_ranks_alive, write_ending
+from clew.tracking.adopt import adopt_run, find_ranks_alive
 from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, keep
 from clew.tracking.capture.console import Console
 from clew.tracking.capture.system import Watch
 from clew.tracking.drain import Drain, load_codec
+from clew.tracking.ending import Ending, ending_of, write_ending
 from clew.tracking.line import Line
 from clew.tracking.logged import path_of, shown_of
 from clew.tracking.params import flat_params
@@ -384,19 +383,6 @@ class ActiveRun:
         rows = "".join(f"<tr><th>{escape(str(key))}</th><td>{escape(str(value))}</td></tr>" for key, value in words)
         title = f"run <b>{escape(self.name)}</b> <code>{self.id}</code>"
         return f"<div>{title}<table>{rows}</table><code>clew runs show {escape(self.name)}</code></div>"
-
-
-def ending_of(error: BaseException | None) -> tuple[RunStatus, str]:
-    """What an exception that ended a run makes of it."""
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
-        return RunStatus.FINISHED, ""
-    if isinstance(error, KeyboardInterrupt):
-        return RunStatus.INTERRUPTED, "KeyboardInterrupt"
-    if isinstance(error, SystemExit):
-        return RunStatus.FAILED, f"exit: {error.code}"
-    if isinstance(error, Failed) and error.__cause__ is not None:
-        return RunStatus.FAILED, f"{trace_of_user(error.__cause__)}\n{error.what}\n"
-    return RunStatus.FAILED, "".join(traceback.format_exception(error))
 
 
 def in_notebook() -> bool:
