@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -132,6 +133,15 @@ def test_one_line_of_a_helper(again: Callable[..., Any], tmp_path: Path) -> None
     [cause] = causes(found)
     assert cause.startswith("code function helpers:scaled")
     assert same_steps(found) == {"values": True, "scale": False, "total": False, "order": True}
+
+
+def test_a_run_that_fails_now_says_what_is_not_as_it_was(again: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "helpers.py").write_text("def scaled(numbers):\n    raise ValueError('no scale')\n")
+    (tmp_path / "work.py").write_text(PIPELINE)
+    said = again("--using", f"source={tmp_path}")
+    assert "run train could not be repeated: step scale(" in said
+    assert "raised ValueError: no scale\n" in said
+    assert re.search("not as it was: .*code helpers.py: ", said)
 
 
 def test_another_number_of_threads(again: Callable[..., Any]) -> None:

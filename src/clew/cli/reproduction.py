@@ -9,7 +9,7 @@ from clew.cli.picture import Branch, tree
 
 if TYPE_CHECKING:
     from clew.loop.reproduce import Reproduction
-    from clew.loop.reproduce.reproduction import Divergence, Factor, MetricComparison, StepComparison
+    from clew.loop.reproduce.reproduction import Divergence, MetricComparison, StepComparison
 
 __all__ = ["picture_of_reproduction"]
 
@@ -18,7 +18,7 @@ _SHOWN = 12
 
 def picture_of_reproduction(found: Reproduction, kept: str) -> str:
     """Verdict, steps, outputs, metrics, and what has changed; `kept` says where the certificate is."""
-    changed = [Branch(_factor(each)) for each in found.factors]
+    changed = [Branch(str(each)) for each in found.factors]
     parts = [
         _steps(found.steps),
         Branch(
@@ -47,9 +47,9 @@ def picture_of_reproduction(found: Reproduction, kept: str) -> str:
 
 def _causes(divergence: Divergence) -> tuple[Branch, ...]:
     if divergence.causes:
-        return tuple(Branch(f"because of {_factor(each)}") for each in divergence.causes[:_SHOWN])
+        return tuple(Branch(f"because of {each}") for each in divergence.causes[:_SHOWN])
     if divergence.suspects:
-        return tuple(Branch(f"perhaps because of {_factor(each)}") for each in divergence.suspects[:_SHOWN])
+        return tuple(Branch(f"perhaps because of {each}") for each in divergence.suspects[:_SHOWN])
     return (Branch("nothing that was recorded has changed: it depends on something else"),)
 
 
@@ -73,8 +73,3 @@ def _counted(noun: str, count: int, same: int) -> str:
     if not count:
         return f"no {noun}s"
     return f"{same} of {count} {noun}{'s' if count > 1 else ''} the same, bit for bit"
-
-
-def _factor(each: Factor) -> str:
-    name = each.name if each.name.startswith(each.kind) else f"{each.kind} {each.name}"
-    return f"{name}: {each.recorded or 'none'} → {each.now or 'none'}"

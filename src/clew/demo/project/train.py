@@ -29,7 +29,7 @@ DAY_US = 86_400_000_000
 
 @clew.step
 def split(flights: pl.DataFrame, every: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Keep every so-manieth day for the test, whole: the flights of one storm must not stand on both sides."""
+    """Keep every n-th day for the test, whole: the flights of one storm must not stand on both sides."""
     day = pl.col("time_us") // DAY_US
     return flights.filter(day % every != 0), flights.filter(day % every == 0)
 

@@ -18,15 +18,21 @@ from clew.core.types.run import Run, RunStatus, Scalar
 from clew.loop.reproduce.scene import Scene
 from clew.tracking.start import ROOM_VARIABLE
 
-__all__ = ["command_of", "numpy_features", "repeat"]
+__all__ = ["ELSEWHERE", "command_of", "numpy_features", "repeat"]
+
+ELSEWHERE = (
+    "files that are neither source nor data of the project are not in the clean folder: clew data add; "
+    "look around in it with --keep"
+)
+"""What to do about a command that works where it was made only."""
 
 _STDERR = 2
 
 
 def repeat(
     room: Stores, run: Run, scene: Scene, folder: Path, *, variables: Mapping[str, str], python: Path | None = None
-) -> Run:
-    """Run the command of a run again, and return the run of the room that corresponds to it.
+) -> tuple[Run, str]:
+    """Run the command of a run again; the run of the room that corresponds to it, and why it failed, or nothing.
 
     What the command prints goes to stderr, and its traceback too.
 
@@ -39,7 +45,7 @@ def repeat(
         python: the one to start; that of this process when None.
 
     Raises:
-        Failed: the command failed, or made no run.
+        Failed: the command made no run.
     """
     code = subprocess.run(  # noqa: S603 - the user's own command, as it was recorded
         command_of(run, scene, python),
@@ -52,14 +58,11 @@ def repeat(
     with room.ledger.read() as tx:
         made = tx.runs.list(room.project, limit=10_000).items
     found = max(made, key=lambda each: _likeness(run, each), default=None)
-    if found is None or found.status is not RunStatus.FINISHED or code != 0:
-        why = found.reason.strip().splitlines() if found is not None else []
-        raise Failed(
-            f"run {run.name} could not be repeated: {why[-1] if why else f'exit code {code}'}",
-            hint="files that are neither source nor data of the project are not in the clean folder: clew data add; "
-            "look around in it with --keep",
-        )
-    return found
+    if found is None:
+        raise Failed(f"run {run.name} could not be repeated: exit code {code}, and no run", hint=ELSEWHERE)
+    if found.status is RunStatus.FINISHED and code == 0:
+        return found, ""
+    return found, (found.reason.strip().splitlines() or [f"exit code {code}"])[-1]
 
 
 def command_of(run: Run, scene: Scene, python: Path | None = None) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Exists, Invalid
+from clew.core.errors import Exists, Failed, Invalid
 from clew.core.ids import Digest
 from clew.core.types.run import Run
 from clew.data.reference import resolve
@@ -31,7 +31,7 @@ from clew.loop.reproduce.factors import changed_factors, divergence_of
 from clew.loop.reproduce.pin import kernel_variables, pinned_variables, source_paths, variables_of_place
 from clew.loop.reproduce.record import bring_home
 from clew.loop.reproduce.recorded import Capture, Recorded, capture_of, check_repeatable, recorded_of
-from clew.loop.reproduce.repeat import numpy_features, repeat
+from clew.loop.reproduce.repeat import ELSEWHERE, numpy_features, repeat
 from clew.loop.reproduce.reproduction import Reproduction
 from clew.loop.reproduce.restore import lay_out
 from clew.loop.reproduce.room import OpenRoom, furnish, place_of_room
@@ -47,6 +47,9 @@ __all__ = ["TOLERANCE", "Options", "reproduce"]
 
 TOLERANCE = 1e-6
 """How far a metric may be off, relative to its value, to count as within tolerance."""
+
+_TOLD = 5
+"""Of what changed, so many are named when the command fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +124,12 @@ def reproduce(
             variables, said = _variables(original, was, scene, folder, place)
             variables |= options.using.variables
             tell(f"running {scene.pipeline or ' '.join(scene.words)} again")
-            repeated = repeat(room, changed, scene, folder, variables=variables, python=place.python)
+            repeated, failure = repeat(room, changed, scene, folder, variables=variables, python=place.python)
             now = recorded_of(room, repeated)
-            tell("comparing")
             sides = _Sides(recorded, was, now, capture_of(room, repeated), places=(str(scene.root), str(folder)))
+            if failure:
+                raise _failed(sides, failure)
+            tell("comparing")
             found = _compared(stores, sides, tolerance=options.tolerance)
     found = msgspec.structs.replace(
         found,
@@ -213,6 +218,14 @@ def _compared(stores: Stores, sides: _Sides, *, tolerance: float) -> Reproductio
         started_us=0,
         ended_us=0,
     )
+
+
+def _failed(sides: _Sides, why: str) -> Failed:
+    """The command failed: what is not as it was is likelier to be behind it than anything else."""
+    factors = changed_factors(sides.recorded, sides.was, sides.now, sides.again)
+    more = f", and {len(factors) - _TOLD} more" if len(factors) > _TOLD else ""
+    hint = f"not as it was: {', '.join(map(str, factors[:_TOLD]))}{more}" if factors else ELSEWHERE
+    return Failed(f"run {sides.recorded.run.name} could not be repeated: {why}", hint=hint)
 
 
 def _until_us(recorded: Recorded) -> int:

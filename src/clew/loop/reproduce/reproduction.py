@@ -117,6 +117,10 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     recorded: str
     now: str
 
+    def __str__(self) -> str:
+        name = self.name if self.name.startswith(self.kind) else f"{self.kind} {self.name}"
+        return f"{name}: {self.recorded or 'none'} → {self.now or 'none'}"
+
 
 class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     """Where the two runs part: the first step, output or metric that is not the same, and what is behind it.
