@@ -16,6 +16,7 @@ from clew.core.clock import SystemClock
 from clew.core.contracts.accounts import AccountService
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService, Services
+from clew.core.contracts.stores import Stores
 from clew.core.ids import Ids
 from clew.testing.accounts import AccountServiceContract
 from clew.testing.objects import ObjectsContract
@@ -37,9 +38,18 @@ class TestObjects(ObjectsContract):
 
 class TestServices(ServicesContract):
     @pytest.fixture
-    def project(self, serve: Callable[..., Any], tmp_path: Path) -> Services:
+    def served(self, serve: Callable[..., Any]) -> Any:
+        return serve(open=True)
+
+    @pytest.fixture
+    def behind(self, served: Any) -> Stores:
+        stores: Stores = served.host.stores(served.host.project("late"), actor="ann")
+        return stores
+
+    @pytest.fixture
+    def project(self, served: Any, tmp_path: Path) -> Services:
         clock = SystemClock()
-        connection = serve(open=True).connection()
+        connection = served.connection()
         return HttpProject(connection, clock=clock, ids=Ids(clock), actor="ann", folder=tmp_path)
 
 

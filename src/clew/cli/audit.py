@@ -42,27 +42,26 @@ def verify_command(*, places: tuple[str, ...], key: str, as_json: bool) -> None:
     Ends with exit code 1 when an event or a row was edited, deleted, put in or moved, or when a checkpoint does not
     agree. What waits to be sealed is sealed first. Says what it cannot know.
     """
-    from clew.audit.checkpoint import Witnesses
-    from clew.audit.verify import verify
     from clew.cli.progress import progress
     from clew.core.errors import NotFound
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        _seal_first(workspace)
-        project, witnesses = workspace.stores.project, []
+        checkpoints = []
         for place in places:
             lines = _place(workspace, place).lines()
             if not lines:
                 raise NotFound("checkpoint", place, hint=f"clew audit checkpoint --to {place}")
-            witnesses.append(Witnesses(lines, project, key))
+            checkpoints.append(list(lines))
+        if not workspace.remote:
+            _seal_first(workspace)
         with progress("verifying", unit="events") as shown:
 
             def look(done: int, total: int) -> None:
                 shown.total = total
                 shown.move_to(done)
 
-            found = verify(workspace.stores, witnesses=witnesses, look=look)
+            found = workspace.verify(checkpoints, key=key, look=look)
     _show(found, as_json=as_json)
     if not found.holds:
         raise click.exceptions.Exit(1)
@@ -126,7 +125,7 @@ def export_command(*, path: Path | None, after: int, as_json: bool) -> None:
 def _place(workspace: Workspace, place: str) -> Destination:
     from clew.audit.destination import destination_of
 
-    return destination_of(place, base=Path.cwd(), project=workspace.stores.project)
+    return destination_of(place, base=Path.cwd(), project=workspace.project_id)
 
 
 def _seal_first(workspace: Workspace) -> None:

@@ -33,11 +33,10 @@ def impact(*, reference: str, as_json: bool) -> None:
     REFERENCE is a dataset version, a model version or a run. Numbers of decisions are exact, and count those that a
     replica has only just acknowledged.
     """
-    from clew.loop.impact import impact as follow
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        found = follow(workspace.stores, reference)
+        found = workspace.impact(reference)
     output.text(_picture(found), found, as_json=as_json)
 
 

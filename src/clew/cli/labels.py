@@ -37,8 +37,6 @@ def add(*, endpoint: str, file: Path, label: str, by_id: str, by_key: str, time:
 
     The same labels again add nothing.
     """
-    from clew.loop.labelling import add_labels, read_label_file
-    from clew.serving.endpoint import find_endpoint
     from clew.workspace import open_workspace
 
     try:
@@ -46,9 +44,9 @@ def add(*, endpoint: str, file: Path, label: str, by_id: str, by_key: str, time:
     except ValueError:
         raise Invalid(f"--time {time!r} is no time", hint="write it like 2013-02-02 or 2013-02-02T05:00:00Z") from None
     with open_workspace() as workspace:
-        found = find_endpoint(workspace.stores, endpoint)
-        rows = read_label_file(file)
-        added = add_labels(workspace.stores, found, rows, label=label, by_id=by_id, by_key=by_key, time_us=time_us)
+        added = workspace.services.endpoints.add_labels(
+            endpoint, file, label=label, by_id=by_id, by_key=by_key, time_us=time_us
+        )
     output.text(f"{added} labels added to {endpoint}", {"added": added}, as_json=as_json)
 
 

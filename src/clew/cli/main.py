@@ -96,6 +96,7 @@ COMMANDS: dict[str, Row] = {
     "keys": Row("clew.cli.keys:keys", "Serving and watching", "Make, list and remove keys of endpoints"),
     "watch": Row("clew.cli.watch:watch", "Serving and watching", "Look at an endpoint: drift, value, trials, alerts"),
     "labels": Row("clew.cli.labels:labels", "Serving and watching", "Add labels of decisions"),
+    "jobs": Row("clew.cli.jobs:jobs", "Serving and watching", "List jobs, and take them out of the queue"),
     "worker": Row("clew.cli.worker:worker", "Serving and watching", "Run queued and scheduled jobs"),
     "init": Row("clew.cli.project:init", "Project", "Make a project in a folder"),
     "up": Row("clew.cli.project:up", "Project", "Start the worker and the endpoints of this project"),

@@ -40,11 +40,10 @@ def why(*, prediction: str, as_json: bool) -> None:
     Model version, gate and who named it, run, code, environment, data versions and their checks, drift at that hour,
     scores in shadow, the label, and a replay that compares with what was logged bit for bit.
     """
-    from clew.loop.why import why as follow
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        found = follow(workspace.stores, prediction, trust=workspace.trust)
+        found = workspace.why(prediction)
     output.text(picture_of(found), found, as_json=as_json)
 
 

@@ -14,7 +14,9 @@ from clew.core.ids import IdSource
 
 if TYPE_CHECKING:
     from clew.client.datasets import HttpDatasets
+    from clew.client.endpoints import HttpEndpoints
     from clew.client.events import HttpEvents
+    from clew.client.jobs import HttpJobs
     from clew.client.lineage import HttpLineage
     from clew.client.models import HttpAliases, HttpModels
     from clew.client.steps import HttpSteps
@@ -93,3 +95,17 @@ class HttpProject:
         from clew.client.lineage import HttpLineage
 
         return HttpLineage(self.connection)
+
+    @cached_property
+    def endpoints(self) -> HttpEndpoints:
+        """Endpoints."""
+        from clew.client.endpoints import HttpEndpoints
+
+        return HttpEndpoints(self.connection, self.objects)
+
+    @cached_property
+    def jobs(self) -> HttpJobs:
+        """Jobs."""
+        from clew.client.jobs import HttpJobs
+
+        return HttpJobs(self.connection)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from clew.audit.events import LedgerEvents
     from clew.audit.lineage import LedgerLineage
     from clew.data.datasets import LedgerDatasets
+    from clew.loop.endpoints import LedgerEndpoints
+    from clew.loop.jobs import LedgerJobs
     from clew.pipelines.steps import LedgerSteps
     from clew.registry.aliases import LedgerAliases
     from clew.registry.formats.format import Trust
@@ -95,6 +97,20 @@ class InPlace:
         from clew.audit.lineage import LedgerLineage
 
         return LedgerLineage(self.stores)
+
+    @cached_property
+    def endpoints(self) -> LedgerEndpoints:
+        """Endpoints."""
+        from clew.loop.endpoints import LedgerEndpoints
+
+        return LedgerEndpoints(self.stores)
+
+    @cached_property
+    def jobs(self) -> LedgerJobs:
+        """Jobs."""
+        from clew.loop.jobs import LedgerJobs
+
+        return LedgerJobs(self.stores)
 
     @property
     def objects(self) -> Objects:

@@ -20,10 +20,12 @@ from clew.server.counts import Counts
 from clew.server.datasets import datasets_router
 from clew.server.direct import direct_router
 from clew.server.document import Document, operation_id
+from clew.server.endpoints import endpoints_router
 from clew.server.errors import answer_defect, answer_error, answer_http, answer_overflow
 from clew.server.events import events_router
 from clew.server.front import front
 from clew.server.host import Host
+from clew.server.jobs import jobs_router
 from clew.server.lineage import lineage_router
 from clew.server.live import live_router
 from clew.server.lost import watching_for_lost
@@ -35,6 +37,7 @@ from clew.server.request import AnyRequest
 from clew.server.runs import runs_router
 from clew.server.search import search_router
 from clew.server.steps import steps_router
+from clew.server.thread import thread_router
 from clew.server.uploads import uploads_router
 
 __all__ = ["make_app"]
@@ -52,6 +55,9 @@ _IN_PROJECT = [
     objects_router,
     uploads_router,
     direct_router,
+    endpoints_router,
+    jobs_router,
+    thread_router,
 ]
 _THREADS = 16
 _MOST_BODY_BYTES = 10 << 20

@@ -18,6 +18,8 @@ from clew.core.problem import Problem
 from clew.core.types.gate import GateReport
 from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry
+from clew.loop.impact import Impact
+from clew.loop.why import Why
 from clew.server.models import Wish
 from clew.server.request import MESSAGEPACK
 from clew.server.steps import Done
@@ -33,6 +35,8 @@ PACKED_BODIES: dict[str, Any] = {
     "promote_version": Wish,
 }
 PACKED_ANSWERS: dict[str, Any] = {
+    "why_prediction": Why,
+    "impact_of": Impact,
     "get_blocks": list[SeriesBlock],
     "get_summaries": list[Series],
     "find_steps": list[StepEntry],

@@ -1,8 +1,10 @@
 """The suite that the services of a project must pass, wherever they are. Subclass it and give a `project` fixture that
-starts empty; runs and objects have suites of their own (`runs`, `objects`)."""
+starts empty, and `behind`, the stores of the same project; runs and objects have suites of their own (`runs`,
+`objects`)."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,10 +12,12 @@ import pytest
 
 from clew.core.canonical import canonical
 from clew.core.contracts.services import Services
+from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, GateRefused, Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.core.types.edge import Role, node
+from clew.core.types.job import Job, JobState
 from clew.core.types.package import (
     Compilation,
     Environment,
@@ -25,6 +29,7 @@ from clew.core.types.package import (
 )
 from clew.core.types.signature import Dtype, Field, Output, Scale, Signature, Task
 from clew.core.types.step import StepEntry, StepOutcome, StepOutput, StepRun
+from clew.serving.endpoint import declare
 from clew.testing.runs import a_run
 
 __all__ = ["ServicesContract", "a_package", "a_version", "an_entry"]
@@ -93,6 +98,59 @@ class ServicesContract:
     @pytest.fixture
     def project(self) -> Services:
         raise NotImplementedError
+
+    @pytest.fixture
+    def behind(self) -> Stores:
+        raise NotImplementedError
+
+    def test_jobs_are_listed_and_taken_out_of_the_queue(self, project: Services, behind: Stores) -> None:
+        assert project.jobs.list() == []
+        jobs = [
+            Job(id=behind.ids(), project=behind.project, kind="watch", key=key, args={"n": 1},
+                state=JobState.QUEUED, due_us=0, created_us=1) for key in "ab"
+        ]  # fmt: skip
+        with behind.ledger.write() as tx:
+            assert all(tx.jobs.queue(job) for job in jobs)
+        assert project.jobs.list() == jobs[::-1]
+        assert project.jobs.list(limit=1) == jobs[1:]
+        now_us = behind.clock.now_us()
+        with behind.ledger.write() as tx:
+            taken = tx.jobs.lease(behind.project, holder="w", now_us=now_us, until_us=now_us + 60_000_000)
+        assert taken is not None
+        with pytest.raises(Conflict, match="being done by w"):
+            project.jobs.cancel(taken.id)
+        [left] = project.jobs.list(state=JobState.QUEUED)
+        for _ in range(2):
+            cancelled = project.jobs.cancel(left.id)
+            assert cancelled.state is JobState.CANCELLED
+            assert cancelled.reason.startswith("cancelled by ")
+        with behind.ledger.write() as tx:
+            tx.jobs.finish(msgspec.structs.replace(taken, state=JobState.DONE))
+            assert tx.jobs.lease(behind.project, holder="w", now_us=now_us, until_us=now_us + 1) is None
+        with pytest.raises(Conflict, match="has ended"):
+            project.jobs.cancel(taken.id)
+        with pytest.raises(NotFound):
+            project.jobs.cancel("0" * 32)
+        [told] = project.events.list(kind="job").items
+        assert (told.kind, told.facts["key"]) == ("job.cancelled", left.key)
+
+    def test_a_file_of_labels_is_added_once(self, project: Services, behind: Stores, tmp_path: Path) -> None:
+        project.models.register("delay", a_package(project))
+        endpoint = declare(behind, "late", model="delay", alias="champion")
+        assert [each.name for each in project.endpoints.list()] == ["late"]
+        file = tmp_path / "outcomes.csv"
+        file.write_text("flight,minutes\na,1.5\nb,2.5\nc,\n")
+        assert project.endpoints.add_labels("late", file, label="minutes", by_key="flight", time_us=5) == 2
+        assert project.endpoints.add_labels("late", file, label="minutes", by_key="flight", time_us=5) == 0
+        with behind.ledger.read() as tx:
+            [batch] = tx.logs.list(endpoint.labels)
+        assert (batch.rows, batch.time_low_us) == (2, 5)
+        with pytest.raises(Invalid, match="no column 'delay'"):
+            project.endpoints.add_labels("late", file, label="delay", by_key="flight")
+        with pytest.raises(NotFound):
+            project.endpoints.add_labels("early", file, label="minutes", by_key="flight")
+        with pytest.raises(NotFound):
+            project.endpoints.add_labels("late", tmp_path / "none.csv", label="minutes", by_key="flight")
 
     def test_versions_of_data_come_in_order(self, project: Services) -> None:
         first = project.datasets.commit(a_version(project))

@@ -18,14 +18,18 @@ from clew.core.contracts.services import AliasService, DatasetService, ModelServ
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Unavailable
 from clew.core.ids import Ids
+from clew.core.types.project import Project
 from clew.loop.in_place import InPlace, trust_of
 from clew.settings import SETTINGS_FILE, Settings, read_settings
 from clew.workspace.find import FOLDER, find_project, no_project, remote_root
 from clew.workspace.stores import open_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from clew.audit.problem import Verification
+    from clew.audit.verify import Look
+    from clew.client.connection import Connection
     from clew.client.project import HttpProject
     from clew.core.types.gate import GateReport
     from clew.core.types.model import Alias, ModelVersion
@@ -33,7 +37,9 @@ if TYPE_CHECKING:
     from clew.data.catalog import Catalog
     from clew.data.site import Site
     from clew.loop.fitted import Model
+    from clew.loop.impact import Impact
     from clew.loop.training import About, Outcome
+    from clew.loop.why import Why
     from clew.pipelines.pipeline import Pipeline
     from clew.registry.formats.format import Trust
     from clew.serving.server import Address
@@ -150,10 +156,59 @@ class Workspace:
 
             return LedgerAccounts(self._stores)
         from clew.client.accounts import HttpAccounts
+
+        return HttpAccounts(self._connection.to_server(), self._connection.project)
+
+    def why(self, prediction: str) -> Why:
+        """Follow the thread from one prediction; see `clew.loop.why`. A server does not score it again."""
+        from clew.loop.why import Why, why
+
+        if self._stores is not None:
+            return why(self._stores, prediction, trust=self.trust)
+        from clew.client.connection import named, quoted
+
+        return self._connection.get(f"/why/{quoted(named(prediction))}", Why)
+
+    def impact(self, reference: str) -> Impact:
+        """Everything that something touched; see `clew.loop.impact`."""
+        from clew.loop.impact import Impact, impact
+
+        if self._stores is not None:
+            return impact(self._stores, reference)
+        return self._connection.get("/impact", Impact, reference=reference)
+
+    @property
+    def project_id(self) -> str:
+        """The id of the project, wherever it is."""
+        return self._stores.project if self._stores is not None else self._connection.get("", Project).id
+
+    def verify(
+        self, checkpoints: Sequence[Sequence[str]] = (), *, key: str = "", look: Look | None = None
+    ) -> Verification:
+        """Recompute the chain of events; see `clew.audit.verify`.
+
+        Args:
+            checkpoints: the lines of each place.
+            key: the public key or fingerprint that counts; any when it is empty.
+            look: told of progress, where the chain is here.
+        """
+        from clew.audit.checkpoint import Witnesses
+        from clew.audit.problem import Verification
+        from clew.audit.verify import verify
+
+        if self._stores is not None:
+            witnesses = [Witnesses(lines, self._stores.project, key) for lines in checkpoints]
+            return verify(self._stores, witnesses=witnesses, look=look)
+        told = {"places": checkpoints, "key": key}
+        return self._connection.send("POST", "/audit/verify", told, Verification)
+
+    @property
+    def _connection(self) -> Connection:
+        """To the server that has the project."""
         from clew.client.project import HttpProject
 
         assert isinstance(self.services, HttpProject)
-        return HttpAccounts(self.services.connection.to_server(), self.services.connection.project)
+        return self.services.connection
 
     def run_pipeline(
         self,

@@ -17,8 +17,10 @@ from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
 from clew.core.types.edge import Edge, Node, Role
+from clew.core.types.endpoint import Endpoint
 from clew.core.types.event import Event
 from clew.core.types.gate import Approval, Findings, GateReport
+from clew.core.types.job import Job, JobState
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
 from clew.core.types.series import Sample, Series, SeriesBlock
@@ -27,7 +29,9 @@ from clew.core.types.step import StepEntry, StepRun
 __all__ = [
     "AliasService",
     "DatasetService",
+    "EndpointService",
     "EventService",
+    "JobService",
     "LineageService",
     "ModelService",
     "RunService",
@@ -300,6 +304,36 @@ class LineageService(Protocol):
         ...
 
 
+class EndpointService(Protocol):
+    """Endpoints, and the truth about what they decided."""
+
+    def list(self) -> list[Endpoint]:
+        """All endpoints, by name."""
+        ...
+
+    def add_labels(
+        self, endpoint: str, file: Path, *, label: str, by_id: str = "", by_key: str = "", time_us: int = 0
+    ) -> int:
+        """Add the labels of a file, all or none; how many were added. Survives *power*.
+
+        `label` is the column of the truth, `by_id` that of prediction ids, `by_key` that of the caller's keys, one of
+        the two. `time_us` is since when they are known, now when it is 0. The same file again adds nothing.
+        """
+        ...
+
+
+class JobService(Protocol):
+    """Work that waits for workers."""
+
+    def list(self, *, state: JobState | None = None, limit: int = 100) -> list[Job]:
+        """Jobs, newest first; of one state, where one is given."""
+        ...
+
+    def cancel(self, id: str) -> Job:
+        """Take a job that nobody does out of the queue. `Conflict` when a worker has it, or it has ended."""
+        ...
+
+
 class Services(Protocol):
     """A project, wherever it is: its services and objects, where time, ids and names come from, and a local folder."""
 
@@ -317,6 +351,10 @@ class Services(Protocol):
     def events(self) -> EventService: ...
     @property
     def lineage(self) -> LineageService: ...
+    @property
+    def endpoints(self) -> EndpointService: ...
+    @property
+    def jobs(self) -> JobService: ...
     @property
     def objects(self) -> Objects: ...
     @property

@@ -19,6 +19,7 @@ class JobState(StrEnum):
     LEASED = "leased"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

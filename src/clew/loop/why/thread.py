@@ -14,7 +14,7 @@ from clew.core.types.gate import GateCheck
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import ModelFormat, Package, RuntimeKind
 from clew.core.types.signature import Task
-from clew.loop.replay import Asked, Replay, replay
+from clew.loop.replay import Asked, Replay, ReplayVerdict, replay
 from clew.loop.why.drift import DriftThen, drift_then
 from clew.loop.why.label import KnownLabel, ShadowScore, find_label, find_shadows
 from clew.loop.why.origin import DataOrigin, RunOrigin, StepOrigin, data_behind, run_origin, steps_of
@@ -71,13 +71,13 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     replay: Replay
 
 
-def why(stores: Stores, prediction: str, *, trust: Trust) -> Why:
+def why(stores: Stores, prediction: str, *, trust: Trust | None) -> Why:
     """Follow the thread from one prediction.
 
     Args:
         stores: the project.
         prediction: the id that came with the decision, or at least its first 8 digits.
-        trust: what the project's policy allows in a model file; the replay may need to read one.
+        trust: what the project's policy allows in a model file, as the replay may need to read one; None for no replay.
 
     Raises:
         Invalid: that is no id, or the beginning of several.
@@ -133,7 +133,10 @@ def _data_checks(promotion: Promotion | None) -> list[GateCheck]:
     return [check for check in promotion.gate.checks if check.name.startswith("data ")]
 
 
-def _replay(stores: Stores, found: Found, package: Package, trust: Trust) -> Replay:
+def _replay(stores: Stores, found: Found, package: Package, trust: Trust | None) -> Replay:
+    if trust is None:
+        reason = "a server runs no models: give the command where the project is"
+        return Replay(verdict=ReplayVerdict.CANNOT, reason=reason)
     asked = Asked(
         columns=found.columns,
         scores=found.scores,

@@ -1,0 +1,57 @@
+"""The thread and the audit over HTTP, to be read: why a decision, what something touched, whether the chain holds.
+
+Nothing is scored again here: a server runs no models.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from clew.audit.checkpoint import Witnesses
+from clew.audit.problem import Verification
+from clew.audit.seal import seal
+from clew.audit.verify import verify
+from clew.loop.impact import impact
+from clew.loop.why import why
+from clew.policy.access import Action
+from clew.server.request import MESSAGEPACK, AnyRequest, stores_of
+
+__all__ = ["thread_router"]
+
+_READ = {"action": Action.READ}
+
+
+class Checkpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """The lines of checkpoints, place by place, and the public key or fingerprint that counts; any when it is empty."""
+
+    places: list[list[str]] = []
+    key: str = ""
+
+
+@get("/why/{prediction:str}", opt=_READ, sync_to_thread=True)
+def why_prediction(request: AnyRequest, prediction: FromPath[str]) -> Response[bytes]:
+    """Everything behind one decision, as MessagePack, but for scoring it again."""
+    return _packed(why(stores_of(request), prediction, trust=None))
+
+
+@get("/impact", opt=_READ, sync_to_thread=True)
+def impact_of(request: AnyRequest, reference: FromQuery[str]) -> Response[bytes]:
+    """Every run, model, name, endpoint and decision that something touched, as MessagePack."""
+    return _packed(impact(stores_of(request), reference))
+
+
+@post("/audit/verify", opt=_READ, status_code=200, sync_to_thread=True)
+def verify_chain(request: AnyRequest, data: JSONBody[Checkpoints]) -> Verification:
+    """Recompute the chain of events, compare rows with what events say of them, and hold checkpoints against it."""
+    stores = stores_of(request)
+    seal(stores)
+    return verify(stores, witnesses=[Witnesses(lines, stores.project, data.key) for lines in data.places])
+
+
+def _packed(value: msgspec.Struct) -> Response[bytes]:
+    return Response(msgspec.msgpack.encode(value), media_type=MESSAGEPACK)
+
+
+thread_router = Router("/", route_handlers=[why_prediction, impact_of, verify_chain], tags=["thread"])
