@@ -18,16 +18,16 @@ from clew.workspace import init_project, open_workspace
 KILLED = """
 import os, sys
 from pathlib import Path
-import clew.workspace
 from clew.store.objects import disk
+from clew.workspace import init_project
 
-workspace = sys.modules["clew.workspace"]
+workspace = sys.modules[init_project.__module__]
 
 def die(*_args, **_options):
     os.kill(os.getpid(), 9)
 
 setattr({owner}, {name!r}, die)
-workspace.init_project(Path(sys.argv[1]))
+init_project(Path(sys.argv[1]))
 """
 MOMENTS = [
     ("disk.Draft", "publish"),

@@ -147,10 +147,10 @@ def _rows(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, Flags]:
 
 
 def _weighted_auc(positives: Floats | Codes, negatives: Floats | Codes) -> float:
-    """The AUC of counts by ordered score; NaN when a class is absent."""
+    """The AUC of counts by ordered score; both classes are there."""
     below = np.cumsum(negatives) - negatives
     m, n = float(positives.sum()), float(negatives.sum())
-    return float(positives @ (below + 0.5 * negatives)) / (m * n) if m and n else math.nan
+    return float(positives @ (below + 0.5 * negatives)) / (m * n)
 
 
 def _by_unit(placements: Floats, codes: Codes, size: int) -> tuple[Floats, Floats]:
