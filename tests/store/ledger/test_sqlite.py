@@ -20,6 +20,7 @@ from clew.core.errors import Corrupt, Invalid, Unavailable
 from clew.core.types.event import Event
 from clew.store.ledger.sql.migrate import migrations
 from clew.store.ledger.sqlite import SqliteLedger
+from clew.testing.ledger import a_run
 
 WRITER = """
 import sys
@@ -231,3 +232,18 @@ def test_a_sync_that_failed_is_never_believed_again(tmp_path: Path) -> None:
     assert "l-wal" in calls[broken], "the ninth sync is one of the log"
     following = [line for line in calls[broken + 1 :] if "sync(" in line]
     assert any("/l>" in line for line in following[:2]), "the database is synced before the log is used again"
+
+
+def test_a_ledger_that_was_moved_takes_nothing_any_more(tmp_path: Path) -> None:
+    """Also of who has it open."""
+    ledger, other = SqliteLedger(tmp_path / "l"), SqliteLedger(tmp_path / "l")
+    with ledger.write() as tx:
+        tx.runs.add(a_run("0a"))
+    with ledger.write() as tx:
+        tx.forbid("it's elsewhere now")
+    for each in (ledger, other):
+        with pytest.raises(Unavailable, match="takes nothing any more: it's elsewhere now"), each.write() as tx:
+            tx.runs.add(a_run("0b"))
+        with each.read() as tx:
+            assert [run.id for run in tx.runs.list("p").items] == ["0a"]
+        each.close()

@@ -414,3 +414,21 @@ def test_contents_come_before_names_and_names_before_the_promise(
         at = calls.index("name")
         assert calls[:at].count("sync file") == 1
         assert calls[at:] == (["name", "sync folder"])
+
+
+def test_a_check_tells_of_every_copy(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path / "store", pack_bytes=4000)
+    loose = [objects.put(b"%d" % at * 100) for at in range(3)]
+    with objects.batch() as batch:
+        packed = [batch.put(os.urandom(3000)) for _ in range(3)]
+    assert sorted(objects.check()) == sorted((digest, None) for digest in [*loose, *packed])
+    flip(Path(next(objects.loose.find(loose[0])).file), -2)
+    bad = next(objects.packs.find(bytes.fromhex(packed[0])))
+    flip(Path(bad.pack.path), bad.entry.offset + 5)
+    fresh = LocalObjects(tmp_path / "store")
+    assert {digest for digest, trouble in fresh.check() if trouble is not None} == {loose[0], packed[0]}
+    other = next(objects.packs.find(bytes.fromhex(packed[2])))
+    rewrite(Path(other.pack.path), b"no pack")
+    found = list(LocalObjects(tmp_path / "store").check())
+    assert sorted(digest for digest, trouble in found if trouble is not None) == sorted(["", loose[0], packed[0]])
+    assert packed[2] not in dict(found)
