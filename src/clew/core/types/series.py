@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 __all__ = ["SYSTEM", "FULL_BLOCK", "LastPoint", "Sample", "Series", "SeriesBlock"]
@@ -60,7 +58,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     last_time_us: int
 
 
-class LastPoint(NamedTuple):
+class LastPoint(msgspec.Struct, frozen=True):
     """The point of a series with the greatest (step, time, arrival)."""
 
     run: str

@@ -109,9 +109,14 @@ def info_of(run: Run, experiment: Experiment) -> Json:
 
 def tell_metric(point: LastPoint) -> Json:
     """The last point of a series."""
-    run, key, value, step, time_us = point
-    value_told = value if math.isfinite(value) else number_of(value)  # written out: a page of runs has many
-    return {"key": key, "value": value_told, "timestamp": time_us // 1000, "step": int(step), "run_id": run}
+    value = point.value
+    return {
+        "key": point.key,
+        "value": value if math.isfinite(value) else number_of(value),  # written out: a page of runs has many
+        "timestamp": point.time_us // 1000,
+        "step": int(point.step),
+        "run_id": point.run,
+    }
 
 
 def tell_run(run: Run, experiment: Experiment, metrics: Iterable[LastPoint], inputs: Sequence[RunInput]) -> Json:
@@ -121,15 +126,19 @@ def tell_run(run: Run, experiment: Experiment, metrics: Iterable[LastPoint], inp
         for key, value in run.params.items()
     ]
     data = {"metrics": list(map(tell_metric, metrics)), "params": texts, "tags": key_values(tags_of(run))}
-    told: Json = {"info": info_of(run, experiment), "data": data}
+    used, made = _tell_inputs(inputs) if inputs else ({}, {})
+    return {"info": info_of(run, experiment), "data": data, "inputs": used, "outputs": made}
+
+
+def _tell_inputs(inputs: Sequence[RunInput]) -> tuple[Json, Json]:
+    """What a run used, and what it made; what there is none of is left out, as MLflow's server does."""
     came_in = [each for each in inputs if each.role is not Role.OUTPUT]
-    told["inputs"] = {
+    used: Json = {
         "dataset_inputs": [_tell_input(each) for each in came_in if not each.model],
         "model_inputs": [{"model_id": each.model} for each in came_in if each.model],
     }
     made = [{"model_id": each.model, "step": each.step} for each in inputs if each.role is Role.OUTPUT]
-    told["outputs"] = {"model_outputs": made}
-    return told
+    return {name: told for name, told in used.items() if told}, {"model_outputs": made} if made else {}
 
 
 def _tell_input(each: RunInput) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from clew.core.contracts.ledger import Ledger
+from clew.core.types.series import LastPoint
 from clew.testing.ledger.examples import a_block, change
 
 __all__ = ["SeriesContract"]
@@ -27,7 +28,9 @@ class SeriesContract:
             assert (acc.key, loss.key) == ("acc", "loss")
             assert tx.series.summaries(["r", "s"], keys=["loss", "none"]) == [loss]
             assert tx.series.summaries(["s"], keys=["loss"]) == tx.series.summaries([]) == []
-            points = [(each.run, each.key, each.last, each.last_step, each.last_time_us) for each in (acc, loss)]
+            points = [
+                LastPoint(each.run, each.key, each.last, each.last_step, each.last_time_us) for each in (acc, loss)
+            ]
             assert tx.series.lasts(["r", "s"]) == points
             assert tx.series.lasts([]) == []
             assert (loss.count, loss.nans, loss.low, loss.high, loss.total) == (4, 1, -1.0, 7.0, 8.0)

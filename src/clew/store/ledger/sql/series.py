@@ -120,7 +120,10 @@ class SqlSeriesBlocks:
     def lasts(self, runs: Sequence[str]) -> list[LastPoint]:
         sql = "SELECT run, key, last, last_step, last_time_us FROM series WHERE run IN ({0}) ORDER BY run, key"
         rows = rows_among(self._c, sql, sorted(set(runs)))
-        return [LastPoint(*row) if row[2] is not None else LastPoint(*row)._replace(value=math.nan) for row in rows]
+        return [
+            LastPoint(run, key, math.nan if value is None else value, step, time_us)
+            for run, key, value, step, time_us in rows
+        ]
 
     def blocks(self, run: str, key: str, *, after: int = 0, limit: int | None = None) -> list[SeriesBlock]:
         most = "" if limit is None else f" LIMIT {int(limit)}"
