@@ -12,12 +12,12 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import peers
 from harness import CLEW, Bench, Numbers, at_most, run
 
 TARGETS = {
@@ -32,7 +32,9 @@ TARGETS = {
 
 def main(bench: Bench) -> None:
     count = bench.size(400, small=3)
-    medians = bench.compare(lambda who, folder: bench.child("serve", who, folder=folder, count=count))
+    medians = bench.compare(
+        lambda who, folder: bench.child("serve", server=who, python=peers.python_of(who), folder=folder, count=count)
+    )
     for figure, target in TARGETS.items():
         rows = {who: _of(figure, numbers) for who, numbers in medians.items()}
         bench.show_all(figure, rows, targets={"cpu_ms": target}, compared=["p50_ms"], durability="kill", requests=count)
@@ -44,21 +46,21 @@ def _of(figure: str, numbers: Numbers) -> Numbers:
     return {name: numbers[f"{figure}/{name}"] for name in ("cpu_ms", "p50_ms")}
 
 
-def serve(who: str, folder: str, count: int) -> Numbers:
-    """Start a server, ask it, and say what that cost it."""
+def serve(who: str, server: str, python: str, folder: str, count: int) -> Numbers:
+    """Start a server with its own Python, ask it, and say what that cost it. Who asks is the same for each server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environ = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    if who == CLEW:
-        subprocess.run([sys.executable, "-m", "clew", "init"], cwd=folder, check=True, capture_output=True)
+    if server == CLEW:
+        subprocess.run([python, "-m", "clew", "init"], cwd=folder, check=True, capture_output=True)
         words = ["-m", "clew", "server", "--open", "--port", str(port)]
     else:
         words = ["-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--workers", "1"]
         words += ["--artifacts-destination", f"{folder}/files", "--host", "127.0.0.1", "--port", str(port)]
     began = time.perf_counter()
     with Path(folder, "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, *words], cwd=folder, stdout=log, stderr=log, env=environ)
+        process = subprocess.Popen([python, *words], cwd=folder, stdout=log, stderr=log, env=environ)
     try:
         _wait(port, process)
         started = time.perf_counter() - began
@@ -111,7 +113,7 @@ def _measure(port: int, pid: int, count: int) -> Numbers:
     search = {"experiment_ids": [experiment], "max_results": 100, "order_by": ["metrics.loss DESC"]}
     search["filter"] = "params.depth != '-1'"
     history = f"metrics/get-history?run_id={first}&metric_key=history"
-    few = max(3, count // 10)
+    few = max(3, count // 4)
 
     def batch(number: int) -> Any:
         return call("POST", "runs/log-batch", {"run_id": batch_run, "metrics": _points("b", number * 1000, 1000)})
