@@ -143,14 +143,22 @@ class Served:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        until = time.monotonic() + PATIENCE_S
+        self._launch()
+        self.await_answer()
+
+    def _launch(self) -> None:
         self.process = self._place.start([*CLEW, "server", "--open", "--port", str(self.port)], self._said)
+
+    def await_answer(self) -> None:
+        """Wait until it answers. It starts a process that was killed anew, or ends where that happens too often."""
+        until = time.monotonic() + PATIENCE_S
         while True:
             with suppress(OSError):
                 urllib.request.urlopen(f"{self.url}/health", timeout=5).read()
                 return
-            assert self.process.poll() is None, self._place.said(self._said)
-            assert time.monotonic() < until, "the server does not answer"
+            if self.process.poll() is not None:
+                self._launch()
+            assert time.monotonic() < until, f"the server does not answer: {self._place.said(self._said)}"
             time.sleep(0.02)
 
     def kill(self, draw: random.Random) -> str:
@@ -215,6 +223,8 @@ class Loops:
             places = [_beside(base, number, server) for number, server in enumerate(servers)] or [home]
             draw = random.Random(seed)
             gone = (_kill_servers if self._deadly else _kill_loops)(places, servers, draw, kills, tell)
+            for server in servers:
+                server.await_answer()
             for place in places:
                 _run([*CLEW, "sync"], place, "sync.said")
             with Workspace(home.folder, environ={**os.environ, **environ}) as workspace:
