@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -142,3 +144,23 @@ def test_blocks_hold_every_point_of_a_batch_in_order(points: list[tuple[str, flo
 def test_sources_of_other_journals_say_nothing() -> None:
     assert drained_until("ab", ["ab:0-9", "abc:0-99", "ab:10-12", "import"]) == 12
     assert drained_until("ab", []) == -1
+
+
+_LOADED = """
+import sys
+from pathlib import Path
+from clew.core.types.run import RunKind
+from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
+from clew.tracking.start import start
+kind = RunKind(sys.argv[2])
+with start(Recorder.of(open_stores(Path(sys.argv[1]))), capture=False, kind=kind):
+    print(kind, sorted(sys.modules.keys() & {"numpy", "zstandard"}))
+"""
+
+
+@pytest.mark.parametrize(("kind", "loaded"), [("script", "['numpy', 'zstandard']"), ("pipeline", "[]")])
+def test_what_the_drain_needs_is_loaded_before_a_script_logs(tmp_path: Path, kind: str, loaded: str) -> None:
+    """Loading it holds up all threads for tens of milliseconds, in whatever thread it happens."""
+    words = [sys.executable, "-c", _LOADED, str(tmp_path), kind]
+    assert subprocess.check_output(words, text=True).strip() == f"{kind} {loaded}"

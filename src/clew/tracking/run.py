@@ -84,7 +84,7 @@ class ActiveRun:
         self._journal, self._say, self._stop_console = line.journal, line.say, stop_console
         # That an offline run stores nothing now is no news.
         tell = line.say if line.recorder.wait_s else _hush
-        if run.kind in (RunKind.SCRIPT, RunKind.NOTEBOOK):
+        if run.kind is not RunKind.PIPELINE:  # which starts in a tenth of a second, and hardly logs in a loop
             load_codec()
         self._drain = Drain(line.journal, line.runs.append, say=tell, post=line.posted, beat=self._beat)
         self._stopped = ""
