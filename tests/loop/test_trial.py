@@ -301,3 +301,24 @@ def test_a_share_of_a_champion_that_earns_is_a_share_all_the_same() -> None:
     for at in range(7):
         test = msgspec.structs.replace(test, difference=test.difference.update(-0.1 + 0.01 * (-1) ** at))
     assert _verdict(test, PromotionSettings(effect=0.5, min_units=5, confidence=0.8)) is None
+
+
+def test_a_trial_that_another_worker_has_begun_goes_on(life: Life) -> None:
+    """A worker whose lease ran out finishes its retraining beside the one that took it over."""
+    pair = {"champion": life.version(1).id, "challenger": life.version(2).id}
+    first = begin_trial(life.stores, life.endpoint, at_us=START_US, **pair)
+    assert begin_trial(life.stores, life.endpoint, at_us=START_US + 5, **pair) == first
+    assert [(trial.id, trial.state) for trial in life.trials] == [(first.id, TrialState.RUNNING)]
+    assert len(life.events("trial.began")) == 1
+    assert life.events("trial.superseded") == []
+
+
+def test_a_trial_that_another_worker_has_ended_stays_ended(life: Life) -> None:
+    pair = {"champion": life.version(1).id, "challenger": life.version(2).id}
+    stale = begin_trial(life.stores, life.endpoint, at_us=START_US, **pair)
+    begin_trial(life.stores, life.endpoint, at_us=START_US, champion=pair["champion"], challenger=life.version(3).id)
+    with pytest.raises(Conflict, match="has ended the trial"):
+        continue_trial(
+            life.monitor, stale, now_us=START_US, settings=PromotionSettings(), promote=lambda *_, **__: None
+        )
+    assert [trial.state for trial in life.trials] == [TrialState.SUPERSEDED, TrialState.RUNNING]

@@ -33,9 +33,9 @@ def labels() -> None:
 @click.option("--key", "by_key", default="", help="Column of the keys that requests carried.")
 @click.option("--time", default="", help="Since when the labels are known, such as 2013-02-02; now by default.")
 def add(*, endpoint: str, file: Path, label: str, by_id: str, by_key: str, time: str, as_json: bool) -> None:
-    """Add labels from a CSV or Parquet file.
+    """Add labels from a CSV, Parquet or JSON-lines file.
 
-    The same labels again add nothing.
+    The same labels again add nothing. All of a file is added, or nothing of it.
     """
     from clew.workspace import open_workspace
 

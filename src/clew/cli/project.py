@@ -93,17 +93,18 @@ def up(*, as_json: bool) -> None:
     """Start the worker and the endpoints of this project.
 
     Runs a worker and one replica of each endpoint in [endpoints.NAME] until it is told to stop. What dies is started
-    again.
+    again. A folder has one at a time: a second is refused.
     """
     with progress("opening the project"):
-        from clew.worker.supervisor import supervise
+        from clew.worker.supervisor import alone, supervise
         from clew.workspace import open_workspace
 
         with open_workspace() as workspace:
             names = sorted(workspace.settings.endpoints)
-            root = workspace.root
-    if as_json:
-        output.json_line({"endpoints": names})
-    else:
-        output.note(f"starting the worker and {len(names)} endpoints; Ctrl-C stops them")
-    supervise(root, names, tell=output.note)
+            root, folder = workspace.root, workspace.folder
+    with alone(folder):
+        if as_json:
+            output.json_line({"endpoints": names})
+        else:
+            output.note(f"starting the worker and {len(names)} endpoints; Ctrl-C stops them")
+        supervise(root, names, tell=output.note)

@@ -81,7 +81,7 @@ def load_table(source: TableSource, before: Mapping[str, pl.DataType]) -> Loaded
         loaded = Loaded(frame, lambda row: f"row {row}", guessed=False)
     if loaded.frame.height == 0 or loaded.frame.width == 0:
         what = f"{source} holds" if isinstance(source, Path) else "the frame holds"
-        raise Invalid(f"{what} no rows", hint="a version without rows is not added")
+        raise Invalid(f"{what} no rows", hint="there is nothing to add")
     return loaded
 
 

@@ -26,5 +26,5 @@ class LedgerEndpoints:
         self, endpoint: str, file: Path, *, label: str, by_id: str = "", by_key: str = "", time_us: int = 0
     ) -> int:
         found = find_endpoint(self._stores, endpoint)
-        rows = read_label_file(file)
+        rows = read_label_file(self._stores, found, file, label=label, name=by_id or by_key)
         return add_labels(self._stores, found, rows, label=label, by_id=by_id, by_key=by_key, time_us=time_us)

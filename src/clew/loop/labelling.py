@@ -1,4 +1,7 @@
-"""Labels from a file or a frame, for truth that does not come over HTTP."""
+"""Labels from a file or a frame, for truth that does not come over HTTP.
+
+All of a file counts, or nothing of it: what could be meant in two ways is refused, with an example.
+"""
 
 from __future__ import annotations
 
@@ -10,40 +13,46 @@ import msgspec
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid
-from clew.core.extras import require
 from clew.core.hashing import hash_bytes
 from clew.core.ids import is_id
 from clew.core.types.dataset import LogBatch
 from clew.core.types.endpoint import Endpoint
-from clew.data.absent import no_file
+from clew.core.types.signature import Signature
+from clew.data.ingest import load_table
 from clew.loop.monitor import Deciders
 from clew.monitoring.logged import labels_in
+from clew.store.account import append_batches
 
 if TYPE_CHECKING:
     import polars as pl
-from clew.store.account import append_batches
 
 __all__ = ["add_labels", "read_label_file"]
 
 
-def read_label_file(path: Path) -> pl.DataFrame:
-    """A CSV or Parquet file as a frame.
+def read_label_file(stores: Stores, endpoint: Endpoint, path: Path, *, label: str, name: str) -> pl.DataFrame:
+    """A CSV, TSV, Parquet or JSON-lines file as a frame.
+
+    Names stay the texts that they are (`007`), and so do labels where the endpoint decides between texts.
+
+    Args:
+        stores: the project.
+        endpoint: whose decisions the labels are about.
+        path: the file.
+        label: column of the truth.
+        name: column of ids or keys.
 
     Raises:
         NotFound: there is no such file.
-        Invalid: it cannot be read.
+        Invalid: it cannot be read, or holds no rows.
+        Conflict: it changed while it was read.
     """
-    require("polars")
     import polars as pl
 
-    if not path.is_file():
-        raise no_file(path)
-    try:
-        return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise Invalid(
-            f"{path} cannot be read: {str(error).splitlines()[0]}", hint="give a CSV or Parquet file"
-        ) from error
+    signature = _signature(stores, endpoint)
+    texts = [name]
+    if signature is not None and any(isinstance(each, str) for each in signature.classes):
+        texts.append(label)
+    return load_table(path, dict.fromkeys(texts, pl.String())).frame
 
 
 def add_labels(
@@ -62,7 +71,7 @@ def add_labels(
         stores: the project.
         endpoint: whose decisions the labels are about.
         rows: one row a label.
-        label: column of the truth; null means that it is not known.
+        label: column of the truth; null, NaN or an empty text mean that it is not known.
         by_id: column of prediction ids.
         by_key: column of the caller's keys; one of the two.
         time_us: since when the labels are known; now when 0.
@@ -71,7 +80,8 @@ def add_labels(
         How many labels were added.
 
     Raises:
-        Invalid: a column is missing or names nothing, or a label is nothing that the endpoint decides.
+        Invalid: a column is missing or names nothing, a label is nothing that the endpoint decides, or one decision has
+            two labels.
     """
     import polars as pl
 
@@ -86,15 +96,14 @@ def add_labels(
     known = rows.drop_nulls(label)
     if known[label].dtype.is_float():
         known = known.filter(pl.col(label).is_not_nan())
-    names = known[name].cast(pl.String)
-    if names.null_count():
-        raise Invalid(f"column {name!r} is null in {names.null_count()} rows", hint="every label says what it is about")
-    if by_id and (odd := [text for text in names.to_list() if not is_id(text)]):
-        raise Invalid(f"{odd[0]!r} is no id of a prediction", hint="say --key for names of your own")
+    elif known[label].dtype == pl.String:  # as files say it that quote every field
+        known = known.filter(pl.col(label) != "")
+    names, texts = _names(known[name], ids=bool(by_id)), _texts(known[label])
     if not known.height:
         return 0
-    texts = pl.Series([msgspec.json.encode(value).decode() for value in known[label].to_list()], dtype=pl.String)
-    _refuse_odd(stores, endpoint, texts)
+    signature = _signature(stores, endpoint)
+    if signature is not None:
+        _refuse_odd(endpoint, names, texts, signature)
     now_us = stores.clock.now_us()
     frame = pl.DataFrame(
         {
@@ -125,17 +134,68 @@ def add_labels(
         return frame.height if append_batches(stores, tx, [batch]) else 0
 
 
-def _refuse_odd(stores: Stores, endpoint: Endpoint, texts: pl.Series) -> None:
-    """Labels that the version that answers now can never be right about are a mistake in the file."""
+def _names(column: pl.Series, *, ids: bool) -> pl.Series:
+    """Ids or keys as texts."""
+    import polars as pl
+
+    dtype = column.dtype
+    if column.null_count() < column.len() and not (dtype.is_integer() or dtype in (pl.String, pl.Categorical, pl.Enum)):
+        raise Invalid(
+            f"column {column.name!r} holds {dtype}, which names no decision", hint="give texts, or whole numbers"
+        )
+    names = column.cast(pl.String)
+    if missing := names.null_count() + (names == "").sum():
+        raise Invalid(f"column {column.name!r} is empty in {missing} rows", hint="every label says what it is about")
+    if ids and (odd := [text for text in names.to_list() if not is_id(text)]):
+        raise Invalid(f"{odd[0][:60]!r} is no id of a prediction", hint="say --key for names of your own")
+    return names
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    """Labels as JSON texts."""
+    import polars as pl
+
+    dtype = column.dtype
+    if dtype.is_integer():
+        return column.cast(pl.String)
+    if dtype.is_decimal():
+        column, dtype = column.cast(pl.Float64), pl.Float64()
+    if not (dtype.is_float() or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)):
+        raise Invalid(
+            f"column {column.name!r} holds {dtype}, which is no label", hint="give texts, numbers, or true and false"
+        )
+    return pl.Series([msgspec.json.encode(value).decode() for value in column.to_list()], dtype=pl.String)
+
+
+def _signature(stores: Stores, endpoint: Endpoint) -> Signature | None:
+    """What the version that answers decides; that of the newest version where none answers now."""
     with stores.ledger.read() as tx:
         held = {move.alias: move.version for move in tx.models.aliases(endpoint.model)}
-    if endpoint.alias not in held:
-        return
-    signature = Deciders(stores)(held[endpoint.alias]).package.signature
-    odd = texts.filter(labels_in(texts, signature).is_null())
+        newest = tx.models.newest(endpoint.model)
+    version = held.get(endpoint.alias) or (newest.id if newest is not None else "")
+    return Deciders(stores)(version).package.signature if version else None
+
+
+def _refuse_odd(endpoint: Endpoint, names: pl.Series, texts: pl.Series, signature: Signature) -> None:
+    """What can never be right, and what cannot both be, are mistakes in the file."""
+    import polars as pl
+
+    found = labels_in(texts, signature)
+    odd = texts.filter(found.is_null() | ~_finite(found))
     if odd.len():
         wanted = ", ".join(str(label) for label in signature.classes) or "numbers"
         raise Invalid(
-            f"{odd.len()} labels are nothing that {endpoint.name} decides, the first one {odd[0]}",
+            f"{odd.len()} labels are nothing that {endpoint.name} decides, the first one {odd[0][:60]}",
             hint=f"it decides {wanted}",
         )
+    several = pl.DataFrame({"name": names, "label": found}).unique().filter(pl.col("name").is_duplicated())
+    if several.height:
+        example = several["name"][0]
+        raise Invalid(
+            f"{several['name'].n_unique()} decisions have two labels each, such as {example[:60]!r}",
+            hint="keep one row for each; a later file may correct an earlier one",
+        )
+
+
+def _finite(found: pl.Series) -> pl.Series:
+    return found.cast(float, strict=False).is_finite()

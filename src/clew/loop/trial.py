@@ -14,7 +14,7 @@ import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import GateRefused
+from clew.core.errors import Conflict, GateRefused
 from clew.core.numbers import span
 from clew.core.types.edge import node
 from clew.core.types.endpoint import Endpoint, Trial, TrialState, Window
@@ -61,7 +61,10 @@ def running_trial(stores: Stores, endpoint: Endpoint) -> Trial | None:
 
 
 def begin_trial(stores: Stores, endpoint: Endpoint, *, champion: str, challenger: str, at_us: int) -> Trial:
-    """Put a challenger on trial from a moment of event time on; one that runs already is superseded."""
+    """Put a challenger on trial from a moment of event time on; another one that runs is superseded.
+
+    Where its own trial runs already, as another worker began it for the same retraining, that one goes on.
+    """
     trial = Trial(
         id=stores.ids(),
         endpoint=endpoint.id,
@@ -73,9 +76,12 @@ def begin_trial(stores: Stores, endpoint: Endpoint, *, champion: str, challenger
         test=msgspec.to_builtins(TrialTest(until_us=at_us)),
     )
     with stores.ledger.write() as tx:
-        for other in tx.trials.list(endpoint.id):
-            if other.state is TrialState.RUNNING:
-                _put_ended(stores, tx, _over(other, at_us, "another trial began"), "trial.superseded")
+        running = [other for other in tx.trials.list(endpoint.id) if other.state is TrialState.RUNNING]
+        for other in running:
+            if (other.champion, other.challenger) == (champion, challenger):
+                return other
+        for other in running:
+            _put_ended(stores, tx, _over(other, at_us, "another trial began"), "trial.superseded")
         tx.trials.put(trial)
         _tell(stores, tx, trial, "trial.began", {"at_us": at_us})
     return trial
@@ -204,7 +210,14 @@ def _in_words(test: TrialTest, settings: PromotionSettings) -> str:
 
 
 def _store(stores: Stores, trial: Trial, *, event: str = "") -> Trial:
+    """Write down how a trial stands; what another worker ended meanwhile stays ended.
+
+    Raises:
+        Conflict: it did.
+    """
     with stores.ledger.write() as tx:
+        if tx.trials.get(trial.id).state is not TrialState.RUNNING:
+            raise Conflict("another look at the endpoint has ended the trial", hint="nothing is lost: look again")
         if event:
             _put_ended(stores, tx, trial, event)
         else:

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 from clew.core.contracts.stores import Stores
 from clew.core.extras import require
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
+from clew.core.types.event import Event
 from clew.core.types.interval import Interval
+from clew.core.types.job import Job
 from clew.core.types.model import ModelVersion
+from clew.data.add_table import TableRules, add_table
 from clew.loop.fitted import Model
 from clew.loop.monitor import DAY_US, Deciders, Monitor
 from clew.loop.promotion import promote_version
@@ -34,7 +37,7 @@ from clew.workspace import Workspace, init_project
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["INPUTS", "MODEL", "SETTINGS", "START_US", "Life", "flights", "grow"]
+__all__ = ["INPUTS", "MODEL", "SETTINGS", "START_US", "TRAIN", "Life", "flights", "grow"]
 
 MODEL, ENDPOINT = "delay", "late"
 INPUTS = ["hour", "wind"]
@@ -55,6 +58,22 @@ time = "time_us"
 [retrain.delay]
 pipeline = "train.py:train"
 """
+
+TRAIN = """
+import polars as pl
+from sklearn.linear_model import LogisticRegression
+import clew
+
+@clew.step
+def fit(rows: pl.DataFrame) -> LogisticRegression:
+    return LogisticRegression().fit(rows.select("hour", "wind"), rows["late"].to_numpy())
+
+@clew.pipeline
+def train(flights: clew.Dataset):
+    rows = flights.frame()
+    return clew.Model("delay", fit(rows), train=rows, test=rows, label="late", features=["hour", "wind"])
+"""
+"""A pipeline that trains the model on the table `flights`."""
 
 
 def flights(rows: int, *, seed: int, days: int = 30, shift: float = 0.0) -> pl.DataFrame:
@@ -141,6 +160,26 @@ class Life:
         """Its trials, oldest first."""
         with self.stores.ledger.read() as tx:
             return tx.trials.list(self.endpoint.id)
+
+    def jobs(self, kind: str) -> list[Job]:
+        """Its jobs of a kind, newest first."""
+        with self.stores.ledger.read() as tx:
+            return [job for job in tx.jobs.list(self.stores.project) if job.kind == kind]
+
+    def events(self, kind: str) -> list[Event]:
+        """Its newest events of a kind, newest first."""
+        with self.stores.ledger.read() as tx:
+            return tx.events.list(self.stores.project, kind=kind, limit=1000).items
+
+    def teach(self, code: str, *, settings: str) -> None:
+        """Write a pipeline and the project's settings, and add a table `flights` to learn from."""
+        import polars as pl
+
+        (self.workspace.root / "train.py").write_text(code, encoding="utf-8")
+        (self.workspace.root / SETTINGS_FILE).write_text(settings, encoding="utf-8")
+        table = flights(400, seed=9)
+        keyed = table.with_columns(flight=pl.format("old {}", pl.int_range(pl.len())))
+        add_table(self.workspace.site, "flights", keyed, rules=TableRules(key=["flight"]))
 
     @property
     def journal(self) -> ReplicaJournal:

@@ -5,19 +5,23 @@ Not a replacement for systemd or a container platform: it watches children of on
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from clew.core.errors import Conflict, Unavailable
 from clew.loop.tether import Tether
 
-__all__ = ["supervise"]
+__all__ = ["alone", "supervise"]
+
+_LOCK = "up.lock"
 
 _LOOK_S = 0.2
 _PATIENCE_S, _IMPATIENCE_S = 10.0, 5.0
@@ -61,6 +65,39 @@ class _Child:
             tell(f"{self.name} ended with exit code {code}; it is started again in {self._wait_s:.0f} s")
         if now >= self._not_before:
             self.start()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only `clew up` of a folder while the block runs. The lock dies with its holder, also after `kill -9`.
+
+    Two would share the work well enough, but each would want the endpoints' ports, and restart what lost them for ever.
+
+    Args:
+        folder: the project's `.clew`.
+
+    Raises:
+        Conflict: one runs already.
+        Unavailable: the folder cannot be written.
+    """
+    try:
+        fd = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unavailable(f"nothing can be started in {folder}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(fd, 20, 0).decode("ascii", "replace")
+            raise Conflict(
+                f"clew up runs in {folder.parent} already, as process {holder or 'unknown'}",
+                hint="stop that one first; clew worker adds a worker beside it, clew serve a replica",
+            ) from error
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(fd)
 
 
 def supervise(root: Path, endpoints: Sequence[str], *, tell: Callable[[str], None]) -> None:

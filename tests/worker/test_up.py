@@ -1,0 +1,110 @@
+"""`clew up` as real processes: the whole loop on PostgreSQL, and one supervisor to a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.request import Request, urlopen
+
+from clew.core.clock import format_us
+from clew.core.types.endpoint import TrialState
+from clew.core.types.job import JobState
+from clew.loop.monitor import DAY_US
+from clew.loop.why import why
+from clew.serving.server import find_address
+from clew.settings import SETTINGS_FILE
+from clew.testing.commands import Commands
+from clew.testing.life import INPUTS, MODEL, SETTINGS, START_US, TRAIN, Life, flights
+from clew.worker.handlers import RETRAIN
+
+DATABASES = ["postgresql"]
+
+LOOP = """
+[retrain.delay]
+pipeline = "train.py:train"
+trigger = "drift"
+data = { flights = "flights@latest" }
+harvest = { dataset = "flights", label = "late", key = "flight", time = "time_us" }
+
+[endpoints.late]
+model = "delay"
+port = 0
+"""
+
+
+def ask(url: str, path: str, body: object) -> Any:
+    request = Request(url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def live(url: str, days: Sequence[int], *, shift: float) -> None:
+    """Decide flights over HTTP day by day, and say what came of them the day after."""
+    for day in days:
+        table = flights(96, seed=day + 1000, shift=shift)
+        keys = [f"flight {day} {row}" for row in range(table.height)]
+        for hour in range(0, 24, 6):
+            part = table[hour * 4 : (hour + 6) * 4]
+            rows = part.select(INPUTS).to_dicts()
+            at = format_us(START_US + day * DAY_US + hour * 3_600_000_000)
+            ask(url, "/predict", {"rows": rows, "keys": keys[hour * 4 : (hour + 6) * 4], "time": at})
+        labels = [{"key": key, "label": late} for key, late in zip(keys, table["late"].to_list(), strict=True)]
+        ask(url, "/labels", {"labels": labels, "time": format_us(START_US + (day + 1) * DAY_US)})
+
+
+_OVER = (JobState.DONE, JobState.FAILED)
+
+
+def test_the_loop_closes_by_itself(life: Life, commands: Commands) -> None:
+    life.teach(TRAIN, settings=SETTINGS.partition("[retrain")[0] + LOOP)
+    commands.start("up")
+    url = commands.until(lambda: find_address(life.stores, life.endpoint)).url
+    live(url, range(3), shift=-1.5)
+    code, said = commands.run("watch", "late", "--until", format_us(START_US + 3 * DAY_US))
+    assert code == 0, said
+    done = commands.until(lambda: next((j for j in life.jobs(RETRAIN) if j.state in _OVER), None))
+    assert (done.state, done.result["number"]) == (JobState.DONE, 4), done.reason
+    commands.until(lambda: True if serving(url)["shadows"] == [4] else None)
+    live(url, range(3, 16), shift=-1.5)
+    commands.until(lambda: promoted(life, commands))
+    commands.until(lambda: True if serving(url)["version"] == 4 else None)
+    assert [trial.state for trial in life.trials] == [TrialState.PROMOTED]
+    assert len(life.events("trial.promoted")) == 1
+    moves = [event.facts["to"] for event in life.events("alias.moved") if event.facts["alias"] == "champion"]
+    assert sorted(moves) == [1, 4]
+    answer = ask(url, "/predict", {"rows": [{"hour": 3, "wind": 1.0}]})
+    assert answer["version"] == 4
+    found = why(life.stores, answer["predictions"][0]["id"], trust=life.workspace.trust)
+    assert found.model is not None
+    assert found.model.reference == f"{MODEL}@4"
+
+
+def serving(url: str) -> Any:
+    with urlopen(f"{url}/health", timeout=10) as answer:
+        return json.load(answer)
+
+
+def promoted(life: Life, commands: Commands) -> bool | None:
+    code, said = commands.run("watch", "late", "--until", format_us(START_US + 17 * DAY_US))
+    assert code == 0, said
+    return True if any(trial.state is TrialState.PROMOTED for trial in life.trials) else None
+
+
+def test_a_second_up_is_refused_and_the_first_goes_on(life: Life, commands: Commands) -> None:
+    settings = SETTINGS.partition("[retrain")[0] + '[endpoints.late]\nmodel = "delay"\nport = 0\n'
+    (life.workspace.root / SETTINGS_FILE).write_text(settings)
+    first = commands.start("up")
+    address = commands.until(lambda: find_address(life.stores, life.endpoint))
+    code, said = commands.run("up")
+    assert code == 4
+    assert f"runs in {life.workspace.root} already, as process {first.pid}" in said
+    assert first.poll() is None
+    assert find_address(life.stores, life.endpoint) == address
+
+    first.kill()  # its lock dies with it, and so do those whom it started
+    first.wait()
+    commands.until(lambda: True if find_address(life.stores, life.endpoint) is None else None)
+    again = commands.start("up")
+    assert commands.until(lambda: find_address(life.stores, life.endpoint)).pid != address.pid
+    assert again.poll() is None
