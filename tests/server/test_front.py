@@ -193,7 +193,7 @@ def test_a_server_without_tokens_answers_no_other_site(serve: Callable[..., Any]
     for number, headers in enumerate(foreign):
         served = serve(open=True)
         status, _, body = ask(served, "GET", f"{API}/runs", **headers)
-        assert (status, b"no page of another site" in body) == (403, True)
+        assert (status, b"no page but its own" in body) == (403, True)
         assert ask(served, "GET", f"{API}/runs", origin="http://localhost:3000")[0] == 200
         closed = serve()
         token = closed.token(f"ann{number}", ProjectRole.VIEWER)

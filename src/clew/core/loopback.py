@@ -2,7 +2,8 @@
 
 A page of any site can have a browser post to `127.0.0.1`, and a name of its own that suddenly points there (DNS
 rebinding) lets it read the answers too. Who asks callers for no key therefore looks at what a browser cannot be made
-to lie about: the name that was called, and the page that called.
+to lie about: the name that was called, and the page that called. A page of this machine is no better: whoever opened a
+notebook, or some program's page on another port, did not mean to let its scripts in here.
 """
 
 from __future__ import annotations
@@ -25,13 +26,19 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=256)
 def is_foreign(host: str, origin: str) -> bool:
-    """Whether a request came by another name than this machine's own, or from a page of another site.
+    """Whether a request came by another name than this machine's own, or from a page that did not come from here.
 
     Args:
         host: the `Host` header; "" where there is none, which no browser leaves out.
         origin: the `Origin` header; "" where there is none, as for programs. A page without an origin says `null`.
     """
-    return bool(host and not _is_local(f"//{host}")) or bool(origin and not _is_local(origin))
+    return bool(host and not _is_local(f"//{host}")) or bool(origin and not _is_same(host, origin))
+
+
+def _is_same(host: str, origin: str) -> bool:
+    """Whether a page came from where its request goes: the same name and port, behind a proxy for TLS too."""
+    scheme, _, place = origin.partition("://")
+    return scheme in ("http", "https") and place.lower() == host.lower() and _is_local(origin)
 
 
 def _is_local(address: str) -> bool:

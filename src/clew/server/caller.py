@@ -59,7 +59,7 @@ def authenticate(host: Host, authorization: str, *, address: str = "", foreign: 
     if host.open:
         if foreign:
             raise Denied(
-                "this server asks nobody for a token: it answers programs of this machine, and no page of another site",
+                "this server asks nobody for a token: it answers programs of this machine, and no page but its own",
                 hint="call it as localhost, or start it without --open",
             )
         return _ANYBODY
