@@ -1,4 +1,4 @@
-"""Drift by week: the week's flights as a whole, beside the days on which the monitor was alarmed."""
+"""Drift by week: the week's flights as a whole, beside the alerts of the monitor and the days of drift."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def test_a_week_that_is_unlike_the_training_stands_out(life: Life) -> None:
     assert {column for column, _ in cells} == {"hour", "wind", SCORE}
     calm, storm = cells["wind", "2013-02-11"], cells["wind", "2013-02-18"]
     assert calm.effect < 0.3 < storm.effect
-    assert (calm.alarms, cells["hour", "2013-02-18"].alarms) == (0, 0)
-    assert 1 <= storm.alarms <= 7
+    assert (calm.alerts, calm.drifted_days, cells["hour", "2013-02-18"].drifted_days) == (0, 0, 0)
+    assert storm.alerts == 1
+    assert 2 <= storm.drifted_days <= 7
 
 
 def test_nothing_was_served_yet(life: Life) -> None:

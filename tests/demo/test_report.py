@@ -37,7 +37,7 @@ MONTH = Month(
     cost_loop=180_000.0,
     cost_static=187_760.0,
     saved=7_760.0,
-    drift_days=0.5,
+    alerts=3,
     drifted=["temp"],
     versions=[1, 2],
     retrainings=2,
@@ -88,7 +88,10 @@ CURVES = Curves(
         WeekSkill(date=f"2013-02-{day:02}", flights=6_000, late_share=0.3, auc_loop=0.7, auc_static=0.6)
         for day in (4, 11)
     ],
-    cells=[Cell(column=name, week="2013-02-04", effect=0.3, alarms=len(name) % 3) for name in ("temp", "a<b", "hour")],
+    cells=[
+        Cell(column=name, week="2013-02-04", effect=0.3, alerts=len(name) % 3, drifted_days=7 * (len(name) % 2))
+        for name in ("temp", "a<b", "hour")
+    ],
     times=[TimeBin(low_ms=0.5, high_ms=1.0, requests=9), TimeBin(low_ms=1.0, high_ms=8.0, requests=2)],
 )
 

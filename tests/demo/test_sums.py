@@ -47,13 +47,14 @@ def rows(what: list[tuple[str, bool, bool, bool]] = WHAT) -> pl.DataFrame:
     )
 
 
-def window(start_us: int, *alarmed: str) -> Window:
+def window(start_us: int, *alarmed: str, alarms: int = 1, quiet: int = 0) -> Window:
+    episodes = {name: {"since_us": MARCH_US, "alarms": alarms, "quiet": quiet} for name in alarmed}
     columns = [
         {"column": name, "effect": 0.3, "p_value": 0.0, "windows": 1, "rows": 9, "missing": 0.0, "novel": 0.0}
         | {"alarm": name in alarmed}
         for name in ("temp", "hour")
     ]
-    report: dict[str, object] = {"drift": {"look": 1, "spent": 0.01, "columns": columns}}
+    report: dict[str, object] = {"drift": {"look": 1, "spent": 0.01, "columns": columns, "episodes": episodes}}
     return Window(
         endpoint="e", version="a", start_us=start_us, end_us=start_us, rows=9, labels=9, profile="", report=report,
         revision=1, judged_us=0,
@@ -68,7 +69,13 @@ def test_the_year_in_numbers() -> None:
     found = result_of(
         rows(),
         COUNTS,
-        windows=[window(MARCH_US - 10), window(MARCH_US, "temp"), window(MARCH_US + 10)],
+        windows=[
+            window(MARCH_US - 10),
+            window(MARCH_US, "temp", "hour"),
+            window(MARCH_US + 10, "temp", alarms=2),
+            window(MARCH_US + 20, "temp", alarms=2, quiet=1),
+            window(MARCH_US + 30, "temp", alarms=2, quiet=7),
+        ],
         chapters=chapters,
         numbers={"a": 1, "b": 2},
         times_ms=np.array([1.0, 2.0, 9.0]),
@@ -86,7 +93,8 @@ def test_the_year_in_numbers() -> None:
     assert (february.late_share, february.retrainings, february.promotions) == (0.8, 1, 0)
     assert (february.auc_loop, february.auc_static) == (0.25, 0.75)
     assert (march.auc_loop, march.auc_static) == (None, None), "nobody was late"
-    assert (march.drift_days, march.drifted, march.promotions) == (0.5, ["temp"], 1)
+    assert (march.alerts, march.drifted, march.promotions) == (2, ["temp"], 1)
+    assert (february.alerts, february.drifted) == (0, [])
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.booleans(), st.booleans()), min_size=8, max_size=60))

@@ -14,8 +14,9 @@ import msgspec
 import pytest
 
 from clew.core.errors import Unavailable
-from clew.core.types.endpoint import Severity
+from clew.core.types.endpoint import Severity, Window
 from clew.loop.watch import watch_endpoint
+from clew.monitoring.episodes import QUIET_WINDOWS, EpisodeState
 from clew.monitoring.report import report_of
 from clew.serving.compaction import journal_folder
 from clew.serving.journal import segments
@@ -84,6 +85,31 @@ def test_a_shift_is_alarmed_once_for_each_column(life: Life) -> None:
     drift = report_of(life.windows[-1]).drift
     assert drift is not None
     assert "wind" in drift.alarmed
+    assert drift.episodes["wind"].since_us == alert.at_us - DAY_US
+
+
+def test_a_drift_is_one_alert_until_it_is_over_and_a_new_one_is_another(life: Life) -> None:
+    for day in range(70):
+        life.decide(day, 48, shift=3.0 if day < 3 or day >= 63 else 0.0, hours=4)
+    life.watch(70, trial=False)
+    found = [(alert.kind, alert.severity) for alert in reversed(life.alerts) if alert.key.endswith("/wind")]
+    assert found == [("drift", Severity.WARN), ("resolved", Severity.NOTE), ("drift", Severity.WARN)]
+    begun, over, again = (alert for alert in reversed(life.alerts) if alert.key.endswith("/wind"))
+    states = [episode_of(window, "wind") for window in life.windows]
+    end = states.index(EpisodeState.RESOLVED)
+    assert states[:2] == [EpisodeState.RAISED, EpisodeState.ONGOING]
+    assert states[end - QUIET_WINDOWS + 1 : end] == [EpisodeState.FADING] * (QUIET_WINDOWS - 1)
+    assert set(states[end + 1 : 63]) == {None}
+    assert states[63:] == [EpisodeState.RAISED, *[EpisodeState.ONGOING] * 6]
+    assert over.at_us - START_US == (end + 1) * DAY_US
+    assert "it had drifted since 2013-02-11" in over.text
+    assert (begun.at_us, again.at_us) == (START_US + DAY_US, START_US + 64 * DAY_US)
+
+
+def episode_of(window: Window, column: str) -> EpisodeState | None:
+    drift = report_of(window).drift
+    episode = drift.episodes.get(column) if drift is not None else None
+    return None if episode is None else episode.state
 
 
 def test_every_version_has_alerts_of_its_own(life: Life) -> None:

@@ -78,7 +78,8 @@ def _show(done: Performance) -> None:
         output.Column("cost_loop", "cost", _count),
         output.Column("cost_static", "of v1", _count),
         output.Column("saved", "saved", _signed),
-        output.Column("drift_days", "drift", _percent),
+        output.Column("alerts", "alerts"),
+        output.Column("drifted", "drifted on most days"),
         output.Column("did", "what the loop did"),
     ]
     output.table([_line(month) for month in result.months], columns, as_json=False)
@@ -88,10 +89,11 @@ def _show(done: Performance) -> None:
 
 
 def _line(month: Month) -> dict[str, object]:
-    from clew.demo.report.table import deeds_of
+    from clew.demo.report.table import deeds_of, drifted_of
 
     fields = ("name", "flights", "late_share", "auc_loop", "auc_static", "cost_loop", "cost_static", "saved")
-    return {name: getattr(month, name) for name in (*fields, "drift_days")} | {"did": deeds_of(month)}
+    told = {name: getattr(month, name) for name in (*fields, "alerts")}
+    return told | {"drifted": drifted_of(month), "did": deeds_of(month)}
 
 
 def _summary(result: Result) -> str:

@@ -14,13 +14,16 @@ from clew.core.errors import Invalid
 from clew.core.types.job import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from clew.core.types.endpoint import Window
 
 __all__ = ["watch"]
 
 _WINDOW = ["start_us", "version", "rows", "labels", "cost", "estimated", "auc", "drifted"]
 _ALERT: list[output.Column | str] = ["at_us", "severity", output.Column("text", long=True)]
-_DRIFTED = 4
+_DRIFT = ["column", "version", "state", "since_us", "windows", "distance"]
+_NAMED = 4
 
 
 @command(
@@ -37,7 +40,8 @@ _DRIFTED = 4
 def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
     """Look at an endpoint: drift, value, trials, alerts.
 
-    Does what the worker does once, and then shows the newest windows, the trial that runs, and the newest alerts.
+    Does what the worker does once, and then shows the newest windows, the columns that have drifted and since when, the
+    trial that runs, and the newest alerts.
     """
     from clew.loop.monitor import LENGTH_US, window_start
     from clew.serving.endpoint import find_endpoint
@@ -64,15 +68,18 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
             numbers = {window.version: tx.models.version(window.version).number for window in shown}
         length = workspace.settings.monitor_of(endpoint).window.value
         closes_us = window_start(until_us or stores.clock.now_us(), length) + LENGTH_US[length]
+    drifts = _drifts(shown[-1], numbers) if shown else []
     for job in leased:
         if job.key == watch_key(endpoint):
             output.note(f"worker {job.holder} is looking at it now; this is what was known before")
     if as_json:
-        output.record({"windows": shown, "trials": trials, "alerts": alerts}, as_json=True)
+        output.record({"windows": shown, "drift": drifts, "trials": trials, "alerts": alerts}, as_json=True)
         return
     empty = f"no window has closed yet; the one of now is a {length} long and closes at {cell('at_us', closes_us)}"
     rows = [_row(window, numbers[window.version]) for window in shown]
     output.table(rows, _WINDOW, as_json=False, title=f"Windows of {endpoint}", empty=empty)
+    if drifts:
+        output.table(drifts, _DRIFT, as_json=False, title="Drift")
     for trial in trials[-1:]:
         output.note(f"trial {trial.state}: {trial.reason or 'under way'}")
     output.table(alerts, _ALERT, as_json=False, title="Alerts", empty="no alerts")
@@ -90,5 +97,33 @@ def _row(window: Window, version: int) -> dict[str, object]:
         "cost": report.cost,
         "estimated": report.estimated_cost,
         "auc": report.auc,
-        "drifted": ", ".join(report.drift.alarmed[:_DRIFTED]) if report.drift else "",
+        "drifted": _several(report.drift.drifted) if report.drift else "",
     }
+
+
+def _several(names: Sequence[str]) -> str:
+    """The first few of some names, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" +{more}" if more > 0 else "")
+
+
+def _drifts(window: Window, numbers: Mapping[str, int]) -> list[dict[str, object]]:
+    """The episodes of drift as of the newest window, those that began first at the top, and those that are over."""
+    from clew.monitoring.report import report_of
+
+    drift = report_of(window).drift
+    if drift is None:
+        return []
+    effects = {column.column: column.effect for column in drift.columns}
+    over = [name for name in drift.episodes if name not in drift.drifted]
+    return [
+        {
+            "column": name,
+            "version": numbers[window.version],
+            "state": drift.episodes[name].state,
+            "since_us": drift.episodes[name].since_us,
+            "windows": drift.episodes[name].alarms,
+            "distance": effects.get(name),
+        }
+        for name in [*drift.drifted, *over]
+    ]

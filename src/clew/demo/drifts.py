@@ -1,12 +1,13 @@
 """Drift by column and week: all flights of a week against the training data of the version that answered most of them.
 
-The monitor itself looks every day, and at windows of several lengths; its alarms are counted here, and its daily
-distances are not shown: a single day differs from a month in its weekday and its weather without anything being new.
+The monitor itself looks every day, and at windows of several lengths; its alerts and episodes are counted here, and its
+daily distances are not shown: a single day differs from a month in its weekday and its weather without anything being
+new.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -16,6 +17,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.types.endpoint import Window
 from clew.loop.monitor import Deciders
 from clew.monitoring.drift import compare_counts
+from clew.monitoring.episodes import EpisodeState
 from clew.monitoring.profile import add_counts, decode_hours
 from clew.monitoring.report import report_of
 
@@ -25,13 +27,14 @@ _DAY_US = 86_400_000_000
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One column in one week, from Monday on: the Jensen–Shannon distance (0 to 1), and on how many days the monitor
-    alarmed it."""
+    """One column in one week, from Monday on: the Jensen–Shannon distance (0 to 1), how many alerts the monitor raised,
+    and on how many days the column was within an episode of drift."""
 
     column: str
     week: str
     effect: float
-    alarms: int
+    alerts: int
+    drifted_days: int
 
 
 def weekly_drift(stores: Stores, windows: Sequence[Window]) -> list[Cell]:
@@ -55,27 +58,31 @@ def weekly_drift(stores: Stores, windows: Sequence[Window]) -> list[Cell]:
         counts = add_counts(
             [hour for window in mine for hour in decode_hours(stores.objects.get(window.profile)).hours.values()]
         )
-        alarms = _alarms(week)
+        alerts, days = _episodes(week)
         cells += [
             Cell(
                 column=found.column,
                 week=format_us(start_us)[:10],
                 effect=found.effect,
-                alarms=alarms.get(found.column, 0),
+                alerts=alerts[found.column],
+                drifted_days=len(days[found.column]),
             )
             for found in compare_counts(profile, counts, units=len(mine))
         ]
     return cells
 
 
-def _alarms(week: Sequence[Window]) -> dict[str, int]:
-    """On how many days each column was alarmed."""
+def _episodes(week: Sequence[Window]) -> tuple[Counter[str], dict[str, set[int]]]:
+    """How many episodes of each column began, and on which days each was within one."""
+    begun: Counter[str] = Counter()
     days: dict[str, set[int]] = defaultdict(set)
     for window in week:
         drift = report_of(window).drift
-        for column in drift.alarmed if drift is not None else ():
-            days[column].add(window.start_us)
-    return {column: len(found) for column, found in days.items()}
+        if drift is not None:
+            begun.update(name for name, each in drift.episodes.items() if each.state is EpisodeState.RAISED)
+            for column in drift.drifted:
+                days[column].add(window.start_us)
+    return begun, days
 
 
 def _monday_us(at_us: int) -> int:

@@ -16,8 +16,8 @@ __all__ = ["Curves", "DayCost", "Month", "Result", "TimeBin", "WeekSkill"]
 
 
 class Month(msgspec.Struct, frozen=True, kw_only=True):
-    """One month. Costs are in the units of the value contract; `drift_days` is the share of its days with an alarm,
-    `drifted` names the columns that were alarmed on most days."""
+    """One month. Costs are in the units of the value contract; `alerts` is how many drifts began, one for each column
+    and version, and `drifted` names the columns that were drifted on more than half of its days."""
 
     month: int
     name: str
@@ -29,7 +29,7 @@ class Month(msgspec.Struct, frozen=True, kw_only=True):
     cost_loop: float
     cost_static: float
     saved: float
-    drift_days: float
+    alerts: int
     drifted: list[str]
     versions: list[int]
     retrainings: int

@@ -16,6 +16,7 @@ from clew.demo.chapters import Chapter, Deed
 from clew.demo.drifts import Cell
 from clew.demo.flights import FALSE_ALARM_COST, MISSED_COST
 from clew.demo.result import Curves, DayCost, Month, Result, TimeBin, WeekSkill
+from clew.monitoring.episodes import EpisodeState
 from clew.monitoring.report import report_of
 
 if TYPE_CHECKING:
@@ -171,14 +172,17 @@ def _month_of(at_us: int) -> int:
 
 
 def _drift(windows: Sequence[Window]) -> dict[str, Any]:
-    """The share of days with an alarm, and the columns that were alarmed most often."""
-    alarmed = [drift.alarmed for window in windows if (drift := report_of(window).drift) is not None]
-    often: dict[str, int] = {}
-    for columns in alarmed:
-        for column in columns:
-            often[column] = often.get(column, 0) + 1
-    first = sorted(often, key=lambda column: (-often[column], column))
-    return {"drift_days": sum(map(bool, alarmed)) / len(alarmed) if alarmed else 0.0, "drifted": first[:3]}
+    """How many drifts began, and the columns that lastingly drifted, whichever version answered."""
+    drifts = [drift for window in windows if (drift := report_of(window).drift) is not None]
+    begun = sum(each.state is EpisodeState.RAISED for drift in drifts for each in drift.episodes.values())
+    days: dict[str, set[int]] = {}
+    for window in windows:
+        drift = report_of(window).drift
+        for column in drift.drifted if drift is not None else ():
+            days.setdefault(column, set()).add(window.start_us)
+    lived = len({window.start_us for window in windows})
+    lasting = [column for column, found in days.items() if 2 * len(found) > lived]
+    return {"alerts": begun, "drifted": sorted(lasting, key=lambda column: (-len(days[column]), column))}
 
 
 def _times(times_ms: NDArray[np.float64]) -> list[TimeBin]:

@@ -53,10 +53,10 @@ class Teller:
         self._known = len(chapters)
 
     def _drifted(self, day: Day) -> list[str]:
-        """The columns that were alarmed at the end of the day."""
+        """The columns that had drifted at the end of the day, those that have for longest first."""
         with self._stores.ledger.read() as tx:
             windows = tx.windows.list(self._endpoint.id, low_us=day.start_us, high_us=day.end_us)
-        found = [drift.alarmed for window in windows if (drift := report_of(window).drift) is not None]
+        found = [drift.drifted for window in windows if (drift := report_of(window).drift) is not None]
         return found[-1] if found else []
 
     def _add_costs(self) -> None:

@@ -1,4 +1,4 @@
-"""What windows of a version came before another one: their counts, and how many looks there were."""
+"""What windows of a version came before another one: their counts, how many looks there were, and what had drifted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import msgspec
 from clew.core.ids import Digest
 from clew.core.types.endpoint import Window
 from clew.loop.monitor import Monitor
-from clew.monitoring.drift import LONGEST_WINDOWS
+from clew.monitoring.drift import LONGEST_WINDOWS, Before
+from clew.monitoring.episodes import Episode
 from clew.monitoring.profile import add_counts
 
 __all__ = ["History"]
@@ -19,12 +20,19 @@ __all__ = ["History"]
 _start = attrgetter("start_us")
 
 
+class _Found(msgspec.Struct, frozen=True):
+    """What a later look needs of a window's `DriftReport`."""
+
+    look: int = 0
+    episodes: dict[str, Episode] = {}
+
+
 class _Past(msgspec.Struct, frozen=True):
     """What a later look needs of a window."""
 
     start_us: int
     profile: Digest
-    look: int
+    found: _Found
 
 
 class History:
@@ -48,16 +56,16 @@ class History:
         if self._fits(window) and (not past or past[-1].start_us < window.start_us):
             past.append(_past(window))
 
-    def before(self, start_us: int, version: str) -> tuple[list[dict[str, list[int]]], int]:
-        """The counts of the windows that a look at a new window compares together with it, oldest first, and the
-        number of that look."""
+    def before(self, start_us: int, version: str) -> Before:
+        """What a look at a new window takes over: counts are of those windows that it compares together with it."""
         past = self._past.get(version, [])
         if start_us < self._until_us or not past:
             past = self._stored(start_us, version)
         past = past[: bisect_left(past, start_us, key=_start)]
         low_us = start_us - (LONGEST_WINDOWS - 1) * self._monitor.length_us
         recent = [each for each in past[-LONGEST_WINDOWS:] if each.start_us >= low_us]
-        return [self._counts(each) for each in recent], past[-1].look + 1 if past else 1
+        last = past[-1].found if past else _Found()
+        return Before([self._counts(each) for each in recent], last.look, last.episodes)
 
     def _stored(self, start_us: int, version: str) -> list[_Past]:
         """From the ledger: for windows of long ago, and versions that have not decided for long."""
@@ -77,6 +85,4 @@ class History:
 
 
 def _past(window: Window) -> _Past:
-    drift = window.report.get("drift")
-    look = drift.get("look", 0) if isinstance(drift, dict) else 0
-    return _Past(window.start_us, window.profile, look)
+    return _Past(window.start_us, window.profile, msgspec.convert(window.report.get("drift") or {}, _Found))

@@ -19,6 +19,7 @@ from clew.loop.trial import continue_trial, running_trial
 from clew.loop.trigger import RETRAIN, Reason, due
 from clew.loop.windows import Judged, judge_windows, put_windows
 from clew.monitoring.alerts import Finding, add_alerts, tell
+from clew.monitoring.episodes import EpisodeState
 from clew.monitoring.profile import counts_by_hour, encode_hours, rows_by_hour
 from clew.monitoring.report import report_of
 from clew.serving.compaction import Compacted, compact
@@ -131,12 +132,16 @@ def _damages(moved: Compacted, now_us: int) -> Iterator[Finding]:
 
 
 def _drifts(window: Window) -> Iterator[Finding]:
-    """One alert for each column of a version, when it drifts for the first time."""
+    """One alert for each episode of a column, when it begins, and a note when it is over."""
     drift = report_of(window).drift
     for column in drift.columns if drift is not None else ():
-        if column.alarm:
+        episode = drift.episodes.get(column.column) if drift is not None else None
+        if episode is None:
+            continue
+        name = f"{window.version}/{episode.since_us}/{column.column}"
+        if episode.state is EpisodeState.RAISED:
             yield Finding(
-                key=f"drift/{window.version}/{column.column}",
+                key=f"drift/{name}",
                 severity=Severity.WARN,
                 at_us=window.end_us,
                 text=(
@@ -144,6 +149,18 @@ def _drifts(window: Window) -> Iterator[Finding]:
                     f"{'windows' if column.windows > 1 else 'window'} up to {format_us(window.end_us)}"
                 ),
                 facts={"version": window.version, **msgspec.to_builtins(column)},
+            )
+        elif episode.state is EpisodeState.RESOLVED:
+            since = format_us(episode.since_us)
+            yield Finding(
+                key=f"resolved/{name}",
+                severity=Severity.NOTE,
+                at_us=window.end_us,
+                text=(
+                    f"{column.column} is as in training again: no alarm in {episode.quiet} windows up to "
+                    f"{format_us(window.end_us)}; it had drifted since {since}"
+                ),
+                facts={"version": window.version, **msgspec.to_builtins(column), **msgspec.to_builtins(episode)},
             )
 
 

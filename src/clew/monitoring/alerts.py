@@ -27,8 +27,9 @@ _PATIENCE_S = 5.0
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What may become an alert.
 
-    `key` names it, such as `drift/VERSION/COLUMN`: the same finding again is no second alert; its first part is the
-    kind. `at_us` is the event time that it speaks of, `text` one sentence for people, `facts` JSON values for machines.
+    `key` names it, such as `drift/VERSION/SINCE/COLUMN`: the same finding again is no second alert; its first part is
+    the kind. `at_us` is the event time that it speaks of, `text` one sentence for people, `facts` JSON values for
+    machines.
     """
 
     key: str

@@ -10,8 +10,17 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from clew.core.types.profile import ColumnProfile, Profile, ProfileKind
+from clew.monitoring.episodes import Episode, EpisodeState, go_on
 
-__all__ = ["LONGEST_WINDOWS", "ColumnDrift", "DriftReport", "compare_counts", "look_at_windows"]
+__all__ = [
+    "LONGEST_WINDOWS",
+    "Before",
+    "ColumnDrift",
+    "DriftReport",
+    "compare_counts",
+    "look_at_window",
+    "look_at_windows",
+]
 
 LONGEST_WINDOWS = 28
 """How many of the newest windows a look may need."""
@@ -36,16 +45,28 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One look: all columns, the most surprising first, and what this look could spend of the false alarms allowed."""
+    """One look: all columns, the most surprising first, and what this look could spend of the false alarms allowed.
+
+    `episodes` are those that the columns are in, or that are over with this window.
+    """
 
     look: int
     spent: float
     columns: list[ColumnDrift]
+    episodes: dict[str, Episode] = {}
 
     @property
     def alarmed(self) -> list[str]:
-        """The columns that drifted, the most surprising first."""
+        """The columns that are alarmed in this window, the most surprising first."""
         return [column.column for column in self.columns if column.alarm]
+
+    @property
+    def drifted(self) -> list[str]:
+        """The columns whose episode is not over, the longest drifted first, then the most surprising."""
+        names = [*(column.column for column in self.columns), *self.episodes]
+        going = {name: self.episodes[name] for name in names if name in self.episodes}
+        unsolved = [name for name, each in going.items() if each.state is not EpisodeState.RESOLVED]
+        return sorted(unsolved, key=lambda name: going[name].since_us)
 
 
 def compare_counts(profile: Profile, counts: Mapping[str, list[int]], *, units: int = 1) -> list[ColumnDrift]:
@@ -68,6 +89,31 @@ def compare_counts(profile: Profile, counts: Mapping[str, list[int]], *, units: 
         test = drift_test(column.counts, window, ordered=ordered, design=column.design, window_units=units)
         found.append(_finding(column, window, effect=test.effect, p_value=test.p_value, windows=1))
     return found
+
+
+class Before(msgspec.Struct, frozen=True):
+    """What a look at a window takes over from those before it: their counts, newest last, how many looks there were,
+    and which episodes the columns were in."""
+
+    counts: Sequence[Mapping[str, list[int]]] = ()
+    looks: int = 0
+    episodes: Mapping[str, Episode] = {}
+
+
+def look_at_window(
+    profile: Profile, counts: Mapping[str, list[int]], before: Before, *, start_us: int, thresholds: Mapping[str, float]
+) -> DriftReport:
+    """Look at one more window of a version, together with those before it; see `look_at_windows`.
+
+    Args:
+        profile: of the version.
+        counts: of the window.
+        before: what is known of the windows before it.
+        start_us: when it began.
+        thresholds: as in `look_at_windows`.
+    """
+    report = look_at_windows(profile, [*before.counts, counts], before.looks + 1, thresholds=thresholds)
+    return msgspec.structs.replace(report, episodes=go_on(before.episodes, report.alarmed, start_us))
 
 
 def look_at_windows(

@@ -1,4 +1,5 @@
-"""Drift by column and week as a map: the darker, the further from the training data; a dot for an alarm."""
+"""Drift by column and week as a map: the darker, the further from the training data; a line while a column has drifted,
+and a dot where an alert was raised."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from clew.core.types.profile import SCORE
 from clew.demo.drifts import Cell
 from clew.demo.report.scale import WIDTH, Days
 
-__all__ = ["heat_map"]
+__all__ = ["heat_map", "named"]
 
 _ROW_PX = 20
 _STRONGEST = 0.5
@@ -19,15 +20,17 @@ _STRONGEST = 0.5
 
 
 def heat_map(days: Days, cells: Sequence[Cell]) -> str:
-    """The map as HTML: one row for each column of the model, those alarmed most often first."""
+    """The map as HTML: one row for each column of the model, those that had drifted for longest first."""
     rows: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         rows[cell.column].append(cell)
-    order = sorted(rows, key=lambda name: (-sum(c.alarms for c in rows[name]), -max(c.effect for c in rows[name])))
-    names = "".join(f"<span>{escape(_named(name))}</span>" for name in order)
+    order = sorted(
+        rows, key=lambda name: (-sum(c.drifted_days for c in rows[name]), -max(c.effect for c in rows[name]))
+    )
+    names = "".join(f"<span>{escape(named(name))}</span>" for name in order)
     drawn = "".join(_cell(days, cell, at) for at, name in enumerate(order) for cell in rows[name])
     height = _ROW_PX * len(order)
-    says = f"Most often alarmed: {', '.join(map(_named, order[:3]))}." if order else "Nothing was compared."
+    says = f"Drifted for longest: {', '.join(map(named, order[:3]))}." if order else "Nothing was compared."
     return (
         f'<div class="heat" style="--rows:{len(order)}"><div class="names" aria-hidden="true">{names}</div>'
         f'<svg class="plot" viewBox="0 0 {WIDTH:.0f} {height}" preserveAspectRatio="none" style="height:{height}px" '
@@ -36,7 +39,7 @@ def heat_map(days: Days, cells: Sequence[Cell]) -> str:
     )
 
 
-def _named(column: str) -> str:
+def named(column: str) -> str:
     """A column as people know it: the model's output has a name that no column can have."""
     return "score (output)" if column == SCORE else column
 
@@ -48,14 +51,20 @@ def _cell(days: Days, cell: Cell, row: int) -> str:
         return ""
     x, width = days.x(low), days.x(high) - days.x(low)
     shade = min(cell.effect / _STRONGEST, 1.0)
-    plural = "" if cell.alarms == 1 else "s"
-    said = f", alarmed on {cell.alarms} day{plural}" if cell.alarms else ""
-    dot = ""
-    if cell.alarms:
-        at = f"M{x + width / 2:.1f} {row * _ROW_PX + _ROW_PX / 2}h0"
-        dot = f'<path class="halo" d="{at}"/><path class="dot" d="{at}"/>'
+    said = f", drifted on {cell.drifted_days} day{_s(cell.drifted_days)}" if cell.drifted_days else ""
+    said += f", {cell.alerts} alert{_s(cell.alerts)}" if cell.alerts else ""
+    middle, marks = row * _ROW_PX + _ROW_PX / 2, ""
+    if cell.drifted_days:
+        marks = f'<path class="on" d="M{x:.1f} {middle}h{width:.1f}"/>'
+    if cell.alerts:
+        at = f"M{x + width / 2:.1f} {middle}h0"
+        marks += f'<path class="halo" d="{at}"/><path class="dot" d="{at}"/>'
     return (
-        f"<g><title>{escape(_named(cell.column))}, week of {cell.week}: distance {cell.effect:.2f}{said}</title>"
+        f"<g><title>{escape(named(cell.column))}, week of {cell.week}: distance {cell.effect:.2f}{said}</title>"
         f'<rect class="cell" x="{x:.1f}" y="{row * _ROW_PX + 1}" width="{max(width - 1.2, 0.5):.1f}" '
-        f'height="{_ROW_PX - 2}" fill-opacity="{0.04 + 0.92 * shade:.2f}"/>{dot}</g>'
+        f'height="{_ROW_PX - 2}" fill-opacity="{0.04 + 0.92 * shade:.2f}"/>{marks}</g>'
     )
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

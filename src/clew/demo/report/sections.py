@@ -28,9 +28,10 @@ _SAVED = (
 )
 _DRIFT = (
     "How far the flights of a week lie from those that the answering version was trained on (Jensen–Shannon distance). "
-    "A promotion moves the reference. The weather of one week differs from that of several months in any case: a dot "
-    "marks what the monitor alarmed, which allows for the size of its windows, for how alike the flights of one day "
-    "are, and for looking every day."
+    "A promotion moves the reference. The weather of one week differs from that of several months in any case: what "
+    "the monitor alarms allows for the size of its windows, for how alike the flights of one day are, and for looking "
+    "every day. A dot is an alert, raised once where a column begins to drift; the line goes on for as long as it has. "
+    "A model that learned one season and answers in another has drifted on nearly every day, and was told so once."
 )
 
 
@@ -117,7 +118,8 @@ def drift(curves: Curves, days: Days) -> str:
     ramp = "".join(f'<i style="opacity:{0.04 + 0.92 * step / 4:.2f}"></i>' for step in range(5))
     legend = (
         f'<p class="legend"><span class="ramp">0 {ramp} 0.5</span>'
-        '<span><i class="dotkey" aria-hidden="true"></i> alarmed that week</span></p>'
+        '<span><i class="dotkey" aria-hidden="true"></i> alert raised</span>'
+        '<span><i class="onkey" aria-hidden="true"></i> drifted</span></p>'
     )
     return section(
         "Drift, column by column",

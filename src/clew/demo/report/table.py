@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from html import escape
 
 from clew.demo.chapters import Chapter, Deed
+from clew.demo.report.heat import named
 from clew.demo.report.words import day_of, long_date, money, percent, signed
 from clew.demo.result import Month, Result
 
-__all__ = ["deeds_of", "months_table", "story"]
+__all__ = ["deeds_of", "drifted_of", "months_table", "story"]
+
+_NAMED = 2
 
 _VERBS = {
     Deed.LIVE: "goes live",
@@ -26,6 +29,12 @@ def deeds_of(month: Month) -> str:
     return ", ".join(f"{count} {word}" for word, count in done if count)
 
 
+def drifted_of(month: Month) -> str:
+    """The columns that were drifted on most days of a month: `temp, dewp +2`."""
+    more = len(month.drifted) - _NAMED
+    return ", ".join(map(named, month.drifted[:_NAMED])) + (f" +{more}" if more > 0 else "")
+
+
 def months_table(result: Result) -> str:
     """One row a month, and the year at the end."""
     head = "".join(
@@ -37,7 +46,8 @@ def months_table(result: Result) -> str:
             ("AUC<br><small>loop · static</small>", ' class="n"'),
             ("Flights", ' class="n"'),
             ("Late", ' class="n"'),
-            ("Days with<br>alarms", ' class="n"'),
+            ("Drift<br>alerts", ' class="n"'),
+            ("Drifted on most days", ""),
             ("What the loop did", ""),
         )
     )
@@ -45,7 +55,8 @@ def months_table(result: Result) -> str:
     total = (
         f'<tr><th scope="row">{"Year" if result.complete else "So far"}</th><td class="n">{signed(result.saved)}</td>'
         f'<td class="n">{_two(money(result.cost_loop), money(result.cost_static))}</td><td></td>'
-        f'<td class="n">{result.flights_served:,}</td><td></td><td></td>'
+        f'<td class="n">{result.flights_served:,}</td><td></td>'
+        f'<td class="n">{sum(month.alerts for month in result.months)}</td><td></td>'
         f"<td>{result.retrainings} retrained, {result.promotions} promoted, {result.rejections} rejected</td></tr>"
     )
     return (
@@ -75,7 +86,8 @@ def _row(month: Month) -> str:
         f'<td class="n">{_two(money(month.cost_loop), money(month.cost_static))}</td>'
         f'<td class="n">{_two(_auc(month.auc_loop), _auc(month.auc_static))}</td>'
         f'<td class="n">{month.flights:,}</td><td class="n">{percent(month.late_share)}</td>'
-        f'<td class="n">{percent(month.drift_days)}</td><td class="did">{deeds_of(month) or "–"}</td></tr>'
+        f'<td class="n">{month.alerts}</td><td>{escape(drifted_of(month)) or "–"}</td>'
+        f'<td class="did">{deeds_of(month) or "–"}</td></tr>'
     )
 
 
