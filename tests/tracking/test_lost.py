@@ -7,7 +7,7 @@ import pytest
 from clew.core.contracts.stores import Stores
 from clew.core.types.run import RunStatus
 from clew.testing.runs import ONE, TWO, a_run
-from clew.tracking.lost import Lost, is_lost
+from clew.tracking.lost import Lost
 from clew.tracking.runs import LedgerRuns
 
 
@@ -39,9 +39,8 @@ def test_a_silent_run_is_lost_and_one_that_never_beat_is_not(stores: Stores, run
     clock.now = 91
     assert lost.look(stores) == [ONE]
     run = runs.get(ONE)
-    assert run.status is RunStatus.KILLED
-    assert is_lost(run)
-    assert run.reason == "lost: no sign of life of its process for 90 s"
+    assert run.status is RunStatus.LOST
+    assert run.reason == "no sign of life of its process for 90 s"
     assert run.ended_us <= stores.clock.now_us()
     assert runs.get(TWO).status is RunStatus.RUNNING
     clock.now = 1000

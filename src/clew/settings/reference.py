@@ -42,7 +42,7 @@ TABLES: list[tuple[str, type[msgspec.Struct], str]] = [
     ("[storage]", StorageSettings, "See [how to use PostgreSQL](../how-to/postgresql.md)."),
     ("[server]", ServerSettings, "See [a server for a team](../how-to/server.md)."),
     ("[policy]", PolicySettings, ""),
-    ("[capture]", CaptureSettings, "See [what the machine did](../how-to/runs.md#what-the-machine-did)."),
+    ("[capture]", CaptureSettings, "See [how to record less](../how-to/runs.md#record-less)."),
     ("[audit]", AuditSettings, "See [how to audit](../how-to/audit.md)."),
     ("[checks.DATASET]", Checks, "See [data checks](../design/checks.md) for their exact meaning."),
     (

@@ -121,8 +121,19 @@ class ServerSettings(Section, frozen=True, kw_only=True):
 
 
 class CaptureSettings(Section, frozen=True, kw_only=True):
-    """What runs record beside source, environment, hardware, seeds and command."""
+    """What runs record by themselves, beside seeds, threads and command, which change numbers."""
 
+    source: Annotated[
+        bool,
+        _says(
+            description="Keep the source files, or the executed cells of a notebook. Without them a run cannot be "
+            "repeated; the git commit is recorded in any case."
+        ),
+    ] = True
+    packages: Annotated[
+        bool, _says(description="Record Python, the system, and the versions of the installed packages.")
+    ] = True
+    hardware: Annotated[bool, _says(description="Record host, processors, memory and accelerators.")] = True
     console: Annotated[bool, _says(description="Keep what a run prints.")] = True
     system: Annotated[
         bool, _says(description="Record what processor, memory, disk, network and accelerators do, as `system.*`.")

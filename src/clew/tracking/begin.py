@@ -96,7 +96,10 @@ def record_start(
         variables: environment of the process that will run; None when it is this one.
     """
     cache = line.recorder.folder / "cache"
-    snapshot = take_snapshot(line.objects, entry=entry, cache=cache, words=words, variables=variables)
+    left_out = line.recorder.left_out
+    snapshot = take_snapshot(
+        line.objects, entry=entry, cache=cache, words=words, variables=variables, left_out=left_out
+    )
     for left in snapshot.secrets:
         line.say(f"{left.path} is not in the snapshot of the source: {left.reason.removeprefix('secret: ')}")
     return msgspec.structs.replace(

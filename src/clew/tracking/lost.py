@@ -12,23 +12,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from clew.core.types.beat import Beat
-from clew.core.types.run import Run, RunStatus
 
 if TYPE_CHECKING:
     from clew.core.contracts.stores import Stores
 
-__all__ = ["BEAT_S", "Lost", "is_lost"]
+__all__ = ["BEAT_S", "Lost"]
 
 BEAT_S = 20.0
 """How often a process gives a sign of life."""
 
 _AFTER_S = 90.0
-_WORD = "lost: "
-
-
-def is_lost(run: Run) -> bool:
-    """Whether a run was ended because nobody heard of it."""
-    return run.status is RunStatus.KILLED and run.reason.startswith(_WORD)
 
 
 class Lost:
@@ -50,7 +43,7 @@ class Lost:
         with stores.ledger.read() as tx:
             beats = tx.beats.list(stores.project)
         self._seen = {beat.run: self._seen[beat.run] for beat in beats if beat.run in self._seen}
-        reason = f"{_WORD}no sign of life of its process for {self._after_s:g} s"
+        reason = f"no sign of life of its process for {self._after_s:g} s"
         silent = [beat for beat in beats if self._is_silent(beat)]
         return [beat.run for beat in silent if LedgerRuns(stores).lose(beat, reason=reason)]
 

@@ -22,7 +22,7 @@ class Recorder:
     `runs` and `objects` may be in place or at the other end of HTTP. `folder` is local: journals and caches lie in it.
     With `outbox`, runs of this process never wait for them: what they say is kept in the folder and sent in the
     background, for at most `wait_s` at their end. `console` and `system` say whether runs record what they print and
-    what the machine does, unless they record nothing at all.
+    what the machine does, unless they record nothing at all; `left_out` are aspects that they do not record.
     """
 
     runs: RunService
@@ -36,6 +36,7 @@ class Recorder:
     wait_s: float = 30.0
     console: bool = True
     system: bool = True
+    left_out: frozenset[str] = frozenset()
 
     def id_of(self, run: str) -> str:
         """The id of a run by id, the beginning of it, or name; an id needs nobody to be asked."""

@@ -26,6 +26,7 @@ from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
 from clew.tracking.adopt import adopt_run, find_ranks_alive
 from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, keep
+from clew.tracking.capture.cells import CELLS, executed_cells, take_cells
 from clew.tracking.capture.console import Console
 from clew.tracking.capture.system import Watch
 from clew.tracking.drain import Drain, load_codec
@@ -66,6 +67,7 @@ class ActiveRun:
         console: the text of its console, if it keeps one.
         stop_console: called when nothing more is to be written to it.
         watches: whether it records what the machine does.
+        keeps_cells: whether it keeps the cells of the notebook that it runs in, if it does.
         ends: whether the end of this object ends the run; not where a parent process will.
     """
 
@@ -78,6 +80,7 @@ class ActiveRun:
         stop_console: Callable[[], None] = _nothing,
         ends: bool = True,
         watches: bool = False,
+        keeps_cells: bool = False,
     ) -> None:
         self._run, self._line, self._console, self._ends = run, line, console, ends
         self._runs, self._objects, self._clock = line.runs, line.objects, line.recorder.clock
@@ -96,6 +99,8 @@ class ActiveRun:
         self._counted: dict[str, int] = {}
         self._token: Token[ActiveRun | None] | None = None
         self._error_before = _uncaught()
+        self._cells: list[str] | None = [] if keeps_cells else None
+        self._keep_cells()
         atexit.register(self._end_of_process)
 
     @property
@@ -299,6 +304,7 @@ class ActiveRun:
 
     def _say_end(self, ending: Ending) -> None:
         self._keep_console()
+        self._keep_cells()
         if self._ends:
             self._run = self._runs.finish(self.id, ending.status, ended_us=ending.ended_us, reason=ending.reason)
 
@@ -323,6 +329,15 @@ class ActiveRun:
             self._console.path.unlink()
         except FileNotFoundError:
             self._say(f"what run {self.name} printed is lost: somebody removed {self._console.path}")
+
+    def _keep_cells(self) -> None:
+        """Keep the cells that were executed so far, when there are more than before."""
+        if self._cells is None or (sources := executed_cells()) == self._cells:
+            return
+        self._cells, cells = sources, take_cells(sources)
+        for left in cells.left_out:
+            self._say(f"not kept with the cells of this run: {left}")
+        self._keep(CELLS, Content(cells.text.encode(errors="replace"), "text/x-python"))
 
     def _leave(self, ending: Ending, error: Exception) -> None:
         if self._ends and self._line.posted is None:

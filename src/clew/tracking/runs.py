@@ -20,7 +20,6 @@ from clew.store.account import account_of_run
 from clew.store.owner import check_mine
 from clew.tracking.described import check_running, described
 from clew.tracking.fork import FORK_TAG, forked
-from clew.tracking.lost import is_lost
 from clew.tracking.merge import merged_series, put_merged
 from clew.tracking.revise import add_blocks, durability_of, revise
 from clew.tracking.sample import sample
@@ -177,7 +176,7 @@ class LedgerRuns:
         """Say that the process of a run lives; one that was believed to be lost runs again."""
         with self._stores.ledger.write(Durability.KILL, within=node("run", run)) as tx:
             found = self._mine(tx, run)
-            if is_lost(found):
+            if found.status is RunStatus.LOST:
                 found = self._resume(tx, found)
             if found.status is RunStatus.RUNNING:
                 tx.beats.add(run, self._stores.project, at_us=self._stores.clock.now_us())
@@ -190,7 +189,7 @@ class LedgerRuns:
                 return False
             run = self._mine(tx, beat.run)
             if run.status is RunStatus.RUNNING:
-                gone = {"status": RunStatus.KILLED, "ended_us": beat.at_us, "reason": reason}
+                gone = {"status": RunStatus.LOST, "ended_us": beat.at_us, "reason": reason}
                 self._end(tx, msgspec.structs.replace(run, **gone))
             tx.beats.remove(beat.run)
         return run.status is RunStatus.RUNNING

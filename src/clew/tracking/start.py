@@ -66,11 +66,18 @@ class _Asked:
         return open_line(self.recorder, run, self.say, main=main)
 
     def active(
-        self, run: Run, line: Line, *, ends: bool = True, watches: bool = False, console: Console | None = None
+        self, run: Run, line: Line, *, ends: bool = True, own: bool = False, console: Console | None = None
     ) -> ActiveRun:
         tees = console is not None and self.tees
-        stop = tee(console) if console is not None and tees else lambda: None
-        return self.made(run, line=line, ends=ends, watches=watches, console=console, stop_console=stop)
+        return self.made(
+            run,
+            line=line,
+            ends=ends,
+            watches=own and self.recorder.system,
+            keeps_cells=own and "source" not in self.recorder.left_out,
+            console=console,
+            stop_console=tee(console) if console is not None and tees else lambda: None,
+        )
 
 
 def start(
@@ -150,7 +157,7 @@ def _begin(asked: _Asked, run: Run, outer: ActiveRun | None, *, experiment: str,
 
     run = begin(line, run, record=record, experiment=experiment, fork=fork)
     console = Console(line.journal.folder / CONSOLE) if own and asked.recorder.console else None
-    return asked.active(run, line, watches=own and asked.recorder.system, console=console)
+    return asked.active(run, line, own=own, console=console)
 
 
 def _join(asked: _Asked, run_id: str, *, name: str, experiment: str) -> ActiveRun:
@@ -210,7 +217,7 @@ def _resume(asked: _Asked, name: str) -> ActiveRun:
         raise
     keeps = asked.capture and recorder.console
     console = Console(line.journal.folder / CONSOLE, before=_console_of(recorder, run_id)) if keeps else None
-    return asked.active(run, line, watches=asked.capture and recorder.system, console=console)
+    return asked.active(run, line, own=asked.capture, console=console)
 
 
 def _go_on(line: Line, run: str) -> None:

@@ -272,7 +272,10 @@ class Workspace:
         from clew.tracking.recorder import Recorder
 
         capture = self.settings.capture
-        found = replace(Recorder.over(self.services), console=capture.console, system=capture.system)
+        kept = {"source": capture.source, "environment": capture.packages, "hardware": capture.hardware}
+        left_out = frozenset(aspect for aspect, wanted in kept.items() if not wanted)
+        found = Recorder.over(self.services)
+        found = replace(found, console=capture.console, system=capture.system, left_out=left_out)
         if not self.remote:
             return found
         from clew.tracking.offline import local_folder

@@ -120,3 +120,20 @@ def test_libraries_say_which_kernels_they_chose() -> None:
     assert take_kernels({"OPENBLAS_CORETYPE": "Zen", "HOME": "/h"}) == Kernels(
         asked={"OPENBLAS_CORETYPE": "Zen"}, libraries=[], numpy=[]
     )
+
+
+def test_aspects_that_are_switched_off_are_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "train.py").write_text("print(1)\n")
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    objects, entry = MemoryObjects(), tmp_path / "train.py"
+    whole = take_snapshot(objects, entry=entry, cache=None)
+    held = len(list(objects.list()))
+    found = take_snapshot(objects, entry=entry, cache=None, left_out={"source", "environment", "hardware"})
+    assert set(found.capture) == set(whole.capture) - {"source", "environment", "hardware"}
+    assert (found.commit, found.entry) == (whole.commit, "train.py")
+    assert len(found.commit) == 40
+    other = MemoryObjects()
+    take_snapshot(other, entry=entry, cache=None, left_out={"source", "environment", "hardware"})
+    assert len(list(other.list())) == len(found.capture) < held

@@ -24,6 +24,7 @@ class RunStatus(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     KILLED = "killed"
+    LOST = "lost"
     INTERRUPTED = "interrupted"
 
 

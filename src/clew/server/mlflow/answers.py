@@ -36,6 +36,7 @@ STATUSES = {
     RunStatus.FINISHED: "FINISHED",
     RunStatus.FAILED: "FAILED",
     RunStatus.KILLED: "KILLED",
+    RunStatus.LOST: "KILLED",
     RunStatus.INTERRUPTED: "KILLED",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from clew.tracking.capture.hardware import take_hardware
 from clew.tracking.capture.kernels import take_kernels
 from clew.tracking.capture.seeds import take_seeds
 from clew.tracking.capture.seen import Seen
-from clew.tracking.capture.source import LeftOut, root_of, take_source
+from clew.tracking.capture.source import LeftOut, root_of, source_without_files, take_source
 from clew.tracking.capture.threads import take_threads
 
 __all__ = ["Snapshot", "read_aspect", "take_process", "take_snapshot"]
@@ -43,6 +43,7 @@ def take_snapshot(
     cache: Path | None,
     words: list[str] | None = None,
     variables: Mapping[str, str] | None = None,
+    left_out: Collection[str] = (),
 ) -> Snapshot:
     """Store source, environment, hardware, threads, kernels, seeds and command of a process.
 
@@ -52,23 +53,25 @@ def take_snapshot(
         cache: a folder for what makes the next snapshot faster.
         words: script and arguments; those of this process when None.
         variables: environment of a process that has not started yet; this process is meant when None.
+        left_out: aspects that are not stored. Commit and entry are known without the source too.
     """
     seeds = take_seeds(variables)
     command = take_command(words, variables)
     seen = Seen(cache / "source.seen" if cache is not None else None)
-    source = take_source(objects, root_of(entry, Path.cwd()), entry, seen)
+    root = root_of(entry, Path.cwd())
+    source = source_without_files(root, entry) if "source" in left_out else take_source(objects, root, entry, seen)
     seen.save()
-    aspects = {
-        "source": source,
-        "environment": take_environment(),
-        "hardware": take_hardware(),
-        "threads": take_threads(variables),
-        "kernels": take_kernels(variables),
-        "seeds": seeds,
-        "command": command,
+    take: dict[str, Callable[[], msgspec.Struct]] = {
+        "source": lambda: source,
+        "environment": take_environment,
+        "hardware": take_hardware,
+        "threads": lambda: take_threads(variables),
+        "kernels": lambda: take_kernels(variables),
+        "seeds": lambda: seeds,
+        "command": lambda: command,
     }
     return Snapshot(
-        capture=_store(objects, aspects),
+        capture=_store(objects, {name: taken() for name, taken in take.items() if name not in left_out}),
         commit=source.commit,
         words=command.words,
         entry=source.entry,

@@ -23,7 +23,15 @@ from clew.tracking.capture.ignore import ALWAYS, IGNORE_FILES, Rule, ignored, re
 from clew.tracking.capture.secrets import find_secret
 from clew.tracking.capture.seen import Seen
 
-__all__ = ["LeftOut", "Source", "SourceFile", "restore_source", "root_of", "take_source"]
+__all__ = [
+    "LeftOut",
+    "Source",
+    "SourceFile",
+    "restore_source",
+    "root_of",
+    "source_without_files",
+    "take_source",
+]
 
 _FILE_BYTES = 1 << 20
 _TOTAL_BYTES = 32 << 20
@@ -83,7 +91,7 @@ def take_source(objects: Objects, root: Path, entry: Path | None, seen: Seen) ->
         entry: the script that runs.
         seen: what is known of unchanged files from earlier snapshots; it learns.
     """
-    git = read_git(root) if (root / ".git").exists() else None
+    git = _git(root)
     paths, left_out = _candidates(root, entry, git)
     files, rest, data = _look(root, paths, seen)
     wanted = objects.missing(file.digest for file in files)
@@ -96,13 +104,25 @@ def take_source(objects: Objects, root: Path, entry: Path | None, seen: Seen) ->
                 else:
                     batch.put(found)
     out = {left.path for left in rest}
-    inside = entry is not None and entry.is_relative_to(root)
     return Source(
-        entry=entry.relative_to(root).as_posix() if entry is not None and inside else "",
+        entry=_inside(root, entry),
         git=git,
         files=[file for file in files if file.path not in out],
         left_out=sorted([*left_out, *rest], key=lambda left: left.path),
     )
+
+
+def source_without_files(root: Path, entry: Path | None) -> Source:
+    """What is known of the source without keeping any of it: the entry, and what git says."""
+    return Source(entry=_inside(root, entry), git=_git(root), files=[], left_out=[])
+
+
+def _git(root: Path) -> GitState | None:
+    return read_git(root) if (root / ".git").exists() else None
+
+
+def _inside(root: Path, entry: Path | None) -> str:
+    return entry.relative_to(root).as_posix() if entry is not None and entry.is_relative_to(root) else ""
 
 
 def restore_source(objects: Objects, source: Source, folder: Path) -> None:
