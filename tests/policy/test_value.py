@@ -28,7 +28,9 @@ def test_an_unknown_label_is_refused(label: object) -> None:
 
 def test_decisions_are_those_of_an_endpoint() -> None:
     assert decide(BINARY, [0.2, 0.1999, 0.9], 0.2).tolist() == [1, 0, 1]
-    assert decide(SEVERAL, [[0.2, 0.5, 0.3], [0.5, 0.5, 0.0]], None).tolist() == [1, 0]
+    assert decide(SEVERAL, [[0.2, 0.5, 0.3], [0.5, 0.5, 0.0], [0.9, 0.1, 0.0]], None).tolist() == [1, 1, 0]
+    assert decide(SEVERAL, [[2.0, 5.0, 3.0], [5.0, 5.0, 0.0]], None).tolist() == [1, 0], "no probabilities"
+    assert decide(SEVERAL, [[0.5, 0.5, 0.0]], None, ["b", "a", "c"]).tolist() == [0], "in the order of the model"
     assert decide(NUMBER, [3.5], None).tolist() == [3.5]
     with pytest.raises(Invalid, match="needs a threshold"):
         decide(BINARY, [0.2], None)

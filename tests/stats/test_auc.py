@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from clew.core.errors import Invalid
-from clew.stats.auc import auc, auc_by_unit, auc_from_histograms, delong, delong_difference
+from clew.stats.auc import (
+    auc,
+    auc_by_unit,
+    auc_from_histograms,
+    auc_one_vs_rest,
+    auc_one_vs_rest_by_unit,
+    delong,
+    delong_difference,
+)
 
 rows = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=60).filter(
     lambda pairs: len({label for _, label in pairs}) == 2
@@ -156,3 +165,61 @@ def test_without_spread_units_are_trials() -> None:
 def test_nonsense_is_refused(ask) -> None:
     with pytest.raises(Invalid):
         ask()
+
+
+several = st.lists(st.tuples(*[st.integers(-5, 5)] * 3, st.integers(0, 2)), min_size=3, max_size=40).filter(
+    lambda rows: len({truth for *_, truth in rows}) == 3
+)
+
+
+@given(several)
+def test_one_against_the_rest_follows_scikit_learn(rows: list[tuple[int, int, int, int]]) -> None:
+    scores, truths = np.array([row[:3] for row in rows], dtype=float), np.array([row[3] for row in rows])
+    wanted = np.mean([roc_auc_score(truths == at, scores[:, at]) for at in range(3)])
+    assert auc_one_vs_rest(scores, truths) == pytest.approx(wanted, abs=1e-12)
+    if np.bincount(truths, minlength=3).min() >= 2:
+        found = auc_one_vs_rest_by_unit(scores, truths, np.arange(len(truths)))
+        assert found.value == pytest.approx(wanted, abs=1e-12)
+        assert 0.0 <= found.low <= found.value <= found.high <= 1.0
+
+
+def test_two_classes_against_each_other_are_one_auc() -> None:
+    rng = np.random.default_rng(8)
+    labels = rng.random(400) < 0.4
+    scores = rng.normal(labels * 0.8, 1.0)
+    table = np.stack([-scores, scores], axis=1)
+    found, wanted = auc_one_vs_rest_by_unit(table, labels, np.arange(400)), delong(scores, labels)
+    assert found.value == pytest.approx(wanted.value)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=0.002)
+
+
+def test_a_class_that_nobody_is_of_is_left_out() -> None:
+    scores = np.array([[0.9, 0.1, 0.5], [0.2, 0.8, 0.5], [0.3, 0.4, 0.5], [0.6, 0.5, 0.5]])
+    truths = np.array([0, 1, 1, 0])
+    assert auc_one_vs_rest(scores, truths) == pytest.approx(
+        np.mean([auc(scores[:, 0], truths == 0), auc(scores[:, 1], truths == 1)])
+    )
+    with pytest.raises(Invalid, match="all rows of one class"):
+        auc_one_vs_rest(scores, np.zeros(4, int))
+    with pytest.raises(Invalid, match="one unit"):
+        auc_one_vs_rest_by_unit(scores, truths, np.zeros(4))
+
+
+def drawn(
+    rng: np.random.Generator, units: NDArray[np.intp], spread: float
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Rows of three classes; those of a unit share how well they can be told apart."""
+    truths = rng.integers(0, 3, len(units))
+    skill = 1.0 + spread * rng.normal(size=units.max() + 1)[units]
+    return rng.normal(size=(len(units), 3)) + skill[:, None] * np.eye(3)[truths], truths
+
+
+@pytest.mark.parametrize(
+    ("units", "spread"), [(np.arange(120), 0.0), (np.repeat(np.arange(20), 15), 1.0)], ids=["by row", "by day"]
+)
+def test_one_against_the_rest_covers(units: NDArray[np.intp], spread: float) -> None:
+    rng = np.random.default_rng(9)
+    truth = np.mean([auc_one_vs_rest(*drawn(rng, units, spread)) for _ in range(4000)])
+    repetitions = 1000
+    held = sum(auc_one_vs_rest_by_unit(*drawn(rng, units, spread), units).holds(truth) for _ in range(repetitions))
+    assert held / repetitions == pytest.approx(0.95, abs=0.015 + 3 * math.sqrt(0.95 * 0.05 / repetitions))

@@ -14,12 +14,13 @@ from clew.core.errors import Invalid
 from clew.core.ids import Digest
 from clew.core.types.evaluation import Evaluation, encode_evaluation
 from clew.core.types.package import DataReference, Decision
-from clew.core.types.signature import Scale, Signature
-from clew.core.types.value import BinaryValue, ValueContract, plain_value
+from clew.core.types.signature import Scale, Signature, Task
+from clew.core.types.value import BinaryValue, RegressionValue, ValueContract, plain_value
 from clew.loop.fitted import Model
 from clew.loop.units import calibrated_threshold, units_of
 from clew.monitoring.profile import encode_profile, learn_profile
 from clew.policy.evaluation import JudgedRows, evaluate
+from clew.policy.value import decision_costs
 from clew.registry.columns import Columns, columns_of
 from clew.registry.environment import current_environment
 from clew.registry.formats.format import Trust
@@ -98,8 +99,11 @@ def pack(
 
 
 def _decision(model: Model, contract: ValueContract, signature: Signature) -> Decision:
-    if not isinstance(contract, BinaryValue):
+    if isinstance(contract, RegressionValue):
         return Decision()
+    if signature.task is Task.MULTICLASS:
+        costs = decision_costs(contract, signature.classes) if signature.scale is Scale.PROBABILITY else None
+        return Decision(costs=tuple(map(tuple, costs))) if costs is not None else Decision()
     if model.threshold is not None:
         return Decision(threshold=model.threshold)
     if signature.scale is not Scale.PROBABILITY:  # costs say nothing about distances from the boundary
@@ -134,11 +138,13 @@ def evaluation_on(
     if model.label not in test.columns:
         raise Invalid(f"the test rows of model {model.name!r} have no column {model.label!r}")
     predicted = runtime.predict(columns_of(_select(model.test, list(runtime.signature.names))).values)
+    classes = runtime.signature.classes
     rows = JudgedRows(
         labels=test[model.label].to_numpy(),
         scores=predicted.score if predicted.scores is None else predicted.scores,
         units=units_of(contract, test),
-        classes=runtime.signature.classes,
+        classes=classes,
+        decisions=None if predicted.label is None else [classes[at] for at in predicted.label.tolist()],
         slices={name: test[name].to_numpy() for name in model.slices},
         data=(data[0].reference, data[0].version) if data else ("", ""),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clew.core.errors import Invalid
 from clew.core.types.signature import ClassLabel
-from clew.core.types.value import BinaryValue, ValueContract
+from clew.core.types.value import BinaryValue, MulticlassValue, ValueContract
 from clew.policy.value import time_units
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def epoch_us(times: pl.Series) -> pl.Series:
     return times
 
 
-def calibrated_threshold(contract: BinaryValue, classes: Sequence[ClassLabel]) -> float:
+def calibrated_threshold(contract: BinaryValue | MulticlassValue, classes: Sequence[ClassLabel]) -> float:
     """From which probability of `classes[1]` the decision for it is cheaper."""
     from clew.stats.value import BinaryCosts
     from clew.stats.value import calibrated_threshold as cheapest

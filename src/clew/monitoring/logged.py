@@ -31,6 +31,7 @@ EVER_US = 2**62
 """Behind every time that a row can have."""
 
 _DECISION = ("id", "key", "time_us", "version", "score", "decision")
+_CLASS_SCORES = "scores"
 _NAMES = ("id", "key", "time_us", "version")
 _SHADOW = ("id", "time_us", "version", "score", "decision")
 _LABEL = ("id", "key", "time_us", "received_us", "label")
@@ -63,6 +64,7 @@ class LogReader:
         version: str = "",
         until: int | None = None,
         inputs: bool = False,
+        classes: bool = False,
     ) -> pl.DataFrame | None:
         """Decisions with `low_us ≤ time < high_us`; None when there are none.
 
@@ -73,9 +75,10 @@ class LogReader:
             version: only those of this model version.
             until: the last batch to read, by its position in the log.
             inputs: with the struct `inputs` of the model's columns; read with `version`, whose columns they are.
+            classes: with `scores`, the lists of scores of all classes; null where they were not logged.
         """
         batches = self.batches(endpoint.predictions, low_us, high_us, until=until)
-        columns = (*_DECISION, "inputs") if inputs else _DECISION
+        columns = (*_DECISION, *(["inputs"] if inputs else []), *([_CLASS_SCORES] if classes else []))
         return self._rows(batches, columns, low_us, high_us, version=version)
 
     def shadows(self, endpoint: Endpoint, low_us: int, high_us: int, *, version: str) -> pl.DataFrame | None:
@@ -152,7 +155,12 @@ class LogReader:
             import polars as pl
 
             content = io.BytesIO(self._stores.objects.get(batch.object))
-            frame = pl.read_parquet(content, columns=list(columns))
+            there = columns
+            if _CLASS_SCORES in columns and _CLASS_SCORES not in pl.read_parquet_schema(content):
+                there = tuple(column for column in columns if column != _CLASS_SCORES)
+            frame = pl.read_parquet(content, columns=list(there))
+            if there != columns:
+                frame = frame.with_columns(pl.lit(None, dtype=pl.List(pl.Float64)).alias(_CLASS_SCORES))
             return frame, int(frame.estimated_size())
 
         return self._keep((batch.object, *columns), read) if "inputs" not in columns else read()[0]

@@ -15,7 +15,8 @@ class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `cost` is over the labelled rows, in the user's money; `estimated_cost` over all rows, from the scores alone, as if
     they were calibrated probabilities (None where they are none). `cases` and `alarms` are shares of labelled rows
-    whose truth, and whose decision, is the second class. `auc` is None without labels of both kinds.
+    whose truth, and whose decision, is the second of two classes. `auc` is None without labels of two kinds; of several
+    classes it is the mean of each against the rest.
     `judged_decisions` and `judged_labels` are positions in the logs: up to the greatest of them among its windows, an
     endpoint's decisions and labels have been looked at.
     """

@@ -37,8 +37,8 @@ class JudgedRows:
         units: shape (rows,), what names the unit of each row; each row is its own where it is None.
         classes: the classes that the model knows, in its order; empty for a regression. `(0, 1)` for a binary
             contract, and those of a multi-class contract, when it is left out.
-        decisions: the labels, or numbers, that were decided, where that is known (at an endpoint); otherwise they
-            follow from scores and threshold.
+        decisions: the labels, or numbers, that were decided, where that is known; otherwise they follow from scores,
+            threshold and contract.
         slices: columns by name, shape (rows,), whose values are looked at one by one.
         data: reference and id of the dataset version that the rows came from.
         source: where they came from.
@@ -81,7 +81,7 @@ def evaluate(
     classes = _classes(rows, contract)
     truths = _terms("labels", rows.labels, classes)
     decisions = (
-        decide(contract, rows.scores, threshold)
+        decide(contract, rows.scores, threshold, classes)
         if rows.decisions is None
         else _terms("decisions", rows.decisions, classes)
     )

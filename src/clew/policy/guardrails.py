@@ -16,7 +16,7 @@ def check_auc(evaluation: Evaluation, least: float) -> GateCheck:
     """Whether the area under the ROC curve is at least `least`; its whole interval decides."""
     interval = evaluation.metrics.get("auc")
     if interval is None:
-        reason = "there is no AUC: the decision is not binary, or one class is missing in the evaluation"
+        reason = "there is no AUC: the decision is a number, or the evaluation holds one class only"
         return GateCheck(name="auc", verdict=Verdict.CANNOT_TELL, reason=reason, threshold=least)
     verdict = Verdict.PASS if interval.low >= least else Verdict.FAIL if interval.high < least else Verdict.CANNOT_TELL
     return GateCheck(

@@ -54,7 +54,17 @@ class Scored:
                 found["brier"] = mean((scores - self.truths) ** 2)
             if 0 < int(self.truths.sum()) < len(self.truths):
                 found["auc"] = self._auc(level)
+        elif self.scores.ndim == 2 and len(np.unique(self.truths)) > 1:
+            found["auc"] = self._auc_one_vs_rest(level)
         return found
+
+    def _auc_one_vs_rest(self, level: float) -> Interval:
+        from clew.stats.auc import auc_one_vs_rest, auc_one_vs_rest_by_unit
+
+        try:
+            return auc_one_vs_rest_by_unit(self.scores, self.truths, self.units.codes, level=level)
+        except Invalid:  # too few units or rows of a class for an interval; the value itself is sound
+            return unbounded(auc_one_vs_rest(self.scores, self.truths), level=level, units=len(self.units.names))
 
     def _auc(self, level: float) -> Interval:
         from clew.stats.auc import auc, auc_by_unit, delong

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
     Floats = NDArray[np.float64]
 
-__all__ = ["choose_threshold", "coded", "cost_per_row", "decide", "time_units", "trivial_costs"]
+__all__ = [
+    "choose_threshold",
+    "coded",
+    "cost_per_row",
+    "decide",
+    "decision_costs",
+    "time_units",
+    "trivial_costs",
+]
 
 _WORDS_OF_TIME = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%G-W%V"}
 _US = timedelta(microseconds=1)
@@ -52,13 +60,37 @@ def coded(labels: ArrayLike, classes: Sequence[ClassLabel]) -> Codes:
     return codes
 
 
-def decide(contract: ValueContract, scores: ArrayLike, threshold: float | None) -> Codes | Floats:
-    """Decisions as an endpoint takes them.
+def decision_costs(contract: ValueContract, classes: Sequence[ClassLabel]) -> list[list[float]] | None:
+    """What the decisions of a model of several classes cost, `[truth][decision]`, where that changes which is cheapest.
+
+    None where the most likely class is always the cheapest one: every mistake costs the same.
 
     Args:
         contract: what decisions are worth.
-        scores: shape (rows,): of the second class, or the predicted numbers; or shape (rows, classes).
+        classes: the classes that the model knows, in its order.
+
+    Raises:
+        Invalid: the classes are not those of the contract.
+    """
+    if not isinstance(contract, MulticlassValue):
+        return None
+    matrix = contract.matrix(classes)
+    right = {row[at] for at, row in enumerate(matrix)}
+    wrong = {cost for at, row in enumerate(matrix) for column, cost in enumerate(row) if column != at}
+    return None if len(right) == len(wrong) == 1 and max(right) < min(wrong) else matrix
+
+
+def decide(
+    contract: ValueContract, scores: ArrayLike, threshold: float | None, classes: Sequence[ClassLabel] = ()
+) -> Codes | Floats:
+    """Decisions as an endpoint takes them whose scores are calibrated.
+
+    Args:
+        contract: what decisions are worth.
+        scores: shape (rows,): of the second class, or the predicted numbers; or shape (rows, classes): probabilities,
+            or else the greatest one is decided.
         threshold: the score from which a binary decision is the second class.
+        classes: the classes of the model, in its order; those of a contract of several classes when empty.
 
     Returns:
         Shape (rows,): places in the classes of the model, or numbers.
@@ -69,16 +101,26 @@ def decide(contract: ValueContract, scores: ArrayLike, threshold: float | None) 
     import numpy as np
 
     from clew.stats.arrays import floats_of
+    from clew.stats.value import cheapest_decisions
 
     if isinstance(contract, MulticlassValue):
         table = floats_of("scores", scores, ndim=2)
-        return np.asarray(np.argmax(table, axis=1), dtype=np.intp)
+        costs = decision_costs(contract, classes or contract.classes)
+        if costs is None or not _are_probabilities(table):
+            return np.asarray(np.argmax(table, axis=1), dtype=np.intp)
+        return cheapest_decisions(table, costs)
     array = floats_of("scores", scores)
     if isinstance(contract, RegressionValue):
         return array
     if threshold is None:
         raise Invalid("a binary decision needs a threshold", hint="choose one with choose_threshold")
     return np.asarray(array >= threshold, dtype=np.intp)
+
+
+def _are_probabilities(table: Floats) -> bool:
+    import numpy as np
+
+    return bool((table >= 0).all() and np.allclose(table.sum(axis=1), 1.0, atol=1e-6))
 
 
 def cost_per_row(

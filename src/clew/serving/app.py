@@ -59,6 +59,7 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     received_us: int
     scores: list[float]
     decisions: list[Any]
+    class_scores: list[list[float]] = []
 
 
 class EndpointApp:
@@ -98,7 +99,7 @@ class EndpointApp:
         try:
             if foreign and (self._allows is None or self._allows("")):
                 raise Denied(
-                    "this endpoint has no keys: it answers programs of this machine, and no page of another site",
+                    "this endpoint has no keys: it answers programs of this machine, and no page but its own",
                     hint=f"call it as localhost, or make a key and send it: clew keys add {self.name}",
                 )
             if self._allows is not None and path not in _OPEN_PATHS and not self._allows(authorization):
@@ -205,7 +206,11 @@ class EndpointApp:
             raise Invalid(f"{request.rows} rows in one request", hint=f"send 1 to {self._most_rows} rows")
         if wrong := served.check(request.columns):
             raise Invalid("; ".join(wrong[:5]), hint="the project's data checks refuse this ([checks] in clew.toml)")
-        scores, decisions = served.scorer.decide(request.columns)
+        class_scores: list[list[float]] = []
+        if served.logs_classes:
+            scores, decisions, class_scores = served.scorer.decide_classes(request.columns)
+        else:
+            scores, decisions = served.scorer.decide(request.columns)
         if not all(map(isfinite, scores)):
             row = next(at for at, score in enumerate(scores) if not isfinite(score))
             raise Invalid(
@@ -222,6 +227,7 @@ class EndpointApp:
             received_us=received_us,
             scores=scores,
             decisions=decisions,
+            class_scores=class_scores,
         )
         self._journal.append(encode(_record(decided, latency_us=int((perf_counter() - started) * 1e6))))
         self.metrics.rows += request.rows
@@ -327,6 +333,7 @@ def _record(decided: Decided, *, latency_us: int) -> DecisionRecord:
         columns=request.columns,
         scores=decided.scores,
         decisions=decided.decisions,
+        class_scores=decided.class_scores,
     )
 
 

@@ -67,17 +67,20 @@ class _Range:
     shadows: list[ShadowRecord] = field(default_factory=list)
     labels: list[LabelRecord] = field(default_factory=list)
 
-    def add(self, record: Record, end: int) -> None:
+    def add(self, record: Record, end: int) -> int:
+        """Take up a record; how many rows that were."""
         self.end = end
         if isinstance(record, DecisionRecord):
             rows = self.decisions.get(record.version)
             if rows is None:
                 rows = self.decisions[record.version] = DecisionRows()
             rows.add(record)
-        elif isinstance(record, ShadowRecord):
+            return record.rows
+        if isinstance(record, ShadowRecord):
             self.shadows.append(record)
-        else:
-            self.labels.append(record)
+            return len(record.scores)
+        self.labels.append(record)
+        return len(record.labels)
 
 
 def journal_folder(stores: Stores, endpoint: str) -> Path:
@@ -140,9 +143,7 @@ def _ranges(path: Path, start: int) -> Iterator[_Range]:
     damage: Corrupt | None = None
     try:
         for payload, end in read_frames(path, start):
-            record = _record(payload, path, some.end)
-            some.add(record, end)
-            rows += len(record.scores if not isinstance(record, LabelRecord) else record.labels)
+            rows += some.add(_record(payload, path, some.end), end)
             if rows >= _MOST_ROWS:
                 yield some
                 some, rows = _Range(start=end, end=end), 0
@@ -203,7 +204,7 @@ def _move(
             for version, batch in edges
         )
     moved.batches += len(batches)
-    moved.predictions += sum(len(rows.ids) for rows in some.decisions.values())
+    moved.predictions += sum(len(rows) for rows in some.decisions.values())
     moved.shadows += sum(len(record.scores) for record in some.shadows)
     moved.labels += sum(len(record.labels) for record in some.labels)
 

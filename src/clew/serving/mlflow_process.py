@@ -80,6 +80,10 @@ class MlflowRuntime:
         scores = self._scores(values)
         return scores, list(scores)
 
+    def decide_classes(self, values: Values) -> tuple[list[float], list[Any], list[list[float]]]:
+        """Such a model has no classes, so that nobody asks; see `Runtime`."""
+        return (*self.decide(values), [])
+
     def close(self) -> None:
         """End the process."""
         for pipe in (self._process.stdin, self._process.stdout):

@@ -17,6 +17,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
     Row `i` has the id `row_id(first_id, i)`. `keys` are the caller's own names of the rows, or empty. Times are
     microseconds since 1970 UTC: `time_us` of the event as the caller says it, `received_us` of the request.
+    `class_scores` hold the scores of all classes by row, for a model of several; empty for others.
     """
 
     first_id: str
@@ -31,6 +32,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, array_like=True, tag=1):
     columns: dict[str, list[Any]]
     scores: list[float]
     decisions: list[Any]
+    class_scores: list[list[float]] = []
 
 
 class ShadowRecord(msgspec.Struct, frozen=True, array_like=True, tag=2):

@@ -85,6 +85,10 @@ class Runtime(Protocol):
         """
         ...
 
+    def decide_classes(self, values: Values) -> tuple[list[float], list[Any], list[list[float]]]:
+        """As `decide`, with the score of each class for each row; only of a model of several classes."""
+        ...
+
 
 class _Rule:
     """How the numbers of a model become a prediction: shared by both runtimes."""
@@ -96,13 +100,14 @@ class _Rule:
         self._binary = signature.task is Task.BINARY
         self._several = signature.task is Task.MULTICLASS
         self._threshold = decision.threshold
+        self._costs = _costs(decision, signature)
 
     def prediction(self, numbers: Any) -> Prediction:
         """From (rows,), (rows, 1) or (rows, classes)."""
         np = self._np
         if self._several:
             scores = np.asarray(numbers, dtype=np.float64)
-            label = scores.argmax(axis=1)
+            label = scores.argmax(axis=1) if self._costs is None else self._cheapest(scores, self._costs)
             return Prediction(scores[np.arange(len(scores)), label], label, scores)
         column = numbers[:, -1] if numbers.ndim == 2 else numbers
         score = np.array(column, dtype=np.float64)
@@ -110,18 +115,44 @@ class _Rule:
             return Prediction(score)
         return Prediction(score, (score >= self._threshold).astype(np.int64))
 
+    def _cheapest(self, scores: Numbers, costs: Numbers) -> Positions:
+        """The decision with the least expected cost; a row's sum is the same however many rows there are."""
+        expected: Numbers = (scores[:, :, None] * costs).sum(axis=1)
+        cheapest: Positions = expected.argmin(axis=1)
+        return cheapest
+
     def decisions(self, numbers: Any) -> tuple[list[float], list[Any]]:
         """The same as plain lists, without the arrays in between: requests are small."""
         classes = self.signature.classes
         if self._several:
-            found = self.prediction(numbers)
-            labels = [] if found.label is None else [classes[at] for at in found.label.tolist()]
-            return found.score.tolist(), labels
+            return self.decisions_of_classes(numbers)[:2]
         column: list[float] = (numbers[:, -1] if numbers.ndim == 2 else numbers).tolist()
         if not self._binary:
             return column, column
         no, yes, threshold = classes[0], classes[1], self._threshold
         return column, [yes if score >= threshold else no for score in column]
+
+    def decisions_of_classes(self, numbers: Any) -> tuple[list[float], list[Any], list[list[float]]]:
+        """The same for several classes, with the scores of all of them."""
+        found, classes = self.prediction(numbers), self.signature.classes
+        labels = [] if found.label is None else [classes[at] for at in found.label.tolist()]
+        return found.score.tolist(), labels, [] if found.scores is None else found.scores.tolist()
+
+
+def _costs(decision: Decision, signature: Signature) -> Numbers | None:
+    """What each decision costs, (classes, classes).
+
+    Raises:
+        Invalid: there are not as many costs as classes.
+    """
+    import numpy as np
+
+    if not decision.costs:
+        return None
+    size = len(signature.classes)
+    if [len(row) for row in decision.costs] != [size] * size:
+        raise Invalid(f"this model has {size} classes, and the costs of its decisions are not {size} rows of {size}")
+    return np.array(decision.costs, dtype=np.float64)
 
 
 class CompiledRuntime:
@@ -149,6 +180,10 @@ class CompiledRuntime:
         """Score and decide rows; see `Runtime`."""
         return self._rule.decisions(self._session.run(self._output, self._feed(values))[0])
 
+    def decide_classes(self, values: Values) -> tuple[list[float], list[Any], list[list[float]]]:
+        """Score and decide rows of several classes; see `Runtime`."""
+        return self._rule.decisions_of_classes(self.raw(values))
+
 
 class OriginalRuntime:
     """The model in its own library, as it was fitted."""
@@ -174,6 +209,10 @@ class OriginalRuntime:
     def decide(self, values: Values) -> tuple[list[float], list[Any]]:
         """Score and decide rows; see `Runtime`."""
         return self._rule.decisions(self._numbers(values))
+
+    def decide_classes(self, values: Values) -> tuple[list[float], list[Any], list[list[float]]]:
+        """Score and decide rows of several classes; see `Runtime`."""
+        return self._rule.decisions_of_classes(self._numbers(values))
 
     def _numbers(self, values: Values) -> Any:
         rows = rows_for(self.signature, values)

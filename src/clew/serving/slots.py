@@ -19,6 +19,8 @@ from clew.serving.request import ColumnCheck
 
 __all__ = ["Scorer", "Served", "Slots"]
 
+_MOST_CLASSES = 64
+
 
 class Scorer(Protocol):
     """A model in memory. Called from one thread; the same columns give the same bits every time."""
@@ -30,6 +32,10 @@ class Scorer(Protocol):
 
     def decide(self, columns: dict[str, list[Any]], /) -> tuple[list[float], list[Any]]:
         """Scores and decisions of the rows. The columns were checked against the signature."""
+        ...
+
+    def decide_classes(self, columns: dict[str, list[Any]], /) -> tuple[list[float], list[Any], list[list[float]]]:
+        """As `decide`, with the score of each class for each row; only of a model of several classes."""
         ...
 
 
@@ -45,6 +51,11 @@ class Served:
     scorer: Scorer
     check: Callable[[dict[str, list[Any]]], Sequence[str]]
     slow: bool = False
+
+    @cached_property
+    def logs_classes(self) -> bool:
+        """Whether the scores of all classes are logged: of several, unless they are very many."""
+        return self.signature.task is Task.MULTICLASS and len(self.signature.classes) <= _MOST_CLASSES
 
     @cached_property
     def check_columns(self) -> ColumnCheck:

@@ -1,4 +1,5 @@
-"""The area under the ROC curve: exact, with ties, with intervals by row (DeLong) and by unit (Obuchowski).
+"""The area under the ROC curve: exact, with ties, with intervals by row (DeLong) and by unit (Obuchowski); of several
+classes, each against the rest.
 
 The AUC is the probability that a random positive scores above a random negative, ties counting half (Bamber, 1975). It
 ranks; it knows neither costs nor calibration: see `clew.stats.value` and `clew.stats.calibration`.
@@ -12,11 +13,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clew.core.errors import Invalid
-from clew.stats.arrays import Codes, Flags, Floats, counts_of, floats_of, labels_of, level_of, same_length
+from clew.stats.arrays import Codes, Flags, Floats, codes_of, counts_of, floats_of, labels_of, level_of, same_length
 from clew.stats.intervals import Interval, unit_codes, unit_difference, wilson_limits
 from clew.stats.special import normal_quantile, student_t_quantile
 
-__all__ = ["auc", "auc_by_unit", "auc_from_histograms", "delong", "delong_difference"]
+__all__ = [
+    "auc",
+    "auc_by_unit",
+    "auc_from_histograms",
+    "auc_one_vs_rest",
+    "auc_one_vs_rest_by_unit",
+    "delong",
+    "delong_difference",
+]
 
 
 def auc(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -113,6 +122,60 @@ def auc_by_unit(scores: ArrayLike, labels: ArrayLike, units: ArrayLike, *, level
     return Interval(value=value, low=low, high=high, level=level, units=found.units, method="DeLong by unit")
 
 
+def auc_one_vs_rest(scores: ArrayLike, truths: ArrayLike) -> float:
+    """The mean over classes of the AUC of each class against all others (Provost and Domingos, 2001, unweighted).
+
+    Classes without a row, or without a row of another class, are left out.
+
+    Args:
+        scores: shape (rows, classes); higher means more likely of that class.
+        truths: shape (rows,); class numbers.
+
+    Raises:
+        Invalid: shapes make no sense, or all rows are of one class.
+    """
+    table, codes, classes = _several(scores, truths)
+    return float(np.mean([auc(table[:, at], codes == at) for at in classes]))
+
+
+def auc_one_vs_rest_by_unit(scores: ArrayLike, truths: ArrayLike, units: ArrayLike, *, level: float = 0.95) -> Interval:
+    """The interval of `auc_one_vs_rest` over rows that are correlated inside units.
+
+    Each class's AUC is a mean of placements (see `delong`), and so is the mean over classes: what a row moves it by,
+    (placement - AUC) / rows of its side, averaged over the classes, is added up over the unit before it is squared
+    (Obuchowski, 1997), times units / (units - 1), with Student's t at units - 1 on the logit scale. Assumes independent
+    units. Without any spread the score interval with as many trials as units.
+
+    Args:
+        scores: shape (rows, classes); higher means more likely of that class.
+        truths: shape (rows,); class numbers.
+        units: shape (rows,); what names the unit of each row.
+        level: coverage, inside (0, 1).
+
+    Raises:
+        Invalid: as `auc_one_vs_rest`, a class has fewer than two rows on a side, or there is one unit only.
+    """
+    table, truth, classes = _several(scores, truths)
+    codes, size = unit_codes(units)
+    same_length(scores=truth, units=codes)
+    if size < 2:
+        raise Invalid("one unit says nothing about how units differ", hint="at least two are needed")
+    values, moved = [], np.zeros(len(truth))
+    for at in classes:
+        ours = truth == at
+        of_positives, of_negatives = _placements(table[:, at], ours)
+        value = float(of_positives.mean())
+        values.append(value)
+        moved[ours] += (of_positives - value) / len(of_positives)
+        moved[~ours] += (of_negatives - value) / len(of_negatives)
+    by_unit = np.bincount(codes, moved / len(classes), size)
+    variance = float(by_unit @ by_unit) * size / (size - 1)
+    quantile = -student_t_quantile((1.0 - level_of(level)) / 2.0, size - 1)
+    value = float(np.mean(values))
+    low, high = _limits(value, variance, quantile, trials=size)
+    return Interval(value=value, low=low, high=high, level=level, units=size, method="one against the rest, by unit")
+
+
 def auc_from_histograms(positives: ArrayLike, negatives: ArrayLike) -> Interval:
     """The AUC from two score histograms over the same ordered bins, with the bounds that the binning leaves open.
 
@@ -144,6 +207,18 @@ def _rows(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, Flags]:
     if positives in (0, len(truth)):
         raise Invalid("no AUC without both classes", hint=f"{positives} positives of {len(truth)} rows")
     return array, truth
+
+
+def _several(scores: ArrayLike, truths: ArrayLike) -> tuple[Floats, Codes, list[int]]:
+    """Scores, class numbers, and the classes with rows on both sides."""
+    table = floats_of("scores", scores, ndim=2)
+    codes = codes_of("truths", truths, size=table.shape[1])
+    same_length(scores=table[:, 0], truths=codes)
+    counts = np.bincount(codes, minlength=table.shape[1])
+    classes = [at for at, count in enumerate(counts.tolist()) if 0 < count < len(codes)]
+    if not classes:
+        raise Invalid("no AUC of one class against the rest with all rows of one class", hint=f"{len(codes)} rows")
+    return table, codes, classes
 
 
 def _weighted_auc(positives: Floats | Codes, negatives: Floats | Codes) -> float:

@@ -86,9 +86,14 @@ class DataReference(msgspec.Struct, frozen=True, kw_only=True):
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """How a score becomes a decision: binary, `classes[1]` when `score >= threshold`; several classes, the greatest
-    score, the first of equals. Regression decides nothing."""
+    score, or the decision with the least expected cost where there are `costs`; the first of equals. Regression decides
+    nothing.
+
+    `costs` are `[truth][decision]` in the order of the classes; without them the field is not written at all.
+    """
 
     threshold: float = 0.5
+    costs: tuple[tuple[float, ...], ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):
