@@ -25,6 +25,7 @@ __all__ = ["Application", "Connection", "Door", "Limits"]
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _JSON_TYPES = {b"", b"application/json", b"text/json", b"text/plain", b"application/x-www-form-urlencoded"}
 """What clients say of JSON; the last one is what curl says when it is told nothing."""
+_READ_BYTES = 64 << 10
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -76,7 +77,11 @@ class _Refused(Exception):
 
 
 class Door:
-    """What the connections of one listener share. `now` is `perf_counter`, to the second."""
+    """What the connections of one listener share. `now` is `perf_counter`, to the second.
+
+    They read into one `buffer`, one after the other: asyncio would make a new one of 256 KiB for each read, which costs
+    ten times what the read does.
+    """
 
     def __init__(self, application: Application, limits: Limits) -> None:
         self.application, self.limits = application, limits
@@ -87,6 +92,7 @@ class Door:
         self.held_bytes = 0
         self.stopping = False
         self.heads: dict[tuple[int, bytes], bytes] = {}
+        self.buffer = memoryview(bytearray(_READ_BYTES))
         self.tick()
 
     def tick(self) -> None:
@@ -107,7 +113,7 @@ class Door:
         return found
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One connection. `_since` is when its state began: waiting, receiving, not being read by the client, lingering."""
 
     def __init__(self, door: Door) -> None:
@@ -132,13 +138,17 @@ class Connection(asyncio.Protocol):
         self._door.connections.discard(self)
         self._clear()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as asyncio calls it
+        """Where to read into."""
+        return self._door.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Read on; every whole request is answered from within."""
         if self._lingering:
             return
-        self._raw += len(data)
+        self._raw += nbytes
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._door.buffer[:nbytes])
             if self._raw > self._door.limits.head_bytes + 8 * self._size:  # what is no body: headers, chunk sizes
                 raise _Refused(431, "the headers are too large")
         except _Refused as refused:

@@ -248,21 +248,24 @@ def read_frames(path: Path, start: int = HEADER) -> Iterator[tuple[bytes, int]]:
             if MAGIC.startswith(magic):
                 return
             raise Corrupt(f"{path} is no journal of decisions")
-        at = max(start, HEADER)
-        file.seek(at)
-        while len(head := file.read(_FRAME.size)) == _FRAME.size:
-            length, checksum = _FRAME.unpack(head)
-            if not length and not any(head) and not _anything_behind(path, at):
-                return
-            if not 0 < length <= _LARGEST_FRAME:
-                raise Corrupt(f"{path} is damaged at byte {at}: a frame of {length} bytes")
-            payload = file.read(length)
-            if len(payload) < length:
-                return
-            if zlib.crc32(payload) != checksum:
-                raise Corrupt(f"{path} is damaged at byte {at}: its checksum does not match")
-            at += _FRAME.size + length
-            yield payload, at
+        first = max(start, HEADER)
+        file.seek(first)
+        content = file.read()  # a segment is no larger than one that is written to, and a read for each frame is slow
+    at, end = 0, len(content)
+    while end - at >= _FRAME.size:
+        length, checksum = _FRAME.unpack_from(content, at)
+        behind = at + _FRAME.size
+        if not length and not any(content[at:behind]) and not _anything_behind(path, first + at):
+            return
+        if not 0 < length <= _LARGEST_FRAME:
+            raise Corrupt(f"{path} is damaged at byte {first + at}: a frame of {length} bytes")
+        payload = content[behind : behind + length]
+        if len(payload) < length:
+            return
+        if zlib.crc32(payload) != checksum:
+            raise Corrupt(f"{path} is damaged at byte {first + at}: its checksum does not match")
+        at = behind + length
+        yield payload, first + at
 
 
 def torn_bytes(path: Path, end: int) -> int:

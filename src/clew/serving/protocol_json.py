@@ -40,6 +40,19 @@ class PredictRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str = ""
 
 
+class PredictedRow(msgspec.Struct, frozen=True, gc=False):
+    id: str
+    score: float
+    decision: Any
+
+
+class PredictResponse(msgspec.Struct, frozen=True, gc=False):
+    model: str
+    version: int
+    id: str
+    predictions: list[PredictedRow]
+
+
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: bool | int | float | str
     id: str = ""
@@ -64,6 +77,7 @@ _TYPES: dict[Dtype, Any] = {
 }
 """What JSON may hold for a column; a number of JSON is always finite."""
 
+_encode = msgspec.json.Encoder().encode
 _predict = msgspec.json.Decoder(PredictRequest)
 _labels = msgspec.json.Decoder(LabelsRequest)
 
@@ -112,19 +126,20 @@ class PredictReader:
 
 def _decision_request(body: bytes, request: Any, columns: dict[str, list[Any]]) -> DecisionRequest:
     rows, keys = len(request.rows), request.keys
-
-    def texts() -> Iterator[str]:
-        yield from (request.time, request.id, *keys)
-        yield from (name for name in columns for _ in range(rows))
-        yield from (value for column in columns.values() for value in column if type(value) is str)
-
     # more where a field with its default is written out
     said = 1 + bool(keys) + bool(request.time) + bool(request.id)
-    refuse_repeated_keys(body, said + rows * len(columns), texts)
-    check_names(request.id, keys, rows=rows)
+    refuse_repeated_keys(body, said + rows * len(columns), lambda: _texts_of_rows(request, columns))
+    if keys or request.id:
+        check_names(request.id, keys, rows=rows)
     return DecisionRequest(
         columns=columns, rows=rows, id=request.id, keys=keys, time_us=read_time_us(request.time) if request.time else 0
     )
+
+
+def _texts_of_rows(request: Any, columns: dict[str, list[Any]]) -> Iterator[str]:
+    yield from (request.time, request.id, *request.keys)
+    yield from (name for name in columns for _ in request.rows)
+    yield from (value for column in columns.values() for value in column if type(value) is str)
 
 
 def _typed_request(signature: Signature) -> type:
@@ -181,8 +196,5 @@ def predict_response(
     *, model: str, version: int, request: DecisionRequest, ids: list[str], scores: list[float], decisions: list[Any]
 ) -> bytes:
     """The body of an answer."""
-    rows = [
-        {"id": row_id, "score": score, "decision": decision}
-        for row_id, score, decision in zip(ids, scores, decisions, strict=True)
-    ]
-    return msgspec.json.encode({"model": model, "version": version, "id": request.id, "predictions": rows})
+    rows = list(map(PredictedRow, ids, scores, decisions))
+    return _encode(PredictResponse(model, version, request.id, rows))

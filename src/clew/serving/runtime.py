@@ -20,6 +20,7 @@ from clew.registry.columns import rows_for
 from clew.registry.formats.format import Trust
 from clew.registry.package import load_model
 from clew.serving.feed import feeder
+from clew.serving.one_row import one_row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,6 +168,7 @@ class CompiledRuntime:
         self._feed = feeder(graph)
         self._output = [graph.output]
         self._rule = _Rule(signature, decision)
+        self._one = one_row(self._session, graph)
 
     def predict(self, values: Values) -> Prediction:
         """Score rows; see `Runtime`."""
@@ -178,6 +180,8 @@ class CompiledRuntime:
 
     def decide(self, values: Values) -> tuple[list[float], list[Any]]:
         """Score and decide rows; see `Runtime`."""
+        if self._one is not None and (found := self._one(values, self._rule.decisions)) is not None:
+            return found
         return self._rule.decisions(self._session.run(self._output, self._feed(values))[0])
 
     def decide_classes(self, values: Values) -> tuple[list[float], list[Any], list[list[float]]]:
