@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from clew.audit.seal import seal
-from clew.client.events import HttpEvents
 from clew.core.types.run import RunStatus
 from clew.testing.runs import ONE, a_block, a_run
 from clew.tracking.runs import LedgerRuns
@@ -82,13 +81,8 @@ def test_many_listeners_hear_the_same(serve: Callable[..., Any]) -> None:
     heard: list[list[int]] = []
 
     def listen() -> None:
-        events = HttpEvents(served.connection())
-        positions = []
-        for told in events.follow():
-            positions.append(told.position)
-            if len(positions) == count:
-                break
-        heard.append(positions)
+        with listening(served, "/events/stream") as response:
+            heard.append([int(message["id"]) for message in take(response, count)])
 
     def write(first: int) -> None:
         for number in range(first, count, writers):

@@ -105,7 +105,7 @@ def text(words: str, value: object = None, *, as_json: bool) -> None:
 
 
 def json_line(value: object) -> None:
-    """Print one line of JSON and hand it over at once, for results that have no end (`clew events --follow`)."""
+    """Print one line of JSON and hand it over at once, for commands that go on running (`clew serve`)."""
     _write_bytes(_encode(value) + b"\n")
 
 

@@ -114,7 +114,7 @@ class Connection:
         try:
             data = response.read()
         except (OSError, http.client.HTTPException) as error:
-            self.drop()
+            self._drop()
             raise self._gone(error) from error
         return data, response.headers.get_content_type()
 
@@ -139,7 +139,7 @@ class Connection:
                 connection.request(method, target, body, {**self._headers(), **(headers or {})})
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
-                self.drop()
+                self._drop()
                 # A server closes connections that were idle; every call is idempotent.
                 if again and not fresh and (body is None or isinstance(body, bytes)):
                     continue
@@ -159,7 +159,7 @@ class Connection:
             while piece := response.read(size_bytes):
                 yield piece
         except (OSError, http.client.HTTPException) as error:
-            self.drop()
+            self._drop()
             raise self._gone(error) from error
 
     def close(self) -> None:
@@ -188,7 +188,7 @@ class Connection:
             self._open[owner] = made
         return made, True
 
-    def drop(self) -> None:
+    def _drop(self) -> None:
         """Let go of this thread's connection, such as one whose answer was not read to its end."""
         with self._lock:
             found = self._open.pop((os.getpid(), threading.get_ident()), None)
@@ -202,7 +202,7 @@ class Connection:
     def _refused(self, response: http.client.HTTPResponse, method: str, path: str) -> ClewError:
         data = response.read() if method != "HEAD" else b""
         if response.will_close:
-            self.drop()
+            self._drop()
         if response.status == 401:
             return Denied(f"the server {self.url} does not know this token", hint="set CLEW_TOKEN to a token of yours")
         try:

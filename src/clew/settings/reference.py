@@ -89,8 +89,8 @@ pipeline = "train.py:train"
 data = { flights = "flights@latest" }
 ```
 
-A key that clew does not know, a value of the wrong type and a rule that cannot be read are errors that name the table
-and the key. `DATASET`, `MODEL` and `ENDPOINT` stand for names.
+`clew settings` shows these tables on a terminal. A key that clew does not know, a value of the wrong type and a rule
+that cannot be read are errors that name the table and the key. `DATASET`, `MODEL` and `ENDPOINT` stand for names.
 """
 
 _ENVIRONMENT = """\

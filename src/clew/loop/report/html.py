@@ -40,9 +40,8 @@ def _table(table: Table) -> str:
         "<tr>" + "".join(f"<td{_right(table, at)}>{_cell(cell)}</td>" for at, cell in enumerate(row)) + "</tr>"
         for row in table.rows
     )
-    note = f"<p>{escape(table.note)}</p>" if table.note else ""
     return (
-        f"<section><h2>{escape(table.title)}</h2>{note}"
+        f"<section><h2>{escape(table.title)}</h2>"
         f'<div class="wide" tabindex="0" role="region" aria-label="{escape(table.title)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )

@@ -14,7 +14,6 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     columns: list[str]
     rows: list[list[str]]
     numeric: list[int] = []
-    note: str = ""
 
 
 class Diff(msgspec.Struct, frozen=True, kw_only=True):
