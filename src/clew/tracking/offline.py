@@ -20,7 +20,7 @@ from clew.core.ids import Ids
 from clew.tracking.recorder import Recorder
 from clew.tracking.segment import trusts_mmap
 
-__all__ = ["OFFLINE_VARIABLE", "is_offline", "local_folder", "offline_recorder", "state_folder"]
+__all__ = ["OFFLINE_VARIABLE", "is_offline", "local_folder", "offline_recorder", "state_folder", "state_home"]
 
 OFFLINE_VARIABLE = "CLEW_OFFLINE"
 """Environment variable: `1` keeps what runs say on this machine until `clew sync`."""
@@ -31,11 +31,15 @@ def is_offline(environ: Mapping[str, str]) -> bool:
     return environ.get(OFFLINE_VARIABLE, "") not in ("", "0")
 
 
+def state_home(environ: Mapping[str, str]) -> Path:
+    """Where clew keeps state of this user that belongs to no folder of a project; not made here."""
+    home = environ.get("XDG_STATE_HOME", "")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "clew"
+
+
 def state_folder(root: Path, environ: Mapping[str, str]) -> Path:
     """Where journals of the project in `root` lie when they cannot lie in it; not made here."""
-    home = environ.get("XDG_STATE_HOME", "")
-    base = Path(home) if home else Path.home() / ".local" / "state"
-    return base / "clew" / f"{root.name or 'root'}-{hash_bytes(str(root).encode())[:12]}"
+    return state_home(environ) / f"{root.name or 'root'}-{hash_bytes(str(root).encode())[:12]}"
 
 
 def local_folder(root: Path, folder: Path, environ: Mapping[str, str]) -> Path:

@@ -28,8 +28,9 @@ def remote_root(environ: Mapping[str, str]) -> Path | None:
     url = environ.get("CLEW_SERVER", "")
     if not url:
         return None
-    base = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    root = base / "clew" / "remote" / re.sub(r"[^A-Za-z0-9.-]+", "-", url.partition("://")[2]).strip("-")
+    from clew.tracking.offline import state_home
+
+    root = state_home(environ) / "remote" / re.sub(r"[^A-Za-z0-9.-]+", "-", url.partition("://")[2]).strip("-")
     try:
         (root / FOLDER).mkdir(parents=True, exist_ok=True)
     except OSError as error:
