@@ -50,7 +50,7 @@ def pages() -> dict[str, str]:
 def server_routes() -> str:
     """What a server answers over HTTP."""
     from clew.server.app import make_app
-    from clew.server.document import render_reference
+    from clew.server.reference import render_reference
 
     return render_reference(make_app(cast("Any", None)))
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 
 from clew.server.app import make_app
-from clew.server.document import render_reference
 from clew.server.host import Host
+from clew.server.reference import render_reference
 
 STREAMS = ("stream_events", "stream_run")
 

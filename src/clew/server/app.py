@@ -19,7 +19,7 @@ from clew.server.caller import guard
 from clew.server.counts import Counts
 from clew.server.datasets import datasets_router
 from clew.server.direct import direct_router
-from clew.server.document import Document, operation_id
+from clew.server.document import API, Document, operation_id
 from clew.server.endpoints import endpoints_router
 from clew.server.errors import answer_defect, answer_error, answer_http, answer_overflow
 from clew.server.events import events_router
@@ -42,7 +42,6 @@ from clew.server.uploads import uploads_router
 
 __all__ = ["make_app"]
 
-_PREFIX = "/api/v1"
 _IN_PROJECT = [
     search_router,
     runs_router,
@@ -103,9 +102,7 @@ def make_app(host: Host) -> Litestar:
         host: the projects that it serves.
     """
     in_project = Router("/projects/{project:str}", route_handlers=_IN_PROJECT)
-    native = Router(
-        _PREFIX, route_handlers=[projects_router, accounts_router, arrivals_router, in_project], guards=[guard]
-    )
+    native = Router(API, route_handlers=[projects_router, accounts_router, arrivals_router, in_project], guards=[guard])
     handlers: dict[Any, Any] = {
         ClewError: answer_error,
         HTTPException: answer_http,
