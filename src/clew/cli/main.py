@@ -73,6 +73,11 @@ COMMANDS: dict[str, Row] = {
         "Run a script or a pipeline, and record its code, environment, console and end",
     ),
     "runs": Row("clew.cli.runs:runs", "Pipelines and runs", "List, show, compare, tag, name and stop runs"),
+    "experiments": Row(
+        "clew.cli.experiments:experiments",
+        "Pipelines and runs",
+        "List experiments, and delete and restore them with their runs",
+    ),
     "sync": Row(
         "clew.cli.sync:sync",
         "Pipelines and runs",

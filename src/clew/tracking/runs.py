@@ -290,6 +290,10 @@ class LedgerRuns:
             now = self._stores.clock.now_us()
             found = Experiment(id=self._stores.ids(), project=self._stores.project, name=name, created_us=now)
             tx.experiments.add(found)
+        elif found.deleted_us:  # whoever trains in it wants it; the runs that went with it stay in the trash
+            found = msgspec.structs.replace(found, deleted_us=0, updated_us=self._stores.clock.now_us())
+            tx.experiments.put(found)
+            self._stores.tell(tx, "experiment.restored", node("experiment", found.id), {"name": name})
         return found
 
     def _event(self, tx: Transaction, run: str, kind: str, facts: dict[str, object]) -> None:

@@ -16,6 +16,7 @@ from clew.core.types.run import Run
 from clew.data.handle import DatasetHandle as Dataset
 from clew.loop.care.collect import Terms, collect
 from clew.loop.care.data_trash import delete_version
+from clew.loop.care.experiment_trash import delete_experiment, restore_experiment
 from clew.loop.care.trash import delete_runs, in_trash, purge_runs, restore_runs
 from clew.settings import SQLITE
 from clew.testing.life import Life
@@ -158,3 +159,76 @@ def test_data_that_a_model_was_made_of_stays(life: Life, tmp_path: Path) -> None
         tx.edges.add([Edge(source=node("data", first.id), target=node("run", run), role=Role.INPUT)])
     with pytest.raises(Conflict, match="needed by delay@1"):
         delete_version(life.stores, "raw@1")
+
+
+def in_experiment(workspace: Workspace, name: str, experiment: str) -> Run:
+    with start(workspace.recorder, name, experiment=experiment, capture=False, parent="", say=lambda _: None) as run:
+        run.log(loss=1.0)
+    return workspace.runs.get(run.id)
+
+
+def test_an_experiment_goes_and_comes_with_its_runs(life: Life) -> None:
+    workspace, stores = life.workspace, life.stores
+    earlier = in_experiment(workspace, "gone-before", "tries")
+    delete_runs(stores, [earlier])
+    kept = [in_experiment(workspace, name, "tries") for name in ("a", "b")]
+    in_experiment(workspace, "elsewhere", "others")
+    assert {run.id for run in delete_experiment(stores, "tries")} == {run.id for run in kept}
+    assert {"a", "b"}.isdisjoint(names(workspace))
+    assert "elsewhere" in names(workspace)
+    with pytest.raises(NotFound, match="tries"):
+        delete_experiment(stores, "tries")
+    assert {run.id for run in restore_experiment(stores, "tries")} == {run.id for run in kept}
+    assert {"a", "b"} <= set(names(workspace))
+    assert [run.name for run in in_trash(stores)] == ["gone-before"]
+    with pytest.raises(NotFound):
+        restore_experiment(stores, "tries")
+    assert verify(stores).problems == []
+
+
+def test_an_experiment_that_is_needed_stays_whole(life: Life) -> None:
+    workspace, stores = life.workspace, life.stores
+    before = names(workspace)
+    with pytest.raises(Conflict, match="into the default one"):
+        delete_experiment(stores, "default")
+    workspace.runs.describe(workspace.runs.list().items[0].id, experiment="made")
+    with pytest.raises(Conflict, match="is needed by delay@3"):
+        delete_experiment(stores, "made")
+    in_experiment(workspace, "done", "tries")
+    with start(workspace.recorder, "goes-on", experiment="tries", capture=False, parent="", say=lambda _: None) as run:
+        with pytest.raises(Conflict, match="goes on"):
+            delete_experiment(stores, "tries")
+        run.log(loss=1.0)
+    assert names(workspace) == ["goes-on", "done", *before]
+
+
+def test_a_run_that_begins_in_it_brings_an_experiment_back(life: Life) -> None:
+    workspace, stores = life.workspace, life.stores
+    in_experiment(workspace, "old", "tries")
+    delete_experiment(stores, "tries")
+    in_experiment(workspace, "new", "tries")
+    assert {"old"}.isdisjoint(names(workspace))
+    assert "new" in names(workspace)
+    assert [each.deleted_us for each in workspace.runs.experiments() if each.name == "tries"] == [0]
+    [told] = workspace.services.events.list(kind="experiment.restored").items
+    assert told.facts == {"name": "tries"}
+
+
+def test_experiments_at_the_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with Workspace(tmp_path) as workspace:
+        in_experiment(workspace, "r", "tries")
+
+    def say(*words: str) -> str:
+        capsys.readouterr()
+        assert main([*words, "--json"]) == 0
+        return capsys.readouterr().out
+
+    assert len(json.loads(say("experiments", "delete", "tries"))["runs"]) == 1
+    assert json.loads(say("experiments", "list"))["items"] == []
+    assert [each["name"] for each in json.loads(say("experiments", "list", "--trash"))["items"]] == ["tries"]
+    assert len(json.loads(say("experiments", "restore", "tries"))["runs"]) == 1
+    assert [each["name"] for each in json.loads(say("experiments", "list"))["items"]] == ["tries"]
