@@ -11,6 +11,7 @@ from clew.core.clock import Clock
 from clew.core.contracts.ledger import Ledger
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.stores import Stores
+from clew.core.errors import NotFound
 from clew.core.ids import IdSource
 from clew.core.types.project import Project
 from clew.policy.accounts import LedgerAccounts
@@ -51,6 +52,17 @@ class Host:
     _projects: dict[str, Project] = field(default_factory=dict)
     _feeds: dict[str, Feed] = field(default_factory=dict)
     _gatherings: dict[str, Gathering] = field(default_factory=dict)
+
+    def project(self, name: str) -> Project:
+        """A project by name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self.find_project(name)
+        if found is None:
+            raise NotFound("project", name)
+        return found
 
     def find_project(self, name: str) -> Project | None:
         """A project by name. Projects are never changed or removed, so that one that was found is known."""

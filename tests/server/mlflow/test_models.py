@@ -57,7 +57,7 @@ def test_autologged_models_are_registered_loaded_and_served(run: Run, served: An
     assert (told["metric"], told["inputs"], told["logged"]) == (1.0, 1, ["model"])
     assert '"delay"' in told["tag"]
 
-    stores = served.host.stores(served.host.find_project("late"), actor="x")
+    stores = served.host.stores(served.host.project("late"), actor="x")
     with stores.ledger.read() as tx:
         model = tx.models.find("p", "delay")
         version = tx.models.newest(model.id)

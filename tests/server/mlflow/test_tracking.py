@@ -45,7 +45,7 @@ def test_a_script_of_mlflow_makes_an_ordinary_run(run: Run, served: Any) -> None
     assert told["history"] == [[step, 1 / (step + 1)] for step in range(5)]
     assert told["files"] == ["notes/a.txt", "notes/b.json"]
     assert told["names"] == ["trees", "Default"]
-    kept = LedgerRuns(served.host.stores(served.host.find_project("late"), actor="x")).get("first")
+    kept = LedgerRuns(served.host.stores(served.host.project("late"), actor="x")).get("first")
     assert (kept.id, kept.status, kept.params["depth"], kept.params["rate"]) == (
         told["id"],
         RunStatus.FINISHED,
@@ -70,5 +70,5 @@ def test_runs_nest_and_go_on(run: Run, served: Any) -> None:
     """)
     assert (told["running"], told["status"], told["metrics"]) == ("RUNNING", "FINISHED", {"b": 2.0})
     assert told["children"] == [told["child"]]
-    runs = LedgerRuns(served.host.stores(served.host.find_project("late"), actor="x"))
+    runs = LedgerRuns(served.host.stores(served.host.project("late"), actor="x"))
     assert runs.get(told["child"]).parent == told["parent"]
