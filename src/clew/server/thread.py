@@ -16,7 +16,7 @@ from clew.audit.verify import verify
 from clew.loop.impact import impact
 from clew.loop.why import why
 from clew.policy.access import Action
-from clew.server.request import MESSAGEPACK, AnyRequest, stores_of
+from clew.server.request import AnyRequest, packed_answer, stores_of
 
 __all__ = ["thread_router"]
 
@@ -33,13 +33,13 @@ class Checkpoints(msgspec.Struct, frozen=True, kw_only=True):
 @get("/why/{prediction:str}", opt=_READ, sync_to_thread=True)
 def why_prediction(request: AnyRequest, prediction: FromPath[str]) -> Response[bytes]:
     """Everything behind one decision, as MessagePack, but for scoring it again."""
-    return _packed(why(stores_of(request), prediction, trust=None))
+    return packed_answer(why(stores_of(request), prediction, trust=None))
 
 
 @get("/impact", opt=_READ, sync_to_thread=True)
 def impact_of(request: AnyRequest, reference: FromQuery[str]) -> Response[bytes]:
     """Every run, model, name, endpoint and decision that something touched, as MessagePack."""
-    return _packed(impact(stores_of(request), reference))
+    return packed_answer(impact(stores_of(request), reference))
 
 
 @post("/audit/verify", opt=_READ, status_code=200, sync_to_thread=True)
@@ -48,10 +48,6 @@ def verify_chain(request: AnyRequest, data: JSONBody[Checkpoints]) -> Verificati
     stores = stores_of(request)
     seal(stores)
     return verify(stores, witnesses=[Witnesses(lines, stores.project, data.key) for lines in data.places])
-
-
-def _packed(value: msgspec.Struct) -> Response[bytes]:
-    return Response(msgspec.msgpack.encode(value), media_type=MESSAGEPACK)
 
 
 thread_router = Router("/", route_handlers=[why_prediction, impact_of, verify_chain], tags=["thread"])
