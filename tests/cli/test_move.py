@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from clew.cli.main import main
+from clew.core.types.run import RunStatus
 from clew.testing.life import ENDPOINT, Life, flights
+from clew.testing.serving import serving
 from clew.tracking.start import start
-from clew.workspace import init_project
+from clew.workspace import init_project, open_workspace
 
 Say = Callable[..., Any]
 UNTIL = "2013-02-13"
@@ -106,28 +108,36 @@ def test_up_to_a_database_and_a_bucket_and_back(
     sound(say)
 
 
-def test_into_a_server(lived: Life, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clew.client.connection import Connection
-
-    root = lived.workspace.root
+def test_into_a_server_with_a_database_and_a_bucket(
+    lived: Life, say: Say, postgres_url: str, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, prediction = lived.workspace.root, a_prediction(lived)
     lived.close()
     assert "decisions of an endpoint wait" in say("move", "--to", "http://127.0.0.1:9", code=4)
     say("watch", ENDPOINT, "--until", "2013-02-14")
-    before = [say("runs", "list"), say("model", "list"), say("data", "show", "flights")]
-    from clew.testing.serving import serving  # a process of its own, as people run one
-
-    with serving(init_project(root.parent / "team", name="team")) as (url, token):
+    before = known(say, prediction)
+    shown = say("data", "show", "flights")
+    environ = {"CLEW_LEDGER": postgres_url, "CLEW_OBJECTS": s3_bucket}
+    team = init_project(root.parent / "team", name="team", environ={**os.environ, **environ})
+    with serving(team, environ=environ) as (url, token):
         monkeypatch.setenv("CLEW_TOKEN", token)
         done = {part["what"]: part for part in say("move", "--to", url, "--name", "trains")["items"]}
         assert done["runs"]["here"] == done["runs"]["there"] == 4
         assert say("move", "--to", url)["items"] == say("move", "--to", url, "--name", "trains")["items"] == []
         assert "is on a server" in say("runs", "list", code=2)
         monkeypatch.setenv("CLEW_SERVER", f"{url}/projects/trains")
-        assert [say("runs", "list"), say("model", "list"), say("data", "show", "flights")] == before
-        gate = Connection(url, "trains", token)
-        assert gate.get("", dict[str, Any])["name"] == "trains"
-        gate.close()
-    [settings] = (root.parent / "team" / ".clew" / "projects").glob("*/clew.toml")
+        assert say("audit", "verify")["problems"] == []
+        why = say("why", prediction)
+        assert {**why, "replay": before["why"]["replay"]} == before["why"]
+        for question in ("runs", "models"):
+            assert say(question.removesuffix("s") if question == "models" else question, "list") == before[question]
+        assert say("impact", "delay@1") == before["impact"]
+        assert say("data", "show", "flights") == shown
+        with open_workspace() as workspace:
+            with start(workspace.recorder, "after", capture=False, say=lambda _: None) as run:
+                run.log(loss=0.5)
+            assert workspace.runs.get("after").status is RunStatus.FINISHED
+    [settings] = (team / ".clew" / "projects").glob("*/clew.toml")
     assert settings.read_text() == (root / "clew.toml").read_text()
 
 

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -257,7 +258,7 @@ def test_it_keeps_what_can_be_reached_and_nothing_else(
     assert (found.live, found.garbage) == (len(expected), len(set(digests)) - len(expected))
     collected(stores, AT_ONCE)
     assert set(stores.objects.list()) == expected
-    inner = getattr(stores.objects, "inner", stores.objects)
+    inner: Any = getattr(stores.objects, "inner", stores.objects)
     assert all(damage is None for _, damage in inner.check())
     stores.ledger.close()
     _buckets.pop(folder, None)
@@ -439,6 +440,59 @@ def test_killed_anywhere_it_loses_nothing(tmp_path: Path, kill_at: int, grace_us
         with pytest.raises(NotFound):
             stores.objects.get(digest)
     stores.ledger.close()
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+def test_killed_at_any_request_to_a_bucket_it_loses_nothing(tmp_path: Path) -> None:
+    """A bucket does a request or does not, so that death between any two of them is death at any instant."""
+
+    class Dying:
+        """A bucket whose caller dies before its n-th request."""
+
+        def __init__(self, inner: Bucket, left: int) -> None:
+            self._inner, self.left, self.address = inner, left, inner.address
+
+        def __getattr__(self, name: str) -> Callable[..., object]:
+            found: Callable[..., object] = getattr(self._inner, name)
+
+            def request(*given: object, **more: object) -> object:
+                self.left -= 1
+                if self.left < 0:
+                    raise Killed
+                return found(*given, **more)
+
+            return request
+
+    for at in range(0, 1000, 2):
+        folder = tmp_path / str(at)
+        stores = opened(folder, "bucket")
+        with stores.objects.batch() as batch:
+            digests = [batch.put(b"packed %d" % each) for each in range(4)]
+        digests += [stores.objects.put(b"loose %d" % each * 30) for each in range(4)]
+        for digest in digests[::2]:
+            leaf(stores, digest, digest)
+        dying = Dying(_buckets[folder], at)
+        remote = RemoteObjects(cast("Bucket", dying), folder / "cache" / "bucket")
+        ended = False
+        with suppress(Killed):
+            for terms in (NOW, AT_ONCE):
+                collected(replace(stores, objects=remote), terms)
+            ended = True
+        again = opened(folder, "bucket")
+        assert all(again.objects.get(digest) for digest in digests[::2])
+        for terms in (NOW, AT_ONCE):
+            collected(again, terms)
+        assert set(again.objects.list()) == set(digests[::2])
+        assert not collection_of(again.objects).aside()
+        for each in (stores, again):
+            each.ledger.close()
+        _buckets.pop(folder)
+        if ended:
+            break
+    assert at > 25
 
 
 @pytest.mark.parametrize("kind", KINDS)
