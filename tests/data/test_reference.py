@@ -10,7 +10,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
-from clew.core.types.reference import Reference, checked_name
+from clew.core.types.reference import Reference
 from clew.data.reference import parse, resolve
 
 
@@ -90,17 +90,6 @@ def test_what_is_no_reference_is_invalid(flights: Stores, text: str) -> None:
 def test_a_log_has_no_versions(flights: Stores) -> None:
     with flights.ledger.read() as tx, pytest.raises(Invalid, match="positions"):
         resolve(tx, "test", "decisions@1")
-
-
-@pytest.mark.parametrize("name", ["a", "flights", "Flights_2.raw-x", "0", "_x", "x" * 128])
-def test_names_that_are_allowed(name: str) -> None:
-    assert checked_name("dataset", name) == name
-
-
-@pytest.mark.parametrize("name", ["", ".hidden", "-x", "a/b", "a@b", "a b", "ä", "x" * 129, "a\n", ".."])
-def test_names_that_are_not(name: str) -> None:
-    with pytest.raises(Invalid):
-        checked_name("dataset", name)
 
 
 @given(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True), st.integers(0, 10**9))
