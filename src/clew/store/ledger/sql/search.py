@@ -59,7 +59,8 @@ class SqlSearch:
         return Page(items=self._shown(found.items), next=found.next)
 
     def _warm(self) -> bool:
-        if not self._fields:
+        """Whether columns answer; ids are found by their index, or gone through."""
+        if not self._fields or (self._search.filter and ID in fields_of(self._search.filter)):
             return False
         with self._cache.table(self._project) as table:
             return table.knows(self._fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from clew.core.judging import MISSING, TEXT, Key
+from clew.core.judging import MISSING, TEXT, Key, as_text
 from clew.core.types.filter import Comparison, Field
 from clew.store.ledger.sql.search_column import Column
 
@@ -38,6 +38,12 @@ class Ids(Column):
         import numpy as np
 
         some = self._ids[at] if isinstance(at, slice) else [self._ids[each] for each in at.tolist()]
+        if comparison.op in ("=", "in"):
+            wanted = {as_text(value) for value in comparison.values if isinstance(value, str)}
+            holds = np.fromiter(map(wanted.__contains__, some), dtype=np.bool_, count=len(some))
+            # a number is no text: neither equal nor unequal, as in a column
+            unknown = comparison.op == "=" and not wanted
+            return holds, holds if unknown else ~holds
         column = Column(len(some))
         column.set_texts(np.arange(len(some)), some)
         return column.judge(comparison, slice(len(some)))
