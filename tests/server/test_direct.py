@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clew.client import outside
+from clew.client.connection import Connection
 from clew.client.objects import HttpObjects
-from clew.core.errors import Denied, Invalid, NotFound
+from clew.core.errors import Denied, Invalid, NotFound, Unavailable
 from clew.core.hashing import hash_bytes
 from clew.core.types.account import ProjectRole
 from clew.core.types.project import Project
@@ -118,6 +121,32 @@ def test_an_address_reads_one_object_for_a_while(there: Bucketed) -> None:
     assert "X-Amz-Expires=60" in url
     with pytest.raises(urllib.error.HTTPError):  # nor does it lead to what lies beside it
         urllib.request.urlopen(url.replace(digest, other).replace("loose", "nothing"))
+
+
+def test_a_redirection_that_nobody_asked_for_is_no_answer(tmp_path: Path) -> None:
+    """A proxy that sends all to https has stored nothing."""
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(307)
+            self.send_header("location", "https://elsewhere.example.org/")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever)
+        thread.start()
+        connection = Connection(f"http://127.0.0.1:{proxy.server_port}", "late")
+        try:
+            with pytest.raises(Unavailable, match="answers 307"):
+                connection.request("PUT", f"/objects/{'a' * 64}", b"bytes")
+        finally:
+            connection.close()
+            proxy.shutdown()
+            thread.join()
 
 
 def test_who_may_not_write_gets_no_address(serve: Callable[..., Any], s3_bucket: str, tmp_path: Path) -> None:

@@ -126,8 +126,9 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         *,
         query: Mapping[str, object] | None = None,
+        elsewhere: bool = False,
     ) -> http.client.HTTPResponse:
-        """One request whose answer is read by the caller, to its end; a redirection is an answer."""
+        """One request whose answer is read by the caller, to its end; with `elsewhere`, a redirection is one too."""
         asked = urlencode({key: value for key, value in (query or {}).items() if value not in ("", None)})
         target = f"{self._root}{path}" + (f"?{asked}" if asked else "")
         for again in (True, False):
@@ -145,7 +146,7 @@ class Connection:
                     continue
                 raise self._gone(error) from error
             break
-        if response.status >= 300 and response.status != ELSEWHERE:
+        if response.status >= 300 and not (elsewhere and response.status == ELSEWHERE):
             raise self._refused(response, method, path)
         return response
 

@@ -169,7 +169,8 @@ class HttpObjects:
     def _body(self, digest: Digest) -> Iterator[bytes]:
         """The bytes of an object as they come: from a bucket past the server, where it can be reached from here."""
         path = _path(checked(digest))
-        response = self._c.open("GET", path, query={"direct": "true"} if self._direct else None)
+        asked = {"direct": "true"} if self._direct else None
+        response = self._c.open("GET", path, query=asked, elsewhere=self._direct)
         if response.status == ELSEWHERE:
             response.read()
             try:
