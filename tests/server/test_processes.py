@@ -21,15 +21,15 @@ def answers(port: int) -> bool:
     return False
 
 
-def started(folder: Path, port: int) -> psutil.Process:
+def started(folder: Path, port: int) -> psutil.Popen:
     words = [sys.executable, "-m", "clew", "server", "--open", "--workers", "2", "--port", str(port)]
-    process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = psutil.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
     while not answers(port):
         assert process.poll() is None
         assert time.monotonic() < until
         time.sleep(0.02)
-    return psutil.Process(process.pid)
+    return process
 
 
 def test_the_processes_of_a_server_end_with_the_first_one(tmp_path: Path) -> None:
