@@ -72,7 +72,10 @@ class SqlSeriesBlocks:
         found: dict[tuple[str, str], _Grown] = {}
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
-            sql = f"SELECT {SUMMARY}, merged, blocks FROM series WHERE (run, key) IN (VALUES {_tuples(2, some)})"
+            sql = (
+                f"{_wanted(2, some)} SELECT {SUMMARY}, merged, blocks FROM wanted CROSS JOIN series "
+                "WHERE run = v1 AND key = v2"
+            )
             for row in self._c.rows(sql, [value for name in some for value in name]):
                 found[row[0], row[1]] = _Grown(summary_of(row), bool(row[-2]), int(row[-1]))
         return found
@@ -82,7 +85,10 @@ class SqlSeriesBlocks:
         found: set[tuple[str, str, str]] = set()
         for start in range(0, len(blocks), _AT_ONCE):
             some = blocks[start : start + _AT_ONCE]
-            sql = f"SELECT run, key, source FROM series_blocks WHERE (run, key, source) IN (VALUES {_tuples(3, some)})"
+            sql = (
+                f"{_wanted(3, some)} SELECT run, key, source FROM wanted CROSS JOIN series_blocks "
+                "WHERE run = v1 AND key = v2 AND source = v3"
+            )
             rows = self._c.rows(sql, [value for block in some for value in (block.run, block.key, block.source)])
             found.update((row[0], row[1], row[2]) for row in rows)
         return found
@@ -136,9 +142,11 @@ def _digest(run: str, key: str, source: str) -> str:
     return hash_bytes(f"{run}\0{key}\0{source}".encode())[:32]
 
 
-def _tuples(size: int, values: Sequence[object]) -> str:
-    """Marks for as many tuples of this size."""
-    return ", ".join([f"({', '.join('?' * size)})"] * len(values))
+def _wanted(size: int, values: Sequence[object]) -> str:
+    """Tuples to look up one by one, by an index: SQLite goes through the whole table for a list of them in `IN`."""
+    columns = ", ".join(f"v{number}" for number in range(1, size + 1))
+    row = f"({', '.join('?' * size)})"
+    return f"WITH wanted ({columns}) AS (VALUES {', '.join([row] * len(values))})"
 
 
 def _block_row(b: SeriesBlock) -> tuple[object, ...]:
