@@ -115,6 +115,14 @@ def test_nobody_decided_yes_is_equal_but_not_certain() -> None:
     assert gap.ratio.low == 0.0
 
 
+def test_two_units_are_enough() -> None:
+    rows = 40
+    labels, groups = [at % 2 for at in range(rows)], ["ab"[at // 2 % 2] for at in range(rows)]
+    gap = fairness(labels, labels, groups, units=[at // 20 for at in range(rows)]).demographic_parity
+    assert gap is not None
+    assert gap.difference.units == 2
+
+
 @pytest.mark.parametrize(
     "ask",
     [

@@ -45,7 +45,7 @@ def find_root(f: Callable[[float], float], low: float, high: float, *, relative:
         fc = f(c)
         if fc == 0.0:
             return c
-        if (fc > 0) == (fb > 0):
+        if (fc > 0) == (fb > 0):  # either: neither is 0 here
             keep = 1.0 - fc / fb if math.isfinite(fb) and math.isfinite(fc) else 0.5
             fa *= keep if keep > 0 else 0.5
         else:

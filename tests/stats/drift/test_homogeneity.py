@@ -105,6 +105,31 @@ def test_a_first_order_correction_would_not_do() -> None:
     assert stats.chi2.sf(300.0 / average, 10) < 0.01 * weighted_chi_square_sf(300.0, null.weights)
 
 
+def test_the_null_knows_how_well_its_weights_are_known() -> None:
+    some = null_of(1, 1000.0, 100.0, design=Design(units=11, rows_per_unit=91.0, correlations=(0.05,)), window_units=10)
+    [weight] = some.weights
+    assert 1.0 < weight < 2.0
+    assert some.denominator_df == pytest.approx(10 * weight / (weight - 1.0))
+    alone = null_of(
+        1, 1000.0, 100.0, design=Design(units=1000, rows_per_unit=1.0, correlations=(0.5,)), window_units=100
+    )
+    assert alone == ((1.0,), math.inf), "each row is a unit"
+
+
+def test_g_takes_both_sides_alike() -> None:
+    for one, two in (([1.0, 99.0, 3.0], [40.0, 50.0, 1.0]), ([0.0, 5.0], [1.0, 5.0])):
+        here, there = likelihood_ratio(np.array(one), np.array(two)), likelihood_ratio(np.array(two), np.array(one))
+        assert here == pytest.approx(there)
+        assert here[0] > 0.0
+
+
+def test_a_bin_of_just_enough_rows_takes_part_in_the_correction() -> None:
+    reference, window = np.array([2.0, 98.0]), np.array([8.0, 92.0])  # 5 expected rows on each side
+    plain = stats.chi2_contingency([reference, window], correction=False, lambda_="log-likelihood").statistic
+    excess = (200 / 10 + 200 / 190 - 1.0) * 3.0
+    assert likelihood_ratio(reference, window)[0] == pytest.approx(plain / (1.0 + excess / (6.0 * 200)))
+
+
 def test_the_null_knows_spans_and_reference() -> None:
     design = Design(units=50, rows_per_unit=1000.0, correlations=(0.01, 0.0))
     assert null_of(2, 5e4, 1e3).weights == (1.0, 1.0)

@@ -237,3 +237,13 @@ def test_damage_in_the_cache_is_mended_from_the_bucket(tmp_path: Path) -> None:
     file.write_bytes(b"saund")
     with pytest.raises(NotFound):
         objects.get(digest)
+
+
+def test_what_an_earlier_process_kept_counts(tmp_path: Path) -> None:
+    inner = RemoteObjects(open_bucket("memory:///"), tmp_path / "local")
+    before = CachedObjects(inner, tmp_path / "cache", limit_bytes=1 << 30)
+    for _ in range(10):
+        before.get(before.put(os.urandom(3_000)))
+    objects = CachedObjects(inner, tmp_path / "cache", limit_bytes=20_000)
+    objects.get(objects.put(os.urandom(3_000)))
+    assert kept(objects) <= 20_000
