@@ -432,3 +432,18 @@ def test_a_check_tells_of_every_copy(tmp_path: Path) -> None:
     found = list(LocalObjects(tmp_path / "store").check())
     assert sorted(digest for digest, trouble in found if trouble is not None) == sorted(["", loose[0], packed[0]])
     assert packed[2] not in dict(found)
+
+
+def test_only_many_look_ups_are_worth_a_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = LocalObjects(tmp_path / "store")
+    with objects.batch() as batch:
+        there = {batch.put(b"%d" % at) for at in range(300)}
+    absent = {hash_bytes(b"absent %d" % at) for at in range(300)}
+    made, seen = [], objects.packs.seen
+    monkeypatch.setattr(objects.packs, "seen", lambda: made.append(1) or seen())
+    for count, filters in ((1, 0), (255, 0), (256, 1)):
+        made.clear()
+        some = set(sorted(absent)[:count])
+        assert objects.missing(some) == some
+        assert len(made) == filters
+    assert objects.missing(there | absent) == absent
