@@ -29,3 +29,14 @@ def test_a_bracket_without_a_zero_is_refused() -> None:
         find_root(lambda x: x * x + 1.0, -1.0, 1.0)
     with pytest.raises(Invalid):
         find_root(lambda x: math.nan, -1.0, 1.0)
+
+
+def test_a_smooth_function_is_asked_few_times() -> None:
+    asked: list[float] = []
+
+    def cubic(x: float) -> float:
+        asked.append(x)
+        return x**3 - 2.0
+
+    assert find_root(cubic, 0.0, 10.0) == pytest.approx(2.0 ** (1 / 3), rel=1e-12)
+    assert len(asked) < 30, "bisection alone takes more than 45"
