@@ -61,12 +61,15 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
 
 
-def collect(stores: Stores, terms: Terms, *, dry_run: bool = False, tell: Tell) -> Collected:
+def collect(
+    stores: Stores, terms: Terms, *, until_us: int | None = None, dry_run: bool = False, tell: Tell
+) -> Collected:
     """Set aside what nothing names, and delete what was set aside long ago.
 
     Args:
         stores: a project whose objects are in a folder or in a bucket.
         terms: how careful.
+        until_us: what was set aside before is deleted, µs since 1970; as the project sees it now when None.
         dry_run: only look.
         tell: hears how many objects have been reached.
 
@@ -83,7 +86,7 @@ def collect(stores: Stores, terms: Terms, *, dry_run: bool = False, tell: Tell) 
     freed = 0
     if not dry_run:
         store.take_back(back)
-        freed = store.expire(until_us=over_us(stores, terms.grace_us))
+        freed = store.expire(until_us=over_us(stores, terms.grace_us) if until_us is None else until_us)
         store.set_aside(garbage, now_us=now_us)
         back |= _take_back_late(stores, store, set(garbage), tell)
         _verify(store, live)

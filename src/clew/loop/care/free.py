@@ -34,8 +34,9 @@ def free(stores: Stores, terms: Terms, *, trash_us: int, dry_run: bool = False, 
         tell: hears how many objects have been reached.
     """
     until_us = over_us(stores, trash_us)
+    aside_us = over_us(stores, terms.grace_us)  # asked before there are events of purges, which say how late it is
     return Freed(
         purged_runs=len(purge_runs(stores, until_us=until_us, dry_run=dry_run)),
         purged_versions=len(purge_versions(stores, until_us=until_us, dry_run=dry_run)),
-        collected=collect(stores, terms, dry_run=dry_run, tell=tell),
+        collected=collect(stores, terms, until_us=aside_us, dry_run=dry_run, tell=tell),
     )
