@@ -106,6 +106,17 @@ def test_a_drift_is_one_alert_until_it_is_over_and_a_new_one_is_another(life: Li
     assert (begun.at_us, again.at_us) == (START_US + DAY_US, START_US + 64 * DAY_US)
 
 
+def test_decisions_that_come_late_make_no_second_alert_of_one_drift(life: Life) -> None:
+    life.decide(0, 8, hours=1)
+    life.watch(1, trial=False)
+    assert life.alerts == []
+    life.decide(0, 192, shift=3.0)
+    life.decide(1, 96, shift=3.0)
+    life.watch(2, trial=False)
+    assert [alert.at_us - START_US for alert in life.alerts if alert.key.endswith("/wind")] == [DAY_US]
+    assert [episode_of(window, "wind") for window in life.windows] == [EpisodeState.RAISED, EpisodeState.ONGOING]
+
+
 def episode_of(window: Window, column: str) -> EpisodeState | None:
     drift = report_of(window).drift
     episode = drift.episodes.get(column) if drift is not None else None

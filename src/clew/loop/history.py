@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from operator import attrgetter
 
@@ -51,10 +51,13 @@ class History:
             self.add(window)
 
     def add(self, window: Window) -> None:
-        """Add a window; one of before `until_us` that is judged anew changes nothing."""
+        """Add a window, in the place of what it was before if it is judged anew."""
+        if not self._fits(window):
+            return
         past = self._past.setdefault(window.version, [])
-        if self._fits(window) and (not past or past[-1].start_us < window.start_us):
-            past.append(_past(window))
+        at = bisect_left(past, window.start_us, key=_start)
+        behind = bisect_right(past, window.start_us, key=_start)
+        past[at:behind] = [_past(window)]
 
     def before(self, start_us: int, version: str) -> Before:
         """What a look at a new window takes over: counts are of those windows that it compares together with it."""
