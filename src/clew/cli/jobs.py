@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from msgspec import structs
 
 from clew.cli import output
 from clew.cli.command import command, group
@@ -32,7 +33,8 @@ def list_jobs(*, state: str | None, limit: int, as_json: bool) -> None:
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        found = workspace.services.jobs.list(state=JobState(state) if state else None, limit=limit)
+        jobs = workspace.services.jobs.list(state=JobState(state) if state else None, limit=limit)
+    found = [structs.replace(job, due_us=max(job.due_us, job.created_us)) for job in jobs]  # what is due at once has 0
     columns = ["id", "kind", "key", "state", "due_us", "attempts", "reason"]
     output.table(found, columns, as_json=as_json, empty="no jobs: clew worker queues what clew.toml schedules")
 
