@@ -187,7 +187,7 @@ def test_whom_the_server_does_not_know_is_refused(
 
 
 def test_decisions_that_wait_keep_it_here(root: Path, served: Any) -> None:
-    waiting = root / ".clew" / "decisions" / "e" / "replica-1" / "0.decisions"
+    waiting = root / ".clew" / "decisions" / "e" / "replica-1" / "0.seg"
     waiting.parent.mkdir(parents=True)
     waiting.write_bytes(b"")
     with pytest.raises(Conflict, match="decisions of an endpoint wait"):

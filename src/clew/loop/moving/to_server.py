@@ -98,7 +98,7 @@ def _ship(stores: Stores, tx: SqlTransaction, there: HttpObjects, folder: Path) 
 
 def _refuse_waiting(folder: Path) -> None:
     """Decisions in journals of this machine would stay: nobody compacts them once the project is elsewhere."""
-    for path in sorted((folder / "decisions").rglob("*.*")):
+    for path in sorted((folder / "decisions").rglob("*.seg")):
         raise Conflict(
             f"decisions of an endpoint wait in {path.parent}",
             hint="stop what serves it, then bring them home: clew watch ENDPOINT",
