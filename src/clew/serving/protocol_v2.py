@@ -70,7 +70,7 @@ class InferReader:
         self._names, self._check = signature.names, check
         self._datatypes = {field.name: _DATATYPES[field.dtype] for field in signature.inputs}
         kinds = {field.dtype for field in signature.inputs}
-        self._doubles = kinds == {Dtype.FLOAT64}
+        self._doubles = kinds == {Dtype.FLOAT64} and len(self._names) > 1
         self._shared = _DATATYPES[kinds.pop()] if len(kinds) == 1 else ()
 
     def __call__(self, body: bytes) -> tuple[DecisionRequest, list[str]]:
