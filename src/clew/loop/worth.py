@@ -101,10 +101,8 @@ def _estimated(rows: pl.DataFrame, contract: ValueContract, package: Package) ->
 
 def _class_scores(rows: pl.DataFrame) -> NDArray[np.float64] | None:
     """The scores of all classes, (rows, classes); None where those of some rows were not logged."""
-    import numpy as np
-
     scores = rows["scores"]
-    return None if scores.null_count() or not rows.height else np.array(scores.to_list(), dtype=np.float64)
+    return None if scores.null_count() or not rows.height else scores.explode().to_numpy().reshape(rows.height, -1)
 
 
 def _auc_of_classes(labelled: pl.DataFrame) -> float | None:
