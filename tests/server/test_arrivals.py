@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -167,6 +168,33 @@ def test_a_name_that_is_taken_is_refused_and_another_one_taken(root: Path, serve
     assert there(served, "flights").project == "0" * 32
 
 
+def test_a_project_that_is_there_keeps_its_name(root: Path, served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("clew.loop.moving.to_server")
+
+    def dies(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "begin_switch", dies)
+        with pytest.raises(Killed):
+            moved(root, served.url)
+    assert served.host.find_project("flights")  # what serves it knows it by this name from now on
+    with pytest.raises(Conflict, match="there already, as 'flights'"):
+        moved(root, served.url, name="trains")
+    assert moved(root, served.url).ledger == f"{served.url}/projects/flights"
+
+
+def test_what_it_declares_is_read_before_it_is_there(root: Path, served: Any) -> None:
+    with Workspace(root, environ={}) as workspace:
+        project = workspace.stores.project
+        rows = rows_of(workspace.stores)
+    arriving = served.connection(served.token("admin", admin=True)).to_arriving(project)
+    told = {"rows": HttpObjects(arriving).put(rows), "settings": "[gate"}
+    with pytest.raises(Invalid):
+        arriving.send("POST", "", told)
+    assert served.host.find_project("flights") is None
+
+
 def test_whom_the_server_does_not_know_is_refused(
     root: Path, served: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -198,6 +226,22 @@ def rows_of(stores: Stores) -> bytes:
     with stores.ledger.read() as tx:
         file = BytesIO()
         pack(tx.rows_of(stores.project), project=stores.project, name="flights", file=file)  # type: ignore[attr-defined]
+    return file.getvalue()
+
+
+def with_run(row: tuple[object, ...], stores: Stores) -> bytes:
+    """A shipment with a run that is none."""
+
+    class Rows:
+        def digests(self) -> dict[str, Any]:
+            return {}
+
+        def pages(self, table: str) -> Any:
+            found = tuple(stores.project if value == "mine" else value for value in row)
+            return iter([[found]] if table == "runs" else [])
+
+    file = BytesIO()
+    pack(Rows(), project=stores.project, name="flights", file=file)  # type: ignore[arg-type]
     return file.getvalue()
 
 
@@ -238,6 +282,13 @@ def test_rows_that_are_not_what_they_say_do_not_get_in(
         arrives(lambda _: b"something else")
     with pytest.raises(Corrupt, match="do not hold"):
         arrives(edited)
+    for row, says in (
+        (("a", "b"), "do not belong here"),
+        (({"a": 1},) * 8, "do not belong here"),
+        (("a", "mine", "e", "n", "finished", "", 0, "no JSON"), "cannot be read"),
+    ):
+        with pytest.raises(Corrupt, match=says):
+            arrives(partial(with_run, row))
     with Workspace(root, environ={}) as workspace:
         digest = HttpObjects(admin.to_arriving("1" * 32)).put(rows_of(workspace.stores))
     with pytest.raises(Invalid, match="not of 1111"):

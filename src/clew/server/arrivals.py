@@ -18,6 +18,7 @@ from clew.server.host import Host
 from clew.server.objects import objects_router
 from clew.server.request import AnyRequest, stores_of
 from clew.server.uploads import uploads_router
+from clew.settings import settings_of
 
 __all__ = ["arrivals_router"]
 
@@ -35,6 +36,7 @@ def take_in_project(request: AnyRequest, data: JSONBody[Arrival]) -> Project:
     host: Host = request.app.state.host
     caller: Caller = request.scope["user"]
     assert caller.project is not None  # the guard has made it of the path
+    settings_of(data.settings)  # what cannot be kept is refused before the project is there
     project = take_in(stores_of(request), data.rows)
     if data.settings:
         host.keep_settings(project, data.settings)

@@ -7,7 +7,6 @@ from clew.core.contracts.stores import Stores
 from clew.core.types.project import Project
 from clew.server.host import Host
 from clew.settings import SETTINGS_FILE, Settings, read_settings
-from clew.settings import settings_of as settings_of_text
 from clew.store.objects.choose import choose_objects
 from clew.store.objects.disk import Draft, disk_errors
 from clew.workspace import Workspace
@@ -51,7 +50,6 @@ def host_of(workspace: Workspace, *, open: bool = False) -> Host:
         return read_settings(workspace.folder / "projects" / project.id / SETTINGS_FILE, {})
 
     def keep_settings(project: Project, text: str) -> None:
-        settings_of_text(text)
         folder = workspace.folder / "projects" / project.id
         with disk_errors(f"write {folder / SETTINGS_FILE}"):
             folder.mkdir(parents=True, exist_ok=True)

@@ -191,7 +191,7 @@ class Killed(BaseException):
     """Stands for kill -9."""
 
 
-@pytest.mark.parametrize("at", ["begin_switch", "check_name", "ProjectRows.copy_to", "before", "finish_switch"])
+@pytest.mark.parametrize("at", ["begin_switch", "check_known_name", "ProjectRows.copy_to", "before", "finish_switch"])
 def test_a_move_that_is_killed_goes_on(root: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     module = import_module("clew.loop.moving.move")
 

@@ -9,7 +9,7 @@ from clew.core.errors import Conflict, Exists
 from clew.core.types.event import SealedEvent
 from clew.core.types.project import Project
 
-__all__ = ["MOVED", "Earlier", "check_name", "earlier_of"]
+__all__ = ["MOVED", "Earlier", "check_known_name", "check_name", "earlier_of"]
 
 MOVED = "project.moved"
 """The event of a move. One that was killed before it counted may have left it there; it is no use of the project."""
@@ -59,6 +59,19 @@ def check_name(tx: Transaction, project: str, name: str) -> None:
     named: Project | None = tx.projects.find(name)
     if named is not None and named.id != project:
         raise Exists("project", name, hint="give it another name there: clew move --name NAME --to …")
+
+
+def check_known_name(tx: Transaction, project: str, name: str) -> None:
+    """Refuse to bring a project under a name that it cannot have: whoever serves it knows it by the one that it has.
+
+    Raises:
+        Exists: another project of the ledger has that name.
+        Conflict: the project is there, under another name.
+    """
+    check_name(tx, project, name)
+    known = next((each.name for each in tx.projects.list() if each.id == project), name)
+    if known != name:
+        raise Conflict(f"the project is there already, as {known!r}", hint=f"clew move --name {known} --to …")
 
 
 def _stands(tx: Transaction, project: str, event: SealedEvent) -> bool:

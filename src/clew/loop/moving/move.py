@@ -18,7 +18,7 @@ from clew.client.credentials import address_of
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid
 from clew.loop.moving.copy_objects import copy_objects
-from clew.loop.moving.earlier import check_name, earlier_of
+from clew.loop.moving.earlier import check_known_name, earlier_of
 from clew.loop.moving.moved import Moved, Part, not_as_they_were, rename, tell_moved
 from clew.loop.moving.to_server import move_to_server
 from clew.settings import StorageSettings
@@ -148,7 +148,7 @@ def _rows(stores: Stores, tx: SqlTransaction, target: Any, tell: Tell) -> list[P
     here = tx.rows_of(stores.project)
     with target.write() as other:
         mine = next(each for each in tx.projects.list() if each.id == stores.project)
-        check_name(other, stores.project, mine.name)
+        check_known_name(other, stores.project, mine.name)
         earlier = earlier_of(other, stores.project)
         earlier.check(tx, stores.project)
         there: ProjectRows = other.rows_of(stores.project)

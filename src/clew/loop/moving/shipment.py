@@ -12,7 +12,7 @@ from clew.core.errors import Corrupt, Invalid
 from clew.core.ids import Digest
 from clew.store.ledger.sql.connection import Row
 from clew.store.ledger.sql.migrate import migrations
-from clew.store.ledger.sql.rows import TABLES, ProjectRows
+from clew.store.ledger.sql.rows import COLUMNS, TABLES, ProjectRows
 
 __all__ = ["KEPT_BACK", "Bill", "Counted", "pack", "read_bill", "read_pages"]
 
@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _MAGIC = b"clewship\0\0\0\0"
 _PAGE_BYTES, _MOST_BYTES = 4 << 20, 256 << 20
+_PLAIN = (str, bytes, int, float, type(None))
 KEPT_BACK = {"members"}
 """Tables that are not sent: a server knows its own users."""
 
@@ -82,9 +83,14 @@ def read_pages(file: BinaryIO) -> Iterator[tuple[str, list[Row]]]:
     """
     while (data := _read(file)) is not None:
         table, page = _decoded(data, tuple[str, list[tuple[object, ...]]])
-        if table not in TABLES or table in KEPT_BACK:
+        if table not in TABLES or table in KEPT_BACK or not all(_fits(table, row) for row in page):
             raise Corrupt(f"rows of {table!r} do not belong here")
         yield table, cast("list[Row]", page)
+
+
+def _fits(table: str, row: tuple[object, ...]) -> bool:
+    """Whether a row has as many values as the table has columns, and such as a database takes."""
+    return len(row) == len(COLUMNS[table]) and all(isinstance(value, _PLAIN) for value in row)
 
 
 def _pages(pages: Iterator[list[Row]]) -> Iterator[list[msgspec.Raw]]:

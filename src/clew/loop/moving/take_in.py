@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import BinaryIO
 
+import msgspec
+
 from clew.audit.verify import problems_in
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Invalid
 from clew.core.ids import Digest
 from clew.core.types.project import Project
-from clew.loop.moving.earlier import check_name, earlier_of
+from clew.loop.moving.earlier import check_known_name, earlier_of
 from clew.loop.moving.moved import not_as_they_were
 from clew.loop.moving.shipment import KEPT_BACK, Bill, read_bill, read_pages
 from clew.store.ledger.sql.rows import ProjectRows
@@ -31,7 +33,7 @@ def take_in(stores: Stores, rows: Digest) -> Project:
 
     Raises:
         Exists: another project has its name.
-        Conflict: the project is there, in a state that is not an earlier one.
+        Conflict: the project is there, in a state that is not an earlier one, or under another name.
         Corrupt: the rows are not those that the shipment speaks of, or their chain of events does not hold.
         Invalid: they are of another version, or of another project.
     """
@@ -41,6 +43,8 @@ def take_in(stores: Stores, rows: Digest) -> Project:
             if bill.project != stores.project:
                 raise Invalid(f"the rows are of the project {bill.project}, not of {stores.project}")
             return _take_in(stores, bill, file)
+    except msgspec.MsgspecError as error:
+        raise Corrupt(f"a row cannot be read: {error}", hint="look at it where it is: clew audit verify") from error
     finally:
         stores.objects.delete([rows])
 
@@ -48,7 +52,7 @@ def take_in(stores: Stores, rows: Digest) -> Project:
 def _take_in(stores: Stores, bill: Bill, file: BinaryIO) -> Project:
     with stores.ledger.write() as tx:
         assert isinstance(tx, SqlTransaction)
-        check_name(tx, stores.project, bill.name)
+        check_known_name(tx, stores.project, bill.name)
         earlier = earlier_of(tx, stores.project)
         _replace(tx.rows_of(stores.project), bill, file)
         earlier.check(tx, stores.project)

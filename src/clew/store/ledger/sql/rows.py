@@ -18,7 +18,7 @@ from clew.store.ledger.sql.connection import Connection, Document, Row
 from clew.store.ledger.sql.search_index import SqlSearchIndex
 from clew.store.ledger.sql.summary import SUMMARY, summary_of
 
-__all__ = ["ACCOUNTS", "DERIVED", "TABLES", "ProjectRows"]
+__all__ = ["ACCOUNTS", "COLUMNS", "DERIVED", "TABLES", "ProjectRows"]
 
 _OWN = "project = ?"
 _OF_RUN = "run IN (SELECT id FROM runs WHERE project = ?)"
