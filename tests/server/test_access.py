@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from litestar import Litestar
 
+from clew.client.objects import HttpObjects
 from clew.core.types.account import ProjectRole
 from clew.core.types.edge import Role, node
 from clew.core.types.run import Artifact, RunStatus
@@ -393,3 +394,18 @@ def test_artifacts_have_names_that_stay_in_a_folder(serve: Callable[..., Any], p
     body = {**bodies(ids, "x")["add_artifact"], "path": path}
     status, said = ask(served, "POST", f"{NATIVE}/projects/late/runs/{ids['run']}/artifacts", body, token)
     assert status == 400, said
+
+
+def test_odd_requests_are_mistakes_of_who_asks(serve: Callable[..., Any]) -> None:
+    served = serve()
+    token = served.token("me", ProjectRole.CONTRIBUTOR)
+    for name in ("", "../../x", "z" * 32, "0" * 33):
+        run = {"run": {**msgspec.to_builtins(a_run()), "id": name}, "experiment": "e"}
+        status, told = ask(served, "POST", f"{NATIVE}/projects/late/runs", run, token)
+        assert (status, "no id of a run" in str(told)) == (400, True)
+    for limit in (-1, 0, 10_001):
+        assert ask(served, "GET", f"{NATIVE}/projects/late/objects?limit={limit}", None, token)[0] == 400
+    digest = HttpObjects(served.connection(token)).put(b"id,late")
+    file = {"file": digest, "name": "labels.\0csv", "label": "late"}
+    status, told = ask(served, "POST", f"{NATIVE}/projects/late/endpoints/nobody/labels", file, token)
+    assert (status, "no endpoint named" in str(told)) == (404, True)

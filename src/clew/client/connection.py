@@ -160,8 +160,10 @@ class Connection:
             while piece := response.read(size_bytes):
                 yield piece
         except (OSError, http.client.HTTPException) as error:
-            self._drop()
             raise self._gone(error) from error
+        finally:
+            if not response.isclosed():  # it was not read to its end: what is asked next would get the rest
+                self._drop()
 
     def close(self) -> None:
         """Let go of every connection of this process."""

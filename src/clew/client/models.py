@@ -79,6 +79,10 @@ class HttpAliases:
         return self._c.pack("/aliases", wanted, Alias)
 
     def rollback(self, name: str, alias: str, *, reason: str = "", expected: int | None = None) -> Alias:
+        """Says which version holds the name, so that a request whose answer was lost does not go back twice."""
+        if expected is None:
+            moves = self.moves(name, alias)
+            expected = moves[-1].number if moves else None
         return self._c.send("POST", f"{_of(name, alias)}/rollback", {"reason": reason, "expected": expected}, Alias)
 
     def moves(self, name: str, alias: str) -> list[Alias]:

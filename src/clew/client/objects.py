@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -160,13 +160,14 @@ class HttpObjects:
 
     def _download(self, digest: Digest, target: BinaryIO | Draft) -> None:
         hasher = Hasher()
-        for piece in self._body(digest):
-            hasher.update(piece)
-            target.write(piece)
+        with closing(self._body(digest)) as pieces:
+            for piece in pieces:
+                hasher.update(piece)
+                target.write(piece)
         if hasher.hexdigest() != digest:
             raise _damaged(digest)
 
-    def _body(self, digest: Digest) -> Iterator[bytes]:
+    def _body(self, digest: Digest) -> Generator[bytes]:
         """The bytes of an object as they come: from a bucket past the server, where it can be reached from here."""
         path = _path(checked(digest))
         asked = {"direct": "true"} if self._direct else None

@@ -41,7 +41,8 @@ def add_labels(request: AnyRequest, name: FromPath[str], data: JSONBody[LabelFil
     """Add the labels of a stored file, all or none; how many were added. The same file again adds nothing."""
     objects = stores_of(request).objects
     with tempfile.TemporaryDirectory(prefix="clew-labels-") as folder:
-        path = Path(folder, f"labels{Path(data.name).suffix[:16]}")
+        form = Path(data.name).suffix[1:16]
+        path = Path(folder, f"labels.{form}" if form.isalnum() else "labels")
         objects.save(data.file, path)
         return services_of(request).endpoints.add_labels(
             name, path, label=data.label, by_id=data.by_id, by_key=data.by_key, time_us=data.time_us

@@ -20,7 +20,7 @@ from clew.core.paging import Page
 from clew.policy.access import Action
 from clew.server.direct import VALID_S
 from clew.server.ranges import span_of
-from clew.server.request import AnyRequest, in_thread, packed, stores_of
+from clew.server.request import AnyRequest, checked_limit, in_thread, packed, stores_of
 
 __all__ = ["objects_router"]
 
@@ -82,6 +82,7 @@ def delete_objects(request: AnyRequest, data: JSONBody[Digests]) -> None:
 @get("/objects", opt=_READ, sync_to_thread=True)
 def list_objects(request: AnyRequest, after: FromQuery[str] = "", limit: FromQuery[int] = 10_000) -> Page[Digest]:
     """Every stored digest, in order, in pages."""
+    checked_limit(limit)
     found = sorted(digest for digest in stores_of(request).objects.list() if digest > after)
     more = len(found) > limit
     return Page(items=found[:limit], next=found[limit - 1] if more else "")

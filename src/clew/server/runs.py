@@ -6,7 +6,8 @@ import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from clew.core.ids import Digest
+from clew.core.errors import Invalid
+from clew.core.ids import Digest, is_id
 from clew.core.paging import Page
 from clew.core.types.edge import Role
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus, Scalar
@@ -72,6 +73,8 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
 @post("/runs", opt=_WRITE, sync_to_thread=True)
 def create_run(request: AnyRequest, data: JSONBody[NewRun]) -> Run:
     """Add a run to an experiment, which is made when there is none."""
+    if not is_id(data.run.id):
+        raise Invalid(f"{data.run.id[:60]!r} is no id of a run", hint="32 hex digits")
     stores = stores_of(request)
     mine = msgspec.structs.replace(data.run, project=stores.project, created_by=stores.actor)
     return runs_of(request).create(mine, experiment=data.experiment)
