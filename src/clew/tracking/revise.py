@@ -58,10 +58,10 @@ def revise(stores: Stores, tx: Transaction, before: Run, after: Run) -> Run:
     return after
 
 
-def move_to_trash(stores: Stores, tx: Transaction, run: Run) -> None:
-    """Lists leave the run out from now on; nothing of it is lost."""
+def move_to_trash(stores: Stores, tx: Transaction, run: Run, *, now_us: int) -> None:
+    """Lists leave the run out from now on; nothing of it is lost. Runs that go together went at one time."""
     if not run.deleted_us:
-        after = msgspec.structs.replace(run, deleted_us=stores.clock.now_us())
+        after = msgspec.structs.replace(run, deleted_us=now_us)
         tx.runs.put(after)
         stores.tell(tx, "run.deleted", node("run", run.id), _claim(after))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,7 @@ def test_what_is_needed_stays(life: Life) -> None:
     with pytest.raises(Conflict, match="needed by delay@1"):
         delete_runs(stores, [run])
     with stores.ledger.write() as tx:  # another door does not ask
-        move_to_trash(stores, tx, run)
+        move_to_trash(stores, tx, run, now_us=stores.clock.now_us())
     assert purge_runs(stores, until_us=FAR) == []
     assert [each.id for each in restore_runs(stores, [run.id])] == [run.id]
 
@@ -184,6 +185,16 @@ def test_an_experiment_goes_and_comes_with_its_runs(life: Life) -> None:
     with pytest.raises(NotFound):
         restore_experiment(stores, "tries")
     assert verify(stores).problems == []
+
+
+def test_an_experiment_comes_whole_though_the_clock_went_back(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace, stores = life.workspace, life.stores
+    run = in_experiment(workspace, "a", "tries")
+    backwards = count(stores.clock.now_us(), -1_000_000)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(stores.clock), "now_us", lambda _: next(backwards))
+        delete_experiment(stores, "tries")
+    assert [each.id for each in restore_experiment(stores, "tries")] == [run.id]
 
 
 def test_an_experiment_that_is_needed_stays_whole(life: Life) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from clew.core.types.account import ProjectRole
 from clew.registry.reference import resolve
+from clew.tracking.revise import purge
 
 Ask = Callable[..., tuple[int, Any]]
 
@@ -295,3 +296,15 @@ def test_points_that_come_one_by_one_become_full_blocks(ask: Ask, served: Any, m
         assert len(tx.series.blocks(run, "loss")) == 1
     _, told = ask("GET", f"{API}/metrics/get-history?run_id={run}&metric_key=loss")
     assert [each["step"] for each in told["metrics"]] == list(range(50))
+
+
+def test_an_experiment_comes_back_without_the_runs_that_were_purged(ask: Ask, served: Any) -> None:
+    number = ask("POST", f"{API}/experiments/create", {"name": "tries"})[1]["experiment_id"]
+    made = {"experiment_id": number, "run_name": "r"}
+    gone, kept = (ask("POST", f"{API}/runs/create", made)[1]["run"]["info"]["run_id"] for _ in range(2))
+    assert ask("POST", f"{API}/experiments/delete", {"experiment_id": number})[0] == 200
+    with served.host.ledger.write() as tx:
+        purge(served.host.stores(served.host.project("late"), actor="test"), tx, tx.runs.get(gone))
+    assert ask("POST", f"{API}/experiments/restore", {"experiment_id": number}) == (200, {})
+    found = ask("POST", f"{API}/runs/search", {"experiment_ids": [number]})[1]
+    assert [run["info"]["run_id"] for run in found["runs"]] == [kept]

@@ -38,7 +38,7 @@ def delete_experiment(stores: Stores, name: str) -> list[Run]:
         tx.experiments.put(msgspec.structs.replace(experiment, deleted_us=now_us, updated_us=now_us))
         stores.tell(tx, "experiment.deleted", node("experiment", experiment.id), {"name": name})
         for run in runs:
-            move_to_trash(stores, tx, run)
+            move_to_trash(stores, tx, run, now_us=now_us)
     return runs
 
 

@@ -33,7 +33,7 @@ def delete_runs(stores: Stores, runs: Sequence[Run]) -> None:
             needing = needed_by(tx, stores.project, now)
             if needing:
                 raise Conflict(f"run {now.name} is needed by {', '.join(needing[:5])}", hint="delete those first")
-            move_to_trash(stores, tx, now)
+            move_to_trash(stores, tx, now, now_us=stores.clock.now_us())
 
 
 def restore_runs(stores: Stores, names: Sequence[str]) -> list[Run]:

@@ -184,12 +184,12 @@ def delete_experiment(call: Call, asked: Which) -> Json:
         tx.experiments.put(msgspec.structs.replace(before, deleted_us=now_us, updated_us=now_us))
         call.stores.tell(tx, "experiment.deleted", node("experiment", before.id), {"name": before.name})
         for run in runs_of(tx, call, before):
-            move_to_trash(call.stores, tx, run)
+            move_to_trash(call.stores, tx, run, now_us=now_us)
     return {}
 
 
 def restore_experiment(call: Call, asked: Which) -> Json:
-    """Bring an experiment and its runs back."""
+    """Bring an experiment and its runs back, but for those that were purged."""
     need(experiment_id=asked.experiment_id)
     with call.stores.ledger.write() as tx:
         before = experiment_of(tx, call, asked.experiment_id, state="deleted")
@@ -197,7 +197,8 @@ def restore_experiment(call: Call, asked: Which) -> Json:
         tx.experiments.put(msgspec.structs.replace(before, deleted_us=0, updated_us=now_us))
         call.stores.tell(tx, "experiment.restored", node("experiment", before.id), {"name": before.name})
         for run in runs_of(tx, call, before):
-            restore(call.stores, tx, run)
+            if not run.purged_us:
+                restore(call.stores, tx, run)
     return {}
 
 

@@ -125,7 +125,7 @@ def delete_run(call: Call, asked: RunId) -> Json:
     """Move a run into the trash."""
     run_id = run_id_of(asked)
     with call.stores.ledger.write(within=within(run_id)) as tx:
-        move_to_trash(call.stores, tx, run_of(tx, call, run_id))
+        move_to_trash(call.stores, tx, run_of(tx, call, run_id), now_us=call.stores.clock.now_us())
     return {}
 
 
