@@ -53,6 +53,15 @@ def test_the_calibrated_threshold_is_where_both_decisions_cost_the_same(missed: 
         assert cheapest_decisions([t - 1e-3 * t, t + 1e-3 * (1 - t)], costs).tolist() == [0, 1]
 
 
+def test_a_mean_of_probabilities_may_be_a_rounding_above_one() -> None:
+    mean = sum([1 / 49] * 49)
+    assert mean > 1.0
+    assert expected_costs([mean], [1], COSTS) == pytest.approx([COSTS.caught])
+    assert cheapest_decisions([[mean, 1.0 - mean, 0.0]], np.ones((3, 3)) - np.eye(3)).tolist() == [0]
+    with pytest.raises(Invalid, match="calibrate the scores"):
+        expected_costs([1.001], [1], COSTS)
+
+
 @given(money, money)
 def test_the_calibrated_quantile_costs_least(over: float, under: float) -> None:
     costs = NumberCosts(over=over, under=under)

@@ -27,6 +27,9 @@ __all__ = [
     "expected_costs",
 ]
 
+_ROUNDING = 1e-6
+"""So far beyond [0, 1] a mean of probabilities may come by rounding, in single precision too."""
+
 
 class BinaryCosts(msgspec.Struct, frozen=True, kw_only=True):
     """What the four outcomes of a yes-or-no decision cost, per case.
@@ -199,6 +202,6 @@ def _expected(probabilities: ArrayLike, matrix: Floats) -> Floats:
         table = floats_of("probabilities", given, ndim=2)
     if table.shape[1] != matrix.shape[0]:
         raise Invalid(f"{table.shape[1]} probabilities in a row and {matrix.shape[0]} classes in the costs")
-    if table.size and (table.min() < 0.0 or table.max() > 1.0):
+    if table.size and (table.min() < -_ROUNDING or table.max() > 1.0 + _ROUNDING):
         raise Invalid(f"probabilities reach from {table.min():g} to {table.max():g}", hint="calibrate the scores first")
     return np.asarray(table @ matrix, dtype=np.float64)
