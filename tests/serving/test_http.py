@@ -138,6 +138,21 @@ def test_requests_in_one_go_are_answered_in_their_order(served: Served) -> None:
     assert served.echo.after_calls == 3
 
 
+def test_connections_whose_bytes_come_by_turns_do_not_mix(served: Served) -> None:
+    texts = [bytes([letter]) * 600 for letter in b"ab"]
+    heads = [b"POST /%c HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\n\r\n" % text[0] for text in texts]
+    whole = [head + text for head, text in zip(heads, texts, strict=True)]
+    with served.connect() as one, served.connect() as other:
+        for at in range(0, len(whole[0]), 40):
+            for connection, request in zip((one, other), whole, strict=True):
+                connection.sendall(request[at : at + 40])
+                time.sleep(0.002)
+        for connection, text in zip((one, other), texts, strict=True):
+            connection.shutdown(socket.SHUT_WR)
+            [answer] = bodies(everything(connection))
+            assert (answer["path"], answer["body"]) == (f"/{text[:1].decode()}", text.decode())
+
+
 def test_a_request_in_single_bytes(served: Served) -> None:
     raw = (
         b"POST /p HTTP/1.1\r\n"
