@@ -97,9 +97,8 @@ def _times(other: Line, key: str) -> str:
 
 def over(value: float, target: Line) -> float:
     """How many times a number misses its target; at most 1 where it reaches it."""
-    if "at_most" in target:
-        return value / target["at_most"]
-    return target["at_least"] / value if value else float("inf")
+    above, below = (value, target["at_most"]) if "at_most" in target else (target["at_least"], value)
+    return above / below if below else float("inf") if above else 1.0
 
 
 def _missed(line: Line, key: str) -> str | None:

@@ -106,3 +106,11 @@ def test_the_page_in_the_docs_is_what_the_lines_say(load) -> None:
     lines = page.read()
     assert lines
     assert page.PAGE.read_text(encoding="utf-8") == page.page(lines)
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "times"),
+    [(3, {"at_most": 2}, 1.5), (3, {"at_least": 6}, 2), (0, {"at_most": 0}, 1), (1, {"at_most": 0}, float("inf"))],
+)
+def test_how_far_a_target_is_missed(load, value: float, target: dict[str, float], times: float) -> None:
+    assert load("page").over(value, target) == times
