@@ -117,6 +117,21 @@ def test_decisions_that_come_late_make_no_second_alert_of_one_drift(life: Life) 
     assert [episode_of(window, "wind") for window in life.windows] == [EpisodeState.RAISED, EpisodeState.ONGOING]
 
 
+def test_decisions_of_before_a_drift_that_come_late_are_no_second_alert(life: Life) -> None:
+    life.decide(0, 8, hours=1)
+    life.decide(1, 96, shift=3.0)
+    life.watch(2, trial=False)
+    life.decide(0, 192, shift=3.0)
+    life.watch(2.5, trial=False)
+    assert [alert.at_us - START_US for alert in life.alerts if alert.key.endswith("/wind")] == [2 * DAY_US]
+    first = report_of(life.windows[0]).drift
+    assert first is not None
+    assert "wind" in first.alarmed
+    life.decide(1, 8, shift=3.0)
+    life.watch(2.7, trial=False)
+    assert [episode_of(window, "wind") for window in life.windows] == [None, EpisodeState.RAISED]
+
+
 def episode_of(window: Window, column: str) -> EpisodeState | None:
     drift = report_of(window).drift
     episode = drift.episodes.get(column) if drift is not None else None

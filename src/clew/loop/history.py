@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 
 import msgspec
@@ -69,6 +69,12 @@ class History:
         recent = [each for each in past[-LONGEST_WINDOWS:] if each.start_us >= low_us]
         last = past[-1].found if past else _Found()
         return Before([self._counts(each) for each in recent], last.look, last.episodes)
+
+    def behind(self, start_us: int, version: str) -> Mapping[str, Episode]:
+        """The episodes of the next window that is known, when an earlier one is judged anew."""
+        past = self._past.get(version, [])
+        at = bisect_right(past, start_us, key=_start)
+        return past[at].found.episodes if at < len(past) else {}
 
     def _stored(self, start_us: int, version: str) -> list[_Past]:
         """From the ledger: for windows of long ago, and versions that have not decided for long."""

@@ -22,7 +22,7 @@ from clew.loop.history import History
 from clew.loop.labelled import labelled_windows
 from clew.loop.monitor import DAY_US, Monitor
 from clew.loop.worth import with_worth
-from clew.monitoring.drift import LONGEST_WINDOWS, DriftReport, look_at_window
+from clew.monitoring.drift import LONGEST_WINDOWS, DriftReport, begun_once, look_at_window
 from clew.monitoring.logged import EVER_US
 from clew.monitoring.profile import add_counts, encode_hours
 from clew.monitoring.report import WindowReport, report_of
@@ -247,7 +247,9 @@ class _Look:
         past = self._history.before(*key)
         if known := report_of(before).drift if before else None:
             past = msgspec.structs.replace(past, looks=known.look - 1)
-        return look_at_window(profile, counts, past, start_us=key[0], thresholds=self._monitor.settings.thresholds)
+        thresholds = self._monitor.settings.thresholds
+        found = look_at_window(profile, counts, past, start_us=key[0], thresholds=thresholds)
+        return begun_once(found, key[0], self._history.behind(*key))
 
 
 def _key(window: Window) -> Key:

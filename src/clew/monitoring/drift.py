@@ -17,6 +17,7 @@ __all__ = [
     "Before",
     "ColumnDrift",
     "DriftReport",
+    "begun_once",
     "compare_counts",
     "look_at_window",
     "look_at_windows",
@@ -114,6 +115,24 @@ def look_at_window(
     """
     report = look_at_windows(profile, [*before.counts, counts], before.looks + 1, thresholds=thresholds)
     return msgspec.structs.replace(report, episodes=go_on(before.episodes, report.alarmed, start_us))
+
+
+def begun_once(report: DriftReport, start_us: int, behind: Mapping[str, Episode]) -> DriftReport:
+    """A look at a window that late decisions changed, without episodes that began with the next window, as far as was
+    known then: their alerts are raised.
+
+    Args:
+        report: the look.
+        start_us: when its window began.
+        behind: the episodes of the next window.
+    """
+    known = {column for column, episode in behind.items() if episode.since_us > start_us}
+    kept = {
+        column: episode
+        for column, episode in report.episodes.items()
+        if column not in known or episode.since_us < start_us
+    }
+    return msgspec.structs.replace(report, episodes=kept)
 
 
 def look_at_windows(
