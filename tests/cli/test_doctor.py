@@ -68,7 +68,7 @@ def test_a_whole_project_is_good(place: Path, capfd: pytest.CaptureFixture[str])
         assert code == 0
         assert {finding["level"] for each in found.values() for finding in each} <= {"good", "warning"}
         assert set(found) == {
-            *("versions", "settings", "permissions", "room", "ledger", "objects", "needs", "journals", "clock")
+            *("versions", "settings", "permissions", "room", "ledger", "objects", "needs", "journals", "clock", "names")
         }
     assert main(["doctor"]) == 0
     assert "the ledger is whole" in capfd.readouterr().out
@@ -226,3 +226,19 @@ def got(objects: LocalObjects, digest: Digest) -> bytes | None:
 
 def all_of(place: Path) -> list[Digest]:
     return sorted(LocalObjects(place / ".clew/objects").list())
+
+
+def test_names_that_name_nothing_are_warned_of(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert look(capfd)[1]["names"][0]["level"] == "good"
+    (place / "train.py").write_text("def train() -> None: ...\n", encoding="utf-8")
+    said = '[retrain.delay]\npipeline = "train.py:trian"\n[gate.delay]\nmin_rows = 5\n'
+    (place / "clew.toml").write_text(said, encoding="utf-8")
+    code, found = look(capfd)
+    assert code == 0
+    texts = [(each["level"], each["text"], each["hint"]) for each in found["names"]]
+    assert ("warning", "[gate.delay] is for no model", "nothing to do where it is still to come") in texts
+    assert (
+        "warning",
+        "[retrain.delay] pipeline = 'train.py:trian': train.py has no trian",
+        "did you mean train?",
+    ) in texts

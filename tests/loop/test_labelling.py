@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from clew.core.errors import Invalid, NotFound
-from clew.loop.labelling import add_labels, read_label_file
+from clew.loop.labelling import add_labels, count_unknown, read_label_file
 from clew.testing.life import START_US, Life
 
 
@@ -168,3 +168,15 @@ def test_labels_are_held_to_the_model_also_while_no_version_answers(life: Life) 
     with pytest.raises(Invalid, match="nothing that late decides"):
         add(life, pl.DataFrame({"flight": ["a"], "late": ["perhaps"]}), by_key="flight")
     assert logged(life) == []
+
+
+def test_labels_of_no_decision_are_counted_also_of_those_that_wait(life: Life) -> None:
+    names = life.decide(0, 24)
+    rows = outcomes(life, names[:3])
+    rows = pl.concat([rows, pl.DataFrame({"flight": ["UA-1", "UA-2", "UA-3"], "late": [True, False, None]})])
+    asked = {"label": "late", "by_key": "flight"}
+    assert count_unknown(life.stores, life.endpoint, rows, **asked) == 2
+    life.watch(2)
+    assert count_unknown(life.stores, life.endpoint, rows, **asked) == 2
+    known = pl.DataFrame({"id": [names[0]], "late": [True]})
+    assert count_unknown(life.stores, life.endpoint, known, label="late", by_id="id") == 1

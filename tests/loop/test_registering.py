@@ -23,6 +23,7 @@ from clew.loop.promotion import champion_artifact
 from clew.monitoring.profile import decode_profile
 from clew.registry.columns import columns_of
 from clew.registry.signature import infer_signature
+from clew.settings import settings_of
 from clew.testing.life import INPUTS, Life, flights
 from clew.tracking.recorder import Recorder
 from clew.tracking.start import start
@@ -156,3 +157,12 @@ def test_a_regression_is_registered_too(life: Life) -> None:
     model = Model("minutes", estimator, train=train, test=train, label="delay", features=INPUTS)
     version, _ = register(life, model)
     assert version.reference == "minutes@1"
+
+
+def test_a_table_that_was_meant_for_the_model_is_warned_of(
+    life: Life, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_of("[gate.dealy]\nmin_rows = 5\n")
+    monkeypatch.setattr(life.workspace, "settings", settings)
+    register(life, fitted())
+    assert "[gate.dealy] is for no model; did you mean delay?" in caplog.text

@@ -34,8 +34,9 @@ def doctor(*, quick: bool, fix: bool, as_json: bool) -> None:
     """Say whether a project is whole, and what to do if not.
 
     Looks at versions, settings, permissions, room, the ledger, every object, what needs those that are lost, journals,
-    and the clock. --fix removes nothing: a ledger that is damaged is kept beside the new one, which has every row that
-    can be read, and the tables and files that only the objects know of, under new names.
+    the clock, and the names of models and pipelines in clew.toml. --fix removes nothing: a ledger that is damaged is
+    kept beside the new one, which has every row that can be read, and the tables and files that only the objects know
+    of, under new names.
     """
     from clew.loop.doctor import Level
     from clew.workspace import find_project, no_project
@@ -76,6 +77,7 @@ def _look(root: Path, *, quick: bool, fix: bool) -> Iterator[Finding]:
         if fix:
             yield from _brought_home(workspace)
         yield from examine(workspace.stores, quick=quick, tell=bar.move_to)
+        yield from _declared(workspace)
 
 
 def _with_new_ledger(root: Path, finding: Finding) -> Finding:
@@ -97,6 +99,19 @@ def _with_new_ledger(root: Path, finding: Finding) -> Finding:
     told = f"{finding.text}; a new one has {rows:,} of its rows, and {len(recovered)} datasets named recovered-…"
     told += f"; the old one is {kept}" if kept else ""
     return msgspec.structs.replace(finding, text=told, hint="clew data list, clew runs list", fixed=True)
+
+
+def _declared(workspace: Workspace) -> Iterator[Finding]:
+    """What `clew.toml` says of models, endpoints and pipelines that are not there."""
+    from clew.loop.declared import doubts
+    from clew.loop.doctor import Finding, Level
+
+    found = doubts(workspace.services, workspace.settings, workspace.root)
+    for doubt in found:
+        hint = doubt.hint or "nothing to do where it is still to come"
+        yield Finding(check="names", level=Level.WARNING, text=doubt.text, hint=hint)
+    if not found:
+        yield Finding(check="names", level=Level.GOOD, text="what clew.toml names is there")
 
 
 def _brought_home(workspace: Workspace) -> Iterator[Finding]:

@@ -40,10 +40,14 @@ def gate(*, reference: str, alias: str, markdown: bool, as_json: bool) -> None:
 
     It exits with 1 unless the version would pass: a check that failed, or one that cannot tell.
     """
+    from clew.loop.declared import doubts
     from clew.workspace import open_workspace
 
     named = reference if "@" in reference else f"{reference}@latest"
     with open_workspace() as workspace:
+        for doubt in doubts(workspace.services, workspace.settings, workspace.root):
+            if doubt.hint:
+                output.note(f"warning: {doubt}")
         report = workspace.judge(named, alias)
     if as_json:
         output.record(report, as_json=True)

@@ -47,7 +47,10 @@ def add(*, endpoint: str, file: Path, label: str, by_id: str, by_key: str, time:
         added = workspace.services.endpoints.add_labels(
             endpoint, file, label=label, by_id=by_id, by_key=by_key, time_us=time_us
         )
-    output.text(f"{added} labels added to {endpoint}", {"added": added}, as_json=as_json)
+    said = f"{output.amount(added.added, 'labels')} added to {endpoint}"
+    if added.unknown:
+        said += f", {added.unknown:,} {'fits' if added.unknown == 1 else 'fit'} no decision yet"
+    output.text(said, added, as_json=as_json)
 
 
 labels.add_command(add)

@@ -136,10 +136,10 @@ def cell(field: str, value: object) -> str:
 
 
 def amount(number: float, unit: str = "") -> str:
-    """A count with its unit, `12,345 rows`; `bytes` become a size, `1.2 MB`."""
+    """A count with its unit, `12,345 rows` or `1 row`; `bytes` become a size, `1.2 MB`."""
     if unit == "bytes":
         return _size(number)
-    return f"{number:,} {unit}".rstrip()
+    return f"{number:,} {unit.removesuffix('s') if number == 1 else unit}".rstrip()
 
 
 def _number(field: str, value: float) -> str:

@@ -96,15 +96,19 @@ def up(*, as_json: bool) -> None:
     again. A folder has one at a time: a second is refused.
     """
     with progress("opening the project"):
+        from clew.loop.declared import doubts
         from clew.worker.supervisor import alone, supervise
         from clew.workspace import open_workspace
 
         with open_workspace() as workspace:
             names = sorted(workspace.settings.endpoints)
             root, folder = workspace.root, workspace.folder
+            odd = doubts(workspace.services, workspace.settings, root)
+    for doubt in odd:
+        output.note(f"warning: {doubt}")
     with alone(folder):
         if as_json:
             output.json_line({"endpoints": names})
         else:
-            output.note(f"starting the worker and {len(names)} endpoints; Ctrl-C stops them")
+            output.note(f"starting the worker and {output.amount(len(names), 'endpoints')}; Ctrl-C stops them")
         supervise(root, names, tell=output.note)

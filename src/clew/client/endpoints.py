@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clew.client.connection import Connection, named, quoted
 from clew.core.contracts.objects import Objects
-from clew.core.types.endpoint import Endpoint
+from clew.core.types.endpoint import AddedLabels, Endpoint
 
 __all__ = ["HttpEndpoints"]
 
@@ -22,7 +22,7 @@ class HttpEndpoints:
 
     def add_labels(
         self, endpoint: str, file: Path, *, label: str, by_id: str = "", by_key: str = "", time_us: int = 0
-    ) -> int:
+    ) -> AddedLabels:
         told = {
             "file": self._objects.put_file(file),
             "name": file.name,
@@ -31,4 +31,4 @@ class HttpEndpoints:
             "by_key": by_key,
             "time_us": time_us,
         }
-        return self._c.send("POST", f"/endpoints/{quoted(named(endpoint))}/labels", told, int)
+        return self._c.send("POST", f"/endpoints/{quoted(named(endpoint))}/labels", told, AddedLabels)

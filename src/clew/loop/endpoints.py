@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from clew.core.contracts.stores import Stores
-from clew.core.types.endpoint import Endpoint
-from clew.loop.labelling import add_labels, read_label_file
+from clew.core.types.endpoint import AddedLabels, Endpoint
+from clew.loop.labelling import add_labels, count_unknown, read_label_file
 from clew.serving.endpoint import find_endpoint
 
 __all__ = ["LedgerEndpoints"]
@@ -24,7 +24,9 @@ class LedgerEndpoints:
 
     def add_labels(
         self, endpoint: str, file: Path, *, label: str, by_id: str = "", by_key: str = "", time_us: int = 0
-    ) -> int:
+    ) -> AddedLabels:
         found = find_endpoint(self._stores, endpoint)
         rows = read_label_file(self._stores, found, file, label=label, name=by_id or by_key)
-        return add_labels(self._stores, found, rows, label=label, by_id=by_id, by_key=by_key, time_us=time_us)
+        added = add_labels(self._stores, found, rows, label=label, by_id=by_id, by_key=by_key, time_us=time_us)
+        unknown = count_unknown(self._stores, found, rows, label=label, by_id=by_id, by_key=by_key) if added else 0
+        return AddedLabels(added=added, unknown=unknown)

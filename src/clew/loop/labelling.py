@@ -6,6 +6,7 @@ All of a file counts, or nothing of it: what could be meant in two ways is refus
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,15 @@ from clew.core.types.endpoint import Endpoint
 from clew.core.types.signature import Signature
 from clew.data.ingest import load_table
 from clew.loop.monitor import Deciders
-from clew.monitoring.logged import labels_in
+from clew.loop.waiting import waiting_requests
+from clew.monitoring.logged import LogReader, labels_in
+from clew.serving.records import DecisionRecord, row_id
 from clew.store.account import append_batches
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["add_labels", "read_label_file"]
+__all__ = ["add_labels", "count_unknown", "read_label_file"]
 
 
 def read_label_file(stores: Stores, endpoint: Endpoint, path: Path, *, label: str, name: str) -> pl.DataFrame:
@@ -93,11 +96,7 @@ def add_labels(
     for column in (name, label):
         if column not in rows.columns:
             raise Invalid(f"the labels have no column {column!r}", hint=f"they have {', '.join(rows.columns[:20])}")
-    known = rows.drop_nulls(label)
-    if known[label].dtype.is_float():
-        known = known.filter(pl.col(label).is_not_nan())
-    elif known[label].dtype == pl.String:  # as files say it that quote every field
-        known = known.filter(pl.col(label) != "")
+    known = _known(rows, label)
     names, texts = _names(known[name], ids=bool(by_id)), _texts(known[label])
     if not known.height:
         return 0
@@ -132,6 +131,50 @@ def add_labels(
     )
     with stores.ledger.write() as tx:
         return frame.height if append_batches(stores, tx, [batch]) else 0
+
+
+def count_unknown(
+    stores: Stores, endpoint: Endpoint, rows: pl.DataFrame, *, label: str, by_id: str = "", by_key: str = ""
+) -> int:
+    """How many labels are about no decision of the endpoint, in its log or on the way there.
+
+    Args:
+        stores: the project.
+        endpoint: whose decisions the labels are about.
+        rows: labels that were added; the columns as in `add_labels`.
+        label: column of the truth.
+        by_id: column of prediction ids.
+        by_key: column of the caller's keys; one of the two.
+    """
+    import polars as pl
+
+    column = "id" if by_id else "key"
+    left = _known(rows, label).select(pl.col(by_id or by_key).cast(pl.String).alias(column))
+    waiting = {name for record in waiting_requests(stores, endpoint) for name in _called(record, column)}
+    left = left.filter(~pl.col(column).is_in(list(waiting)))
+    with stores.ledger.read() as tx:
+        batches = tx.logs.list(endpoint.predictions)
+    for decisions in LogReader(stores).names(batches):
+        if not left.height:
+            break
+        left = left.join(decisions, on=column, how="anti")
+    return left.height
+
+
+def _called(record: DecisionRecord, column: str) -> Iterable[str]:
+    return record.keys if column == "key" else (row_id(record.first_id, row) for row in range(record.rows))
+
+
+def _known(rows: pl.DataFrame, label: str) -> pl.DataFrame:
+    """The rows whose truth is known."""
+    import polars as pl
+
+    known = rows.drop_nulls(label)
+    if known[label].dtype.is_float():
+        return known.filter(pl.col(label).is_not_nan())
+    if known[label].dtype == pl.String:  # as files say it that quote every field
+        return known.filter(pl.col(label) != "")
+    return known
 
 
 def _names(column: pl.Series, *, ids: bool) -> pl.Series:

@@ -15,6 +15,7 @@ from clew.core.types.model import ModelVersion
 from clew.core.types.package import DataReference, FileRole, Package
 from clew.core.types.run import Artifact
 from clew.core.types.value import plain_value
+from clew.loop.declared import doubts_of_names
 from clew.loop.fitted import Model
 from clew.loop.packing import Provenance, evaluation_on, pack
 from clew.loop.promotion import champion_artifact
@@ -45,6 +46,7 @@ def register_model(project: Services, settings: Settings, model: Model, *, trust
         Invalid: the estimator is not fitted, or rows, labels and contract do not fit each other.
         Denied: the policy does not allow what the estimator holds.
     """
+    _warn_of_typos(project, settings, model.name)
     contract = settings.value.get(model.name)
     objects = project.objects
     provenance = Provenance(run=run, data=_data(project, run))
@@ -56,6 +58,14 @@ def register_model(project: Services, settings: Settings, model: Model, *, trust
     if model.test is not None:  # before the version is there: without it the gate could not compare the two
         _evaluate_champion(project, settings, model, package, trust=trust, run=run)
     return project.models.register(model.name, digest)
+
+
+def _warn_of_typos(project: Services, settings: Settings, name: str) -> None:
+    """A table that was meant for this model, and is not read."""
+    names = {name, *(model.name for model in project.models.list())}
+    for doubt in doubts_of_names(settings, names):
+        if doubt.hint:
+            _log.warning("%s", doubt)
 
 
 def _is_same(objects: Objects, package: Package, newest: ModelVersion) -> bool:

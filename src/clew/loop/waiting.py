@@ -20,7 +20,15 @@ from clew.serving.compaction import journal_folder
 from clew.serving.journal import HEADER, read_frames, segments
 from clew.serving.records import DecisionRecord, LabelRecord, Record, ShadowRecord, decode
 
-__all__ = ["Start", "payloads_from", "undrained", "waiting_decisions", "waiting_labels", "waiting_shadows"]
+__all__ = [
+    "Start",
+    "payloads_from",
+    "undrained",
+    "waiting_decisions",
+    "waiting_labels",
+    "waiting_requests",
+    "waiting_shadows",
+]
 
 _log = logging.getLogger("clew.loop")
 _SHARED_DIGITS = 16
@@ -73,6 +81,11 @@ def payloads_from(starts: Iterable[Start], needles: Iterable[str] = ()) -> Itera
 def waiting_decisions(stores: Stores, endpoint: Endpoint, id: str) -> list[DecisionRecord]:
     """Requests that wait and may hold the prediction of this id, or of an id that begins so."""
     return [record for record in _records(stores, endpoint, [id]) if isinstance(record, DecisionRecord)]
+
+
+def waiting_requests(stores: Stores, endpoint: Endpoint) -> Iterator[DecisionRecord]:
+    """Every request that waits."""
+    return (record for record in _records(stores, endpoint, []) if isinstance(record, DecisionRecord))
 
 
 def waiting_shadows(stores: Stores, endpoint: Endpoint, id: str) -> list[ShadowRecord]:

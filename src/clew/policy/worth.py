@@ -162,7 +162,10 @@ def _not_comparable(ours: Evaluation, theirs: Evaluation) -> str:
     if not _same_contract(ours.contract, theirs.contract):
         return "the champion was evaluated under another value contract"
     if ours.rows_digest != theirs.rows_digest or ours.units.names != theirs.units.names:
-        return "the champion was evaluated on other rows; evaluate both on the same ones"
+        return (
+            "the champion was evaluated on other rows; train a new version: its run evaluates "
+            "the champion of that time on its own test rows"
+        )
     return ""
 
 

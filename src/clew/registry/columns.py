@@ -71,7 +71,7 @@ def columns_of(rows: object, names: Sequence[str] = ()) -> Columns:
         hint = "give a data frame, a 2-D array, or a mapping from column to values"
         raise Invalid(f"a {type(rows).__name__} holds no rows that clew can read", hint=hint)
     if not columns.rows:
-        raise Invalid("the example has no rows", hint="give some rows of the training data")
+        raise Invalid("there are no rows, only columns", hint="give at least one row")
     return columns
 
 

@@ -10,7 +10,7 @@ from litestar import Router, get, post
 from litestar.params import FromPath, JSONBody
 
 from clew.core.ids import Digest
-from clew.core.types.endpoint import Endpoint
+from clew.core.types.endpoint import AddedLabels, Endpoint
 from clew.policy.access import Action
 from clew.server.request import AnyRequest, services_of, stores_of
 
@@ -37,8 +37,8 @@ def list_endpoints(request: AnyRequest) -> list[Endpoint]:
 
 
 @post("/endpoints/{name:str}/labels", opt=_WRITE, status_code=200, sync_to_thread=True)
-def add_labels(request: AnyRequest, name: FromPath[str], data: JSONBody[LabelFile]) -> int:
-    """Add the labels of a stored file, all or none; how many were added. The same file again adds nothing."""
+def add_labels(request: AnyRequest, name: FromPath[str], data: JSONBody[LabelFile]) -> AddedLabels:
+    """Add the labels of a stored file, all or none; how many were added, and fit no decision yet. Again adds none."""
     objects = stores_of(request).objects
     with tempfile.TemporaryDirectory(prefix="clew-labels-") as folder:
         form = Path(data.name).suffix[1:16]

@@ -146,7 +146,7 @@ class EndpointApp:
 
     def _about(self, path: str, method: str) -> Answer:
         if path not in _PATHS:
-            hint = "POST /predict, POST /v2/models/NAME/infer"
+            hint = "POST /predict, POST /labels, POST /v2/models/NAME/infer"
             return error_answer(404, f"nothing at {path}", code="not_found", hint=hint)
         if refused := self._only("GET", method):
             return refused

@@ -17,6 +17,7 @@ from clew.core.errors import Conflict, GateRefused, Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.core.types.edge import Role, node
+from clew.core.types.endpoint import AddedLabels
 from clew.core.types.job import Job, JobState
 from clew.core.types.package import (
     Compilation,
@@ -140,8 +141,10 @@ class ServicesContract:
         assert [each.name for each in project.endpoints.list()] == ["late"]
         file = tmp_path / "outcomes.csv"
         file.write_text("flight,minutes\na,1.5\nb,2.5\nc,\n")
-        assert project.endpoints.add_labels("late", file, label="minutes", by_key="flight", time_us=5) == 2
-        assert project.endpoints.add_labels("late", file, label="minutes", by_key="flight", time_us=5) == 0
+        added = project.endpoints.add_labels("late", file, label="minutes", by_key="flight", time_us=5)
+        assert added == AddedLabels(added=2, unknown=2)
+        added = project.endpoints.add_labels("late", file, label="minutes", by_key="flight", time_us=5)
+        assert added == AddedLabels(added=0, unknown=0)
         with behind.ledger.read() as tx:
             [batch] = tx.logs.list(endpoint.labels)
         assert (batch.rows, batch.time_low_us) == (2, 5)

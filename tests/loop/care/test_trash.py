@@ -85,7 +85,7 @@ def test_what_is_purged_leaves_a_record_and_frees_its_bytes(life: Life) -> None:
 def test_what_is_needed_stays(life: Life) -> None:
     stores, version = life.stores, life.version(1)
     run = life.workspace.runs.get(version.run)
-    with pytest.raises(Conflict, match="needed by delay@1"):
+    with pytest.raises(Conflict, match="needed by model:delay@1"):
         delete_runs(stores, [run])
     with stores.ledger.write() as tx:  # another door does not ask
         move_to_trash(stores, tx, run, now_us=stores.clock.now_us())
@@ -158,7 +158,7 @@ def test_data_that_a_model_was_made_of_stays(life: Life, tmp_path: Path) -> None
     first, run = workspace.datasets.resolve("raw@1"), life.version(1).run
     with life.stores.ledger.write() as tx:
         tx.edges.add([Edge(source=node("data", first.id), target=node("run", run), role=Role.INPUT)])
-    with pytest.raises(Conflict, match="needed by delay@1"):
+    with pytest.raises(Conflict, match="needed by model:delay@1"):
         delete_version(life.stores, "raw@1")
 
 
@@ -203,7 +203,7 @@ def test_an_experiment_that_is_needed_stays_whole(life: Life) -> None:
     with pytest.raises(Conflict, match="into the default one"):
         delete_experiment(stores, "default")
     workspace.runs.describe(workspace.runs.list().items[0].id, experiment="made")
-    with pytest.raises(Conflict, match="is needed by delay@3"):
+    with pytest.raises(Conflict, match="is needed by model:delay@3"):
         delete_experiment(stores, "made")
     in_experiment(workspace, "done", "tries")
     with start(workspace.recorder, "goes-on", experiment="tries", capture=False, parent="", say=lambda _: None) as run:

@@ -17,7 +17,7 @@ from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.dataset import Dataset, DatasetVersion
 from clew.core.types.edge import Edge, Node, Role
-from clew.core.types.endpoint import Endpoint
+from clew.core.types.endpoint import AddedLabels, Endpoint
 from clew.core.types.event import Event
 from clew.core.types.gate import Approval, Findings, GateReport
 from clew.core.types.job import Job, JobState
@@ -313,8 +313,8 @@ class EndpointService(Protocol):
 
     def add_labels(
         self, endpoint: str, file: Path, *, label: str, by_id: str = "", by_key: str = "", time_us: int = 0
-    ) -> int:
-        """Add the labels of a file, all or none; how many were added. Survives *power*.
+    ) -> AddedLabels:
+        """Add the labels of a file, all or none; how many were added, and fit no decision yet. Survives *power*.
 
         `label` is the column of the truth, `by_id` that of prediction ids, `by_key` that of the caller's keys, one of
         the two. `time_us` is since when they are known, now when it is 0. The same file again adds nothing.

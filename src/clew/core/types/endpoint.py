@@ -8,7 +8,7 @@ import msgspec
 
 from clew.core.ids import Digest
 
-__all__ = ["Alert", "Endpoint", "Severity", "Trial", "TrialState", "Window"]
+__all__ = ["AddedLabels", "Alert", "Endpoint", "Severity", "Trial", "TrialState", "Window"]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     shadows: str
     labels: str
     created_us: int
+
+
+class AddedLabels(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a file of labels: how many were added, and how many of them are about no decision that there is."""
+
+    added: int
+    unknown: int
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,7 +80,7 @@ def _needed_by(tx: Transaction, version: DatasetVersion) -> list[str]:
                 model = tx.models.version(key)
             except NotFound:
                 continue
-            found += [] if model.deleted_us else [model.reference]
+            found += [] if model.deleted_us else [f"model:{model.reference}"]
     return sorted(set(found))
 
 

@@ -9,7 +9,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, NotFound
 from clew.core.types.edge import node
 from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run, RunStatus
-from clew.loop.care.trash import needed_by
+from clew.loop.care.trash import STAYS, needed_by
 from clew.tracking.revise import move_to_trash, restore
 from clew.tracking.search import known_experiment
 
@@ -70,7 +70,7 @@ def _check(tx: Transaction, project: str, run: Run) -> None:
         raise Conflict(f"run {run.name} goes on", hint=f"stop it first: clew runs stop {run.name}")
     needing = needed_by(tx, project, run)
     if needing:
-        raise Conflict(f"run {run.name} is needed by {', '.join(needing[:5])}", hint="delete those first")
+        raise Conflict(f"run {run.name} is needed by {', '.join(needing[:5])}", hint=STAYS)
 
 
 def _runs(tx: Transaction, project: str, experiment: Experiment, *, deleted: bool) -> list[Run]:

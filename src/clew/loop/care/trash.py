@@ -16,7 +16,9 @@ from clew.core.types.edge import Role, node
 from clew.core.types.run import Run, RunStatus
 from clew.tracking.revise import move_to_trash, purge, restore
 
-__all__ = ["delete_runs", "in_trash", "needed_by", "purge_runs", "restore_runs"]
+__all__ = ["STAYS", "delete_runs", "in_trash", "needed_by", "purge_runs", "restore_runs"]
+
+STAYS = "it stays with them: no command of clew deletes versions of models"
 
 
 def delete_runs(stores: Stores, runs: Sequence[Run]) -> None:
@@ -32,7 +34,7 @@ def delete_runs(stores: Stores, runs: Sequence[Run]) -> None:
                 raise Conflict(f"run {now.name} goes on", hint=f"stop it first: clew runs stop {now.name}")
             needing = needed_by(tx, stores.project, now)
             if needing:
-                raise Conflict(f"run {now.name} is needed by {', '.join(needing[:5])}", hint="delete those first")
+                raise Conflict(f"run {now.name} is needed by {', '.join(needing[:5])}", hint=STAYS)
             move_to_trash(stores, tx, now, now_us=stores.clock.now_us())
 
 
@@ -101,8 +103,8 @@ def _version(tx: Transaction, target: str) -> list[str]:
     try:
         if kind == "model":
             version = tx.models.version(key)
-            return [] if version.deleted_us else [version.reference]
-        return [tx.datasets.version(key).reference] if kind == "data" else []
+            return [] if version.deleted_us else [f"model:{version.reference}"]
+        return [f"data:{tx.datasets.version(key).reference}"] if kind == "data" else []
     except NotFound:
         return []
 
