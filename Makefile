@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kill coverage mutate lint lint-ruff lint-format lint-mypy lint-imports bench bench-tracking docs lock clean
+.PHONY: help install demo test test-kill coverage mutate lint lint-ruff lint-format lint-mypy lint-imports bench bench-tracking docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,6 +23,9 @@ INSTALL = $(BIN)/python -m pip install --no-deps --no-build-isolation --prefer-b
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(RUN) ## Install clew, with everything that it can use, into .venv
+	@echo "clew is in $(VENV): source $(BIN)/activate"
 
 demo: $(RUN) ## Run the flights example end to end (FRESH=1 starts over)
 	@$(BIN)/clew demo $(if $(FRESH),--fresh)

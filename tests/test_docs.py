@@ -8,8 +8,12 @@ import importlib.util
 import inspect
 import re
 import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
+from zipfile import ZipFile
 
 import click
 import pytest
@@ -78,6 +82,53 @@ def test_links_between_pages_of_the_root_are_turned_to_the_site() -> None:
 def test_links_of_the_root_pages_lead_somewhere(name: str) -> None:
     links = re.findall(r"\]\(([^)#\s]+)\)", (ROOT / name).read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def dead(page: Path, text: str) -> list[str]:
+    """Links of a page that lead nowhere in a checkout; one to what `make docs` writes may, if the page says so."""
+    made = {(ROOT / "docs" / name).resolve() for name in generate.pages()}
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)[^)\s]*\)", text) if "://" not in link]
+    there = {link for link in links if (page.parent / link).resolve() not in made and (page.parent / link).exists()}
+    written = {link for link in links if (page.parent / link).resolve() in made and "`make docs`" in text}
+    return [link for link in links if link not in there | written]
+
+
+WRITTEN = [
+    path for path in (ROOT / "docs").rglob("*.md") if path.relative_to(ROOT / "docs").as_posix() not in generate.pages()
+]
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_checkout_lead_somewhere_or_say_who_makes_the_page(page: Path) -> None:
+    assert dead(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_a_link_that_leads_nowhere_is_found() -> None:
+    page = ROOT / "docs" / "reference" / "made-up.md"
+    assert dead(page, "[a](nowhere.md) [b](settings.md#x) [c](exit-codes.md)") == ["nowhere.md", "exit-codes.md"]
+    assert dead(page, "`make docs` writes [c](exit-codes.md)") == []
+
+
+def test_every_extra_is_in_the_page_on_installing() -> None:
+    page = (ROOT / "docs" / "how-to" / "install.md").read_text(encoding="utf-8")
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(declared)
+
+
+@pytest.mark.parametrize("page", [path for path in [*WRITTEN, ROOT / "README.md"] if path.name != "install.md"])
+def test_clew_is_not_said_to_be_on_an_index(page: Path) -> None:
+    asked = re.findall(r"pip install [^\n]*clew[^\n]*", page.read_text(encoding="utf-8"))
+    assert [line for line in asked if "/clew" not in line] == []
+
+
+def test_what_is_installed_is_the_whole_package(tmp_path: Path) -> None:
+    """`pip install PATH` takes every file of the package, and nothing else."""
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    with ZipFile(next(tmp_path.glob("clew-*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if name.startswith("clew/")}
+    files = (path for path in (ROOT / "src" / "clew").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    assert packed == {path.relative_to(ROOT / "src").as_posix() for path in files}
 
 
 def test_the_places_that_the_architecture_names_exist() -> None:

@@ -200,7 +200,7 @@ def test_every_package_has_a_layer() -> None:
 def test_the_make_targets_are_documented() -> None:
     done = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True)
     listed = {line.split()[1] for line in done.stdout.splitlines()}
-    assert {"demo", "test", "coverage", "mutate", "lint", "bench", "docs", "lock", "clean"} <= listed
+    assert {"install", "demo", "test", "coverage", "mutate", "lint", "bench", "docs", "lock", "clean"} <= listed
 
 
 def stub(folder: Path, name: str, *, version: str, can_make: bool) -> None:
