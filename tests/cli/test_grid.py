@@ -45,6 +45,28 @@ def test_where_there_is_room_it_stands_beside_them(
     assert lines(capsys) == ["name  why", "one   short"]
 
 
+def test_columns_that_can_be_spared_go_before_a_word_is_broken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_a_terminal(monkeypatch)
+    row = ["n" * 30, "a" * 30, "b" * 30, "c" * 5]
+    draw(["name", "a", "b", "c"], [row], [False] * 4, spares=[0, 1, 2, 1], advice="--json has all")
+    assert lines(capsys) == [
+        f"{'name':<30}  {'a':<30}  c",
+        f"{row[0]}  {row[1]}  ccccc",
+        "no room for b: --json has all",
+    ]
+
+
+def test_what_cannot_be_spared_stays_whole_with_its_last_text_below(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_a_terminal(monkeypatch)
+    rows = [["n" * 90, "a", "why"], ["m", "a", "–"]]
+    draw(["name", "a", "why"], rows, [False] * 3, last_below=True, spares=[0, 1, 0])
+    assert lines(capsys) == ["name", "n" * 90, "    why", "m", "no room for a"]
+
+
 def test_in_a_pipe_every_row_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     draw(["name", "why"], ROWS, [False, False], last_below=True)
     assert lines(capsys) == ["name  why", "one   short", f"two   {LONG}"]

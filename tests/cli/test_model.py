@@ -61,7 +61,7 @@ def test_models_and_versions_are_listed(capsys: Capture) -> None:
     assert out.splitlines()[1].split()[:3] == ["delay", "2", "staging=1"]
     code, out, _ = clew(capsys, "model", "list", "delay")
     lines = out.splitlines()
-    assert " ".join(lines[0].split()) == "number aliases created created by unsafe message run"
+    assert " ".join(lines[0].split()) == "number aliases created created by unsafe run message"
     assert [line.split()[0] for line in lines[1:]] == ["2", "1"]
     assert "[seed 1]" in lines[1]
     assert "staging" in lines[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clew.cli.main import main
+from clew.cli.named import short_ids
 from clew.core.types.run import RunStatus
 from clew.testing.runs import a_block, a_run
 from clew.tracking.journal import Journal
@@ -56,9 +58,9 @@ class TestList:
         code, out, _ = clew(capsys, "runs", "list")
         head, *rows = out.splitlines()
         assert code == 0
-        assert head.split() == ["name", "status", "experiment", "created", "duration", "auc", "depth"]
-        assert [row.split()[0] for row in rows] == ["gamma", "beta", "alpha"]
-        assert rows[1].split()[1:3] == ["failed", "late"]
+        assert head.split() == ["id", "name", "status", "experiment", "created", "duration", "auc", "depth"]
+        assert [row.split()[1] for row in rows] == ["gamma", "beta", "alpha"]
+        assert rows[1].split()[2:4] == ["failed", "late"]
 
     def test_machines_get_everything(self, capsys: Capture) -> None:
         found = clew_json(capsys, "runs", "list", "--where", "status = failed")
@@ -80,12 +82,30 @@ class TestList:
             "param.same",
         )
         head, *rows = out.splitlines()
-        assert head.split()[3:] == ["created", "duration", "same", "auc", "max", "auc"]
-        assert [row.split()[0] for row in rows] == ["beta", "gamma"]
+        assert head.split()[4:] == ["created", "duration", "same", "auc", "max", "auc"]
+        assert [row.split()[1] for row in rows] == ["beta", "gamma"]
         first = clew_json(capsys, "runs", "list", "--limit", "2")
         second = clew_json(capsys, "runs", "list", "--limit", "2", "--after", str(first["next"]))
         assert [item["name"] for item in second["items"]] == ["alpha"]  # type: ignore[attr-defined]
         assert second["next"] == ""
+
+    def test_ids_are_as_long_as_they_must_be_and_commands_take_them(self, capsys: Capture) -> None:
+        _, out, _ = clew(capsys, "runs", "list")
+        first = out.splitlines()[1].split()[0]
+        assert first == f"{3:032x}"  # these differ in their last digits only
+        assert clew(capsys, "runs", "tag", first, "team=risk")[0] == 0
+        assert short_ids(["01a2192f3099" + "0" * 20, "01a2192f3098" + "0" * 20]) == ["01a2192f3099", "01a2192f3098"]
+
+    def test_a_narrow_terminal_breaks_nothing(self, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("TERM", "dumb")  # 80 columns
+        _, out, _ = clew(capsys, "runs", "list")
+        head, *rows, left = out.splitlines()
+        assert head.split() == ["id", "name", "status", "created"]
+        assert len(rows) == 3
+        assert left.startswith("no room for experiment, duration, auc, depth: --columns")
+        _, out, _ = clew(capsys, "runs", "list", "--columns", "metric.auc")
+        assert out.splitlines()[0].split() == ["id", "name", "status", "created", "auc"]
 
     def test_nothing_found_says_so(self, capsys: Capture) -> None:
         assert clew(capsys, "runs", "list", "--where", "metric.auc > 1") == (0, "", "no run passes\n")
@@ -103,6 +123,25 @@ class TestList:
         found, out, err = clew(capsys, "runs", "list", *words)
         assert (found, out) == (code, "")
         assert what in err
+
+
+class _Gone(io.RawIOBase):
+    """A stdout whose reader went away."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object, /) -> int:
+        raise BrokenPipeError
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_reader_that_goes_away_is_no_defect(form: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(_Gone(), 1)))
+        assert main(["runs", "list", "--format", form]) == 141
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("project")

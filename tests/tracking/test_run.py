@@ -84,6 +84,15 @@ def test_other_ends(stores: Stores, error: BaseException, status: RunStatus) -> 
     assert LedgerRuns(stores).get(run.id).status is status
 
 
+@pytest.mark.parametrize("value", [0.5, "loss", [0.5]])
+def test_a_value_without_a_name_is_refused(run: ActiveRun, value: object) -> None:
+    with pytest.raises(Invalid, match="has no name"):
+        run.log(value)  # type: ignore[arg-type]
+    with pytest.raises(Invalid, match="has no name"):
+        run.log(value, loss=0.5)  # type: ignore[arg-type]
+    run.log(loss=0.5)
+
+
 def test_ending_twice_is_fine_and_logging_after_the_end_is_not(run: ActiveRun) -> None:
     run.finish()
     run.finish(RunStatus.FAILED)

@@ -10,6 +10,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import FilePath, command
+from clew.cli.named import newest_run
 from clew.cli.opening import open_runs
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def _compared(
     """What machines read, and the report."""
     from clew.loop.report.gather import Asked, compare_groups, compare_runs
 
+    ids = {name: newest_run(project.runs, name).id for name in dict.fromkeys(names)}
+    names = tuple(ids[name] for name in names)
     if by:
         asked = Asked(by=by, names=names, where=condition, experiment=experiment, first=first)
         return compare_groups(project, asked)

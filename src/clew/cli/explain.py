@@ -9,6 +9,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command, names_pipeline
+from clew.cli.named import newest_run
 from clew.core.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _of_run(workspace: Workspace, step: str, run: str) -> list[Explanation]:
     from clew.pipelines.explain import explain as explained
 
     steps = workspace.services.steps
-    runs = [workspace.runs.get(run)] if run else workspace.runs.list(limit=_RECENT_RUNS).items
+    runs = [newest_run(workspace.runs, run)] if run else workspace.runs.list(limit=_RECENT_RUNS).items
     seen: dict[str, None] = {}
     for each in runs:
         done = steps.of_run(each.id)

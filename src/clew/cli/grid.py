@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["draw", "draw_record"]
+__all__ = ["NOTHING", "draw", "draw_record"]
+
+NOTHING = "–"
+"""What stands where there is no value."""
 
 _ANY_WIDTH = 10_000
 """Nothing is cut or folded: a pipe has no width."""
@@ -27,6 +30,8 @@ def draw(
     *,
     title: str = "",
     last_below: bool = False,
+    spares: Sequence[int] = (),
+    advice: str = "",
 ) -> None:
     """Print a table.
 
@@ -36,18 +41,44 @@ def draw(
         rights: whether a column is aligned to the right.
         title: a heading above the table.
         last_below: where the terminal is too narrow, put the last text below its row, in place of folding all of them.
+        spares: how soon each column is left out where the terminal is too narrow, the greatest first; a column with 0
+            stays. A table in which some may go folds no text.
+        advice: how to see what was left out.
     """
     _head(title)
     width = _console().width
-    if not last_below or _width_of(headings, rows) <= width:
+    if _width_of(headings, rows) <= width or not (last_below or any(spares)):
         sys.stdout.write(_lines(_grid(headings, rows, rights), width))
         return
+    stops = len(headings) - last_below
+    kept = _kept(headings[:stops], [row[:stops] for row in rows], spares[:stops], width)
     flat = [[" ".join(text.split()) for text in row] for row in rows]
-    first, *lines = _lines(_grid(headings[:-1], [row[:-1] for row in flat], rights[:-1]), _ANY_WIDTH).splitlines()
+    grid = _grid([headings[at] for at in kept], [[row[at] for at in kept] for row in flat], [rights[at] for at in kept])
+    first, *lines = _lines(grid, _ANY_WIDTH).splitlines()
     sys.stdout.write(f"{first}\n")
     for line, row in zip(lines, flat, strict=True):
-        below = textwrap.fill(row[-1], width, initial_indent=_INDENT, subsequent_indent=_INDENT)
-        sys.stdout.write(f"{line}\n{below}\n")
+        sys.stdout.write(f"{line}\n{_below(row[-1], width) if last_below else ''}")
+    left_out = ", ".join(heading for at, heading in enumerate(headings[:stops]) if at not in kept)
+    if left_out:
+        sys.stdout.write(_dim(f"no room for {left_out}: {advice}" if advice else f"no room for {left_out}"))
+
+
+def _kept(headings: Sequence[str], rows: Sequence[Sequence[str]], spares: Sequence[int], width: int) -> list[int]:
+    """The places of the columns that a width has room for."""
+    kept = list(range(len(headings)))
+    for at in sorted(kept, key=lambda at: (spares[at] if spares else 0, at), reverse=True):
+        if not (spares and spares[at]):
+            break
+        if _width_of([headings[at] for at in kept], [[row[at] for at in kept] for row in rows]) <= width:
+            break
+        kept.remove(at)
+    return kept
+
+
+def _below(text: str, width: int) -> str:
+    if text == NOTHING:
+        return ""
+    return textwrap.fill(text, width, initial_indent=_INDENT, subsequent_indent=_INDENT) + "\n"
 
 
 def draw_record(rows: Sequence[tuple[str, str]], *, title: str = "") -> None:
@@ -94,6 +125,15 @@ def _lines(grid: Table, width: int) -> str:
     return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
 
 
+def _dim(words: str) -> str:
+    """A line that stands back, where the terminal can show that."""
+    import rich.text
+
+    with (console := _console(_ANY_WIDTH)).capture() as captured:
+        console.print(rich.text.Text(words, style="dim"))
+    return captured.get()
+
+
 def _plain(words: str) -> str:
     """Text that rich prints as it is: names may hold brackets, which rich would read as markup."""
     from rich.markup import escape
@@ -106,4 +146,5 @@ def _console(width: int | None = None) -> Console:
 
     if width is None and not sys.stdout.isatty():
         width = _ANY_WIDTH
-    return Console(file=sys.stdout, width=width, highlight=False, emoji=False)
+    height = None if width is None else 25  # without one rich takes 80 columns where TERM is dumb, whatever the width
+    return Console(file=sys.stdout, width=width, height=height, highlight=False, emoji=False)

@@ -49,12 +49,15 @@ def list_(*, name: str, limit: int, as_json: bool) -> None:
     with open_workspace() as workspace:
         if name:
             versions = list_versions(workspace.models, name, limit=limit)
-            columns: list[output.Column | str] = ["number", "aliases", "created_us", "created_by", "unsafe", "message"]
-            output.table(versions, [*columns, output.Column("run", show=_short)], as_json=as_json)
+            columns: list[output.Column | str] = ["number", "aliases", "created_us"]
+            columns += [output.Column("created_by", spare=3), output.Column("unsafe", spare=2)]
+            columns += [output.Column("run", show=_short, spare=1), output.Column("message", long=True)]
+            output.table(versions, columns, as_json=as_json)
             return
         models = list_models(workspace.models)
         empty = "no models yet: run.save_model in a script, or a pipeline that returns one"
-        output.table(models, ["name", "newest", "aliases", "created_us"], as_json=as_json, empty=empty)
+        columns = ["name", "newest", "aliases", output.Column("created_us", spare=1)]
+        output.table(models, columns, as_json=as_json, empty=empty)
 
 
 @command(

@@ -6,6 +6,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command, tags_of
+from clew.cli.named import only_run, word_for
 from clew.cli.opening import open_runs
 from clew.core.errors import Conflict, Invalid
 
@@ -49,7 +50,7 @@ def stop(*, run: str, as_json: bool) -> None:
     from clew.tracking.run import STOP_TAG
 
     with open_runs() as workspace:
-        found = workspace.runs.get(run)
+        found = only_run(workspace.runs, run)
         if found.status is not RunStatus.RUNNING:
             raise Conflict(f"run {found.name} has ended: it is {found.status}")
         asked = workspace.runs.describe(found.id, tags={STOP_TAG: workspace.services.actor})
@@ -58,5 +59,6 @@ def stop(*, run: str, as_json: bool) -> None:
 
 def _describe(run: str, *, as_json: bool, tags: dict[str, str] | None = None, name: str | None = None) -> None:
     with open_runs() as workspace:
-        found = workspace.runs.describe(workspace.runs.get(run).id, tags=tags, name=name)
-    output.record(found, as_json=True) if as_json else output.note(f"{found.name}: clew runs show {found.name}")
+        found = workspace.runs.describe(only_run(workspace.runs, run).id, tags=tags, name=name)
+        shown = word_for(workspace.runs, found)
+    output.record(found, as_json=True) if as_json else output.note(f"{found.name}: clew runs show {shown}")

@@ -26,6 +26,7 @@ class Column(NamedTuple):
         show: turns the value into text; by default the unit in the field's name decides.
         right: align texts to the right, as numbers are anyway.
         long: of a last column: its text stands below its row where a terminal is too narrow for both.
+        spare: where a terminal is too narrow, columns are left out, the greatest first; one with 0 stays.
     """
 
     field: str
@@ -33,6 +34,7 @@ class Column(NamedTuple):
     show: Callable[[object], str] | None = None
     right: bool = False
     long: bool = False
+    spare: int = 0
 
 
 def table(
@@ -43,6 +45,7 @@ def table(
     after: str = "",
     title: str = "",
     empty: str = "nothing yet",
+    advice: str = "--json has all",
 ) -> None:
     """Print a list of results.
 
@@ -53,6 +56,7 @@ def table(
         after: the cursor of the next page, empty on the last one.
         title: a heading above the table, for people.
         empty: what people read when there are no rows: say what would make one.
+        advice: how to see columns that a terminal has no room for.
     """
     items = list(rows)
     if as_json:
@@ -66,7 +70,9 @@ def table(
     chosen = [column if isinstance(column, Column) else Column(column) for column in columns]
     cells = [[_show(_pick(item, column.field), column) for column in chosen] for item in items]
     rights = [_is_right(items, column) for column in chosen]
-    draw([_heading(column) for column in chosen], cells, rights, title=title, last_below=chosen[-1].long)
+    spares = [column.spare for column in chosen]
+    headings = [_heading(column) for column in chosen]
+    draw(headings, cells, rights, title=title, last_below=chosen[-1].long, spares=spares, advice=advice)
     if after:
         note(f"there are more: --after {after}")
 

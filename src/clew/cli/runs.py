@@ -11,6 +11,7 @@ import click
 from clew.cli import output
 from clew.cli.command import command, group
 from clew.cli.compare import compare
+from clew.cli.named import short_ids
 from clew.cli.note import note, rename, stop, tag
 from clew.cli.opening import open_runs
 from clew.cli.show import objects, show
@@ -102,11 +103,25 @@ def _list(condition: str, sort: str, experiment: str, columns: str, limit: int, 
         return
     named = [*(fields_of(asked) if asked else []), *(each.field for each in order)]
     shown = list(dict.fromkeys([*chosen, *(field for field in named if field.name)])) or _interesting(page.items)
-    rows = [_cells(found, shown) for found in page.items]
-    titles = [output.Column(f"field {at}", _title(field)) for at, field in enumerate(shown)]
-    fixed = ["name", "status", *([] if experiment else ["experiment"]), "created_us", "duration_ms"]
+    ids = short_ids([found.run.id for found in page.items])
+    rows = [{"id": short, **_cells(found, shown)} for short, found in zip(ids, page.items, strict=True)]
+    wanted = _columns(shown, asked=bool(chosen or named), experiment=not experiment)
     empty = "no run passes" if condition or experiment else "no runs yet: clew run SCRIPT"
-    output.table(rows, [*fixed, *titles], as_json=False, after=page.next, empty=empty)
+    advice = "--columns FIELD,… chooses, --json has all"
+    output.table(rows, wanted, as_json=False, after=page.next, empty=empty, advice=advice)
+
+
+def _columns(shown: list[Field], *, asked: bool, experiment: bool) -> list[output.Column | str]:
+    """What stands for each run. In a narrow terminal the fields go first, but for those that somebody asked for."""
+    first = 4 if asked else 0
+    fields = [output.Column(f"field {at}", _title(field), spare=1 if asked else 5) for at, field in enumerate(shown)]
+    return [
+        *("id", "name", "status"),
+        *([output.Column("experiment", spare=first + 2)] if experiment else []),
+        output.Column("created_us", spare=first + 1),
+        output.Column("duration_ms", spare=first + 3),
+        *fields,
+    ]
 
 
 def _fields(words: str) -> list[Field]:

@@ -10,6 +10,7 @@ import click
 from clew.cli import output
 from clew.cli.certificates import rows_of_certificates
 from clew.cli.command import command
+from clew.cli.named import newest_run
 from clew.cli.opening import open_runs
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def show(*, run: str, as_json: bool) -> None:
     from clew.tracking.overview import overview_of
 
     with open_runs() as workspace:
-        overview = overview_of(workspace.services, workspace.runs.get(run))
+        overview = overview_of(workspace.services, newest_run(workspace.runs, run))
         curves = {} if as_json else _curves(workspace, overview)
     if as_json:
         output.record(overview, as_json=True)
@@ -57,7 +58,7 @@ def objects(*, run: str, key: str, folder: Path | None, as_json: bool) -> None:
     from clew.tracking.logged import logged_of
 
     with open_runs() as workspace:
-        found = logged_of(workspace.runs.artifacts(workspace.runs.get(run).id), key)
+        found = logged_of(workspace.runs.artifacts(newest_run(workspace.runs, run).id), key)
         if folder is not None:
             for each in found:
                 path = folder / each.path

@@ -6,6 +6,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
+from clew.cli.named import only_run
 from clew.cli.opening import open_runs
 
 __all__ = ["delete", "delete_data", "restore", "restore_data", "trash"]
@@ -21,7 +22,7 @@ def delete(*, names: tuple[str, ...], as_json: bool) -> None:
     from clew.loop.care.trash import delete_runs
 
     with open_runs() as workspace:
-        found = [workspace.runs.get(name) for name in dict.fromkeys(names)]
+        found = [only_run(workspace.runs, name) for name in dict.fromkeys(names)]
         delete_runs(workspace.stores, found)
     said = f"{len(found)} runs are in the trash; clew runs restore brings them back"
     output.text(said, {"deleted": [run.id for run in found]}, as_json=as_json)

@@ -20,9 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["watch"]
 
-_WINDOW = ["start_us", "version", "rows", "labels", "cost", "estimated", "auc", "drifted"]
+_WINDOW: list[output.Column | str] = [
+    *("start_us", "version", "rows"),
+    output.Column("labels", spare=1),
+    "cost",
+    output.Column("estimated", spare=2),
+    "auc",
+    output.Column("drifted", long=True),
+]
 _ALERT: list[output.Column | str] = ["at_us", "severity", output.Column("text", long=True)]
-_DRIFT = ["column", "version", "state", "since_us", "windows", "distance"]
+_DRIFT: list[output.Column | str] = [
+    *("column", "version", "state", "since_us"),
+    output.Column("windows", spare=1),
+    output.Column("distance", spare=2),
+]
 _NAMED = 4
 
 

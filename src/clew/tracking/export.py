@@ -88,7 +88,9 @@ def _write_jsonl(runs: Sequence[FoundRun], columns: Sequence[Field], file: Binar
 
 
 def _write_parquet(runs: Sequence[FoundRun], columns: Sequence[Field], file: BinaryIO) -> None:
-    frame_of(runs, columns).write_parquet(file)
+    data = io.BytesIO()  # written at once: polars takes a reader that went away for an error of its own
+    frame_of(runs, columns).write_parquet(data)
+    file.write(data.getbuffer())
 
 
 def _plain(value: Value) -> Value:

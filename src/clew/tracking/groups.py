@@ -15,30 +15,42 @@ from clew.core.contracts.objects import Objects
 from clew.core.errors import Invalid, NotFound
 from clew.core.judging import FoundRun
 from clew.core.types.interval import Interval
+from clew.core.types.run import RunStatus
 from clew.tracking.capture import Source, read_aspect
 
-__all__ = ["Group", "GroupedMetric", "Grouping", "group_runs", "word_of"]
+__all__ = ["Group", "GroupedMetric", "Grouping", "OneRun", "group_runs", "word_of"]
 
 _MOST = 50
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs that share a word; `unfinished` ones among them are left out of the metrics."""
+    """Runs that share a word; those that go on, failed or were lost are `unfinished`, and left out of the metrics."""
 
     name: str
     runs: list[str]
     unfinished: int = 0
 
 
+class OneRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in the place of an interval where a group has one run: a value without bounds."""
+
+    value: float
+    low: None = None
+    high: None = None
+    level: None = None
+    units: int = 1
+    method: str = "one run"
+
+
 class GroupedMetric(msgspec.Struct, frozen=True, kw_only=True):
     """The last value of one metric: for each group the mean and its interval, and its difference to the first group.
 
-    With one run in a group there is a value and no interval: its bounds are the value, and `units` is 1.
+    With one run in a group there is a value and no interval: `OneRun`.
     """
 
     name: str
-    means: list[Interval | None]
-    differences: list[Interval | None]
+    means: list[Interval | OneRun | None]
+    differences: list[Interval | OneRun | None]
 
 
 class Grouping(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,13 +117,13 @@ def group_runs(found: Sequence[FoundRun], by: str, word: Callable[[FoundRun], st
     if len(sides) > _MOST:
         raise Invalid(f"these runs are {len(sides)} groups by {by}", hint="choose fewer with --where")
     names = [first, *(name for name in sides if name != first)] if first else list(sides)
-    ended = [[run for run in sides[name] if run.run.ended_us] for name in names]
+    finished = [[run for run in sides[name] if run.run.status is RunStatus.FINISHED] for name in names]
     groups = [
         Group(name=name, runs=[run.run.id for run in sides[name]], unfinished=len(sides[name]) - len(runs))
-        for name, runs in zip(names, ended, strict=True)
+        for name, runs in zip(names, finished, strict=True)
     ]
-    keys = sorted({key for runs in ended for run in runs for key in run.metrics})
-    return Grouping(by=by, groups=groups, metrics=[_compared(key, ended) for key in keys])
+    keys = sorted({key for runs in finished for run in runs for key in run.metrics})
+    return Grouping(by=by, groups=groups, metrics=[_compared(key, finished) for key in keys])
 
 
 def _compared(key: str, sides: Sequence[Sequence[FoundRun]]) -> GroupedMetric:
@@ -123,26 +135,25 @@ def _compared(key: str, sides: Sequence[Sequence[FoundRun]]) -> GroupedMetric:
     )
 
 
-def _mean(values: Sequence[float]) -> Interval | None:
+def _mean(values: Sequence[float]) -> Interval | OneRun | None:
     """Student's interval of a mean."""
     from clew.stats.intervals import mean_by_unit
 
     if not values or not _finite(values):
         return None
     if len(values) == 1:
-        return Interval(value=values[0], low=values[0], high=values[0], level=0.95, units=1, method="one run")
+        return OneRun(value=values[0])
     return mean_by_unit(values, [1] * len(values))
 
 
-def _difference(first: Sequence[float], other: Sequence[float]) -> Interval | None:
+def _difference(first: Sequence[float], other: Sequence[float]) -> Interval | OneRun | None:
     """The interval of a difference of means of runs that are not paired, each side with its own spread."""
     from clew.stats.intervals import unit_difference
 
     if not first or not other or not _finite([*first, *other]):
         return None
     if min(len(first), len(other)) == 1:
-        value = sum(other) / len(other) - sum(first) / len(first)
-        return Interval(value=value, low=value, high=value, level=0.95, units=1, method="one run")
+        return OneRun(value=sum(other) / len(other) - sum(first) / len(first))
     ours, theirs = [0.0] * len(other), [0.0] * len(first)
     mine = ([*other, *theirs], [1] * len(other) + [0] * len(first))
     base = ([*ours, *first], [0] * len(other) + [1] * len(first))

@@ -73,7 +73,10 @@ def restore(stores: Stores, tx: Transaction, run: Run) -> None:
         Conflict: its time there was over, and its files are gone.
     """
     if run.purged_us:
-        raise Conflict(f"run {run.name} was purged: its files and metrics are gone", hint="its record stays: clew why")
+        raise Conflict(
+            f"run {run.name} was purged: its files and metrics are gone",
+            hint=f"its record stays: clew events --subject run:{run.id}",
+        )
     if run.deleted_us:
         after = msgspec.structs.replace(run, deleted_us=0)
         tx.runs.put(after)

@@ -141,12 +141,17 @@ class ActiveRun:
         Raises:
             Invalid: a name, value or step cannot be kept. Disk and ledger are never a reason.
         """
-        if metrics is None:
-            self._journal.log(values, step)
-        elif values:
-            self._journal.log({**metrics, **values}, step)
-        else:
-            self._journal.log(metrics, step)
+        try:
+            if metrics is None:
+                self._journal.log(values, step)
+            elif values:
+                self._journal.log({**metrics, **values}, step)
+            else:
+                self._journal.log(metrics, step)
+        except (TypeError, AttributeError):  # looked at afterwards, as this is called more often than anything else
+            if metrics is None or isinstance(metrics, Mapping):
+                raise
+            raise Invalid(f"{metrics!r} has no name: log takes metrics by name", hint="run.log(loss=0.5)") from None
 
     def params(self, params: Mapping[str, object] | None = None, /, **values: object) -> dict[str, Scalar]:
         """Record parameters, and return all of the run. Nested mappings become dotted names.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -36,10 +38,10 @@ def a_found(at: int, group: str, value: float | None, *, ended: bool = True) -> 
         experiment="e",
         name=f"r{at}",
         kind=RunKind.SCRIPT,
-        status=RunStatus.FINISHED,
+        status=RunStatus.FINISHED if ended else RunStatus.FAILED,
         created_us=at,
         created_by="ann",
-        ended_us=at + 1 if ended else 0,
+        ended_us=at + 1,
         tags={"group": group},
     )
     metrics = {} if value is None else {"auc": a_series(run.id, value)}
@@ -78,7 +80,12 @@ def test_one_run_has_no_interval_and_unfinished_ones_do_not_count() -> None:
     assert [(group.name, len(group.runs), group.unfinished) for group in grouping.groups] == [("a", 1, 0), ("b", 2, 1)]
     text = markdown(report_of_groups(grouping))
     assert "| auc | 0.5 | 0.7 | +0.2 |" in text
-    assert "1 runs that have not ended" in text
+    assert "b: 1." in text
+    assert "1 that did not finish is left out" in text
+    told = json.loads(msgspec.json.encode(grouping))["metrics"][0]
+    one = {"low": None, "high": None, "level": None, "units": 1, "method": "one run"}
+    assert told["means"] == [{"value": 0.5, **one}, {"value": 0.7, **one}]
+    assert told["differences"][1]["low"] is None
 
 
 def test_a_sure_difference_is_bold_and_an_unsure_one_is_not() -> None:

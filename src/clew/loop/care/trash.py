@@ -53,7 +53,10 @@ def restore_runs(stores: Stores, names: Sequence[str]) -> list[Run]:
             if not same:
                 raise NotFound("run in the trash", name, hint="clew runs trash", near=[run.name for run in trash][:5])
             if len(same) > 1 and not is_id(name):
-                raise Conflict(f"{len(same)} runs in the trash are called {name!r}", hint="give an id: clew runs trash")
+                ids = ", ".join(run.id for run in same[:5])
+                raise Conflict(
+                    f"{len(same)} runs in the trash are called {name!r}: {ids}", hint="give one of these ids"
+                )
             restore(stores, tx, same[0])
             found.append(tx.runs.get(same[0].id))
     return found

@@ -10,7 +10,7 @@ from clew.core.types.run import Run, Scalar
 from clew.loop.report.data import DataChange
 from clew.loop.report.table import Chart, Diff, Line, Report, Table
 from clew.tracking.compare import Comparison, Difference
-from clew.tracking.groups import Grouping
+from clew.tracking.groups import Grouping, OneRun
 
 __all__ = ["names_of", "report_of_groups", "report_of_runs"]
 
@@ -66,25 +66,29 @@ def report_of_groups(found: Grouping) -> Report:
         for mean, difference in zip(metric.means[1:], metric.differences[1:], strict=True):
             row += [_mean(mean), _told(difference)]
         rows.append(row)
-    counts = [f"{group.name}: {len(group.runs)}" for group in found.groups]
+    counts = [f"{group.name}: {len(group.runs) - group.unfinished}" for group in found.groups]
     unfinished = sum(group.unfinished for group in found.groups)
-    note = f" {unfinished} runs that have not ended are left out." if unfinished else ""
+    left = f" {unfinished} that did not finish {'is' if unfinished == 1 else 'are'} left out." if unfinished else ""
     return Report(
         title=f"{' · '.join([first, *others])}, by {found.by}",
         subtitle=f"Runs by group: {', '.join(counts)}. Means of last values with 95 % intervals; a difference in bold "
-        f"has an interval without zero. Many metrics looked at together find some by chance.{note}",
+        f"has an interval without zero. Many metrics looked at together find some by chance.{left}",
         tables=[Table(title="Metrics", columns=columns, rows=rows, numeric=list(range(1, len(columns))))],
     )
 
 
-def _mean(mean: Interval | None) -> str:
+def _mean(mean: Interval | OneRun | None) -> str:
+    if isinstance(mean, OneRun):
+        return number(mean.value, digits=4)
     return "–" if mean is None else span(mean)
 
 
-def _told(difference: Interval | None) -> str:
+def _told(difference: Interval | OneRun | None) -> str:
     """A difference; marked where its interval leaves out zero."""
     if difference is None:
         return "–"
+    if isinstance(difference, OneRun):
+        return number(difference.value, digits=4, sign=True)
     text = span(difference, sign=True)
     return f"**{text}**" if difference.units > 1 and not difference.holds(0.0) else text
 

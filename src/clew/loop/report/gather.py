@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -52,12 +53,16 @@ def compare_runs(project: Services, names: Sequence[str], *, curves: bool = Fals
         curves: read the metrics point by point, for pictures.
 
     Raises:
-        Invalid: there is only one.
+        Invalid: there is only one, or one is named twice.
         NotFound: a run does not exist.
     """
     if len(names) < 2:
         raise Invalid("one run cannot be compared", hint="name two or more, or say --by")
     overviews = [overview_of(project, project.runs.get(name)) for name in names]
+    if len({each.run.id for each in overviews}) < len(overviews):
+        twice = Counter(each.run.name for each in overviews).most_common(1)[0][0]
+        hint = f"name two or more, by their ids: clew runs list --where 'name = \"{twice}\"'"
+        raise Invalid(f"run {twice} cannot be compared with itself", hint=hint)
     found = compare(project.objects, overviews)
     data = data_changes(Site.over(project), project.datasets, overviews)
     drawn = _curves(project, overviews) if curves else {}

@@ -1,0 +1,78 @@
+"""Names that several runs have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clew.cli.main import main
+from clew.core.types.run import RunStatus
+from clew.testing.runs import a_run
+from clew.workspace import init_project, open_workspace
+
+Capture = pytest.CaptureFixture[str]
+IDS = [f"{number:012x}{0:020x}" for number in (1, 2, 3)]
+NEWEST = IDS[2][:12]
+
+
+@pytest.fixture(autouse=True)
+def _three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three runs of one name."""
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with open_workspace() as workspace:
+        for at, each in enumerate(IDS):
+            workspace.runs.create(
+                a_run(each, project=workspace.stores.project, name="train", created_us=at + 1), experiment="e"
+            )
+            workspace.runs.finish(each, RunStatus.FINISHED, ended_us=10)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["delete", "train"], ["tag", "train", "a=b"], ["note", "train", "x"], ["rename", "train", "x"], ["stop", "train"]],
+)
+def test_what_changes_a_run_refuses_to_guess(words: list[str], capsys: Capture) -> None:
+    assert main(["runs", *words]) == 4
+    error = capsys.readouterr().err
+    assert "3 runs are named train" in error
+    assert all(each[:12] in error for each in IDS)
+    assert main(["runs", "list", "--json"]) == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+    assert [(each["name"], each["tags"]) for each in items] == [("train", {})] * 3
+
+
+def test_an_id_says_which(capsys: Capture) -> None:
+    assert main(["runs", "delete", IDS[0][:12], IDS[1]]) == 0
+    assert main(["runs", "tag", "train", "a=b"]) == 0  # one is left
+    capsys.readouterr()
+
+
+def test_what_shows_a_run_takes_the_newest_and_says_so(capsys: Capture) -> None:
+    assert main(["runs", "show", "train", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["run"]["id"] == IDS[2]
+    assert shown.err == f"3 runs are named train; this is the newest, {NEWEST}\n"
+    assert main(["runs", "show", IDS[0]]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_run_is_not_compared_with_itself(capsys: Capture) -> None:
+    assert main(["runs", "compare", "train", "train"]) == 2
+    assert "cannot be compared with itself" in capsys.readouterr().err
+    assert main(["runs", "compare", "train", IDS[0]]) == 0
+
+
+def test_several_in_the_trash_are_told_by_their_ids(capsys: Capture) -> None:
+    assert main(["runs", "delete", *IDS]) == 0
+    assert main(["runs", "restore", "train"]) == 4
+    assert IDS[1] in capsys.readouterr().err
+
+
+def test_a_renamed_run_is_shown_by_what_finds_it(capsys: Capture) -> None:
+    assert main(["runs", "rename", IDS[0], "first"]) == 0
+    assert capsys.readouterr().err == "first: clew runs show first\n"
+    assert main(["runs", "rename", IDS[0], "train"]) == 0  # a name that others have
+    assert capsys.readouterr().err == f"train: clew runs show {IDS[0][:12]}\n"
