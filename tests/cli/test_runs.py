@@ -306,7 +306,7 @@ def test_runs_are_written_as_tables(project: Path, capfdbinary: pytest.CaptureFi
     assert main(["runs", "list", "--format", "jsonl", "--output", str(path)]) == 0
     assert len(path.read_bytes().splitlines()) == 3
     assert b"3 runs are in" in capfdbinary.readouterr().err
-    assert main(["runs", "list", "--output", str(path)]) == 2
+    assert main(["runs", "list", "--output", str(path.with_suffix(".xlsx"))]) == 2
     assert b"--format csv" in capfdbinary.readouterr().err
 
 

@@ -68,6 +68,8 @@ def run(
     named as FILE.py:FUNCTION; its parameters follow as NAME=VALUE, a dataset as NAME=DATASET@VERSION, and the models
     that it returns are registered.
     """
+    if words[0].startswith("-") and not Path(words[0]).exists():
+        raise click.NoSuchOption(words[0], possibilities=_near_options(words[0]))
     if not module and names_pipeline(words[0]):
         from clew.core.types.run import RunKind
         from clew.loop.training import About
@@ -94,6 +96,13 @@ def run(
         if not module and launched.exit_code == 0 and (unused := _uncalled(Path(words[0]))):
             output.note(f"{words[0]} makes pipelines and runs none: clew run {words[0]}:{unused[0]} NAME=VALUE")
     raise click.exceptions.Exit(launched.exit_code)
+
+
+def _near_options(word: str) -> list[str]:
+    from difflib import get_close_matches
+
+    options = [name for param in run.params for name in param.opts if name.startswith("--")]
+    return get_close_matches(word, options, n=2)
 
 
 @contextlib.contextmanager

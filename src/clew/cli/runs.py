@@ -19,10 +19,15 @@ from clew.cli.trash import delete, restore, trash
 from clew.core.errors import Invalid
 
 if TYPE_CHECKING:
+    from clew.core.contracts.services import RunService
     from clew.core.judging import FoundRun
     from clew.tracking.where import Field
 
 __all__ = ["runs"]
+
+
+_LOOKED_AT = 200
+_FORMATS = ["csv", "jsonl", "parquet"]
 
 
 @group(
@@ -52,9 +57,12 @@ def runs() -> None:
 @click.option("--columns", default="", help="Fields to show, with commas.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows: 50, but all with --format.")
 @click.option("--after", default="", help="Go on behind a page of which this was the end.")
-@click.option("--format", "format_", type=click.Choice(["csv", "jsonl", "parquet"]), help="A table for programs.")
+@click.option("--format", "format_", type=click.Choice(_FORMATS), help="A table for programs.")
 @click.option(
-    "--output", "path", type=click.Path(dir_okay=False, path_type=Path), help="The file for --format; else stdout."
+    "--output",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file in place of stdout; its suffix may say the form.",
 )
 def list_(
     *,
@@ -81,8 +89,10 @@ def _export(
     from clew.tracking.export import write
     from clew.tracking.found import each_found
 
-    if not format_:
-        raise Invalid("--output needs a form", hint="--format csv, jsonl or parquet")
+    if not format_ and path is not None:
+        format_ = path.suffix.removeprefix(".")
+    if format_ not in _FORMATS:
+        raise Invalid("--output needs a form", hint="--format csv, jsonl or parquet, or a file that ends like that")
     chosen = _fields(columns)
     with open_runs() as workspace:
         found = list(each_found(workspace.runs, where=condition, sort=sort, experiment=experiment, limit=limit))
@@ -98,10 +108,12 @@ def _list(condition: str, sort: str, experiment: str, columns: str, limit: int, 
     asked, order = (parse_filter(condition, now_us=0) if condition else None), parse_order(sort)
     with open_runs() as workspace:
         page = workspace.runs.search(where=condition, sort=sort, experiment=experiment, limit=limit, after=after)
+        named = [*(fields_of(asked) if asked else []), *(each.field for each in order)]
+        for field in dict.fromkeys([*chosen, *named]):
+            _note_unknown(workspace.runs, page.items, field)
     if as_json:
         output.table([_line(found) for found in page.items], [], as_json=True, after=page.next)
         return
-    named = [*(fields_of(asked) if asked else []), *(each.field for each in order)]
     shown = list(dict.fromkeys([*chosen, *(field for field in named if field.name)])) or _interesting(page.items)
     ids = short_ids([found.run.id for found in page.items])
     rows = [{"id": short, **_cells(found, shown)} for short, found in zip(ids, page.items, strict=True)]
@@ -122,6 +134,24 @@ def _columns(shown: list[Field], *, asked: bool, experiment: bool) -> list[outpu
         output.Column("duration_ms", spare=first + 3),
         *fields,
     ]
+
+
+def _note_unknown(runs: RunService, items: list[FoundRun], field: Field) -> None:
+    """Say so where no run at all has what somebody asked for: it may be misspelt."""
+    from clew.cli.command import guess
+    from clew.core.judging import value_of
+    from clew.tracking.export import columns_of
+
+    if not field.name or "`" in field.name or any(value_of(found, field) is not None for found in items):
+        return
+    name = f"{field.kind}.`{field.name}`" + (f".{field.aggregate}" if field.aggregate else "")
+    if runs.search(where=f"{name} is not null", limit=1, metrics=()).items:
+        return
+    known = columns_of(runs.search(limit=_LOOKED_AT).items)
+    alike = {each.name for each in known if each.kind == field.kind}
+    others = [f"{each.kind}.{each.name}" for each in known if each.name == field.name]
+    near = guess(field.name, sorted(alike)) or (f"; did you mean {others[0]}?" if others else "")
+    output.note(f"no run has the {field.kind} {field.name}{near}")
 
 
 def _fields(words: str) -> list[Field]:

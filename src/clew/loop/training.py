@@ -78,6 +78,7 @@ def run_pipeline(
         Failed: a step, or the pipeline itself, raised.
     """
     site, about = Site.over(project), about or About()
+    _check(pipeline, params, site)
     given = {key: value.reference if isinstance(value, DatasetHandle) else value for key, value in params.items()}
     logged = {**_defaults(pipeline), **given}
     with start(
@@ -102,6 +103,14 @@ def run_pipeline(
             result = _result(pipeline, params)
         versions = tuple(_registered(project, model, run, register) for model in _models(result))
     return Outcome(run=run.id, result=result, versions=versions)
+
+
+def _check(pipeline: Pipeline[..., Any], params: Mapping[str, Any], site: Site) -> None:
+    """Refuse what was given wrong before there is a run that could only fail of it."""
+    bound = pipeline.bind(params)
+    for name in pipeline.datasets():
+        if isinstance(bound.get(name), str):
+            site.datasets.resolve(bound[name])
 
 
 def _result(pipeline: Pipeline[..., Any], params: Mapping[str, Any]) -> Any:

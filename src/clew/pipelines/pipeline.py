@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from types import FunctionType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
@@ -47,7 +47,7 @@ class Pipeline(Generic[P, R]):
             Invalid: a parameter is missing or unknown, or there is no project to run in.
             Failed: a step raised.
         """
-        bound = self._bind(params)
+        bound = self.bind(params)
         session = current()
         with nullcontext(session) if session is not None else opened(self, dict(bound)) as active:
             assert active is not None
@@ -62,7 +62,12 @@ class Pipeline(Generic[P, R]):
         """The names of the parameters that are datasets."""
         return [name for name, parameter in self.signature.parameters.items() if _is_dataset(parameter.annotation)]
 
-    def _bind(self, params: dict[str, Any]) -> dict[str, Any]:
+    def bind(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """All its arguments, with defaults for those that are not given.
+
+        Raises:
+            Invalid: a parameter is missing, unknown, or a text where a number is wanted.
+        """
         try:
             bound = self.signature.bind(**params)
         except TypeError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from clew.core.clock import parse_us
@@ -32,6 +33,7 @@ __all__ = ["Field", "Filter", "Value", "fields_of", "matches", "parse_field", "p
 _TIMES = ("created", "ended")
 _NUMBERS = ("metric", "data", "duration", *_TIMES)
 _COMPARISONS = "= != < <= > >= ~ like ilike contains in (…) is null"
+_FIELDS_ARE = "metric.NAME, param.NAME, tag.NAME, data.NAME, or one of: " + ", ".join(FIELDS)
 _DEEPEST = 50
 _LONGEST_NUMBER = 400
 _TOKEN = re.compile(
@@ -72,7 +74,7 @@ def parse_field(text: str) -> Field:
     Raises:
         Invalid: there is no such field.
     """
-    reader = _Reader(text, 0)
+    reader = _Reader(text, 0, what="field")
     field = reader.field()
     reader.expect_end()
     return field
@@ -97,6 +99,23 @@ def parse_order(text: str) -> tuple[Order, ...]:
     return tuple(orders)
 
 
+def _near(word: str) -> str:
+    """What a word that is no field may have meant: one that is, or a metric or parameter of that name."""
+    kind, dot, name = word.partition(".")
+    near = get_close_matches(kind, KINDS if dot else FIELDS, n=1, cutoff=0.75)
+    if dot:
+        return f"{near[0] if near else 'metric'}.{name or 'NAME'}"
+    return near[0] if near else f"metric.{word} or param.{word}"
+
+
+def _meant(rest: str) -> str:
+    """A hint for what other languages write."""
+    if rest.startswith(("&", "|")):
+        return "write 'and'" if rest.startswith("&") else "write 'or'"
+    time = re.match(r"-\d+[smhdw]\b", rest)
+    return f"write it in quotes: '{time[0]}'" if time else ""
+
+
 class _Reader:
     """Goes through the tokens once."""
 
@@ -113,7 +132,7 @@ class _Reader:
             found = _TOKEN.match(self.text, at)
             if found is None:
                 at += len(self.text[at:]) - len(self.text[at:].lstrip())
-                raise self.error("this cannot stand here", at)
+                raise self.error("this cannot stand here", at, hint=_meant(self.text[at:]))
             kind = str(found.lastgroup)
             tokens.append(_Token(kind, found[kind], found.start(kind)))
             at = found.end()
@@ -208,7 +227,7 @@ class _Reader:
     def field(self) -> Field:
         token = self.next
         if token.kind != "word":
-            hint = "metric.NAME, param.NAME, tag.NAME, data.NAME, or one of: " + ", ".join(FIELDS)
+            hint = _FIELDS_ARE
             raise self.error("a field is expected here", token.at, hint=hint)
         self.take()
         kind, dot, rest = token.text.partition(".")
@@ -218,7 +237,7 @@ class _Reader:
             raise self.error(
                 f"there is no field {token.text!r}",
                 token.at,
-                hint="metric.NAME, param.NAME, tag.NAME, data.NAME, or one of: " + ", ".join(FIELDS),
+                hint=f"did you mean {_near(token.text)}? Fields are {_FIELDS_ARE}",
             )
         name, dot, aggregate = rest.rpartition(".")
         if kind == "metric" and dot and aggregate in AGGREGATES:

@@ -1,0 +1,109 @@
+"""What commands on runs say of a word that means nothing, and that a wrong call leaves no run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clew.cli.main import main
+from clew.testing.runs import a_block, a_run
+from clew.workspace import init_project, open_workspace
+
+Capture = pytest.CaptureFixture[str]
+TRAIN = """import clew
+@clew.pipeline
+def train_guessed(depth: int = 3):
+    return depth
+@clew.pipeline
+def other_guessed(flights: clew.Dataset):
+    return 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    Path("guessed.py").write_text(TRAIN)
+
+
+@pytest.fixture
+def one_run() -> None:
+    with open_workspace() as workspace:
+        made = a_run("1" * 32, project=workspace.stores.project, name="a", params={"lr": 0.1})
+        workspace.runs.create(made, experiment="e")
+        workspace.runs.append([a_block("j:0-0", run=made.id, key="auc", last=0.7)])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["train_guessed", "dpeth=4"], 2, "unexpected keyword argument 'dpeth'"),
+        (["train_guessed", "depth=deep"], 2, "takes depth as int"),
+        (["other_guessed"], 2, "missing a required argument: 'flights'"),
+        (["other_guessed", "flights=nowhere@1"], 3, "no dataset named 'nowhere'"),
+    ],
+)
+def test_a_pipeline_that_is_called_wrongly_leaves_no_run(
+    words: list[str], code: int, said: str, capsys: Capture
+) -> None:
+    assert main(["run", f"guessed.py:{words[0]}", *words[1:]]) == code
+    assert said in capsys.readouterr().err
+    assert main(["runs", "list"]) == 0
+    assert "no runs yet" in capsys.readouterr().err
+
+
+def test_a_misspelt_option_of_run_is_no_script(capsys: Capture) -> None:
+    assert main(["run", "--nmae", "x", "guessed.py"]) == 2
+    assert "No such option '--nmae'. Did you mean '--name'?" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("one_run")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--where", "metric.acu > 0"], "no run has the metric acu; did you mean auc?"),
+        (["--sort", "-metric.lr"], "no run has the metric lr; did you mean param.lr?"),
+        (["--columns", "tag.team"], "no run has the tag team"),
+    ],
+)
+def test_what_no_run_has_is_told(words: list[str], said: str, capsys: Capture) -> None:
+    assert main(["runs", "list", *words]) == 0
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("one_run")
+def test_what_a_run_has_needs_no_words(capsys: Capture) -> None:
+    for words in (
+        ["--where", "metric.auc > 1"],
+        ["--columns", "param.lr,metric.auc.max"],
+        ["--where", "tag.x is null"],
+    ):
+        assert main(["runs", "list", *words]) == 0
+    assert [line for line in capsys.readouterr().err.splitlines() if "metric" in line or "param" in line] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--sort", "-acc"], "did you mean metric.acc or param.acc?"),
+        (["--where", "metrics.acc > 0.7"], "did you mean metric.acc?"),
+        (["--where", "statsu = failed"], "did you mean status?"),
+        (["--where", "metric.a > 1 & metric.b > 2"], "write 'and'"),
+        (["--where", "metric.a > 1 || metric.b > 2"], "write 'or'"),
+        (["--where", "created > -7d"], "write it in quotes: '-7d'"),
+        (["--columns", "foo"], "the field cannot be read at character 1"),
+        (["--output", "runs.xlsx"], "--output needs a form"),
+    ],
+)
+def test_a_filter_that_cannot_be_read_says_what_was_meant(words: list[str], said: str, capsys: Capture) -> None:
+    assert main(["runs", "list", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_suffix_of_a_file_says_its_form(capsys: Capture) -> None:
+    assert main(["runs", "list", "--output", "runs.csv"]) == 0
+    assert Path("runs.csv").read_text().startswith("id,name,")
+    capsys.readouterr()
