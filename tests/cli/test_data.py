@@ -67,7 +67,9 @@ def test_adding_says_what_was_added(project: Path, capsys: Capture) -> None:
     assert isinstance(version, dict)
     assert (version["name"], version["number"], version["kind"], version["message"]) == ("photos", 1, "files", "first")
     _, out, _ = clew(capsys, "data", "add", "raw", "flights.csv", "--files")
-    assert out.startswith("raw@1: 1 files, 39 B")
+    assert out.startswith("raw@1: 1 file, 39 B")
+    (project / "book.xlsx").write_bytes(b"PK")
+    assert "stored as a file; tables" in clew(capsys, "data", "add", "book", "book.xlsx")[2]
 
 
 def test_a_schema_change_is_refused_and_can_be_accepted(two: Path, capsys: Capture) -> None:

@@ -54,6 +54,15 @@ def clew_json(capsys: Capture, *words: str, code: int = 0) -> dict[str, object]:
     return found
 
 
+def test_a_name_is_taken_away(capsys: Capture) -> None:
+    assert clew(capsys, "model", "promote", "delay@1", "champoin")[0] == 0
+    code, out, _ = clew(capsys, "model", "demote", "delay", "champoin", "--reason", "a typo")
+    assert (code, out) == (0, "nobody is delay@champoin now\n")
+    code, _, err = clew(capsys, "model", "demote", "delay", "champoin")
+    assert code != 0
+    assert "no alias named 'delay@champoin'" in err
+
+
 def test_models_and_versions_are_listed(capsys: Capture) -> None:
     assert clew(capsys, "model", "promote", "delay@1", "staging")[0] == 0
     code, out, _ = clew(capsys, "model", "list")

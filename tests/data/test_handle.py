@@ -167,3 +167,10 @@ def test_the_catalog_diffs_and_takes_out(catalog: Catalog, tmp_path: Path) -> No
     assert catalog.checkout("raw@1", tmp_path / "in").written == 1
     with pytest.raises(Invalid, match="holds"):
         catalog.diff("raw@1", "rows@1")
+
+
+def test_a_dataset_that_is_used_as_a_frame_says_where_its_rows_are(catalog: Catalog) -> None:
+    rows: Any = catalog.get("rows@1")
+    with pytest.raises(AttributeError, match=r"a clew.Dataset has no attribute 'group_by': its rows are .frame\(\)"):
+        rows.group_by("x")
+    assert not hasattr(rows, "__array__")

@@ -12,6 +12,7 @@ import pytest
 
 from clew.core.errors import Invalid, NotFound
 from clew.loop.labelling import add_labels, count_unknown, read_label_file
+from clew.registry.aliases import take_away
 from clew.testing.life import START_US, Life
 
 
@@ -142,7 +143,7 @@ def test_names_in_a_csv_stay_the_texts_that_they_are(life: Life, tmp_path: Path)
         ({"flight": ["a", "a", "b"], "late": [1, 0, 0]}, {"by_key": "flight"}, "1 decisions have two labels .* 'a'"),
         ({"flight": ["a"], "late": [True]}, {"by_id": "flight"}, "'a' is no id of a prediction"),
         ({"flight": ["a", "b"], "late": ["yes", "no"]}, {"by_key": "flight"}, '2 labels .* the first one "yes"'),
-        ({"flight": ["a", "b"], "late": [1, 2]}, {"by_key": "flight"}, "1 labels .* the first one 2"),
+        ({"flight": ["a", "b"], "late": [1, 2]}, {"by_key": "flight"}, "1 label .* the first one 2"),
     ],
 )
 def test_labels_that_cannot_be_meant(life: Life, rows: dict[str, Any], how: dict[str, str], words: str) -> None:
@@ -164,7 +165,10 @@ def test_a_label_that_is_said_twice_alike_is_one(life: Life) -> None:
 
 
 def test_labels_are_held_to_the_model_also_while_no_version_answers(life: Life) -> None:
-    life.workspace.aliases.remove("delay", "champion")
+    with life.stores.ledger.write() as tx:
+        model = tx.models.get(life.endpoint.model)
+        [held] = [move for move in tx.models.aliases(model.id) if move.alias == "champion"]
+        take_away(life.stores, tx, model, held)
     with pytest.raises(Invalid, match="nothing that late decides"):
         add(life, pl.DataFrame({"flight": ["a"], "late": ["perhaps"]}), by_key="flight")
     assert logged(life) == []

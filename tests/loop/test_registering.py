@@ -166,3 +166,23 @@ def test_a_table_that_was_meant_for_the_model_is_warned_of(
     monkeypatch.setattr(life.workspace, "settings", settings)
     register(life, fitted())
     assert "[gate.dealy] is for no model; did you mean delay?" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("test", "says"),
+    [
+        (flights(300, seed=2).clear(), "the test rows of model 'delay' are empty"),
+        (
+            flights(300, seed=2).with_columns(late=pl.when(pl.int_range(pl.len()) != 60).then("late")),
+            "1 of 300 test rows of model 'delay' have no label: column 'late', row 60 is the first",
+        ),
+    ],
+)
+def test_test_rows_without_truth_are_refused_in_words(life: Life, test: pl.DataFrame, says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        register(life, fitted(test=test))
+
+
+def test_training_rows_that_are_empty_are_refused(life: Life) -> None:
+    with pytest.raises(Invalid, match="the training rows of model 'delay' are empty"):
+        register(life, fitted(train=flights(200, seed=1).clear()))

@@ -107,6 +107,7 @@ def bodies(ids: dict[str, str], secret: str) -> dict[str, Any]:
         "judge_version": msgspec.msgpack.encode({"reference": "delay@1", "alias": "champion"}),
         "promote_version": msgspec.msgpack.encode(wish),
         "rollback_alias": {"reason": secret},
+        "remove_alias": {"reason": secret},
         "lineage_references": {"nodes": [ids["data_node"], ids["run_node"], ids["model_node"]]},
         "positions_of_events": {"ids": [ids["event"]]},
         "put_object": b"something",

@@ -155,6 +155,8 @@ def test_what_the_endpoint_says_of_itself(app: EndpointApp) -> None:
         ({"rows": []}, "0 rows"),
         ({"row": ROW}, "row"),
         ({"rows": [{"carrier": "UA", "hour": 5}]}, "row 0 has no 'wind'"),
+        ({"rows": [{"wind": 1.0}]}, "row 0 has no 'carrier', 'hour'"),
+        ({"rows": [ROW], "keys": [5]}, '"keys": ["…"]'),
         ({"rows": [ROW, {**ROW, "extra": 1}]}, "row 1 has 'extra'"),
         ({"rows": [{**ROW, "hour": "5"}]}, "column 'hour', row 0: '5' is not int64"),
         ({"rows": [{**ROW, "hour": 5.5}]}, "'hour'"),
@@ -163,14 +165,14 @@ def test_what_the_endpoint_says_of_itself(app: EndpointApp) -> None:
         ({"rows": [{**ROW, "hour": 2**70}]}, "'hour'"),
         ({"rows": [{**ROW, "wind": 10**400}]}, "'wind'"),
         ({"rows": [{**ROW, "carrier": "x" * 900}, {**ROW, "carrier": 1}]}, "'carrier', row 1"),
-        ({"rows": [ROW], "keys": ["a", "b"]}, "2 keys for 1 rows"),
+        ({"rows": [ROW], "keys": ["a", "b"]}, "2 keys for 1 row"),
         ({"rows": [ROW], "time": "yesterday"}, "'yesterday' is no time"),
     ],
 )
 def test_a_wrong_request_is_refused_and_not_logged(app: EndpointApp, tmp_path: Path, body: object, says: str) -> None:
     status, answer = call(app, "POST", "/predict", body)
     assert status == 400
-    assert says in answer["error"]
+    assert says in answer["error"] + answer.get("hint", "")
     assert logged(tmp_path) == []
 
 

@@ -156,7 +156,7 @@ def tensor(name: str, **changes: object) -> dict[str, Any]:
         (tensor("hour", datatype="FP64"), "has datatype 'FP64'"),
         (tensor("rain", data=[0, 1]), "is not bool"),
         (tensor("clew.key", data=[["a"], [1]]), "names of rows"),
-        (tensor("clew.key", shape=[1], data=["a"]), "1 keys for 2 rows"),
+        (tensor("clew.key", shape=[1], data=["a"]), "1 key for 2 rows"),
         ({**INFER, "outputs": [{"name": "x" * 5000}]}, "no output named"),
         ({**INFER, "inputs": []}, "missing columns"),
         (json.dumps(INFER).encode().replace(b'"parameters"', b'"\x80arameters"'), "is not UTF-8"),

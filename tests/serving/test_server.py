@@ -38,6 +38,7 @@ def state(life: Life) -> object:
         ({"port": "taken"}, Unavailable, "Address already in use"),
         ({"alias": "chmpion"}, NotFound, r"delay@champion"),
         ({"alias": "2"}, NotFound, "clew model promote delay@2 NAME"),
+        ({"alias": "champin"}, NotFound, "did you mean delay@champion?"),
         ({"alias": "latest"}, NotFound, "clew model promote delay@latest NAME"),
         ({"model": "dleay"}, NotFound, "delay"),
     ],

@@ -33,7 +33,8 @@ def backup(*, target: Path, keep: int, as_json: bool) -> None:
     with open_workspace() as workspace, progress("copying", unit="files") as bar:
         done = back_up(workspace.stores, workspace.root, target, keep=keep, tell=bar.move_to)
     size = output.cell("size_bytes", done.copied_bytes)
-    said = f"backed up to {target}: {done.copied:,} files of objects copied ({size}), {done.live:,} objects are there"
+    said = f"backed up to {target}: {output.amount(done.copied, 'files')} of objects copied ({size}), "
+    said += f"{output.amount(done.live, 'objects')} {'is' if done.live == 1 else 'are'} there"
     output.text(said, done, as_json=as_json)
 
 

@@ -69,6 +69,7 @@ def add(
     from clew.core.types.dataset import DatasetKind
     from clew.data.add_table import TableRules
     from clew.data.catalog import Catalog
+    from clew.data.ingest import TABLE_SUFFIXES
     from clew.data.origin import Origin
 
     with _open() as workspace, _progress(f"adding {name}", kind) as tell:
@@ -87,11 +88,14 @@ def add(
         output.record(added, as_json=True)
         return
     version = added.version
-    what = f"{version.rows:,} {_unit(version)}, {output.amount(version.size_bytes, 'bytes')}"
+    what = f"{output.amount(version.rows, _unit(version))}, {output.amount(version.size_bytes, 'bytes')}"
     if added.new:
         output.text(f"{version.reference}: {what}", as_json=False)
     else:
         output.text(f"{version.reference} holds the same already: {what}", as_json=False)
+    if kind is None and source.is_file() and version.kind is DatasetKind.FILES:
+        tables = ", ".join(sorted(TABLE_SUFFIXES))
+        output.note(f"stored as a file; tables, whose rows are compared and checked, are {tables}")
     for said in added.changes:
         output.note(said)
     for one in added.report.warnings if added.report is not None else []:
@@ -281,7 +285,7 @@ def _print_inferred(version: DatasetVersion, rows: Any, *, as_json: bool) -> Non
     from clew.data.checks.infer import infer_checks
     from clew.data.checks.render import render_checks
 
-    checks = infer_checks(rows)
+    checks = infer_checks(rows, key=version.key)
     output.text(render_checks(version.name, checks), checks, as_json=as_json)
 
 

@@ -46,7 +46,8 @@ def delete(*, name: str, as_json: bool) -> None:
 
     with open_runs() as workspace:
         runs = delete_experiment(workspace.stores, name)
-    said = f"{name} and {len(runs)} runs are in the trash; clew experiments restore {name} brings them back"
+    count = output.amount(len(runs), "runs")
+    said = f"{name} and {count} are in the trash; clew experiments restore {name} brings them back"
     output.text(said, {"deleted": name, "runs": [run.id for run in runs]}, as_json=as_json)
 
 
@@ -59,7 +60,7 @@ def restore(*, name: str, as_json: bool) -> None:
 
     with open_workspace() as workspace:
         runs = restore_experiment(workspace.stores, name)
-    said = f"{name} and {len(runs)} runs: back from the trash"
+    said = f"{name} and {output.amount(len(runs), 'runs')}: back from the trash"
     output.text(said, {"restored": name, "runs": [run.id for run in runs]}, as_json=as_json)
 
 

@@ -131,6 +131,22 @@ def rollback(*, name: str, alias: str, reason: str, expected: int | None, as_jso
 
 
 @command(
+    "demote",
+    examples=[("clew model demote delay champoin --reason 'a typo'", "nobody has the name from now on")],
+)
+@click.argument("name")
+@click.argument("alias")
+@click.option("--reason", default="", help="Why, for the record.")
+def demote(*, name: str, alias: str, reason: str, as_json: bool) -> None:
+    """Take a name away from the version that has it. Refused while an endpoint serves it."""
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        move = workspace.aliases.remove(name, alias, reason=reason)
+    output.text(f"nobody is {name}@{alias} now", move, as_json=as_json)
+
+
+@command(
     "approve",
     examples=[("clew model approve delay@12 --note 'looked at the slices'", "stand for exactly this package")],
 )
@@ -198,5 +214,5 @@ def _short(value: object) -> str:
     return str(value)[:12] or "–"
 
 
-for _each in (list_, show, promote, rollback, approve, gate):
+for _each in (list_, show, promote, rollback, demote, approve, gate):
     model.add_command(_each)

@@ -98,7 +98,7 @@ def _export(
         found = list(each_found(workspace.runs, where=condition, sort=sort, experiment=experiment, limit=limit))
     write(format_, found, chosen, path)
     if path is not None:
-        output.note(f"{len(found):,} runs are in {path}")
+        output.note(f"{output.amount(len(found), 'runs')} {'is' if len(found) == 1 else 'are'} in {path}")
 
 
 def _list(condition: str, sort: str, experiment: str, columns: str, limit: int, after: str, *, as_json: bool) -> None:

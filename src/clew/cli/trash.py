@@ -24,7 +24,8 @@ def delete(*, names: tuple[str, ...], as_json: bool) -> None:
     with open_runs() as workspace:
         found = [only_run(workspace.runs, name) for name in dict.fromkeys(names)]
         delete_runs(workspace.stores, found)
-    said = f"{len(found)} runs are in the trash; clew runs restore brings them back"
+    are, them = ("is", "it") if len(found) == 1 else ("are", "them")
+    said = f"{output.amount(len(found), 'runs')} {are} in the trash; clew runs restore brings {them} back"
     output.text(said, {"deleted": [run.id for run in found]}, as_json=as_json)
 
 

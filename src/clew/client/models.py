@@ -85,6 +85,9 @@ class HttpAliases:
             expected = moves[-1].number if moves else None
         return self._c.send("POST", f"{_of(name, alias)}/rollback", {"reason": reason, "expected": expected}, Alias)
 
+    def remove(self, name: str, alias: str, *, reason: str = "") -> Alias:
+        return self._c.send("POST", f"{_of(name, alias)}/remove", {"reason": reason}, Alias)
+
     def moves(self, name: str, alias: str) -> list[Alias]:
         return self._c.get(_of(name, alias), list[Alias])
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from clew.core.errors import Invalid
 from clew.core.extras import require
@@ -49,6 +49,12 @@ class DatasetHandle:
     def __clew_digest__(self) -> str:
         """What a cache key takes of it: the content, not the name."""
         return self.digest
+
+    if not TYPE_CHECKING:  # a type checker should go on refusing what is not there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            said = f"a clew.Dataset has no attribute {name!r}"
+            raise AttributeError(f"{said}: its rows are .frame() or .lazy(), its files .path()", name=name, obj=self)
 
     @property
     def reference(self) -> str:

@@ -227,8 +227,9 @@ def _refuse_odd(endpoint: Endpoint, names: pl.Series, texts: pl.Series, signatur
     odd = texts.filter(found.is_null() | ~_finite(found))
     if odd.len():
         wanted = ", ".join(str(label) for label in signature.classes) or "numbers"
+        count = "1 label is" if odd.len() == 1 else f"{odd.len()} labels are"
         raise Invalid(
-            f"{odd.len()} labels are nothing that {endpoint.name} decides, the first one {odd[0][:60]}",
+            f"{count} nothing that {endpoint.name} decides, the first one {odd[0][:60]}",
             hint=f"it decides {wanted}",
         )
     several = pl.DataFrame({"name": names, "label": found}).unique().filter(pl.col("name").is_duplicated())

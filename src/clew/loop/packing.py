@@ -72,6 +72,8 @@ def pack(
     """
     names = model.inputs
     train = _polars(model.train)
+    if not train.height:
+        raise Invalid(f"the training rows of model {model.name!r} are empty", hint="look at what was filtered away")
     columns = columns_of(_select(model.train, names))
     signature = infer_signature(model.estimator, columns)
     contract = contract or plain_value(signature.task, signature.classes)
@@ -137,6 +139,7 @@ def evaluation_on(
     test = _polars(model.test)
     if model.label not in test.columns:
         raise Invalid(f"the test rows of model {model.name!r} have no column {model.label!r}")
+    _refuse_unknown(model, test)
     predicted = runtime.predict(columns_of(_select(model.test, list(runtime.signature.names))).values)
     classes = runtime.signature.classes
     rows = JudgedRows(
@@ -150,6 +153,22 @@ def evaluation_on(
     )
     threshold = decision.threshold if isinstance(contract, BinaryValue) else None
     return evaluate(rows, contract, created_us=at_us, threshold=threshold)
+
+
+def _refuse_unknown(model: Model, test: pl.DataFrame) -> None:
+    """Test rows of which the truth is not known, and no rows at all."""
+    if not test.height:
+        hint = "look at how rows were split into train and test, or leave test= out"
+        raise Invalid(f"the test rows of model {model.name!r} are empty", hint=hint)
+    truth = test[model.label]
+    unknown = truth.fill_nan(None).is_null() if truth.dtype.is_float() else truth.is_null()
+    if unknown.any():
+        first = unknown.arg_true()[0]
+        raise Invalid(
+            f"{unknown.sum()} of {test.height} test rows of model {model.name!r} have no label: column "
+            f"{model.label!r}, row {first} is the first",
+            hint=f"drop them: test.drop_nulls({model.label!r})",
+        )
 
 
 def _profile(

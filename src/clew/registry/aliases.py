@@ -22,7 +22,7 @@ from clew.core.types.gate import Approval, Findings, GateReport
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.registry.evidence import gather
 from clew.registry.models import approvals_of
-from clew.registry.reference import checked_alias, find_model, holder, resolve
+from clew.registry.reference import checked_alias, find_model, holder, resolve, unknown_alias
 from clew.store.account import row_digest
 
 __all__ = ["MOVED", "REFUSED", "LedgerAliases", "take_away"]
@@ -129,16 +129,23 @@ class LedgerAliases:
             scene = _Scene(model, candidate, [], held, None, [], held.position)
             return self._move(tx, scene, alias, reason=reason, report=before.report, returns=True)
 
-    def remove(self, name: str, alias: str, *, reason: str = "") -> Alias | None:
-        """Take a name away from the version that has it. Survives *power*. None when nobody has it.
+    def remove(self, name: str, alias: str, *, reason: str = "") -> Alias:
+        """Take a name away from the version that has it: a move to number 0. Survives *power*.
 
         Raises:
-            NotFound: there is no such model.
+            NotFound: there is no such model, or nobody has the name.
+            Conflict: an endpoint serves what has the name.
         """
         with self._stores.ledger.write() as tx:
             model = find_model(tx, self._stores.project, name)
-            held = holder(tx, model, alias)
-            return None if held is None else take_away(self._stores, tx, model, held, reason=reason)
+            held = holder(tx, model, checked_alias(alias))
+            if held is None:
+                raise unknown_alias(tx, model, alias)
+            for endpoint in tx.endpoints.list(self._stores.project):
+                if endpoint.model == model.id and endpoint.alias == alias:
+                    hint = "serve it under another alias first, or promote another version"
+                    raise Conflict(f"endpoint {endpoint.name!r} serves {name}@{alias}", hint=hint)
+            return take_away(self._stores, tx, model, held, reason=reason)
 
     def moves(self, name: str, alias: str) -> list[Alias]:
         """Every move of one alias, oldest first."""

@@ -13,7 +13,7 @@ from clew.core.errors import Invalid, NotFound
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.reference import Reference, checked_name
 
-__all__ = ["checked_alias", "find_model", "holder", "newest_of", "parse", "resolve"]
+__all__ = ["checked_alias", "find_model", "holder", "newest_of", "parse", "resolve", "unknown_alias"]
 
 _FOREIGN = re.compile(r"[^\s/:@~-][^/:@]{0,255}")
 """Names that other clients may give; clew makes none of these itself, and finds them."""
@@ -100,6 +100,13 @@ def newest_of(tx: Transaction, model: str) -> ModelVersion | None:
         if alive is not None or not page.next:
             return alive
         after = page.next
+
+
+def unknown_alias(tx: Transaction, model: Model, alias: str) -> NotFound:
+    """The error for a name that no version of a model has, with those that look alike."""
+    names = [f"{model.name}@{move.alias}" for move in tx.models.aliases(model.id)]
+    said = f"{model.name}@{alias}"
+    return NotFound("alias", said, near=get_close_matches(said, names, n=3), hint=f"clew model list {model.name}")
 
 
 def _unknown(tx: Transaction, model: Model, reference: Reference) -> NotFound:

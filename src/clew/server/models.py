@@ -20,6 +20,12 @@ _MOST_EVIDENCE_BYTES = 64 << 20
 _OF_ALIAS = "/models/{name:str}/aliases/{alias:str}"
 
 
+class Removal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why nobody is to have a name any more."""
+
+    reason: str = ""
+
+
 class NewModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """The digest of a stored package that is to be the next version of a model, and what is new in words."""
 
@@ -146,6 +152,12 @@ def rollback_alias(request: AnyRequest, name: FromPath[str], alias: FromPath[str
     return services_of(request).aliases.rollback(name, alias, reason=data.reason, expected=data.expected)
 
 
+@post(f"{_OF_ALIAS}/remove", opt=_MANAGE, status_code=200, sync_to_thread=True)
+def remove_alias(request: AnyRequest, name: FromPath[str], alias: FromPath[str], data: JSONBody[Removal]) -> Alias:
+    """Take a name away from the version that has it; refused while an endpoint serves it."""
+    return services_of(request).aliases.remove(name, alias, reason=data.reason)
+
+
 models_router = Router(
     "/",
     route_handlers=[
@@ -158,6 +170,7 @@ models_router = Router(
         list_approvals,
         approve_model_version,
         judge_version,
+        remove_alias,
         promote_version,
         list_moves,
         rollback_alias,

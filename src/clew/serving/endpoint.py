@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 
 import msgspec
 
@@ -201,8 +202,9 @@ def _no_version(model: str, alias: str, known: list[str]) -> NotFound:
         return NotFound(
             "alias", f"{model}@{alias}", hint=f"clew model promote {model}@{alias} NAME, then serve {model}@NAME"
         )
-    hint = f"clew model promote {model}@latest {alias}"
-    return NotFound("alias", f"{model}@{alias}", near=[f"{model}@{each}" for each in known], hint=hint)
+    alike = get_close_matches(alias, known, n=3)
+    hint = "" if alike else f"clew model promote {model}@latest {alias}"
+    return NotFound("alias", f"{model}@{alias}", near=[f"{model}@{each}" for each in alike or known], hint=hint)
 
 
 def _record_served(stores: Stores, endpoint: Endpoint, slots: Slots) -> None:

@@ -93,6 +93,7 @@ class PredictReader:
 
     def __init__(self, signature: Signature, check: ColumnCheck) -> None:
         self._names, self._check = signature.names, check
+        self._nullable = [field.name for field in signature.inputs if field.nullable]
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_typed_request(signature))
 
     def __call__(self, body: bytes) -> DecisionRequest:
@@ -109,14 +110,17 @@ class PredictReader:
         return _decision_request(body, request, columns)
 
     def _untyped(self, body: bytes) -> DecisionRequest:
-        request = read_body(_predict, body, kind="is no request", hint='send {"rows": [{…}]}')
+        hint = 'send {"rows": [{…}], "keys": ["…"]}; keys may be left out'
+        request = read_body(_predict, body, kind="is no request", hint=hint)
         names = self._names
         takes = f"the model takes {', '.join(names)}"
         for i, row in enumerate(request.rows):
             if row.keys() != set(names):
                 missing, unknown = [n for n in names if n not in row], [n for n in row if n not in names]
                 if missing:
-                    raise Invalid(f"row {i} has no {missing[0]!r}", hint=takes)
+                    known = [name for name in missing if name in self._nullable]
+                    null = f"; send null where it is not known: {', '.join(known)}" if known else ""
+                    raise Invalid(f"row {i} has no {', '.join(map(repr, missing[:20]))}", hint=takes + null)
                 shown = ", ".join(map(repr, unknown[:20]))
                 raise Invalid(f"row {i} has {shown}, which the model does not take", hint=takes)
         columns = {name: [row[name] for row in request.rows] for name in names}

@@ -133,7 +133,8 @@ def check_names(request: str, keys: Sequence[str], *, rows: int) -> None:
         Invalid: a name is too long, or there are not as many as rows.
     """
     if keys and len(keys) != rows:
-        raise Invalid(f"{len(keys)} keys for {rows} rows")
+        said = f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} for {rows} {'row' if rows == 1 else 'rows'}"
+        raise Invalid(said, hint="send a key for each row, in their order, or none")
     longest = max(len(request), max(map(len, keys), default=0)) if keys else len(request)
     if longest > LONGEST_NAME:
         raise Invalid(f"a name of {longest} characters", hint=f"an id and a key have at most {LONGEST_NAME}")

@@ -248,6 +248,18 @@ class ServicesContract:
         assert [move.alias for move in project.models.aliases("delay")] == ["mine"]
         told = project.events.list(kind="alias.moved").items
         assert [event.facts["to"] for event in told] == [1, 2, 1]
+        with pytest.raises(NotFound) as unknown:
+            project.aliases.remove("delay", "mein")
+        assert "did you mean delay@mine" in unknown.value.hint
+        assert project.aliases.remove("delay", "mine", reason="a typo").number == 0
+        assert project.models.aliases("delay") == []
+
+    def test_a_name_that_is_served_stays(self, project: Services, behind: Stores) -> None:
+        project.models.register("delay", a_package(project))
+        project.aliases.promote("delay@1", "mine")
+        declare(behind, "late", model="delay", alias="mine")
+        with pytest.raises(Conflict, match="endpoint 'late' serves delay@mine"):
+            project.aliases.remove("delay", "mine")
 
     def test_nothing_passes_the_gate_unseen(self, project: Services) -> None:
         version = project.models.register("delay", a_package(project))

@@ -98,3 +98,10 @@ def test_the_text_is_for_a_person_to_read() -> None:
         'carrier    = { type = "string", nulls = 0, values = ["AA", "UA"], severity = "warn" }\n'
         '"dep time" = { type = "number", nulls = 1 }\n'
     )
+
+
+def test_the_values_of_a_key_are_left_open() -> None:
+    frame = pl.DataFrame({"id": [1, 2, 3], "code": ["a", "b", "c"], "hour": [5, 6, 7]})
+    found = infer_checks(frame, key=["id"]).columns
+    assert (found["id"].min, found["id"].max, found["id"].type) == (None, None, ColumnType.INTEGER)
+    assert found["hour"].min is not None

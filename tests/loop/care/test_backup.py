@@ -201,6 +201,8 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with Workspace(tmp_path / "p") as workspace:
         with pytest.raises(Invalid, match="within the project"):
             backed_up(workspace, tmp_path / "p" / ".clew" / "backup")
+        with pytest.raises(Invalid, match="within the project"):
+            backed_up(workspace, tmp_path / "p" / "backup")
         backed_up(workspace, tmp_path / "backup")
     with pytest.raises(Exists):
         came_back(tmp_path / "backup", tmp_path / "p")

@@ -267,6 +267,10 @@ class AliasService(Protocol):
         """Give a name back to the version that held it before. Survives *power*."""
         ...
 
+    def remove(self, name: str, alias: str, *, reason: str = "") -> Alias:
+        """Take a name away from the version that has it. Survives *power*. `Conflict` while an endpoint serves it."""
+        ...
+
     def moves(self, name: str, alias: str) -> list[Alias]:
         """Every move of one alias, oldest first."""
         ...

@@ -7,6 +7,7 @@ and everything about the values only warns. The margins are written down in docs
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from clew.core.extras import require
@@ -24,11 +25,12 @@ _ROWS_FOR_LENGTH = 100
 _RANGE_MARGIN = 0.25
 
 
-def infer_checks(frame: pl.LazyFrame | pl.DataFrame) -> Checks:
+def infer_checks(frame: pl.LazyFrame | pl.DataFrame, *, key: Collection[str] = ()) -> Checks:
     """Checks that the table passes, with room for the next version.
 
     Args:
         frame: the first version; a lazy frame is read twice.
+        key: columns that tell rows apart; the next version has others, so nothing is said of their values.
     """
     require("polars")
     import polars as pl
@@ -37,10 +39,11 @@ def infer_checks(frame: pl.LazyFrame | pl.DataFrame) -> Checks:
     schema = lazy.collect_schema()
     counts = [expression for name, stored in schema.items() for expression in _counts(name, stored)]
     found = lazy.select(pl.len().alias("rows"), *counts).collect(engine="streaming").row(0, named=True)
-    few = [name for name in schema.names() if _has_few_values(found, name)]
+    few = [name for name in schema.names() if name not in key and _has_few_values(found, name)]
     values = lazy.select(pl.col(name).drop_nulls().unique().sort().implode() for name in few).collect()
     listed = {name: values[name].item().to_list() for name in few}
-    return Checks(columns={name: _column(name, stored, found, listed) for name, stored in schema.items()})
+    columns = {name: _column(name, stored, found, listed, ranged=name not in key) for name, stored in schema.items()}
+    return Checks(columns=columns)
 
 
 def _type_of(stored: pl.DataType) -> ColumnType | None:
@@ -84,7 +87,9 @@ def _has_few_values(found: dict[str, Any], name: str) -> bool:
     return bool(0 < distinct <= _MOST_VALUES and distinct * _ROWS_PER_VALUE <= found["rows"])
 
 
-def _column(name: str, stored: pl.DataType, found: dict[str, Any], listed: dict[str, list[str]]) -> ColumnCheck:
+def _column(
+    name: str, stored: pl.DataType, found: dict[str, Any], listed: dict[str, list[str]], *, ranged: bool
+) -> ColumnCheck:
     kind, rows, nulls = _type_of(stored), found["rows"], found[f"{name} nulls"]
     asked: dict[str, Any] = {"type": kind, "nulls": _room_for_nulls(nulls, rows)}
     unique = rows >= _ROWS_FOR_UNIQUE and nulls == 0 and found.get(f"{name} distinct") == rows
@@ -93,7 +98,7 @@ def _column(name: str, stored: pl.DataType, found: dict[str, Any], listed: dict[
         looks["values"] = listed[name]
     elif kind is ColumnType.STRING:
         looks |= _lengths(found[f"{name} shortest"], found[f"{name} longest"], rows)
-    elif kind in (ColumnType.INTEGER, ColumnType.NUMBER) and not unique:
+    elif kind in (ColumnType.INTEGER, ColumnType.NUMBER) and ranged and not unique:
         looks |= _range(found[f"{name} low"], found[f"{name} high"], whole=kind is ColumnType.INTEGER)
     return ColumnCheck(**asked, **looks, severity=CheckSeverity.WARN if looks else CheckSeverity.ERROR)
 

@@ -69,8 +69,9 @@ def back_up(stores: Stores, root: Path, target: Path, *, keep: int = 3, tell: Te
     if not source.exists():
         hint = "back up the database with its own tools (pg_dump), and the objects with those of their store"
         raise Invalid("the rows of this project are in a database of their own", hint=hint)
-    if target.resolve().is_relative_to(stores.folder.resolve()):
-        raise Invalid(f"{target} lies within the project's own storage", hint="choose another disk")
+    if any(target.resolve().is_relative_to(own.resolve()) for own in (root, stores.folder)):
+        hint = "choose another disk: what happens to the folder happens to the backup"
+        raise Invalid(f"{target} lies within the project's own folder", hint=hint)
     with disk_errors(f"back up to {target}"):
         for name in ("ledgers", "objects/loose", "objects/packs", "objects/drafts"):
             (target / name).mkdir(parents=True, exist_ok=True)

@@ -179,7 +179,7 @@ def _journals(folder: Path) -> Iterator[Finding]:
     runs = sorted({path.parent.name for path in (folder / "journals").glob("*/*.journal")})
     set_aside = sorted(folder.rglob("*.corrupt"))
     if runs:
-        text = f"{len(runs)} runs have journals that are not in the ledger yet"
+        text = f"{len(runs)} {'run has' if len(runs) == 1 else 'runs have'} journals that are not in the ledger yet"
         hint = "they are at work, or were killed: clew doctor --fix brings home what killed ones left"
         yield Finding(check="journals", level=Level.WARNING, text=text, hint=hint)
     for path in set_aside[:_SHOWN]:
