@@ -25,6 +25,10 @@ RANDOM = "q7Rz0PxLw2" + "Vb9TkYh4Nd"
         (f'API_KEY = "{RANDOM}"', "assign"),
         (f'{{"client_secret": "{RANDOM}"}}', "assign"),
         (f"password: '{RANDOM}'", "assign"),
+        (f'os.environ["API_KEY"] = "{RANDOM}"', "assign"),
+        (f"x = 1\n%env API_KEY={RANDOM}", "line 2 seems to assign"),
+        (f"%set_env API_TOKEN {RANDOM}", "assign"),
+        (f"!export DB_PASSWORD='{RANDOM}'", "assign"),
     ],
 )
 def test_shapes_are_found(text: str, kind: str) -> None:
@@ -40,6 +44,9 @@ def test_shapes_are_found(text: str, kind: str) -> None:
         "risk-adjusted",
         "see https://example.org:8080/a@b",
         'cache_key = f"{project}/{name}"',
+        "%env API_KEY=${NAME_OF_1_VARIABLE_9}",
+        "export API_KEY={key_of_1234567890}",
+        f"%env MODEL={RANDOM}",
         "",
     ],
 )

@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from fnmatch import fnmatch
+from itertools import chain
 
 __all__ = ["find_secret", "mask_words", "strip_userinfo"]
 
@@ -34,8 +35,14 @@ _SHAPES = [
     ("a password in an address", b"://", rb"://[^\s/:@'\"{}<>\[\]]{1,100}:[^\s/@'\"{}<>\[\]]{4,100}@"),
 ]
 _ASSIGNED = re.compile(
-    rb"(?:key|secret|passwd|password|token)[\w.\-]{0,30}['\"]?\s*[:=]\s*['\"]([^'\"\s]{16,200})['\"]", re.IGNORECASE
+    rb"(?:key|secret|passwd|password|token)[\w.\-]{0,30}['\"]?\]?\s*[:=]\s*['\"]([^'\"\s]{16,200})['\"]", re.IGNORECASE
 )
+_EXPORTED = re.compile(
+    rb"^[ \t]{0,40}(?:%(?:set_)?env|!?export)[ \t]{1,4}\w{0,40}(?:key|secret|passwd|password|token)\w{0,40}"
+    rb"[ \t]{0,4}[= \t][ \t]{0,4}['\"]?([^'\"\s${}]{16,200})",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""In cells of notebooks and scripts of shells; what they take from elsewhere, `$NAME` or `{name}`, is no secret."""
 _FLAG = re.compile(r"(?i)(?:^|[-_])(?:key|secret|passwd|password|token|credentials?)$")
 _BITS_PER_CHARACTER = 3.5
 
@@ -54,7 +61,7 @@ def find_secret(path: str, data: bytes) -> str:
         found = re.search(shape, data) if part in data else None
         if found is not None:
             return f"line {_line(data, found.start())} seems to hold {kind}"
-    for assigned in _ASSIGNED.finditer(data):
+    for assigned in chain(_ASSIGNED.finditer(data), _EXPORTED.finditer(data)):
         if _is_random(assigned[1]):
             return f"line {_line(data, assigned.start())} seems to assign a secret"
     return ""
