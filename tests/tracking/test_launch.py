@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import NotFound
+from clew.core.errors import Invalid, NotFound
 from clew.core.types.run import RunStatus
 from clew.tracking.capture import Command, Seeds, Source, read_aspect
 from clew.tracking.launch import Launched, launch
@@ -46,6 +46,7 @@ def launched(stores: Stores, *words: str, **options: object) -> tuple[Launched, 
         ("import sys; sys.exit(7)", 7, RunStatus.FAILED, "exit code 7"),
         ("import sys; sys.exit('because')", 1, RunStatus.FAILED, "because\n"),
         ("import os; os.kill(os.getpid(), 9)", 137, RunStatus.KILLED, "killed by SIGKILL"),
+        ("import os; os.kill(os.getpid(), 40)", 168, RunStatus.KILLED, "killed by signal 40"),
         ("raise KeyboardInterrupt", 130, RunStatus.INTERRUPTED, "interrupted by Ctrl-C"),
     ],
 )
@@ -53,6 +54,16 @@ def test_ends(stores: Stores, tmp_path: Path, text: str, code: int, status: RunS
     done, _ = launched(stores, script(tmp_path, text))
     assert (done.exit_code, done.run.status, done.run.reason) == (code, status, reason)
     assert LedgerRuns(stores).get(done.run.id) == done.run
+
+
+@pytest.mark.parametrize("text", ["echo fine", "#!/no/such/program"])
+def test_what_cannot_be_executed_is_a_mistake(stores: Stores, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "job"
+    path.write_text(f"{text}\n")
+    path.chmod(0o755)
+    with pytest.raises(Invalid, match="job cannot be executed"):
+        launched(stores, str(path))
+    assert [run.status for run in LedgerRuns(stores).list().items] == [RunStatus.FAILED]
 
 
 def test_a_traceback_is_shown_as_python_would_and_kept(

@@ -35,8 +35,16 @@ def ending_of_process(code: int, tail: list[str]) -> tuple[RunStatus, str]:
     if code in (-signal.SIGINT, 128 + signal.SIGINT):
         return RunStatus.INTERRUPTED, "interrupted by Ctrl-C"
     if code < 0:
-        return RunStatus.KILLED, f"killed by {signal.Signals(-code).name}"
+        return RunStatus.KILLED, f"killed by {_signal_name(-code)}"
     return RunStatus.FAILED, "".join(_traceback(tail)) or f"exit code {code}"
+
+
+def _signal_name(number: int) -> str:
+    """The name of a signal; most of those for real time have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _traceback(tail: list[str]) -> list[str]:

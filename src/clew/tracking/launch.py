@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from clew.core.errors import NotFound
+from clew.core.errors import Invalid, NotFound
 from clew.core.types.run import Run, RunKind
 from clew.tracking.adopt import CONSOLE
 from clew.tracking.begin import begin, new_run, record_start
@@ -72,6 +72,7 @@ def launch(
 
     Raises:
         NotFound: there is no such script.
+        Invalid: it cannot be executed.
     """
     command, entry = _command(words)
     # One hash seed for all runs: a drawn one could be repeated, but would be one more difference between any two.
@@ -121,7 +122,13 @@ def _execute(
 
     out_read, out_write = _open_pipe(out.isatty())
     err_read, err_write = _open_pipe(sys.stderr.isatty())
-    process = subprocess.Popen(command, stdout=out_write, stderr=err_write, env=dict(variables))  # noqa: S603
+    try:
+        process = subprocess.Popen(command, stdout=out_write, stderr=err_write, env=dict(variables))  # noqa: S603
+    except OSError as error:
+        for end in (out_read, out_write, err_read, err_write):
+            os.close(end)
+        hint = "its first line names the program that reads it, such as #!/bin/sh"
+        raise Invalid(f"{command[0]} cannot be executed: {error.strerror}", hint=hint) from error
     active.on_stop = lambda: process.send_signal(signal.SIGINT)
     os.close(out_write)
     os.close(err_write)
