@@ -107,6 +107,15 @@ def test_examples_stand_below_the_options() -> None:
     assert output.index("Options:") < output.index("Examples:") < output.index('eval "$(clew completion bash)"')
 
 
+def test_no_list_of_commands_cuts_a_sentence() -> None:
+    for name, command in leaves():
+        if isinstance(command, click.Group):
+            output = CliRunner().invoke(root, [*name.split(), "--help"], terminal_width=80).output
+            listed = output.partition("Commands:\n")[2]
+            assert listed
+            assert [line for line in listed.splitlines() if line.endswith("...")] == [], f"clew {name}"
+
+
 def test_an_unknown_command_is_met_with_a_guess(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["completoin"]) == 2
     out, err = capfd.readouterr()

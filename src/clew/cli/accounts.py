@@ -130,7 +130,7 @@ def member() -> None:
 @click.argument("user")
 @click.argument("role", type=click.Choice(["viewer", "contributor", "maintainer", "admin"]))
 def add_member(*, user: str, role: str, as_json: bool) -> None:
-    """Give a user a role in this project, in place of the one that the user has."""
+    """Give a user a role in this project, in place of another."""
     from clew.core.types.account import ProjectRole
     from clew.workspace import open_workspace
 

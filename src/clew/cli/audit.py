@@ -76,7 +76,7 @@ def verify_command(*, places: tuple[str, ...], key: str, as_json: bool) -> None:
 )
 @click.option("--to", "place", required=True, help="A file, or git:PATH of a repository.")
 def checkpoint_command(*, place: str, as_json: bool) -> None:
-    """Sign how long the chain is and what its last hash is, and keep that outside.
+    """Sign the length and last hash of the chain, to keep outside.
 
     Signs with the key in CLEW_SIGNING_KEY, or in ~/.config/clew/keys, which is made when there is none. Adds nothing
     when nothing was sealed since the last checkpoint there.

@@ -40,7 +40,7 @@ def _choosing(function: Callable[..., object]) -> Callable[..., object]:
 @command(
     "compare",
     examples=[
-        ("clew runs compare calm-otter-417 brisk-heron-12", "two runs, by their names"),
+        ("clew runs compare first timid", "two runs, by their names"),
         ("clew runs compare --by param.lr --experiment tuning", "groups of repeated runs, with intervals"),
         ("clew runs compare A B --html differences.html", "a page with curves and the source"),
         ("clew runs compare A B C --json", "several with the first one, for machines"),
@@ -48,7 +48,10 @@ def _choosing(function: Callable[..., object]) -> Callable[..., object]:
 )
 @_choosing
 def compare(*, html_file: Path | None, as_json: bool, **chosen: Any) -> None:
-    """Show what differs between runs in parameters, metrics, code, packages, machine and data."""
+    """Show what differs between runs.
+
+    In parameters, metrics, code, packages, machine and data.
+    """
     with open_runs() as workspace:
         value, found = _compared(workspace.services, curves=html_file is not None, **chosen)
     if html_file is not None:
@@ -68,7 +71,7 @@ def compare(*, html_file: Path | None, as_json: bool, **chosen: Any) -> None:
     ],
 )
 @_choosing
-@click.option("--markdown", is_flag=True, help="Print Markdown, which is what happens anyway.")
+@click.option("--markdown", is_flag=True, help="Print Markdown: the default, where there is no --html.")
 def report(*, html_file: Path | None, markdown: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ARG001
     """Write what differs between runs for a pull request, as Markdown or as a page."""
     from clew.loop.report.markdown import markdown as as_markdown

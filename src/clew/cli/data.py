@@ -163,9 +163,9 @@ def diff(*, before: str, after: str, examples: int, as_json: bool) -> None:
 @command(
     "checkout",
     examples=[
-        ("clew data checkout images@7", "into ./images, writing what differs"),
-        ("clew data checkout images@7 elsewhere/", "into another folder"),
-        ("clew data checkout flights@3 flights.csv", "a table, as one file"),
+        ("clew data checkout images@1", "a folder, into ./images, writing what differs"),
+        ("clew data checkout images@1 elsewhere/", "into another folder"),
+        ("clew data checkout flights@1 flights.csv", "a table, as one file"),
     ],
 )
 @click.argument("reference")

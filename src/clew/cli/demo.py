@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
@@ -15,8 +18,14 @@ from clew.cli.progress import progress
 if TYPE_CHECKING:
     from clew.demo.perform import Performance
     from clew.demo.result import Month, Result
+    from clew.loop.why import Why
 
 __all__ = ["demo"]
+
+_WIDE = 130
+"""Columns of a terminal that the whole table takes."""
+
+_ONLY_WIDE = {"auc_loop", "auc_static", "alerts", "drifted"}
 
 
 @command(
@@ -68,7 +77,21 @@ def demo(*, folder: Path, fresh: bool, until: int, as_json: bool) -> None:
 
 
 def _show(done: Performance) -> None:
+    from clew.cli.why import picture_of
+
     result = done.review.result
+    narrow = sys.stdout.isatty() and get_terminal_size().columns < _WIDE
+    output.table([_line(month) for month in result.months], _columns(narrow=narrow), as_json=False)
+    if narrow:
+        output.note(f"AUC, alerts and drift by month: the report, or a terminal of {_WIDE} columns")
+    output.text(f"\n{_summary(result)}\n", as_json=False)
+    example = _example(done)
+    output.text(picture_of(example), as_json=False)
+    output.text(_next(done, _request(example)), as_json=False)
+
+
+def _columns(*, narrow: bool) -> list[output.Column]:
+    """What is told of a month; where there is little room, what it cost and what was done."""
     columns = [
         output.Column("name", "month"),
         output.Column("flights", "flights", _count),
@@ -82,10 +105,7 @@ def _show(done: Performance) -> None:
         output.Column("drifted", "drifted on most days"),
         output.Column("did", "what the loop did"),
     ]
-    output.table([_line(month) for month in result.months], columns, as_json=False)
-    output.text(f"\n{_summary(result)}\n", as_json=False)
-    output.text(_thread(done), as_json=False)
-    output.text(_next(done), as_json=False)
+    return [column for column in columns if not narrow or column.field not in _ONLY_WIDE]
 
 
 def _line(month: Month) -> dict[str, object]:
@@ -110,17 +130,22 @@ def _summary(result: Result) -> str:
     )
 
 
-def _thread(done: Performance) -> str:
+def _example(done: Performance) -> Why:
     """One decision followed back: a late flight that only the loop warned of, where there is one."""
-    from clew.cli.why import picture_of
     from clew.loop.why import why
     from clew.workspace import open_workspace
 
     with open_workspace(done.folder) as workspace:
-        return picture_of(why(workspace.stores, done.review.example, trust=workspace.trust))
+        return why(workspace.stores, done.review.example, trust=workspace.trust)
 
 
-def _next(done: Performance) -> str:
+def _request(example: Why) -> str:
+    """A command that asks the endpoint about the flight of the example once more."""
+    body = json.dumps({"rows": [example.prediction.inputs]})
+    return f"curl -s http://127.0.0.1:8470/predict -d {shlex.quote(body)}"
+
+
+def _next(done: Performance, request: str) -> str:
     near = done.folder.relative_to(Path.cwd()) if done.folder.is_relative_to(Path.cwd()) else done.folder
     lines = [
         ("report", done.report.as_uri()),
@@ -128,9 +153,10 @@ def _next(done: Performance) -> str:
         ("try", f"clew why {done.review.example}"),
         ("", f"clew reproduce {done.first_run}"),
         ("", "clew model show delay@champion"),
-        ("", "clew data diff flights@1 flights@2"),
+        ("", "clew events --kind alias    (which version got which name, and why)"),
         ("", "clew watch delay"),
-        ("", "clew up    (then POST rows to http://127.0.0.1:8470/predict)"),
+        ("", "clew up    (and then, in a second terminal:)"),
+        ("", request),
     ]
     return "\n" + "".join(f"{label:<9}{words}\n" for label, words in lines)
 

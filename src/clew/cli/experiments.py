@@ -54,7 +54,7 @@ def delete(*, name: str, as_json: bool) -> None:
 @command("restore", examples=[("clew experiments restore first-tries", "out of the trash, with its runs")])
 @click.argument("name")
 def restore(*, name: str, as_json: bool) -> None:
-    """Bring an experiment back from the trash, with the runs that went with it."""
+    """Bring an experiment back from the trash, with its runs."""
     from clew.loop.care.experiment_trash import restore_experiment
     from clew.workspace import open_workspace
 

@@ -26,7 +26,7 @@ _SHOWN = 20
     "explain",
     examples=[
         ("clew explain fit", "why the step `fit` ran, or came from the cache, in the last run that had it"),
-        ("clew explain fit --run calm-otter-417", "the same for another run"),
+        ("clew explain fit --run train", "the same for another run"),
         ("clew explain fit --ingredients", "with everything that its result depends on"),
         ("clew explain train.py:train flights=flights@latest", "which step of a pipeline would run now, and why"),
     ],

@@ -29,10 +29,10 @@ __all__ = ["reproduce"]
 @command(
     "reproduce",
     examples=[
-        ("clew reproduce calm-otter-417", "repeat a run, and compare every step with the first time"),
+        ("clew reproduce train", "repeat a run, and compare every step with the first time"),
         ("clew reproduce 0193a7 --keep again/ --json", "keep the folder it ran in, and print the whole comparison"),
-        ("clew reproduce calm-otter-417 --bundle otter.clew", "write it into one file"),
-        ("clew reproduce otter.clew", "repeat the run of a bundle, without its project"),
+        ("clew reproduce train --bundle train.clew", "write it into one file"),
+        ("clew reproduce train.clew", "repeat the run of a bundle, without its project"),
         ("clew reproduce --verify certificate.json", "check a certificate that somebody gave you"),
         ("clew reproduce 0193a7 --using data:flights=2", "what would have come out with another version of the data"),
         ("clew reproduce 0193a7 --using threads=4 --using source=.", "with four threads, and the code as it is now"),

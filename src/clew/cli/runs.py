@@ -34,7 +34,7 @@ _FORMATS = ["csv", "jsonl", "parquet"]
     "runs",
     examples=[
         ("clew runs list --where 'metric.auc > 0.7' --sort -metric.auc", "the best runs first"),
-        ("clew runs compare calm-otter-417 brisk-heron-12", "what differs between two runs"),
+        ("clew runs compare first timid", "what differs between two runs"),
     ],
 )
 def runs() -> None:
@@ -55,7 +55,7 @@ def runs() -> None:
 @click.option("--sort", "sort", default="", help="Fields to sort by, with commas; -FIELD puts the greatest first.")
 @click.option("--experiment", default="", help="Only runs of this experiment.")
 @click.option("--columns", default="", help="Fields to show, with commas.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many rows: 50, but all with --format.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many rows; without it 50, and with --format all.")
 @click.option("--after", default="", help="Go on behind a page of which this was the end.")
 @click.option("--format", "format_", type=click.Choice(_FORMATS), help="A table for programs.")
 @click.option(

@@ -37,6 +37,9 @@ def serve(*, reference: str, name: str, endpoint: str, host: str | None, port: i
 
     Answers POST /predict with rows as JSON, and the Open Inference Protocol at /v2. Every decision is logged before it
     is answered. Once the endpoint has keys (clew keys add), it answers only those who send one.
+
+    MODEL alone means its champion. A version such as delay@3 is not served by its number: clew model promote gives it a
+    name, through the gate.
     """
     if bool(reference) == bool(endpoint):
         what = f"{reference} and --endpoint {endpoint}: only one can be served" if reference else "serve what?"

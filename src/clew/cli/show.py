@@ -25,13 +25,16 @@ _WIDTH = 32
 @command(
     "show",
     examples=[
-        ("clew runs show calm-otter-417", "everything about a run, by its name"),
+        ("clew runs show train", "everything about a run, by its name"),
         ("clew runs show 01a1 --json", "by the beginning of its id, for machines"),
     ],
 )
 @click.argument("run")
 def show(*, run: str, as_json: bool) -> None:
-    """Show parameters, metrics, artifacts, lineage and the end of one run."""
+    """Show everything about one run.
+
+    Parameters, metrics, artifacts, lineage and how it ended.
+    """
     from clew.tracking.overview import overview_of
 
     with open_runs() as workspace:
@@ -54,7 +57,7 @@ def show(*, run: str, as_json: bool) -> None:
 @click.argument("key", default="")
 @click.option("--output", "folder", type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
 def objects(*, run: str, key: str, folder: Path | None, as_json: bool) -> None:
-    """List images, tables, histograms and the like that a run logged, by key and step."""
+    """List images, tables and the like that a run logged."""
     from clew.tracking.logged import logged_of
 
     with open_runs() as workspace:
