@@ -13,7 +13,7 @@ from clew.client.models import HttpAliases
 from clew.client.objects import HttpObjects
 from clew.client.project import HttpProject
 from clew.core.clock import SystemClock
-from clew.core.errors import Conflict
+from clew.core.errors import Conflict, Unavailable
 from clew.core.ids import Ids
 from clew.testing.services import a_package
 
@@ -79,3 +79,18 @@ def test_what_was_not_read_to_its_end_is_not_in_the_way(
     )
     assert objects.size(digest) == 5 << 20
     assert asked == ["HEAD"]  # once, not once more on another connection
+
+
+def test_a_slow_server_is_not_asked_twice(serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = HttpObjects(serve(open=True).connection())
+    digest = objects.put(b"x")
+    asked: list[str] = []
+
+    def slow(_: Any) -> None:
+        asked.append("once")
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(http.client.HTTPConnection, "getresponse", slow)
+    with pytest.raises(Unavailable, match="timed out"):
+        objects.size(digest)
+    assert asked == ["once"]

@@ -141,8 +141,10 @@ class Connection:
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 self._drop()
-                # A server closes connections that were idle; every call is idempotent.
-                if again and not fresh and (body is None or isinstance(body, bytes)):
+                # A server closes connections that were idle; every call is idempotent. One that is slow is not asked
+                # again: it would have the same to do twice.
+                may_repeat = body is None or isinstance(body, bytes)
+                if again and not fresh and may_repeat and not isinstance(error, TimeoutError):
                     continue
                 raise self._gone(error) from error
             break

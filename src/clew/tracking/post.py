@@ -60,7 +60,7 @@ class Post:
         while (message := self._outbox.first()) is not None:
             if isinstance(message, Stop) and not to_end:
                 return
-            if names_bytes(message):
+            if names_bytes(message) and not self._has_gone(message):
                 self._send_bytes()
             try:
                 hand_over(self._runs, message)
@@ -68,6 +68,10 @@ class Post:
                 self._set_aside(message, error)
             self._outbox.done()
             self.delivered += 1
+
+    def _has_gone(self, message: Message) -> bool:
+        """Whether the bytes of a file went with others before: what waits need not be listed once for each file."""
+        return isinstance(message, Keep) and message.artifact.digest in self._sent
 
     def _send_bytes(self) -> None:
         here = [digest for digest in self._kept.list() if digest not in self._sent]
