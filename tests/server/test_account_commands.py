@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from clew.cli.main import root
-from clew.core.errors import Denied
+from clew.core.errors import Denied, NotFound
 from clew.core.types.account import ProjectRole
 from clew.workspace import init_project, open_workspace
 
@@ -46,6 +46,11 @@ def test_on_the_servers_machine_nobody_is_asked_for_a_token(home: Path) -> None:
     clew("member", "remove", "ann")
     clew("user", "disable", "ann")
     assert {user["name"] for user in clew("user", "list") if user["disabled_us"]} == {"ann"}
+    shown = CliRunner().invoke(root, ["user", "list"]).stdout
+    assert "1970" not in shown
+    assert shown.splitlines()[1].endswith("–")
+    clew("user", "enable", "ann")
+    assert not [user for user in clew("user", "list") if user["disabled_us"]]
     assert [event["facts"]["role"] for event in clew("events", "--kind", "member")] == [None, "contributor"]
 
 
@@ -88,9 +93,48 @@ def test_over_http_the_token_says_what_one_may(
 
 def test_a_wrong_token_is_not_kept(serve: Callable[..., Any], home: Path, tmp_path: Path) -> None:
     served = serve()
-    with pytest.raises(Denied):
+    with pytest.raises(Denied) as refused:
         clew("login", served.url, stdin="clew_wrong\n")
+    assert "clew token add" in refused.value.hint
+    assert "CLEW_TOKEN" not in refused.value.hint
     assert not (tmp_path / "config").exists()
+
+
+def test_what_login_says_to_write_is_enough(serve: Callable[..., Any], home: Path) -> None:
+    served = serve()
+    token = served.token("ann", ProjectRole.CONTRIBUTOR)
+    said = CliRunner().invoke(root, ["login", served.url], input=token).stdout
+    (home / "clew.toml").write_text(said[said.index("[server]") :])
+    (home / "below").mkdir()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(home / "below")
+        assert clew("runs", "list") == []
+        (home / "rows.csv").write_text("a,b\n1,2\n")
+        clew("data", "add", "rows", str(home / "rows.csv"))
+        assert [each["name"] for each in clew("data", "list")] == ["rows"]
+    assert (home / ".clew" / ".gitignore").exists()
+
+
+def test_an_address_without_a_project_of_ones_own_names_them(
+    serve: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve()
+    clew("login", served.url, stdin=served.token("ann", ProjectRole.VIEWER))
+    (home / "clew.toml").write_text(f'[server]\nurl = "{served.url}/projects/laet"\n')
+    with pytest.raises(NotFound, match="no project named 'laet'") as missing:
+        clew("data", "list")
+    assert missing.value.hint.startswith("did you mean late?")
+    assert "other" not in missing.value.hint
+    (home / "clew.toml").unlink()
+    (home / ".clew").rename(home / "away")
+    monkeypatch.setenv("CLEW_SERVER", served.url)
+    with pytest.raises(NotFound) as missing:
+        clew("runs", "list")
+    assert missing.value.hint == "the address ends in /projects/NAME; yours here: late"
+    monkeypatch.setenv("CLEW_TOKEN", served.token("bob"))
+    with pytest.raises(NotFound) as missing:
+        clew("runs", "list")
+    assert "ask an admin" in missing.value.hint
 
 
 def test_admins_do_not_lock_themselves_out(serve: Callable[..., Any], home: Path) -> None:

@@ -11,8 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
-from clew.workspace import init_project
+from clew.core.errors import Unavailable
+from clew.server.port import sole_port
+from clew.workspace import init_project, open_workspace
 
 
 def answers(port: int) -> bool:
@@ -48,3 +51,34 @@ def test_the_processes_of_a_server_end_with_the_first_one(tmp_path: Path) -> Non
     again = started(tmp_path, port)
     again.terminate()
     again.wait(20)
+
+
+def test_a_port_has_one_server(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        init_project(tmp_path / name, name=name)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+        words = [sys.executable, "-m", "clew", "server", "--port", str(port)]
+        found.listen()
+        refused = subprocess.run(words, cwd=tmp_path / "two", capture_output=True, text=True, timeout=60, check=False)
+        assert refused.returncode == 7
+        assert f"127.0.0.1:{port} cannot be used" in refused.stderr
+    first = started(tmp_path / "one", port)
+    refused = subprocess.run(words, cwd=tmp_path / "two", capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 7
+    with open_workspace(tmp_path / "two") as workspace:
+        assert not workspace.accounts.users()  # whose token nobody has seen
+    assert answers(port)
+    first.terminate()
+    first.wait(20)
+
+
+def test_a_server_that_starts_has_its_port_alone() -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with sole_port("127.0.0.1", port), pytest.raises(Unavailable, match="cannot be used"), sole_port("127.0.0.1", port):
+        pass
+    with sole_port("127.0.0.1", port):
+        pass

@@ -11,6 +11,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command, group
+from clew.cli.output import Column
 
 __all__ = ["member", "project", "token", "user"]
 
@@ -19,7 +20,7 @@ _DAY_US = 86_400_000_000
 
 @group("user", examples=[("clew user add ann", "somebody new"), ("clew user list", "everybody")])
 def user() -> None:
-    """Make, list and disable users of a server."""
+    """Make, list, disable and enable users of a server."""
 
 
 @command(
@@ -48,7 +49,8 @@ def list_users(*, as_json: bool) -> None:
     with open_workspace() as workspace:
         found = workspace.accounts.users()
     empty = "no users yet: clew server makes the first one"
-    output.table(found, ["name", "admin", "created_us", "disabled_us"], as_json=as_json, empty=empty)
+    columns = ["name", "admin", "created_us", Column("disabled_us", show=_time_if_any)]
+    output.table(found, columns, as_json=as_json, empty=empty)
 
 
 @command("disable", examples=[("clew user disable ann", "all tokens of ann end at once")])
@@ -60,6 +62,20 @@ def disable_user(*, name: str, as_json: bool) -> None:
     with open_workspace() as workspace:
         found = workspace.accounts.disable_user(name)
     output.text(f"{found.name} may do nothing any more", found, as_json=as_json)
+
+
+@command("enable", examples=[("clew user enable ann", "ann is back, with the roles and tokens of before")])
+@click.argument("name")
+def enable_user(*, name: str, as_json: bool) -> None:
+    """Let a disabled user act again.
+
+    Roles, and tokens that were neither revoked nor over, count as before.
+    """
+    from clew.workspace import open_workspace
+
+    with open_workspace() as workspace:
+        found = workspace.accounts.enable_user(name)
+    output.text(f"{found.name} may act again, with the roles and tokens of before", found, as_json=as_json)
 
 
 @group("token", examples=[("clew token add laptop", "one of your own"), ("clew token list", "yours")])
@@ -187,13 +203,18 @@ def list_projects(*, as_json: bool) -> None:
     output.table(found, ["name", "created_us", "id"], as_json=as_json, empty="no project has a role for you")
 
 
+def _time_if_any(us: object) -> str:
+    """A time, and – where it never came, which is stored as 0."""
+    return output.cell("at_us", us or None)
+
+
 def _owner(name: str, *, remote: bool) -> str:
     """Who is meant where nobody is named: whoever the token is of, and on the server's machine its admin."""
     return name or ("" if remote else "admin")
 
 
 for _group, _commands in (
-    (user, (add_user, list_users, disable_user)),
+    (user, (add_user, list_users, disable_user, enable_user)),
     (token, (add_token, list_tokens, revoke_token)),
     (member, (add_member, list_members, remove_member)),
     (project, (add_project, list_projects)),

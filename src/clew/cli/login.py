@@ -9,9 +9,11 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
-from clew.core.errors import Invalid
+from clew.core.errors import Denied, Invalid
 
 __all__ = ["login", "logout"]
+
+_NO_TOKEN = "ask who runs the server for one: clew token add NAME --user YOU"
 
 
 @command(
@@ -37,12 +39,13 @@ def login(*, url: str, as_json: bool) -> None:
     try:
         accounts = HttpAccounts(connection, "")
         me, projects = accounts.me(), [project.name for project in accounts.projects()]
+    except Denied as error:
+        raise Denied(error.what, hint=_NO_TOKEN) from error
     finally:
         connection.close()
     file = keep_token(server, secret, os.environ)
     facts = {"server": server, "user": me.name, "projects": projects, "file": str(file)}
-    named = f"; projects: {', '.join(projects)}" if projects else "; no project has a role for you yet"
-    output.text(f"{server} knows you as {me.name}{named}", facts, as_json=as_json)
+    output.text(f"{server} knows you as {me.name}; {_next(server, projects)}", facts, as_json=as_json)
 
 
 @command("logout", examples=[("clew logout https://clew.example.org", "forget its token; it still counts there")])
@@ -64,5 +67,15 @@ def _asked() -> str:
     else:
         secret = sys.stdin.readline()
     if not secret.strip().isascii() or not secret.strip():
-        raise Invalid("that is no token", hint="ask who runs the server: clew token add NAME --user YOU")
+        raise Invalid("that is no token", hint=_NO_TOKEN)
     return secret.strip()
+
+
+def _next(server: str, projects: list[str]) -> str:
+    """What to do with a token: the lines that name a project on the server."""
+    if not projects:
+        return "no project has a role for you yet: an admin gives you one with clew member add"
+    from urllib.parse import quote
+
+    url = f"{server}/projects/{quote(projects[0], safe='')}"
+    return f'projects: {", ".join(projects)}\nNext, in clew.toml beside your code:\n\n[server]\nurl = "{url}"'

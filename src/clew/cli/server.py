@@ -32,28 +32,30 @@ def server(*, host: str, port: int, workers: int, open_: bool, access_log: bool,
     """
     from clew.core.extras import require_installed
     from clew.server.counts import forget_counts
+    from clew.server.port import sole_port
     from clew.server.start import ADMIN, first_admin, run_server
     from clew.workspace import open_workspace
 
     require_installed("litestar")
     from clew.server.hosting import FOLDER_VARIABLE, LOG_VARIABLE, OPEN_VARIABLE, host_of
 
-    with open_workspace() as workspace:
-        secret = "" if open_ else first_admin(host_of(workspace))
-        os.environ[FOLDER_VARIABLE] = str(workspace.root)
-        with workspace.stores.ledger.read() as tx:
-            projects = [project.name for project in tx.projects.list()]
-    os.environ[OPEN_VARIABLE] = "1" if open_ else ""
-    os.environ[LOG_VARIABLE] = "1" if access_log else ""
-    forget_counts(workspace.folder)
-    url = f"http://{host}:{port}"
+    with sole_port(host, port):  # before anything is made: a token that is not shown is lost
+        with open_workspace() as workspace:
+            secret = "" if open_ else first_admin(host_of(workspace))
+            os.environ[FOLDER_VARIABLE] = str(workspace.root)
+            with workspace.stores.ledger.read() as tx:
+                projects = [project.name for project in tx.projects.list()]
+        os.environ[OPEN_VARIABLE] = "1" if open_ else ""
+        os.environ[LOG_VARIABLE] = "1" if access_log else ""
+        forget_counts(workspace.folder)
+        url = f"http://{host}:{port}"
 
-    def ready() -> None:
-        if as_json:
-            output.json_line({"url": url, "projects": projects, "pid": os.getpid(), "token": secret})
-            return
-        output.note(f"{', '.join(projects)} at {url}  (Ctrl-C stops)")
-        if secret:
-            output.note(f"token of {ADMIN}, shown this once: {secret}")
+        def ready() -> None:
+            if as_json:
+                output.json_line({"url": url, "projects": projects, "pid": os.getpid(), "token": secret})
+                return
+            output.note(f"{', '.join(projects)} at {url}  (Ctrl-C stops)")
+            if secret:
+                output.note(f"token of {ADMIN}, shown this once: {secret}")
 
-    run_server("clew.server.factory:make", address=host, port=port, workers=workers, open=open_, ready=ready)
+        run_server("clew.server.factory:make", address=host, port=port, workers=workers, open=open_, ready=ready)

@@ -33,6 +33,9 @@ class HttpAccounts:
     def disable_user(self, name: str) -> User:
         return self._c.send("POST", f"/users/{quoted(name)}/disabled", {}, User)
 
+    def enable_user(self, name: str) -> User:
+        return self._c.send("DELETE", f"/users/{quoted(name)}/disabled", {}, User)
+
     def tokens(self, user: str) -> list[Token]:
         return self._c.get("/tokens", list[Token], user=user)
 

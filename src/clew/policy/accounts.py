@@ -56,12 +56,19 @@ class LedgerAccounts:
 
     def disable_user(self, name: str) -> User:
         """Let a user do nothing any more; all tokens end at once. What the user did stays."""
+        return self._put_disabled(name, self._stores.clock.now_us())
+
+    def enable_user(self, name: str) -> User:
+        """Let a disabled user act again, with the roles and tokens of before."""
+        return self._put_disabled(name, 0)
+
+    def _put_disabled(self, name: str, disabled_us: int) -> User:
         with self._stores.ledger.write() as tx:
             user = tx.accounts.find_user(name)
             if user is None:
                 raise _unknown(name)
-            if not user.disabled_us:
-                user = msgspec.structs.replace(user, disabled_us=self._stores.clock.now_us())
+            if bool(user.disabled_us) != bool(disabled_us):
+                user = msgspec.structs.replace(user, disabled_us=disabled_us)
                 tx.accounts.put_user(user)
         return user
 

@@ -72,6 +72,12 @@ def disable_user(request: AnyRequest, user: FromPath[str]) -> User:
     return _accounts(request).disable_user(user)
 
 
+@delete("/users/{user:str}/disabled", status_code=200, sync_to_thread=True)
+def enable_user(request: AnyRequest, user: FromPath[str]) -> User:
+    """Let a disabled user act again; admins of the server only."""
+    return _accounts(request).enable_user(user)
+
+
 @post("/tokens", opt={"anybody": True}, sync_to_thread=True)
 def add_token(request: AnyRequest, data: JSONBody[NewToken]) -> Secret:
     """Make a token: for oneself, or, as an admin of the server, for anybody."""
@@ -123,6 +129,7 @@ accounts_router = Router(
         add_user,
         list_users,
         disable_user,
+        enable_user,
         add_token,
         list_tokens,
         revoke_token,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -26,8 +27,9 @@ from clew.core.types.project import Project
 from clew.policy.access import Action, may
 from clew.server.host import Host
 
-__all__ = ["Caller", "admit", "authenticate", "guard", "project_for"]
+__all__ = ["Caller", "admit", "authenticate", "guard", "project_for", "projects_of"]
 
+_MOST_SHOWN = 20
 _Connection = ASGIConnection[Any, Any, Any, Any]
 _ANYBODY = User(id="", name="anybody", created_us=0, admin=True)
 
@@ -130,11 +132,28 @@ def project_for(host: Host, user: User, name: str, action: Action) -> Project:
     if project is None or role is None:
         if project is not None:
             _deny(host, project, user, action)
-        raise NotFound("project", name)  # whoever has no role does not learn whether it exists
+        raise _no_project(host, user, name)  # whoever has no role does not learn whether it exists
     if not may(role, action):
         _deny(host, project, user, action)
         raise Denied(f"{user.name} is {role} of {name} and may not {action}", hint="ask an admin of the project")
     return project
+
+
+def projects_of(host: Host, user: User) -> list[tuple[Project, ProjectRole]]:
+    """The projects in which a user has a role, by name, and the roles."""
+    with host.ledger.read() as tx:
+        projects = tx.projects.list()
+        if user.admin:
+            return [(project, ProjectRole.ADMIN) for project in projects]
+        members = [(project, tx.accounts.find_member(project.id, user.id)) for project in projects]
+    return [(project, member.role) for project, member in members if member is not None]
+
+
+def _no_project(host: Host, user: User, name: str) -> NotFound:
+    known = [project.name for project, _ in projects_of(host, user)]
+    shown = ", ".join([*known[:_MOST_SHOWN], *(["…"] if len(known) > _MOST_SHOWN else [])])
+    hint = f"the address ends in /projects/NAME; yours here: {shown}" if known else "ask an admin for a role in one"
+    return NotFound("project", name, near=get_close_matches(name, known, n=3), hint=hint)
 
 
 def _arriving(id: str | None) -> Project | None:

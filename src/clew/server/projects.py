@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from clew.core.types.account import ProjectRole
 from clew.core.types.project import Project
 from clew.policy.access import Action
-from clew.server.caller import Caller
+from clew.server.caller import Caller, projects_of
 from clew.server.host import Host
 from clew.server.request import AnyRequest
 
@@ -43,15 +43,8 @@ def create_project(request: AnyRequest, data: JSONBody[NewProject]) -> Project:
 def list_projects(request: AnyRequest) -> list[MyProject]:
     """The projects in which the caller has a role, by name."""
     host: Host = request.app.state.host
-    user = request.scope["user"].user
-    found = []
-    with host.ledger.read() as tx:
-        for project in tx.projects.list():
-            member = tx.accounts.find_member(project.id, user.id)
-            role = ProjectRole.ADMIN if user.admin else member.role if member is not None else None
-            if role is not None:
-                found.append(MyProject(id=project.id, name=project.name, created_us=project.created_us, role=role))
-    return found
+    found = projects_of(host, request.scope["user"].user)
+    return [MyProject(id=each.id, name=each.name, created_us=each.created_us, role=role) for each, role in found]
 
 
 @get("/{project:str}", opt={"action": Action.READ}, sync_to_thread=True)

@@ -44,6 +44,16 @@ class AccountServiceContract:
         with pytest.raises(NotFound):
             accounts.disable_user("nobody")
 
+    def test_a_disabled_user_comes_back_as_before(self, accounts: AccountService) -> None:
+        ann = accounts.add_user("ann")
+        accounts.put_member("ann", ProjectRole.VIEWER)
+        accounts.disable_user("ann")
+        assert accounts.enable_user("ann") == ann
+        assert accounts.enable_user("ann") == ann
+        assert accounts.members()["ann"] is ProjectRole.VIEWER
+        with pytest.raises(NotFound):
+            accounts.enable_user("nobody")
+
     def test_tokens_are_shown_once(self, accounts: AccountService) -> None:
         accounts.add_user("ann")
         made = accounts.add_token("ann", "laptop", expires_us=FAR_US)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clew.core.errors import NotFound, Unavailable
+from clew.settings import SETTINGS_FILE, read_settings
 
 __all__ = ["FOLDER", "find_project", "no_project", "remote_root"]
 
@@ -15,8 +16,19 @@ FOLDER = ".clew"
 
 
 def find_project(start: Path) -> Path | None:
-    """The nearest folder at or above `start` that holds a project."""
-    return next((folder for folder in (start, *start.parents) if (folder / FOLDER).is_dir()), None)
+    """The nearest folder at or above `start` that holds a project, or whose `clew.toml` names one on a server.
+
+    Raises:
+        Invalid: such a `clew.toml` cannot be used.
+    """
+    return next((folder for folder in (start, *start.parents) if _is_project(folder)), None)
+
+
+def _is_project(folder: Path) -> bool:
+    if (folder / FOLDER).is_dir():
+        return True
+    file = folder / SETTINGS_FILE
+    return file.is_file() and bool(read_settings(file, {}).server.url)
 
 
 def remote_root(environ: Mapping[str, str]) -> Path | None:

@@ -21,6 +21,7 @@ from clew.core.ids import Ids
 from clew.core.types.project import Project
 from clew.loop.in_place import InPlace, trust_of
 from clew.settings import SETTINGS_FILE, Settings, read_settings
+from clew.store.beginning import begin_folder
 from clew.workspace.find import FOLDER, find_project, no_project, remote_root
 from clew.workspace.stores import open_stores
 
@@ -89,8 +90,19 @@ class Workspace:
         from clew.client.project import HttpProject
 
         server, project = address_of(self.settings.server.url, self.settings.project.name)
+        self._make_folder()
         connection = Connection(server, project, token_for(server, environ))
         return HttpProject(connection, clock=self.clock, ids=self.ids, actor=actor(), folder=self.folder)
+
+    def _make_folder(self) -> None:
+        """Make the place of journals and caches where only `clew.toml` says that here is a project."""
+        if self.folder.is_dir() or not os.access(self.root, os.W_OK):  # elsewhere then: `clew.tracking.offline`
+            return
+        try:
+            begin_folder(self.folder)
+        except OSError as error:
+            if not self.folder.is_dir():  # nobody beside this process was faster
+                raise Unavailable(f"{self.folder} cannot be made: {error.strerror}") from error
 
     @property
     def stores(self) -> Stores:

@@ -25,6 +25,10 @@ class AccountService(Protocol):
         """Let a user do nothing any more; all tokens end at once. What the user did stays."""
         ...
 
+    def enable_user(self, name: str) -> User:
+        """Let a disabled user act again, with the roles and tokens of before; one who is not disabled stays as is."""
+        ...
+
     def tokens(self, user: str) -> list[Token]:
         """All of a user, oldest first; what would check them is left out."""
         ...
