@@ -24,7 +24,7 @@ from clew.testing.runs import a_block, a_run
 from clew.testing.services import KEY, a_package, a_version, an_entry
 
 NATIVE = "/api/v1"
-OF_THE_SERVER = {"create_project", "add_user", "list_users", "disable_user"}
+OF_THE_SERVER = {"create_project", "add_user", "list_users", "disable_user", "enable_user"}
 """Handlers that only an admin of the server may call."""
 
 OF_ANYBODY = {"me", "list_projects", "add_token", "list_tokens", "revoke_token"}
@@ -79,6 +79,7 @@ def bodies(ids: dict[str, str], secret: str) -> dict[str, Any]:
         "create_project": {"name": "new"},
         "add_user": {"name": "bob"},
         "disable_user": None,
+        "enable_user": None,
         "add_token": {"name": "mine"},
         "put_member": {"role": "viewer"},
         "create_run": {"run": msgspec.to_builtins(run), "experiment": secret},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ from clew.core.types.run import RunStatus
 from clew.server.lost import look_for_lost
 from clew.testing.runs import a_block, a_run
 from clew.tracking.adopt import adopt, journals_folder
+from clew.tracking.launch import launch
 from clew.tracking.outbox import outbox_path
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
@@ -134,6 +136,32 @@ def test_a_run_without_a_server_waits_and_comes_home_once(
     check(runs, objects, run.id)
     assert not folder.exists()
     assert adopt(runs, objects, tmp_path) == []
+
+
+def test_a_run_whose_server_is_gone_says_that_it_waits_and_not_for_long(
+    tmp_path: Path, nowhere: Connection, said: list[str]
+) -> None:
+    began = time.monotonic()
+    with start(recorder_of(tmp_path, nowhere, wait_s=600.0), capture=False, say=said.append) as run:
+        run.log(loss=0.5)
+    assert time.monotonic() - began < 60  # and not the ten minutes that a server gets which answers
+    assert any("waits for the server" in text for text in said)
+    assert run.is_left
+    assert not any("\n" in text for text in said)
+
+
+def test_a_script_names_the_run_that_was_started_for_it(
+    serve: Serve, tmp_path: Path, nowhere: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log.py").write_text("import clew\nclew.run('remote').finish()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / ".clew").mkdir()
+    for connection, stored in ((serve(open=True).connection(), True), (nowhere, False)):
+        (tmp_path / "clew.toml").write_text(f'[server]\nurl = "{connection.url}/projects/late"\n')
+        recorder = recorder_of(tmp_path / ".clew", connection, wait_s=1.0)
+        done = launch(recorder, ["log.py"], out=io.BytesIO(), say=lambda _: None)
+        assert (done.run.name, done.exit_code, done.stored) == ("remote", 0, stored)
 
 
 def test_a_message_handed_over_twice_changes_nothing(serve: Serve, tmp_path: Path, nowhere: Connection) -> None:

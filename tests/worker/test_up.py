@@ -108,3 +108,29 @@ def test_a_second_up_is_refused_and_the_first_goes_on(life: Life, commands: Comm
     again = commands.start("up")
     assert commands.until(lambda: find_address(life.stores, life.endpoint)).pid != address.pid
     assert again.poll() is None
+
+
+def test_an_endpoint_waits_for_its_model_without_a_word_more(life: Life, commands: Commands) -> None:
+    settings = SETTINGS.partition("[retrain")[0] + '[endpoints.late]\nmodel = "delay"\nalias = "fresh"\nport = 0\n'
+    (life.workspace.root / SETTINGS_FILE).write_text(settings)
+    commands.start("up")
+    said = life.workspace.root / "said-0"
+    commands.until(lambda: True if "clew model promote delay@latest fresh" in said.read_text() else None)
+    life.workspace.promote("delay@1", "fresh")
+    commands.until(lambda: find_address(life.stores, life.endpoint))
+    assert said.read_text().count("delay@latest") == 1
+    assert "started again" not in said.read_text()
+
+
+def test_what_no_restart_mends_is_not_started_again(life: Life, commands: Commands) -> None:
+    settings = SETTINGS.partition("[retrain")[0] + '[endpoints.late]\nmodel = "delay"\nhost = "0.0.0.0"\nport = 0\n'
+    (life.workspace.root / SETTINGS_FILE).write_text(settings)
+    code, said = commands.run("up")
+    assert code == 7, said
+    assert "has no keys" in said
+    assert "endpoint late cannot be started" in said
+    (life.workspace.root / SETTINGS_FILE).write_text('[server]\nurl = "http://127.0.0.1:9/projects/late"\n')
+    code, said = commands.run("up")
+    assert code == 7
+    assert said.count("needs the ledger") == 1
+    assert "started again" not in said

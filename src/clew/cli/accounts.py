@@ -49,7 +49,7 @@ def list_users(*, as_json: bool) -> None:
     with open_workspace() as workspace:
         found = workspace.accounts.users()
     empty = "no users yet: clew server makes the first one"
-    columns = ["name", "admin", "created_us", Column("disabled_us", show=_time_if_any)]
+    columns: list[Column | str] = ["name", "admin", "created_us", Column("disabled_us", show=_time_if_any)]
     output.table(found, columns, as_json=as_json, empty=empty)
 
 

@@ -13,7 +13,7 @@ from clew.core.errors import Denied, Invalid
 
 __all__ = ["login", "logout"]
 
-_NO_TOKEN = "ask who runs the server for one: clew token add NAME --user YOU"
+_WHO_GIVES = "ask who runs the server for one: clew token add NAME --user YOU"
 
 
 @command(
@@ -40,7 +40,7 @@ def login(*, url: str, as_json: bool) -> None:
         accounts = HttpAccounts(connection, "")
         me, projects = accounts.me(), [project.name for project in accounts.projects()]
     except Denied as error:
-        raise Denied(error.what, hint=_NO_TOKEN) from error
+        raise Denied(error.what, hint=_WHO_GIVES) from error
     finally:
         connection.close()
     file = keep_token(server, secret, os.environ)
@@ -67,7 +67,7 @@ def _asked() -> str:
     else:
         secret = sys.stdin.readline()
     if not secret.strip().isascii() or not secret.strip():
-        raise Invalid("that is no token", hint=_NO_TOKEN)
+        raise Invalid("that is no token", hint=_WHO_GIVES)
     return secret.strip()
 
 

@@ -93,22 +93,27 @@ def up(*, as_json: bool) -> None:
     """Start the worker and the endpoints of this project.
 
     Runs a worker and one replica of each endpoint in [endpoints.NAME] until it is told to stop. What dies is started
-    again. A folder has one at a time: a second is refused.
+    again; an endpoint whose alias names no version yet is started once it does. A folder has one at a time: a second is
+    refused.
     """
     with progress("opening the project"):
         from clew.loop.declared import doubts
+        from clew.serving.endpoint import missing_model
         from clew.worker.supervisor import alone, supervise
         from clew.workspace import open_workspace
 
-        with open_workspace() as workspace:
-            names = sorted(workspace.settings.endpoints)
-            root, folder = workspace.root, workspace.folder
-            odd = doubts(workspace.services, workspace.settings, root)
-    for doubt in odd:
-        output.note(f"warning: {doubt}")
-    with alone(folder):
+        workspace = open_workspace()
+    with workspace, alone(workspace.folder):
+        stores, names = workspace.stores, sorted(workspace.settings.endpoints)
+        for doubt in doubts(workspace.services, workspace.settings, workspace.root):
+            output.note(f"warning: {doubt}")
         if as_json:
             output.json_line({"endpoints": names})
         else:
             output.note(f"starting the worker and {output.amount(len(names), 'endpoints')}; Ctrl-C stops them")
-        supervise(root, names, tell=output.note)
+
+        def missing(name: str) -> str:
+            declared = workspace.settings.endpoint_of(name)
+            return missing_model(stores, declared.model, declared.alias)
+
+        supervise(workspace.root, names, tell=output.note, missing=missing)

@@ -92,7 +92,8 @@ def run(
     if as_json:
         output.record(found, as_json=True)
     elif not _in_room():
-        output.note(f"run {found.name} {found.status}: clew runs show {found.name}")
+        home = "" if launched.stored else "clew sync, then "
+        output.note(f"run {found.name} {found.status}: {home}clew runs show {found.name}")
         if not module and launched.exit_code == 0 and (unused := _uncalled(Path(words[0]))):
             output.note(f"{words[0]} makes pipelines and runs none: clew run {words[0]}:{unused[0]} NAME=VALUE")
     raise click.exceptions.Exit(launched.exit_code)

@@ -28,7 +28,9 @@ def sole_port(address: str, port: int) -> Iterator[None]:
         if sys.platform == "linux":  # a name without a file, which the kernel forgets with this process
             _bind(claim, f"\0clew server {address}:{port}", address, port)
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have just ended are no server
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # connections that have just ended are no server
             _bind(probe, (address, port), address, port)
         yield
     finally:

@@ -24,7 +24,7 @@ from clew.core.types.model import ModelVersion
 from clew.serving.slots import Served, Slots
 from clew.store.account import row_digest
 
-__all__ = ["Load", "declare", "design", "find_endpoint", "load_slots", "record", "watch"]
+__all__ = ["Load", "declare", "design", "find_endpoint", "load_slots", "missing_model", "record", "watch"]
 
 Load = Callable[[ModelVersion], Served]
 """Bring one version into memory."""
@@ -195,6 +195,17 @@ def _versions(
         champion = tx.models.version(numbers[endpoint.alias])
         others = dict.fromkeys(numbers[alias] for alias in shadows if alias in numbers)
         return champion, tuple(tx.models.version(id) for id in others if id != champion.id)  # noqa: A001
+
+
+def missing_model(stores: Stores, model: str, alias: str) -> str:
+    """What there is not yet for an endpoint to serve, and how it comes to be; "" where all is there."""
+    with stores.ledger.read() as tx:
+        found = tx.models.find(stores.project, model)
+        if found is None:
+            return f"there is no model {model!r} yet: clew run FILE.py:PIPELINE makes one"
+        if any(move.alias == alias for move in tx.models.aliases(found.id)):
+            return ""
+    return f"no version of {model} is its {alias} yet: clew model promote {model}@latest {alias}"
 
 
 def _no_version(model: str, alias: str, known: list[str]) -> NotFound:

@@ -43,7 +43,7 @@ class Post(Protocol):
 _TICK_S, _FIRST_S, _LONGEST_S, _SHARE = 0.25, 1.0, 60.0, 0.05
 _BATCH_SLOTS = 1 << 17
 _MANY = 1 << 18
-_AGAIN_S, _GONE_S = 0.5, 5.0
+_AGAIN_S, _GONE_S, _SILENT_S = 0.5, 5.0, 1.0
 
 
 def blocks_of(run: str, journal: str, slots: Slots) -> Iterator[SeriesBlock]:
@@ -150,7 +150,10 @@ class Drain:
         self._close = close
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(max(self._until_s - time.monotonic(), 0.0))
+            self._thread.join(min(_SILENT_S, wait_s))
+        if self._thread.is_alive() and (left_s := self._until_s - time.monotonic()) > 0:
+            self._say(f"clew waits for the server to take the rest, for at most {left_s:.0f} s")
+            self._thread.join(left_s)
         if self._close is not None:
             reason = self._failed or f"the server did not take all of it within {wait_s:g} s"
             raise Unavailable(getattr(reason, "what", str(reason)))
@@ -167,6 +170,8 @@ class Drain:
                 self._close()
                 self._close = None
             except Exception as error:  # noqa: BLE001 - as in `_try`
+                if self._failed is None:  # it has gone just now: it may be back in a moment, or not for long
+                    self._until_s = min(self._until_s, time.monotonic() + _GONE_S)
                 self._failed = error
                 if time.monotonic() + _AGAIN_S > self._until_s:
                     return
@@ -190,8 +195,13 @@ class Drain:
         except Exception as error:  # noqa: BLE001 - a worker loop: training must go on, and the journal keeps all
             self._wait_s = min(max(1.0, self._wait_s * 2), _LONGEST_S)
             if self._failed is None:
-                self._say(f"clew cannot store metrics now ({error}); they stay in {self._journal.folder}")
+                self._say(f"clew cannot store metrics now ({_in_line(error)}); they stay in {self._journal.folder}")
             self._failed = error
         else:
             self._wait_s, self._failed = 0.0, None
         self._last = time.monotonic()
+
+
+def _in_line(error: Exception) -> str:
+    """An error within a sentence: without its hint, which is a line of its own."""
+    return error.what if isinstance(error, ClewError) else str(error)

@@ -21,7 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from clew.core.errors import Invalid, NotFound
+import msgspec
+
+from clew.core.errors import Invalid, NotFound, Unavailable
 from clew.core.types.run import Run, RunKind
 from clew.tracking.adopt import CONSOLE
 from clew.tracking.begin import begin, new_run, record_start
@@ -41,10 +43,11 @@ _TICK_S = 0.05
 
 
 class Launched(NamedTuple):
-    """A run whose script has ended, and the exit code to hand on."""
+    """A run whose script has ended, the exit code to hand on, and whether all of the run is stored."""
 
     run: Run
     exit_code: int
+    stored: bool
 
 
 def launch(
@@ -92,7 +95,11 @@ def launch(
         code, tail = _execute(command, {**variables, **told}, active, out or sys.stdout.buffer)
         status, reason = ending_of_process(code, tail)
         active.finish(status, reason=reason)
-    return Launched(active.info, code if code >= 0 else 128 - code)
+    run, stored = active.info, not active.is_left
+    if recorder.outbox and stored:  # the script, another process, may have said there what it is called
+        with contextlib.suppress(Unavailable):
+            run = msgspec.structs.replace(run, name=recorder.runs.get(run.id).name)
+    return Launched(run, code if code >= 0 else 128 - code, stored)
 
 
 def _command(words: Sequence[str]) -> tuple[list[str], Path | None]:

@@ -131,7 +131,7 @@ class PostedRuns:
         self._add(Link(run=run, node=node, role=role))
 
     def finish(self, run: str, status: RunStatus, *, ended_us: int, reason: str = "") -> Run:
-        before = self._mine()
+        before = self._renamed(self._mine())
         check_running(before)
         self._run = msgspec.structs.replace(before, status=status, ended_us=ended_us, reason=reason)
         self._add(Stop(run=run, status=status, ended_us=ended_us, reason=reason))
@@ -150,6 +150,12 @@ class PostedRuns:
         """Give a sign of life at the other end, and hear what it knows of the run."""
         return self._behind.beat(run)
 
+    def _renamed(self, run: Run) -> Run:
+        """The run with the name that another process of it has given, as far as that still waits here."""
+        given = [message.name for message in _messages(self._journal.folder) if isinstance(message, Describe)]
+        names = [name for name in given if name]
+        return msgspec.structs.replace(run, name=names[-1]) if names else run
+
     def _known(self, run: str) -> Run:
         """A run of before: what the server says of it, or this machine where that does not answer."""
         try:
@@ -166,7 +172,7 @@ class PostedRuns:
 
 def known_here(folder: Path, run: str) -> Run:
     """What the outboxes in a run's folder say of it; where they do not hold its beginning, no more than its id."""
-    messages = [said.message for path in sorted(folder.glob("*.outbox")) for said in read_outbox(path, all=True)]
+    messages = _messages(folder)
     begun = next((message.run for message in messages if isinstance(message, Begin)), None)
     if begun is None:
         begun = Run(
@@ -184,3 +190,7 @@ def known_here(folder: Path, run: str) -> Run:
             given = msgspec.structs.asdict(message)
             begun = described(begun, **{key: given[key] for key in ("params", "tags", "capture", "commit", "name")})
     return begun
+
+
+def _messages(folder: Path) -> list[Message]:
+    return [said.message for path in sorted(folder.glob("*.outbox")) for said in read_outbox(path, all=True)]

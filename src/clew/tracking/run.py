@@ -95,7 +95,7 @@ class ActiveRun:
         self._drain.start()
         self._watch = Watch(self._log_system) if watches else None
         self._pid = os.getpid()
-        self._over = False
+        self._over = self._left = False
         self._counted: dict[str, int] = {}
         self._token: Token[ActiveRun | None] | None = None
         self._error_before = _uncaught()
@@ -344,7 +344,13 @@ class ActiveRun:
             self._say(f"not kept with the cells of this run: {left}")
         self._keep(CELLS, Content(cells.text.encode(errors="replace"), "text/x-python"))
 
+    @property
+    def is_left(self) -> bool:
+        """Whether it has ended and some of it waits on this machine."""
+        return self._left
+
     def _leave(self, ending: Ending, error: Exception) -> None:
+        self._left = True
         if self._ends and self._line.posted is None:
             try:
                 self._journal.folder.mkdir(parents=True, exist_ok=True)
@@ -352,8 +358,8 @@ class ActiveRun:
             except OSError as failure:
                 error = failure
         if self._ends:  # otherwise the process that ends the run has the last word
-            folder = self._journal.folder
-            self._say(f"not all of run {self.name} is stored yet ({error}); it waits in {folder}: clew sync")
+            folder, said = self._journal.folder, error.what if isinstance(error, ClewError) else str(error)
+            self._say(f"not all of run {self.name} is stored yet ({said}); it waits in {folder}: clew sync")
         self._close(delete=False)
 
     def _clear(self) -> None:

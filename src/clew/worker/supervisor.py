@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -27,13 +28,18 @@ _LOOK_S = 0.2
 _PATIENCE_S, _IMPATIENCE_S = 10.0, 5.0
 _SHORTEST_LIFE_S = 5.0
 _LONGEST_WAIT_S = 30.0
+_ASK_S = 2.0
+_REFUSALS = (2, 5, 8)
+"""Exit codes of `clew.cli.errors` that stay until somebody changes something: `Invalid`, `Denied`, `MissingExtra`."""
 
 
 class _Child:
     """One command, and when it may be started again."""
 
-    def __init__(self, name: str, words: Sequence[str], root: Path) -> None:
-        self.name, self._words, self._root = name, words, root
+    def __init__(self, name: str, words: Sequence[str], root: Path, missing: Callable[[], str] = lambda: "") -> None:
+        self.name, self._words, self._root, self._missing = name, words, root, missing
+        self.given_up = False
+        self._lived, self._told = False, ""
         self.process: subprocess.Popen[bytes] | None = None
         self._tether: Tether | None = None
         self._started, self._wait_s, self._not_before = 0.0, 0.0, 0.0
@@ -53,18 +59,32 @@ class _Child:
         self._started = time.monotonic()
 
     def look(self, tell: Callable[[str], None]) -> None:
-        """Start it when it is not running; one that dies young is given ever more time."""
+        """Start it when it is not running; one that dies young is given ever more time.
+
+        One whose first start is refused for a reason that the next one would meet too is given up.
+        """
         now = time.monotonic()
         if self.process is not None:
             code = self.process.poll()
             if code is None:
                 return
             young = now - self._started < _SHORTEST_LIFE_S
+            self._lived = self._lived or not young
+            if code in _REFUSALS and not self._lived:
+                self.process, self.given_up = None, True
+                return
             self._wait_s = min(_LONGEST_WAIT_S, max(1.0, self._wait_s * 2)) if young else 0.0
             self._not_before, self.process = now + self._wait_s, None
             tell(f"{self.name} ended with exit code {code}; it is started again in {self._wait_s:.0f} s")
-        if now >= self._not_before:
+        if now < self._not_before:
+            return
+        if missing := self._missing():
+            self._not_before = now + _ASK_S
+            if missing != self._told:
+                tell(f"{self.name} is started once that is mended: {missing}")
+        else:
             self.start()
+        self._told = missing
 
 
 @contextmanager
@@ -100,16 +120,24 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def supervise(root: Path, endpoints: Sequence[str], *, tell: Callable[[str], None]) -> None:
+def supervise(
+    root: Path, endpoints: Sequence[str], *, tell: Callable[[str], None], missing: Callable[[str], str]
+) -> None:
     """Keep a worker and the endpoints running until SIGINT or SIGTERM.
 
     Args:
         root: the project's folder.
         endpoints: names of endpoints that `clew.toml` declares.
         tell: told what happens, in words.
+        missing: says what an endpoint lacks to start; "" for nothing.
+
+    Raises:
+        Unavailable: one of them is refused at its first start; it has said why.
     """
     children = [_Child("the worker", ["worker"], root)]
-    children += [_Child(f"endpoint {name}", ["serve", "--endpoint", name], root) for name in endpoints]
+    children += [
+        _Child(f"endpoint {name}", ["serve", "--endpoint", name], root, partial(missing, name)) for name in endpoints
+    ]
     stopped = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -121,6 +149,8 @@ def supervise(root: Path, endpoints: Sequence[str], *, tell: Callable[[str], Non
         while not stopped:
             for child in children:
                 child.look(tell)
+                if child.given_up:
+                    raise Unavailable(f"{child.name} cannot be started, for the reason above")
             time.sleep(_LOOK_S)
     finally:
         _end([child.process for child in children if child.process is not None])
