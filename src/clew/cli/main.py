@@ -109,7 +109,7 @@ COMMANDS: dict[str, Row] = {
     "login": Row("clew.cli.login:login", "Project", "Keep a token for a server, after it was tried"),
     "logout": Row("clew.cli.login:logout", "Project", "Forget the token of a server on this machine"),
     "project": Row("clew.cli.accounts:project", "Project", "Make and list the projects of a server"),
-    "user": Row("clew.cli.accounts:user", "Project", "Make, list and disable users of a server"),
+    "user": Row("clew.cli.accounts:user", "Project", "Make, list, disable and enable users of a server"),
     "token": Row("clew.cli.accounts:token", "Project", "Make, list and revoke tokens of a server"),
     "member": Row("clew.cli.accounts:member", "Project", "Give, list and take away roles in this project"),
     "events": Row("clew.cli.project:events", "Project", "List what changed, newest first"),

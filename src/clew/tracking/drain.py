@@ -147,10 +147,12 @@ class Drain:
         self._journal.seal()
         # A server that did not answer a moment ago gets one more chance, and no more.
         self._until_s = time.monotonic() + (min(wait_s, _GONE_S) if self._failed else wait_s)
-        self._close = close
+        self._close = close if wait_s else None
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(min(_SILENT_S, wait_s))
+        if self._thread.is_alive():  # also who is offline waits: an interpreter that ends under its work aborts
+            self._thread.join(min(_SILENT_S, wait_s) or _GONE_S)
+        if not wait_s:
+            raise Unavailable("this run is offline")
         if self._thread.is_alive() and (left_s := self._until_s - time.monotonic()) > 0:
             self._say(f"clew waits for the server to take the rest, for at most {left_s:.0f} s")
             self._thread.join(left_s)
