@@ -126,6 +126,7 @@ class World:
             ended_us=ended,
             status=RunStatus.FINISHED if ended else RunStatus.RUNNING,
             parent=self.random.choice(["", "01"]),
+            deleted_us=self.random.choice([0, 0, 0, 5]),
         )
         self.runs[run.id] = run
         self.do(lambda tx: tx.runs.put(run))  # type: ignore[attr-defined]
@@ -175,6 +176,7 @@ class World:
             ),
             limit=self.random.choice([1, 2, 3, 50]),
             skip=self.random.choice([0, 0, 1, 3]),
+            deleted=self.random.choice([False, False, None, True]),
             metrics=self.random.choice([None, None, ("m",), ()]),
         )
 

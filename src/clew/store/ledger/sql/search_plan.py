@@ -89,7 +89,7 @@ def _compared(project: str, part: Comparison, experiments: Mapping[str, str]) ->
         return None
     texts = [as_text(value)[:_PREFIX] for value in values if isinstance(value, str)]
     numbers = [as_number(value or 0) for value in values if not isinstance(value, str)]
-    if texts and part.op not in ("=", "in"):
+    if texts and (part.op not in ("=", "in") or field.kind == "metric"):  # whose values are no texts
         return None
     source = source_of(project, field)
     number = "last" if field.kind == "metric" else "number"
