@@ -70,7 +70,7 @@ def test_the_five_minutes(client_process: Any, project: Path, server: dict[str, 
     assert len(lines) == 6
     told = {line: clew(line, project) for line in lines}
     listed = told[lines[0]].splitlines()
-    assert [line.split()[0] for line in listed[1:]] == ["both", "plain"]
+    assert [line.split()[1] for line in listed[1:]] == ["both", "plain"]
     assert "fit_intercept" in told["clew runs show both"]
     assert "training_r2_score" in told["clew runs compare plain both"]
     assert "delay" in told["clew model list"]
