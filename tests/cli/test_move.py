@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from clew.cli.main import main
 from clew.core.types.run import RunStatus
 from clew.testing.life import ENDPOINT, Life, flights
 from clew.testing.serving import serving
@@ -20,20 +18,6 @@ from clew.workspace import init_project, open_workspace
 
 Say = Callable[..., Any]
 UNTIL = "2013-02-13"
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Gives a command, and hands over what it says as JSON."""
-
-    def call(*words: str, code: int = 0) -> Any:
-        capsys.readouterr()
-        found = main([*words, "--json"])
-        said = capsys.readouterr()
-        assert found == code, said.err + said.out
-        return json.loads(said.out) if code == 0 else said.err
-
-    return call
 
 
 @pytest.fixture

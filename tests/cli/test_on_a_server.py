@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clew.cli.main import main
 from clew.testing.life import ENDPOINT, Life
 from clew.testing.serving import serving
 from clew.worker.worker import queue
 
 Say = Callable[..., Any]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Gives a command, and hands over what it says as JSON, or on stderr."""
-
-    def call(*words: str, code: int = 0) -> Any:
-        capsys.readouterr()
-        found = main([*words, "--json"])
-        said = capsys.readouterr()
-        assert found == code, said.err + said.out
-        return json.loads(said.out) if said.out else said.err
-
-    return call
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from clew.core.contracts.stores import Stores
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest, Ids
 from clew.core.types.dataset import DatasetKind
-from clew.core.types.endpoint import Endpoint
 from clew.core.types.package import Environment
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.core.types.signature import Dtype, Field, Scale, Signature, Task
@@ -43,6 +42,7 @@ from clew.serving.journal import ReplicaJournal, segments
 from clew.serving.records import DecisionRecord, LabelRecord, decode, encode
 from clew.testing.disk import Fault
 from clew.testing.faults import When
+from clew.testing.ledger import an_endpoint
 from clew.testing.survival import Deed, Mishap, endure, endure_stores, operations_of, writes_of
 from clew.tracking.artifact import Content, keep
 from clew.tracking.runs import LedgerRuns
@@ -177,17 +177,7 @@ def move_alias(stores: Stores) -> None:
 
 
 IDS = Ids(SystemClock())
-ENDPOINT = Endpoint(
-    id="e",
-    project="p",
-    name="late",
-    model="m",
-    alias="champion",
-    predictions="lp",
-    shadows="ls",
-    labels="ll",
-    created_us=1,
-)
+ENDPOINT = an_endpoint(name="late")
 
 
 def tell_labels(stores: Stores) -> None:

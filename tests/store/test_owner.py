@@ -5,15 +5,12 @@ from __future__ import annotations
 import pytest
 
 from clew.core.errors import NotFound
-from clew.core.types.endpoint import Endpoint
 from clew.core.types.model import Model
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.owner import check_mine, owner_of
-from clew.testing.ledger import a_dataset, a_model_version, a_run, a_version
+from clew.testing.ledger import a_dataset, a_model_version, a_run, a_version, an_endpoint
 
-ENDPOINT = Endpoint(
-    id="e", project="p", name="late", model="m", alias="a", predictions="x", shadows="y", labels="z", created_us=1
-)
+ENDPOINT = an_endpoint()
 
 
 def test_nodes_have_the_owner_of_what_they_name() -> None:

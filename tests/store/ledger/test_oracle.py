@@ -129,17 +129,7 @@ def named(kind: type, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any
 
 
 def endpoint(project: str, name: str, key: str, alias: str) -> Endpoint:
-    return Endpoint(
-        id=f"{project}{key}",
-        project=project,
-        name=name,
-        model="m",
-        alias=alias,
-        predictions="x",
-        shadows="z",
-        labels="y",
-        created_us=1,
-    )
+    return some.an_endpoint(f"{project}{key}", project=project, name=name, alias=alias)
 
 
 TRASH = st.sampled_from([0, 5])

@@ -10,7 +10,7 @@ import pytest
 from clew.core.contracts.ledger import Ledger
 from clew.core.types.account import Member, ProjectRole, Token, User
 from clew.core.types.edge import Edge, Role
-from clew.core.types.endpoint import Endpoint, Trial, TrialState
+from clew.core.types.endpoint import Trial, TrialState
 from clew.core.types.filter import Comparison, Field, Search
 from clew.core.types.model import Model
 from clew.core.types.project import Project
@@ -52,19 +52,7 @@ def fill(ledger: Ledger, project: str) -> None:
         tx.models.add(Model(id=model, project=project, name="delay", created_us=1))
         tx.models.add_version(own(some.a_model_version(1), model=model))
         tx.models.move_alias(own(some.a_move(1, 1), model=model))
-        tx.endpoints.add(
-            Endpoint(
-                id=endpoint,
-                project=project,
-                name="late",
-                model="m",
-                alias="a",
-                predictions="x",
-                shadows="y",
-                labels="z",
-                created_us=1,
-            )
-        )
+        tx.endpoints.add(some.an_endpoint(endpoint, project=project))
         tx.windows.put(own(some.a_window(10), endpoint=endpoint))
         tx.trials.put(
             Trial(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 import msgspec
 
@@ -200,31 +201,31 @@ def delete_logged_model(call: Call, asked: Empty) -> Json:  # noqa: ARG001
 
 def set_logged_tags(call: Call, asked: Tags) -> Json:
     """Set tags."""
-    with call.stores.ledger.write(Durability.KILL) as tx:
-        before = logged_model_of(tx, call, call.path["model"])
-        tags = {**before.tags, **{each.key: each.value for each in asked.tags}}
-        tx.logged_models.put(msgspec.structs.replace(before, tags=tags))
-    return {}
+    return _rewrite(call, lambda model: {"tags": model.tags | {each.key: each.value for each in asked.tags}})
 
 
 def delete_logged_tag(call: Call, asked: Empty) -> Json:  # noqa: ARG001
     """Take a tag away."""
-    model_id, key = call.path["model"], call.path["key"]
-    with call.stores.ledger.write(Durability.KILL) as tx:
-        before = logged_model_of(tx, call, model_id)
-        if key not in before.tags:
-            raise missing(f"No tag with key {key!r} found for model with ID {model_id!r}.")
-        rest = {name: value for name, value in before.tags.items() if name != key}
-        tx.logged_models.put(msgspec.structs.replace(before, tags=rest))
-    return {}
+    key = call.path["key"]
+
+    def without(model: LoggedModel) -> dict[str, object]:
+        if key not in model.tags:
+            raise missing(f"No tag with key {key!r} found for model with ID {model.id!r}.")
+        return {"tags": {name: value for name, value in model.tags.items() if name != key}}
+
+    return _rewrite(call, without)
 
 
 def add_logged_params(call: Call, asked: Params) -> Json:
     """Add parameters."""
+    return _rewrite(call, lambda model: {"params": model.params | {each.key: each.value for each in asked.params}})
+
+
+def _rewrite(call: Call, changes: Callable[[LoggedModel], dict[str, object]]) -> Json:
+    """Write the logged model of a call with some of its fields anew; nothing to answer."""
     with call.stores.ledger.write(Durability.KILL) as tx:
         before = logged_model_of(tx, call, call.path["model"])
-        params = {**before.params, **{each.key: each.value for each in asked.params}}
-        tx.logged_models.put(msgspec.structs.replace(before, params=params))
+        tx.logged_models.put(msgspec.structs.replace(before, **changes(before)))
     return {}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from clew.core.contracts.ledger import Ledger
-from clew.core.types.endpoint import Endpoint, Trial, TrialState
-from clew.testing.ledger.examples import a_window, an_alert
+from clew.core.types.endpoint import Trial, TrialState
+from clew.testing.ledger.examples import a_window, an_alert, an_endpoint
 
 __all__ = ["EndpointsContract"]
 
@@ -15,17 +15,7 @@ class EndpointsContract:
     """What holds for `clew.core.contracts.ledger.Endpoints`, `Windows`, `Trials` and `Alerts`."""
 
     def test_endpoints_and_windows(self, ledger: Ledger) -> None:
-        endpoint = Endpoint(
-            id="e",
-            project="p",
-            name="delay",
-            model="m",
-            alias="champion",
-            predictions="x",
-            shadows="z",
-            labels="y",
-            created_us=1,
-        )
+        endpoint = an_endpoint()
         with ledger.write() as tx:
             tx.endpoints.add(endpoint)
             tx.endpoints.put(msgspec.structs.replace(endpoint, alias="stable"))

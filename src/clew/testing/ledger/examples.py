@@ -9,7 +9,7 @@ import msgspec
 
 from clew.core.ids import Digest
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion, LogBatch
-from clew.core.types.endpoint import Alert, Severity, Window
+from clew.core.types.endpoint import Alert, Endpoint, Severity, Window
 from clew.core.types.event import Event
 from clew.core.types.job import Job, JobState
 from clew.core.types.model import Alias, ModelVersion
@@ -30,6 +30,7 @@ __all__ = [
     "a_version",
     "a_window",
     "an_alert",
+    "an_endpoint",
     "an_entry",
     "an_event",
     "change",
@@ -175,6 +176,20 @@ def an_alert(id: str, *, key: str, at_us: int) -> Alert:
         raised_us=at_us,
         text="hm",
         facts={},
+    )
+
+
+def an_endpoint(id: str = "e", *, project: str = "p", name: str = "delay", alias: str = "champion") -> Endpoint:
+    return Endpoint(
+        id=id,
+        project=project,
+        name=name,
+        model="m",
+        alias=alias,
+        predictions="lp",
+        shadows="ls",
+        labels="ll",
+        created_us=1,
     )
 
 

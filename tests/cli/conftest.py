@@ -1,0 +1,25 @@
+"""Commands as they are given in a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clew.cli.main import main
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Gives a command, and hands over what it says as JSON, or on stderr."""
+
+    def call(*words: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        found = main([*words, "--json"])
+        said = capsys.readouterr()
+        assert found == code, said.err + said.out
+        return json.loads(said.out) if said.out else said.err
+
+    return call
