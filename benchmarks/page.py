@@ -2,7 +2,7 @@
 
     python benchmarks/page.py        # writes the page anew from figures.jsonl
 
-`make bench` calls it. A row is a number of clew that has a target or that its line names as `shown`; what else
+`make bench` calls it. It shows the numbers of clew that have a target or that their line names as `shown`; what else
 was measured stands in the lines themselves.
 """
 
@@ -22,8 +22,9 @@ Line = dict[str, Any]
 OPENING = """# Benchmarks
 
 What clew costs, what it is meant to cost, and what peers cost that were measured in the same run. Written by
-`make bench`; every number is the median of its repeats. *n×* behind a peer's number says how many times better clew is
-(below 1: worse). Times move by a factor of two between machines and with what else runs on them: compare ratios, and
+`make bench`; every number is the median of its repeats. A row in bold is clew, with its target in the head of the
+column or beside the number; the rows below it are others that did the same, where *n×* says how many times better clew
+is (below 1: worse). Times move by a factor of two between machines and with what else runs on them: compare ratios, and
 look at the calibration before you compare times.
 
 ```console
@@ -47,14 +48,18 @@ def page(lines: list[Line]) -> str:
 
 def _section(name: str, lines: list[Line]) -> Iterator[str]:
     found = [line for line in lines if line["benchmark"] == name]
-    yield from (f"## {name.capitalize()}", "", *_circumstances(found), "")
-    rows = [row for line in found if line["who"] == "clew" for row in _rows(line, found)]
-    yield from ("| figure | number | clew | target | | others |", "|---|---|--:|--:|---|---|")
-    yield from (_row(*row) for row in rows)
-    yield ""
-    missed = [text for line, key, _ in rows if (text := _missed(line, key))]
-    if missed:
-        yield from ("Missed targets:", "", *missed, "")
+    ours = [line for line in found if line["who"] == "clew" and _shown(line)]
+    yield from (f"## {name.replace('_', ' ').capitalize()}", "", *_circumstances(found), "")
+    for keys in dict.fromkeys(_shown(line) for line in ours):
+        alike = [line for line in ours if _shown(line) == keys]
+        limits = [_common([_limit(line, key) for line in alike]) for key in keys]
+        yield (
+            "| | " + " | ".join(f"{unit(key)} {limit}".strip() for key, limit in zip(keys, limits, strict=True)) + " |"
+        )
+        yield "|---|" + "--:|" * len(keys)
+        yield from (row for line in alike for row in _rows(line, keys, limits, found))
+        yield ""
+    yield from _verdict(ours)
 
 
 def _circumstances(lines: list[Line]) -> Iterator[str]:
@@ -70,21 +75,56 @@ def _circumstances(lines: list[Line]) -> Iterator[str]:
         yield "Other work ran on the machine: read medians of calls and CPU; wall times and starts are too long."
 
 
-def _rows(line: Line, lines: list[Line]) -> list[tuple[Line, str, list[Line]]]:
-    """What is shown of a line: number by number, with the others that have it too."""
-    others = [one for one in lines if one["figure"] == line["figure"] and one["who"] != "clew"]
+def _shown(line: Line) -> tuple[str, ...]:
+    """The numbers of a line that the page shows: those with a target and those named; all, where there are none."""
     numbers = [key for key, value in line.items() if isinstance(value, int | float) and not isinstance(value, bool)]
     asked = {*line.get("targets", {}), *line.get("shown", ())}
-    shown = [key for key in numbers if key in asked]
-    return [(line, key, [one for one in others if key in one]) for key in shown or numbers]
+    return tuple(key for key in numbers if key in asked) or tuple(numbers)
 
 
-def _row(line: Line, key: str, others: list[Line]) -> str:
+def _common(limits: list[str]) -> str:
+    return limits[0] if len(set(limits)) == 1 else ""
+
+
+def _rows(line: Line, keys: tuple[str, ...], limits: list[str], found: list[Line]) -> Iterator[str]:
+    """A row of clew, and below it one of each other that did the same."""
+    cells = [_cell(line, key, limit) for key, limit in zip(keys, limits, strict=True)]
+    yield f"| **{line['figure']}** | {' | '.join(cells)} |"
+    for other in found:
+        if other["figure"] == line["figure"] and other["who"] != "clew" and any(key in other for key in keys):
+            beside = [number(other[key]) + _times(other, key) if key in other else "" for key in keys]
+            yield f"| {other['who']} | {' | '.join(beside)} |"
+
+
+def _cell(line: Line, key: str, common: str) -> str:
+    limit = _limit(line, key)
+    text = number(line[key]) + (f" {limit}" if limit and not common else "")
+    return f"**{text}, missed**" if _misses(line, key) else text
+
+
+def _limit(line: Line, key: str) -> str:
     target = line.get("targets", {}).get(key, {})
-    limit = "".join(f"{sign} {number(target[word])}" for word, sign in SIGNS.items() if word in target)
-    reached = "" if not target else "missed" if over(line[key], target) > 1 else "reached"
-    beside = "; ".join(f"{one['who']}: {number(one[key])}{_times(one, key)}" for one in others)
-    return f"| {line['figure']} | {unit(key)} | {number(line[key])} | {limit} | {reached} | {beside} |"
+    return "".join(f"({sign} {number(target[word])})" for word, sign in SIGNS.items() if word in target)
+
+
+def _misses(line: Line, key: str) -> bool:
+    target = line.get("targets", {}).get(key)
+    return bool(target) and over(line[key], target) > 1
+
+
+def _verdict(lines: list[Line]) -> Iterator[str]:
+    """How many targets are reached, and what is known of each that is not."""
+    judged = [(line, key) for line in lines for key in line.get("targets", {}) if key in line]
+    missed = [(line, key) for line, key in judged if _misses(line, key)]
+    if judged:
+        yield from (f"{len(judged) - len(missed)} of {len(judged)} targets are reached{':' if missed else '.'}", "")
+    for line, key in missed:
+        target = line["targets"][key]
+        why = target.get("why_missed") or "Not looked into yet."
+        times = number(over(line[key], target))
+        yield f"- {line['figure']}, {unit(key)}: {number(line[key])}, {times} times the target. {why}"
+    if missed:
+        yield ""
 
 
 SIGNS = {"at_most": "≤", "at_least": "≥"}
@@ -99,14 +139,6 @@ def over(value: float, target: Line) -> float:
     """How many times a number misses its target; at most 1 where it reaches it."""
     above, below = (value, target["at_most"]) if "at_most" in target else (target["at_least"], value)
     return above / below if below else float("inf") if above else 1.0
-
-
-def _missed(line: Line, key: str) -> str | None:
-    target = line.get("targets", {}).get(key)
-    if not target or (times := over(line[key], target)) <= 1:
-        return None
-    why = target.get("why_missed") or "Not looked into yet."
-    return f"- {line['figure']}, {unit(key)}: {number(line[key])}, {number(times)} times the target. {why}"
 
 
 def unit(key: str) -> str:

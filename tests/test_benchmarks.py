@@ -51,11 +51,21 @@ def test_the_page_shows_targets_ratios_and_by_how_much_one_is_missed(load) -> No
     ours = line(wall_s=5.0, steps_per_s=4.0, rests=1, targets=targets)
     theirs = line("a snail 1.0", wall_s=50.0, ratios={"wall_s": 10.0})
     text = page.page([{**line("machine"), **MACHINE}, ours, theirs])
-    assert "| a mile | wall s | 5 | ≤ 2 | missed | a snail 1.0: 50 (*10×*) |" in text
-    assert "| a mile | steps/s | 4 | ≥ 2 | reached |  |" in text
+    assert "| | wall s (≤ 2) | steps/s (≥ 2) |" in text
+    assert "| **a mile** | **5, missed** | 4 |" in text
+    assert "| a snail 1.0 | 50 (*10×*) |  |" in text
     assert "rests" not in text
+    assert "1 of 2 targets are reached:" in text
     assert "- a mile, wall s: 5, 2.5 times the target. Short legs." in text
     assert "Measured today by `walk` on feet, load 0.1." in text
+
+
+def test_a_target_stands_beside_the_number_where_others_of_its_column_have_another(load) -> None:
+    harness, page = load("harness"), load("page")
+    ours = line(wall_s=1.0, targets={"wall_s": harness.at_most(2)})
+    far = {**line(wall_s=9.0, targets={"wall_s": harness.at_most(5)}), "figure": "two miles"}
+    text = page.page([{**line("machine"), **MACHINE}, ours, far])
+    assert "| | wall s |\n|---|--:|\n| **a mile** | 1 (≤ 2) |\n| **two miles** | **9 (≤ 5), missed** |" in text
 
 
 def test_a_ratio_above_one_says_that_clew_is_better(load) -> None:
