@@ -52,12 +52,13 @@ def months_table(result: Result) -> str:
         )
     )
     rows = "".join(_row(month) for month in result.months)
+    deeds = f"{result.retrainings} retrained, {result.promotions} promoted, {result.rejections} rejected"
     total = (
         f'<tr><th scope="row">{"Year" if result.complete else "So far"}</th><td class="n">{signed(result.saved)}</td>'
         f'<td class="n">{_two(money(result.cost_loop), money(result.cost_static))}</td><td></td>'
         f'<td class="n">{result.flights_served:,}</td><td></td>'
         f'<td class="n">{sum(month.alerts for month in result.months)}</td><td></td>'
-        f"<td>{result.retrainings} retrained, {result.promotions} promoted, {result.rejections} rejected</td></tr>"
+        f"<td>{_unbroken(deeds)}</td></tr>"
     )
     return (
         '<div class="scroll" role="region" aria-label="Table by month" tabindex="0"><table>'
@@ -87,12 +88,17 @@ def _row(month: Month) -> str:
         f'<td class="n">{_two(_auc(month.auc_loop), _auc(month.auc_static))}</td>'
         f'<td class="n">{month.flights:,}</td><td class="n">{percent(month.late_share)}</td>'
         f'<td class="n">{month.alerts}</td><td>{escape(drifted_of(month)) or "–"}</td>'
-        f'<td class="did">{deeds_of(month) or "–"}</td></tr>'
+        f'<td class="did">{_unbroken(deeds_of(month)) or "–"}</td></tr>'
     )
 
 
 def _two(first: str, second: str) -> str:
     return f'<span class="two"><span>{first}</span><span>{second}</span></span>'
+
+
+def _unbroken(deeds: str) -> str:
+    """Deeds of a month, whose lines break between them only."""
+    return ", ".join(deed.replace(" ", "&nbsp;") for deed in deeds.split(", "))
 
 
 def _auc(value: float | None) -> str:
