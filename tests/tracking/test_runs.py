@@ -11,9 +11,11 @@ import pytest
 from clew.core.contracts.ledger import Durability, Ledger, Transaction
 from clew.core.contracts.services import RunService
 from clew.core.contracts.stores import Stores
+from clew.core.errors import Conflict
 from clew.core.hashing import hash_bytes
 from clew.core.types.edge import Role
 from clew.core.types.run import Artifact, RunStatus
+from clew.store.ledger.sql.edges import SqlEdges
 from clew.store.ledger.sql.runs import SqlArtifacts
 from clew.testing.runs import ONE, RunServiceContract, a_block, a_run
 from clew.tracking.runs import LedgerRuns
@@ -74,6 +76,25 @@ def test_an_artifact_survives_a_loss_of_power_and_costs_the_same_however_many_th
     for _ in range(2):
         service.add_artifact(artifact)
     assert asked == [Durability.POWER] * 2
+
+
+def test_a_link_costs_the_same_however_many_there_are(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    def walk(*_: object, **__: object) -> None:
+        raise AssertionError("all links of the run were read")
+
+    service = LedgerRuns(stores)
+    service.create(a_run(), experiment="e")
+    monkeypatch.setattr(SqlEdges, "_walk", walk)
+    for _ in range(2):
+        service.link(ONE, "data:x", Role.INPUT)
+    service.finish(ONE, RunStatus.FINISHED, ended_us=5)
+    service.link(ONE, "data:x", Role.INPUT)
+    with pytest.raises(Conflict):
+        service.link(ONE, "model:y", Role.OUTPUT)
+    monkeypatch.undo()
+    with stores.ledger.read() as tx:
+        assert tx.edges.down(f"run:{ONE}") == []
+        assert [event.kind for event in tx.events.list("p").items].count("run.linked") == 1
 
 
 def test_points_that_come_as_the_run_ends_are_told_behind_its_end(stores: Stores) -> None:

@@ -127,11 +127,9 @@ class LedgerRuns:
         with self._stores.ledger.write(Durability.KILL, within=f"run:{run}") as tx:
             active = self._mine(tx, run)
             check_mine(tx, self._stores.project, [node])
-            near = tx.edges.down(edge.source, depth=1) if role is Role.OUTPUT else tx.edges.up(edge.target, depth=1)
-            if any((e.source, e.target, e.role) == (edge.source, edge.target, role) for e in near):
+            if not tx.edges.add([edge]):
                 return
             check_running(active)
-            tx.edges.add([edge])
             self._event(tx, run, "run.linked", {"node": node, "role": role})
 
     def finish(self, run: str, status: RunStatus, *, ended_us: int, reason: str = "") -> Run:

@@ -59,8 +59,8 @@ class SqliteConnection:
     def change(self, sql: str, params: Sequence[object] = ()) -> int:
         return self.raw.execute(sql, params).rowcount
 
-    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:
-        self.raw.executemany(sql, params)
+    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> int:
+        return self.raw.executemany(sql, params).rowcount
 
     def forbid(self, reason: str) -> None:
         """Make triggers that refuse every change, also of processes that have the file open."""

@@ -20,8 +20,9 @@ class EdgesContract:
             Edge(source="endpoint:1", target="data:2", role=Role.LOGGED),
         ]
         with ledger.write() as tx:
-            tx.edges.add(edges)
-            tx.edges.add(edges)
+            assert tx.edges.add(edges[:1]) == 1
+            assert tx.edges.add(edges) == len(edges) - 1
+            assert tx.edges.add(edges) == tx.edges.add([]) == 0
             up = tx.edges.up("model:1")
             assert [edge.source for edge in up] == ["run:1", "data:1", "data:2", "endpoint:1", "model:1"]
             assert {edge.target for edge in tx.edges.down("data:1")} == {"run:1", "model:1", "endpoint:1", "data:2"}

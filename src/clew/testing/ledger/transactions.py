@@ -67,7 +67,7 @@ class TransactionsContract:
     def test_a_reading_block_changes_nothing(self, ledger: Ledger) -> None:
         with ledger.write() as tx:
             tx.runs.add(a_run("0a"))
-        changes: list[Callable[[Transaction], None]] = [
+        changes: list[Callable[[Transaction], object]] = [
             lambda tx: tx.runs.add(a_run("0b")),
             lambda tx: tx.runs.put(a_run("0a", name="other")),
             lambda tx: tx.edges.add([Edge(source="a", target="b", role=Role.INPUT)]),

@@ -13,8 +13,8 @@ __all__ = ["Edges"]
 class Edges(Protocol):
     """Lineage."""
 
-    def add(self, edges: Iterable[Edge]) -> None:
-        """Add edges; (source, target, role, run) that is there stays."""
+    def add(self, edges: Iterable[Edge]) -> int:
+        """Add edges, and say how many are new; (source, target, role, run) that is there stays."""
         ...
 
     def up(self, start: Node, *, depth: int = 64) -> list[Edge]:

@@ -16,9 +16,8 @@ class MemoryEdges:
     def __init__(self, tables: Tables) -> None:
         self._rows = tables.edges
 
-    def add(self, edges: Iterable[Edge]) -> None:
-        for edge in edges:
-            add_row(self._rows, (edge.source, edge.target, edge.role, edge.run), edge)
+    def add(self, edges: Iterable[Edge]) -> int:
+        return sum(add_row(self._rows, (edge.source, edge.target, edge.role, edge.run), edge) for edge in edges)
 
     def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
         return self._walk(start, depth, near="target", far="source")

@@ -63,13 +63,13 @@ class PostgresConnection:
     def change(self, sql: str, params: Sequence[object] = ()) -> int:
         return self._raw.execute(_marked(sql), params).rowcount
 
-    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:
+    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> int:
         rows = list(params)
-        if len(rows) == 1:  # what makes many fast makes one slow
-            self.change(sql, rows[0])
-        elif rows:
-            with self._raw.cursor() as cursor:
-                cursor.executemany(_marked(sql), rows)
+        if len(rows) < 2:  # what makes many fast makes one slow
+            return self.change(sql, rows[0]) if rows else 0
+        with self._raw.cursor() as cursor:
+            cursor.executemany(_marked(sql), rows)
+            return cursor.rowcount
 
     def run(self, sql: str) -> None:
         """Run statements that have no parameters, in one journey."""

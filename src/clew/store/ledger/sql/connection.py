@@ -48,8 +48,8 @@ class Connection(Protocol):
         """Run a statement and return how many rows it changed."""
         ...
 
-    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:
-        """Run a statement once for each tuple."""
+    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> int:
+        """Run a statement once for each tuple; how many rows changed."""
         ...
 
 
@@ -78,7 +78,7 @@ class Reading:
     def change(self, sql: str, params: Sequence[object] = ()) -> int:  # noqa: ARG002
         raise TypeError(f"a reading transaction cannot change anything: {sql}")
 
-    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> None:  # noqa: ARG002
+    def change_many(self, sql: str, params: Iterable[Sequence[object]]) -> int:  # noqa: ARG002
         raise TypeError(f"a reading transaction cannot change anything: {sql}")
 
 

@@ -17,13 +17,14 @@ class SqlEdges:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
 
-    def add(self, edges: Iterable[Edge]) -> None:
+    def add(self, edges: Iterable[Edge]) -> int:
         edges = list(edges)
-        self._c.change_many(
+        added = self._c.change_many(
             "INSERT INTO edges (source, target, role, run, at_us) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             ((edge.source, edge.target, edge.role, edge.run, edge.at_us) for edge in edges),
         )
         SqlSearchIndex(self._c).use(edges)
+        return added
 
     def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
         return self._walk(start, depth, near="target", far="source")
