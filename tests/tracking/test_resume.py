@@ -7,8 +7,9 @@ import time
 import pytest
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Invalid
+from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.types.run import RunStatus
+from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.fork import fork_of
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import STOP_TAG
@@ -87,3 +88,45 @@ def test_a_run_that_is_asked_to_stop_is_interrupted(stores: Stores, monkeypatch:
     kept = LedgerRuns(stores).get(run.id)
     assert (kept.status, kept.reason) == (RunStatus.INTERRUPTED, "stopped by ann")
     assert said == [f"ann asks run {run.name} to stop"]
+
+
+@pytest.mark.parametrize("fork", ["trunk", "nothing@3", f"{'0' * 32}@3"])
+def test_a_fork_of_nothing_begins_no_run(stores: Stores, fork: str) -> None:
+    with pytest.raises((Invalid, NotFound)):
+        start(Recorder.of(stores), fork=fork, capture=False)
+    assert LedgerRuns(stores).list().items == []
+    assert list(journals_folder(stores.folder).iterdir()) == []
+
+
+def test_a_run_that_fails_as_it_begins_was_killed(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(LedgerRuns, "fork", broken)
+    with start(Recorder.of(stores), "trunk", capture=False):
+        pass
+    with pytest.raises(ZeroDivisionError):
+        start(Recorder.of(stores), fork="trunk@3", capture=False)
+    adopt(LedgerRuns(stores), stores.objects, stores.folder)
+    assert [run.status for run in LedgerRuns(stores).list().items] == [RunStatus.KILLED, RunStatus.FINISHED]
+
+
+def test_a_run_that_cannot_go_on_stays_as_it_ended(stores: Stores) -> None:
+    with start(Recorder.of(stores), "long", params={"lr": 0.1}, capture=False) as run:
+        run.log(loss=1.0)
+    ended = LedgerRuns(stores).get(run.id)
+    with pytest.raises(Conflict, match="lr"):
+        start(Recorder.of(stores), resume="long", params={"lr": 0.2}, capture=False)
+    assert LedgerRuns(stores).get(run.id) == ended
+    assert list(journals_folder(stores.folder).iterdir()) == []
+
+
+def test_a_fork_tells_its_step_to_the_last_digit(stores: Stores) -> None:
+    with start(Recorder.of(stores), "trunk", capture=False) as trunk:
+        for step in (1234567, 1234568):
+            trunk.log(loss=0.0, step=step)
+    for step, count in (("1234567", 1), ("1234567.5", 1), ("1234568", 2)):
+        with start(Recorder.of(stores), fork=f"trunk@{step}", capture=False) as branch:
+            pass
+        assert LedgerRuns(stores).get(branch.id).tags == {"clew.fork": f"{trunk.id}@{step}"}
+        assert len(steps(stores, branch.id)) == count

@@ -55,7 +55,7 @@ def new_run(
 
 
 def begin(line: Line, run: Run, *, record: Callable[[Run], Run], experiment: str = "", fork: str = "") -> Run:
-    """Create a run; when that fails, leave nothing of it.
+    """Create a run. What fails behind that leaves one that was killed, as soon as somebody adopts its journal.
 
     Args:
         line: open, and of this run.
@@ -64,17 +64,16 @@ def begin(line: Line, run: Run, *, record: Callable[[Run], Run], experiment: str
         experiment: name of its group; `default` when empty.
         fork: `RUN@step`, whose history it shares.
     """
-    try:
+    with line.closed_by_errors(delete=True):
+        trunk, step = fork_of(fork) if fork else ("", 0.0)
+        trunk = line.recorder.id_of(trunk) if fork else ""
         created = line.runs.create(record(run), experiment=experiment or DEFAULT)
+    with line.closed_by_errors(delete=False):
         if created.status is not RunStatus.RUNNING:  # the ranks of a job that is started again
             created = line.runs.resume(created.id)
         _link_capture(line.runs, created)
         if fork:
-            of, step = fork_of(fork)
-            created = line.runs.fork(created.id, of=line.recorder.id_of(of), step=step)
-    except BaseException:
-        line.drop()
-        raise
+            created = line.runs.fork(created.id, of=trunk, step=step)
     return created
 
 

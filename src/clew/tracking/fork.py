@@ -10,7 +10,7 @@ from clew.core.errors import Invalid
 from clew.core.types.series import SeriesBlock
 from clew.tracking.series import Points, block_of, points_of
 
-__all__ = ["FORK_TAG", "fork_of", "forked"]
+__all__ = ["FORK_TAG", "fork_of", "forked", "named_fork"]
 
 FORK_TAG = "clew.fork"
 """Tag of a run that was forked: `RUN@step`."""
@@ -28,6 +28,11 @@ def fork_of(text: str) -> tuple[str, float]:
     if found is None:
         raise Invalid(f"{text!r} names no step of a run", hint="write RUN@step, for example calm-otter-417@1000")
     return found["run"], float(found["step"])
+
+
+def named_fork(of: str, step: float) -> str:
+    """`RUN@step`, with every digit of the step."""
+    return f"{of}@{int(step) if float(step).is_integer() else step}"
 
 
 def forked(block: SeriesBlock, run: str, step: float) -> SeriesBlock | None:

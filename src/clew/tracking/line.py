@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from clew.core.contracts.objects import Objects
@@ -27,11 +28,23 @@ class Line:
     posted: PostedRuns | None
     say: Callable[[str], None]
 
-    def drop(self) -> None:
-        """Forget a run that did not come to be."""
+    def close(self, *, delete: bool) -> None:
+        """Let go of the journal; what is not deleted is brought home by who adopts it."""
         if self.posted is not None:
-            self.posted.close(delete=True)
-        self.journal.close(delete=True)
+            self.posted.close(delete=delete)
+        self.journal.close(delete=delete)
+        if delete:
+            with suppress(OSError):
+                self.journal.folder.rmdir()
+
+    @contextmanager
+    def closed_by_errors(self, *, delete: bool) -> Iterator[None]:
+        """Let go of the journal where the block fails; who adopts one that is not deleted ends its run."""
+        try:
+            yield
+        except BaseException:
+            self.close(delete=delete)
+            raise
 
 
 def open_line(recorder: Recorder, run: str, say: Callable[[str], None], *, main: bool) -> Line:

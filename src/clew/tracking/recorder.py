@@ -39,8 +39,8 @@ class Recorder:
     left_out: frozenset[str] = frozenset()
 
     def id_of(self, run: str) -> str:
-        """The id of a run by id, the beginning of it, or name; an id needs nobody to be asked."""
-        return run if is_id(run) else self.runs.get(run).id
+        """The id of a run by id, the beginning of it, or name; nobody elsewhere is asked for what is an id already."""
+        return run if self.outbox and is_id(run) else self.runs.get(run).id
 
     @classmethod
     def of(cls, stores: Stores) -> Recorder:

@@ -19,7 +19,7 @@ from clew.core.types.series import Sample, Series, SeriesBlock
 from clew.store.account import account_of_run
 from clew.store.owner import check_mine
 from clew.tracking.described import check_running, described
-from clew.tracking.fork import FORK_TAG, forked
+from clew.tracking.fork import FORK_TAG, forked, named_fork
 from clew.tracking.merge import merged_series, put_merged
 from clew.tracking.revise import add_blocks, durability_of, revise
 from clew.tracking.sample import sample
@@ -157,14 +157,14 @@ class LedgerRuns:
         with self._stores.ledger.write(Durability.KILL) as tx:
             before, source = self._mine(tx, run), self._mine(tx, of)
             check_running(before)
-            word = {FORK_TAG: f"{source.id}@{step:g}"}
-            if before.tags.get(FORK_TAG) == word[FORK_TAG]:
+            origin = named_fork(source.id, step)
+            if before.tags.get(FORK_TAG) == origin:
                 return before
             for series in tx.series.summaries([of]):
                 blocks = [part for block in tx.series.blocks(of, series.key) if (part := forked(block, run, step))]
                 if blocks:
                     tx.series.append(blocks)
-            after = described(before, params={**source.params, **before.params}, tags=word)
+            after = described(before, params={**source.params, **before.params}, tags={FORK_TAG: origin})
             tx.runs.put(after)
             tx.edges.add([_edge(run, node("run", of), Role.INPUT, self._stores.clock.now_us())])
             self._event(tx, run, "run.forked", {"of": of, "step": step})

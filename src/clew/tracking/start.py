@@ -13,13 +13,14 @@ import msgspec
 
 from clew.core.errors import NotFound, Unavailable
 from clew.core.ids import Digest
-from clew.core.types.run import Run, RunKind, Scalar
+from clew.core.types.run import Run, RunKind, RunStatus, Scalar
 from clew.tracking.adopt import CONSOLE
 from clew.tracking.begin import begin, new_run, record_start
 from clew.tracking.capture.command import entry_of_process
 from clew.tracking.capture.console import Console, tee
 from clew.tracking.capture.seeds import Seeds, restore_seeds
 from clew.tracking.capture.snapshot import take_process
+from clew.tracking.described import described
 from clew.tracking.line import Line, open_line
 from clew.tracking.params import flat_params
 from clew.tracking.ranks import Rank, find_rank
@@ -163,14 +164,15 @@ def _begin(asked: _Asked, run: Run, outer: ActiveRun | None, *, experiment: str,
 def _join(asked: _Asked, run_id: str, *, name: str, experiment: str) -> ActiveRun:
     """The run of the process that started this one."""
     line = asked.open(run_id, main=False)
-    run = line.runs.describe(
-        run_id,
-        params=asked.params,
-        tags=asked.tags,
-        name=name or None,
-        experiment=experiment or None,
-        capture=take_process(line.objects) if asked.capture else None,
-    )
+    with line.closed_by_errors(delete=True):
+        run = line.runs.describe(
+            run_id,
+            params=asked.params,
+            tags=asked.tags,
+            name=name or None,
+            experiment=experiment or None,
+            capture=take_process(line.objects) if asked.capture else None,
+        )
     if os.environ.pop(RESUMED_VARIABLE, ""):
         _go_on(line, run_id)
     return asked.active(run, line, ends=False)
@@ -179,10 +181,11 @@ def _join(asked: _Asked, run_id: str, *, name: str, experiment: str) -> ActiveRu
 def _join_as_rank(asked: _Asked, rank: Rank) -> ActiveRun:
     """The run that rank 0 begins, as another rank has it."""
     line = asked.open(rank.run, main=False)
-    if line.posted is None:
-        _await_run(asked.recorder, rank.run)
     told = {**asked.tags, f"clew.rank.{rank.number}": line.journal.id}
-    run = line.runs.describe(rank.run, params=asked.params, tags=told)
+    with line.closed_by_errors(delete=True):
+        if line.posted is None:
+            _await_run(asked.recorder, rank.run)
+        run = line.runs.describe(rank.run, params=asked.params, tags=told)
     path = line.journal.folder / f"console-rank{rank.number}.txt"
     console = Console(path) if asked.capture and asked.recorder.console else None
     return asked.active(run, line, ends=False, console=console)
@@ -207,14 +210,15 @@ def _resume(asked: _Asked, name: str) -> ActiveRun:
     recorder = asked.recorder
     run_id = recorder.id_of(name)
     line = asked.open(run_id, main=True)
-    try:
+    with line.closed_by_errors(delete=True):
+        _go_on(line, run_id)
+        # Another value of a parameter is refused before the run goes on, and not behind that.
+        ended = line.runs.get(run_id)
+        described(msgspec.structs.replace(ended, status=RunStatus.RUNNING), params=asked.params)
         run = line.runs.resume(run_id)
+    with line.closed_by_errors(delete=False):
         if asked.params or asked.tags:
             run = line.runs.describe(run_id, params=asked.params, tags=asked.tags)
-        _go_on(line, run_id)
-    except BaseException:
-        line.drop()
-        raise
     keeps = asked.capture and recorder.console
     console = Console(line.journal.folder / CONSOLE, before=_console_of(recorder, run_id)) if keeps else None
     return asked.active(run, line, own=asked.capture, console=console)
