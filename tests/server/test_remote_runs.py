@@ -27,6 +27,7 @@ from clew.core.errors import Conflict
 from clew.core.ids import Ids
 from clew.core.types.edge import Role, node
 from clew.core.types.run import RunStatus
+from clew.integrations.target import start_below
 from clew.server.lost import look_for_lost
 from clew.testing.runs import a_block, a_run
 from clew.tracking.adopt import adopt, journals_folder
@@ -151,7 +152,12 @@ def test_a_run_whose_server_is_gone_says_that_it_waits_and_not_for_long(
 
 
 def test_a_script_names_the_run_that_was_started_for_it(
-    serve: Serve, tmp_path: Path, nowhere: Connection, monkeypatch: pytest.MonkeyPatch
+    serve: Serve,
+    tmp_path: Path,
+    nowhere: Connection,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "log.py").write_text("import clew\nclew.run('remote').finish()\n")
     monkeypatch.chdir(tmp_path)
@@ -160,8 +166,10 @@ def test_a_script_names_the_run_that_was_started_for_it(
     for connection, stored in ((serve(open=True).connection(), True), (nowhere, False)):
         (tmp_path / "clew.toml").write_text(f'[server]\nurl = "{connection.url}/projects/late"\n')
         recorder = recorder_of(tmp_path / ".clew", connection, wait_s=1.0)
-        done = launch(recorder, ["log.py"], out=io.BytesIO(), say=lambda _: None)
+        done = launch(recorder, ["log.py"], out=io.BytesIO(), say=said.append)
         assert (done.run.name, done.exit_code, done.stored) == ("remote", 0, stored)
+        assert len([text for text in said if "clew sync" in text]) == 1 - stored
+        assert capfd.readouterr().err == ""  # the script leaves it to who waits for it to say what is not stored
 
 
 def test_a_message_handed_over_twice_changes_nothing(serve: Serve, tmp_path: Path, nowhere: Connection) -> None:
@@ -208,6 +216,20 @@ def test_what_the_server_refuses_for_good_is_set_aside(serve: Serve, tmp_path: P
     assert any("depth" in text and "refused" in text for text in said)
     assert values(runs, run.id) == [1.0]
     assert runs.get(run.id).status is RunStatus.FINISHED
+
+
+def test_a_run_below_another_one_is_in_its_experiment_wherever_they_are(
+    serve: Serve, tmp_path: Path, nowhere: Connection
+) -> None:
+    far = recorder_of(tmp_path, nowhere, wait_s=0.2)
+    with start(far, experiment="tuning", capture=False, say=lambda _: None) as run:
+        below = start_below(run, "candidate", params={"depth": 3}, tags={})
+        below.finish()
+    connection = serve(open=True).connection()
+    runs = HttpRuns(connection)
+    adopt(runs, HttpObjects(connection), tmp_path)
+    assert {each.id for each in runs.list(experiment="tuning").items} == {run.id, below.id}
+    assert runs.get(below.id).parent == run.id
 
 
 class Nonsense(threading.Thread):

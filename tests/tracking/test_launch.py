@@ -117,6 +117,35 @@ os._exit(0)
     assert len(runs.list().items) == 1
 
 
+def test_a_script_that_is_asked_to_stop_is_interrupted_once(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clew.tracking.drain.BEAT_S", 0.05)
+    text = f"""
+import time
+from pathlib import Path
+import clew.tracking.drain
+from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
+from clew.tracking.run import STOP_TAG
+from clew.tracking.start import start
+clew.tracking.drain.BEAT_S = 0.05
+def interrupts(within_s):
+    until_s = time.monotonic() + within_s
+    try:
+        while time.monotonic() < until_s:
+            time.sleep(0.01)
+    except KeyboardInterrupt:
+        return 1
+    return 0
+with start(Recorder.of(open_stores(Path({str(stores.folder)!r})))) as run:
+    run.tag({{STOP_TAG: "ann"}})
+    print(interrupts(30) + interrupts(0.7))
+"""
+    done, out = launched(stores, script(tmp_path, text))
+    assert (done.exit_code, out) == (0, "1\n")
+
+
 def test_modules_and_other_programs_run_too(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mod.py").write_text("import sys; print(sys.argv[1:])")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clew import facade
 from clew.core.errors import Invalid
 from clew.tracking.params import flat_params
 from clew.tracking.run import ActiveRun, current_run
@@ -33,9 +32,13 @@ def new_params(run: ActiveRun, params: Mapping[str, object], *, prefix: str = ""
 
 
 def start_below(parent: ActiveRun, name: str, *, params: Mapping[str, object], tags: Mapping[str, str]) -> ActiveRun:
-    """Start a run below another one of this project, in the same experiment; it records nothing of the machine."""
-    experiment = next(
-        (each.name for each in facade.workspace().runs.experiments() if each.id == parent.info.experiment), ""
+    """Start a run below another one, where that one is, in its experiment; it records nothing of the machine."""
+    return start(
+        parent.recorder,
+        name,
+        params=params,
+        tags=tags,
+        experiment=parent.experiment,
+        parent=parent.id,
+        capture=False,
     )
-    recorder = facade.workspace().recorder
-    return start(recorder, name, params=params, tags=tags, experiment=experiment, parent=parent.id, capture=False)

@@ -40,7 +40,7 @@ __all__ = [
     "Adopted",
     "adopt",
     "adopt_run",
-    "find_ranks_alive",
+    "find_alive",
     "journals_folder",
 ]
 
@@ -110,10 +110,8 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
     return adopted
 
 
-def find_ranks_alive(folder: Path, journal: str) -> list[str]:
-    """The other journals in a run's folder whose ranks live, by the console that each of them keeps there."""
-    if not any(folder.glob("console-rank*.txt")):
-        return []
+def find_alive(folder: Path, journal: str) -> list[str]:
+    """The other journals in a run's folder whose processes live."""
     others = {path.name.partition(".")[0] for path in folder.glob("*.journal")} - {journal}
     alive = []
     for other in sorted(others):

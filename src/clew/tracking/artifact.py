@@ -13,7 +13,7 @@ from clew.core.contracts.services import RunWriter
 from clew.core.errors import Invalid
 from clew.core.types.run import Artifact
 
-__all__ = ["NOT_LOGGED", "Content", "Logged", "check_path", "content_of", "keep", "media_type_of"]
+__all__ = ["NOT_LOGGED", "Content", "Logged", "check_path", "content_of", "files_of", "keep", "media_type_of"]
 
 _TYPES = {
     ".csv": "text/csv",
@@ -46,7 +46,7 @@ _TYPES = {
     ".yml": "application/yaml",
     ".zip": "application/zip",
 }
-_LONGEST_PATH = 500
+_LONGEST_PATH, _MOST_FILES = 500, 10_000
 _OTHER = "application/octet-stream"
 
 
@@ -112,6 +112,18 @@ def content_of(path: str, value: object) -> Content:
     if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "dtype"):
         return Content(_array(value), _TYPES[".npy"])
     return Content(_json(path, value), _TYPES[".json"] if kind == _OTHER else kind)
+
+
+def files_of(folder: Path) -> list[tuple[str, Path]]:
+    """The files below a folder, each with the path of its artifact, which begins with the folder's name.
+
+    Raises:
+        Invalid: there are too many of them.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    if len(files) > _MOST_FILES:
+        raise Invalid(f"{folder} holds {len(files):,} files", hint="make it a dataset: clew data add NAME FOLDER")
+    return [(check_path(f"{folder.name}/{path.relative_to(folder).as_posix()}"), path) for path in files]
 
 
 def keep(

@@ -101,7 +101,7 @@ class Drain:
         self._beat, self._beats = beat, time.monotonic() + BEAT_S
         self._stop, self._turn = threading.Event(), threading.Lock()
         self._started = self._last = time.monotonic()
-        self._wait_s, self._until_s = 0.0, 0.0
+        self._wait_s, self._gone_s, self._until_s = 0.0, _GONE_S, 0.0
         self._failed: Exception | None = None
         self._close: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._work, name="clew-drain", daemon=True)
@@ -138,15 +138,18 @@ class Drain:
         self._journal.seal()
         self.flush()
 
-    def finish_within(self, wait_s: float, close: Callable[[], None]) -> None:
+    def finish_within(self, wait_s: float, close: Callable[[], None], *, again: bool = True) -> None:
         """`finish`, then `close`, in the background, and wait for it no longer than this.
+
+        Who does not answer is asked `again` for some seconds, unless another process will do that.
 
         Raises:
             ClewError: not all is stored; it is still in the journal.
         """
         self._journal.seal()
         # A server that did not answer a moment ago gets one more chance, and no more.
-        self._until_s = time.monotonic() + (min(wait_s, _GONE_S) if self._failed else wait_s)
+        self._gone_s = _GONE_S if again else 0.0
+        self._until_s = time.monotonic() + (min(wait_s, self._gone_s) if self._failed else wait_s)
         self._close = close if wait_s else None
         self._stop.set()
         if self._thread.is_alive():  # also who is offline waits: an interpreter that ends under its work aborts
@@ -173,7 +176,7 @@ class Drain:
                 self._close = None
             except Exception as error:  # noqa: BLE001 - as in `_try`
                 if self._failed is None:  # it has gone just now: it may be back in a moment, or not for long
-                    self._until_s = min(self._until_s, time.monotonic() + _GONE_S)
+                    self._until_s = min(self._until_s, time.monotonic() + self._gone_s)
                 self._failed = error
                 if time.monotonic() + _AGAIN_S > self._until_s:
                     return

@@ -136,7 +136,8 @@ def _execute(
             os.close(end)
         hint = "its first line names the program that reads it, such as #!/bin/sh"
         raise Invalid(f"{command[0]} cannot be executed: {error.strerror}", hint=hint) from error
-    active.on_stop = lambda: process.send_signal(signal.SIGINT)
+    # A script that has joined the run hears by itself that it is to stop: twice would interrupt its tidying up.
+    active.on_stop = lambda: None if active.others else process.send_signal(signal.SIGINT)
     os.close(out_write)
     os.close(err_write)
     pumps = [

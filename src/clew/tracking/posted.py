@@ -75,9 +75,18 @@ class PostedRuns:
 
     def close(self, *, delete: bool) -> None:
         """Let go of the outbox, and of the bytes beside it where all of it was handed over."""
+        if os.getpid() != self._owner:  # a forked child that said nothing: what is here is its parent's
+            return
         self._outbox.close(delete=delete)
         if delete:
             shutil.rmtree(self._objects.kept.folder, ignore_errors=True)
+
+    @property
+    def experiment(self) -> str:
+        """The name of the run's experiment, as the processes of this machine have said it."""
+        messages = _messages(self._journal.folder)
+        named = [each.experiment for each in messages if isinstance(each, Begin | Describe) and each.experiment]
+        return named[-1] if named else ""
 
     def create(self, run: Run, *, experiment: str) -> Run:
         self._run = run

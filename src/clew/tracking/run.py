@@ -24,8 +24,8 @@ from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
-from clew.tracking.adopt import adopt_run, find_ranks_alive
-from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, keep
+from clew.tracking.adopt import adopt_run, find_alive
+from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, files_of, keep
 from clew.tracking.capture.cells import CELLS, executed_cells, take_cells
 from clew.tracking.capture.console import Console
 from clew.tracking.capture.system import Watch
@@ -35,12 +35,12 @@ from clew.tracking.line import Line
 from clew.tracking.logged import path_of, shown_of
 from clew.tracking.params import flat_params
 from clew.tracking.point import Step, check_step
+from clew.tracking.recorder import Recorder
 
 __all__ = ["STOP_TAG", "ActiveRun", "current_run"]
 
 _current: ContextVar[ActiveRun | None] = ContextVar("clew_run", default=None)
-_MOST_FILES = 10_000
-_OTHERS_S = 10.0
+_RANKS_S = 10.0
 STOP_TAG = "clew.stop"
 """Tag by which somebody asks a run to stop; its value says who."""
 
@@ -85,11 +85,12 @@ class ActiveRun:
         self._run, self._line, self._console, self._ends = run, line, console, ends
         self._runs, self._objects, self._clock = line.runs, line.objects, line.recorder.clock
         self._journal, self._say, self._stop_console = line.journal, line.say, stop_console
-        # That an offline run stores nothing now is no news.
-        tell = line.say if line.recorder.wait_s else _hush
+        # One process of a run speaks for all on its machine. That an offline run stores nothing now is no news.
+        self._speaks = ends or not self.others
+        self._tell = line.say if self._speaks and line.recorder.wait_s else _hush
         if run.kind is not RunKind.PIPELINE:  # which starts in a tenth of a second, and hardly logs in a loop
             load_codec()
-        self._drain = Drain(line.journal, line.runs.append, say=tell, post=line.posted, beat=self._beat)
+        self._drain = Drain(line.journal, line.runs.append, say=self._tell, post=line.posted, beat=self._beat)
         self._stopped = ""
         self.on_stop: Callable[[], object] = interrupt_main
         self._drain.start()
@@ -112,6 +113,24 @@ class ActiveRun:
     def name(self) -> str:
         """Its name."""
         return self._run.name
+
+    @property
+    def experiment(self) -> str:
+        """The name of its experiment; empty where that cannot be known."""
+        if self._line.posted is not None:
+            return self._line.posted.experiment
+        known = {each.id: each.name for each in self.recorder.runs.experiments()}
+        return known.get(self._run.experiment, "")
+
+    @property
+    def others(self) -> list[str]:
+        """The journals of other processes of this machine that take part in it now."""
+        return find_alive(self._journal.folder, self._journal.id)
+
+    @property
+    def recorder(self) -> Recorder:
+        """What it is recorded through."""
+        return self._line.recorder
 
     @property
     def stopped(self) -> str:
@@ -193,7 +212,7 @@ class ActiveRun:
             return self._keep(name, content_of(name, value))
         source = Path(path)
         if source.is_dir():
-            return [self._keep(name, content_of(name, file)) for name, file in _files_of(source)]
+            return [self._keep(name, content_of(name, file)) for name, file in files_of(source)]
         if not source.is_file():
             raise Invalid(f"{source} is neither a file nor a folder", hint="run.save(name, value) keeps a value")
         name = check_path(source.name)
@@ -223,7 +242,7 @@ class ActiveRun:
         asked = found.tags.get(STOP_TAG, "")
         if asked and not self._stopped and not self._over:
             self._stopped = asked
-            self._say(f"{asked} asks run {self.name} to stop")
+            self._tell(f"{asked} asks run {self.name} to stop")
             self.on_stop()
 
     def _keep(self, path: str, content: Content, logged: Logged = NOT_LOGGED) -> Artifact:
@@ -279,10 +298,10 @@ class ActiveRun:
         atexit.unregister(self._end_of_process)
         self._stop_console()
         if os.getpid() != self._pid:
-            self._close(delete=False)
+            self._line.close(delete=False)
             return
         if self._ends:
-            self._await_others()
+            self._await_ranks()
         ending = Ending(status=status, ended_us=self._clock.now_us(), reason=reason)
         try:
             if self._line.posted is None:
@@ -291,7 +310,7 @@ class ActiveRun:
                 self._say_end(ending)
             else:
                 self._say_end(ending)
-                self._drain.finish_within(self._line.recorder.wait_s, self._deliver_end)
+                self._drain.finish_within(self._line.recorder.wait_s, self._deliver_end, again=self._speaks)
         except (ClewError, OSError) as error:
             if isinstance(error, Conflict) and not self._ends:
                 self._say(f"the last words of this process came when run {self.name} had ended: {error.what}")
@@ -301,11 +320,15 @@ class ActiveRun:
         else:
             self._clear()
 
-    def _await_others(self) -> None:
-        """Let other ranks on this machine, which end when this one does, say their last words before the run ends."""
-        until_s = time.monotonic() + _OTHERS_S
-        while find_ranks_alive(self._journal.folder, self._journal.id) and time.monotonic() < until_s:
-            time.sleep(0.02)
+    def _await_ranks(self) -> None:
+        """Let other ranks on this machine, which end when this one does, say their last words before the run ends.
+
+        Each of them keeps a console beside its journal.
+        """
+        folder, until_s = self._journal.folder, time.monotonic() + _RANKS_S
+        if any(folder.glob("console-rank*.txt")):
+            while self.others and time.monotonic() < until_s:
+                time.sleep(0.02)
 
     def _say_end(self, ending: Ending) -> None:
         self._keep_console()
@@ -360,21 +383,12 @@ class ActiveRun:
         if self._ends:  # otherwise the process that ends the run has the last word
             folder, said = self._journal.folder, error.what if isinstance(error, ClewError) else str(error)
             self._say(f"not all of run {self.name} is stored yet ({said}); it waits in {folder}: clew sync")
-        self._close(delete=False)
+        self._line.close(delete=False)
 
     def _clear(self) -> None:
         if self._journal.dropped:
             self._say(f"{self._journal.dropped:,} points of run {self.name} were lost: there was no room for them")
-        self._close(delete=True)
-        try:
-            self._journal.folder.rmdir()
-        except OSError:
-            return
-
-    def _close(self, *, delete: bool) -> None:
-        if self._line.posted is not None:
-            self._line.posted.close(delete=delete)
-        self._journal.close(delete=delete)
+        self._line.close(delete=True)
 
     def _end_of_process(self) -> None:
         if os.getpid() != self._pid:
@@ -430,10 +444,3 @@ def _node(given: DatasetVersion | ModelVersion | Node) -> Node:
     if not (kind and colon and name):
         raise Invalid(f"{given!r} is no node", hint="give a version, or 'kind:id'")
     return given
-
-
-def _files_of(folder: Path) -> list[tuple[str, Path]]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    if len(files) > _MOST_FILES:
-        raise Invalid(f"{folder} holds {len(files):,} files", hint="make it a dataset: clew data add NAME FOLDER")
-    return [(check_path(f"{folder.name}/{path.relative_to(folder).as_posix()}"), path) for path in files]
