@@ -15,6 +15,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.types.run import RunKind, RunStatus
 from clew.testing.project import open_stores
 from clew.testing.runs import ONE, a_run
+from clew.tracking import adopt as adopting
 from clew.tracking.adopt import adopt, adopt_run, journals_folder
 from clew.tracking.cut import cut_path
 from clew.tracking.drain import blocks_of
@@ -131,6 +132,20 @@ def test_a_child_comes_home_without_ending_the_run(stores: Stores, runs: LedgerR
     (found,) = adopt(runs, stores.objects, stores.folder)
     assert (found.points, found.killed) == (5, False)
     assert runs.get(ONE).status is RunStatus.RUNNING
+
+
+def test_a_long_journal_comes_home_segment_by_segment_and_once(
+    stores: Stores, runs: LedgerRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_behind(stores, points=100)
+    left_behind(stores, points=3, main=False)
+    calls: list[str] = []
+    for place, name in ((adopting, "read_segment"), (LedgerRuns, "append")):
+        real = getattr(place, name)
+        monkeypatch.setattr(place, name, lambda *given, n=name, r=real: (calls.append(n), r(*given))[1])
+    assert sorted(found.points for found in adopt(runs, stores.objects, stores.folder)) == [3, 100]
+    assert calls == ["read_segment", "append"] * 5  # no more than one segment is held at a time
+    assert len(values(stores)) == 103
 
 
 def test_a_run_that_could_not_say_its_end_ends_that_way(stores: Stores, runs: LedgerRuns) -> None:

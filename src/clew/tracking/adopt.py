@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,7 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
     # Who began the run comes first, so that there is one, and ends it last: its children belong to it until then.
     main = [journal for journal in journals if _is_main(folder, journal)]
     children = [journal for journal in journals if journal not in main]
-    begun = [_adopt(runs, objects, folder, journal, last_us=last_us, ends=False) for journal in main if children]
+    begun = [_adopt(runs, objects, folder, journal, last_us=None) for journal in main if children]
     rest = [_adopt(runs, objects, folder, journal, last_us=last_us) for journal in [*children, *main]]
     adopted = _together([found for found in [*begun, *rest] if found is not None])
     for journal in {path.stem for path in folder.glob("*.end")}.difference(journals):
@@ -143,36 +143,35 @@ def _together(found: list[Adopted]) -> list[Adopted]:
 def _sum(one: Adopted, two: Adopted) -> Adopted:
     return msgspec.structs.replace(
         two,
-        points=max(one.points, two.points),
         messages=one.messages + two.messages,
         problem="; ".join(dict.fromkeys(filter(None, (one.problem, two.problem)))),
     )
 
 
-def _adopt(
-    runs: RunService, objects: Objects, folder: Path, journal: str, *, last_us: int, ends: bool = True
-) -> Adopted | None:
+def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str, *, last_us: int | None) -> Adopted | None:
+    """Bring home one journal, if its process is gone; no more than its messages where `last_us` is not given."""
     with _orphaned(folder, journal) as mine:
         if not mine:
             return None
-        parts, problems = _read(folder, journal)
+        problems: list[str] = []
+        found = Adopted(run=folder.name, journal=journal, points=0)
         with _open_post(runs, objects, folder, journal, problems) as post:
             try:
-                found = _bring_home(runs, objects, folder, parts, post, last_us=last_us if ends else None)
+                post.deliver(to_end=False)
+                if last_us is not None:
+                    parts = _read(folder, journal, problems)
+                    found = _bring_home(runs, objects, folder, found, parts, post, last_us=last_us)
             except NotFound:
-                if post.waits or any(len(slots.numbers) for _, slots in parts):
+                if post.waits or any(len(slots.numbers) for _, slots in _read(folder, journal, problems)):
                     problem = f"no run {folder.name} in this project; its journal stays in {folder}"
-                    return Adopted(run=folder.name, journal=journal, points=0, problem=problem)
-                found = Adopted(run=folder.name, journal=journal, points=0)
-        if ends:
+                    return msgspec.structs.replace(found, problem=problem)
+        if last_us is not None:
             shutil.rmtree(kept_folder(folder, journal), ignore_errors=True)
             paths = sorted(folder.glob(f"{journal}.*.journal"), reverse=True)
             aside = [folder / f"{journal}.end", outbox_path(folder, journal), cut_path(folder, journal)]
             for path in [*aside, *paths]:
                 path.unlink(missing_ok=True)
-    return msgspec.structs.replace(
-        found, run=folder.name, journal=journal, messages=post.delivered, problem="; ".join(problems)
-    )
+    return msgspec.structs.replace(found, messages=post.delivered, problem="; ".join(problems))
 
 
 @contextlib.contextmanager
@@ -230,51 +229,48 @@ def _orphaned(folder: Path, journal: str) -> Iterator[bool]:
         os.close(fd)
 
 
-def _read(folder: Path, journal: str) -> tuple[list[tuple[Header, Slots]], list[str]]:
-    """The segments that can be read; others are set aside under `.corrupt`."""
-    parts, problems = [], []
+def _read(folder: Path, journal: str, problems: list[str]) -> Iterator[tuple[Header, Slots]]:
+    """The segments that can be read, one at a time; others are set aside under `.corrupt`."""
     for path in sorted(folder.glob(f"{journal}.*.journal")):
         try:
             found = read_segment(path)
-            if found is not None:
-                parts.append((found[0], parse_slots(found[1], found[0].base, str(path))))
+            slots = parse_slots(found[1], found[0].base, str(path)) if found is not None else None
         except Corrupt as error:
-            aside = path.rename(path.with_suffix(".corrupt"))
-            problems.append(f"{error.what}; kept as {aside}")
-    return parts, problems
+            problems.append(f"{error.what}; kept as {path.rename(path.with_suffix('.corrupt'))}")
+            continue
+        if found is not None and slots is not None:
+            yield found[0], slots
 
 
 def _bring_home(
     runs: RunService,
     objects: Objects,
     folder: Path,
-    parts: list[tuple[Header, Slots]],
+    journal: Adopted,
+    parts: Iterable[tuple[Header, Slots]],
     post: Post,
     *,
-    last_us: int | None,
+    last_us: int,
 ) -> Adopted:
-    """Store what a process left, and how it ended where `last_us` says when any of its kind was last seen."""
-    post.deliver(to_end=False)
-    points, until = 0, dict[str, int]()
-    cut = read_cut(cut_path(folder, parts[0][0].journal)) if parts else None
+    """Store the points that a process left, and how it ended; `last_us` says when any of its kind was last seen."""
+    points, until, main = 0, dict[str, int](), ""
+    cut = read_cut(cut_path(folder, journal.journal))
     for header, slots in parts:
+        main, last_us = header.run if header.main else main, max(last_us, int(slots.times_us.max(initial=0)))
         fresh = [_fresh(runs, header, slots, until)] if cut is None else _cut_again(slots, cut)
         for some in fresh:
             points += len(some.numbers)
             blocks = list(blocks_of(header.run, header.journal, some))
             if blocks:
                 runs.append(blocks)
-    if last_us is None:
-        return Adopted(run=folder.name, journal="", points=points)
     post.deliver(to_end=True)
     killed = False
-    if parts and parts[0][0].main:
-        run, header = runs.get(parts[0][0].run), parts[0][0]
-        end = read_ending(folder, header.journal)
-        alive_us = max(run.created_us, last_us, *(int(slots.times_us.max(initial=0)) for _, slots in parts))
+    if main:
+        run, end = runs.get(main), read_ending(folder, journal.journal)
+        alive_us = max(run.created_us, last_us)
         end = end or Ending(status=RunStatus.KILLED, ended_us=alive_us, reason=_GONE)
         killed = _end(runs, objects, folder, run, end)
-    return Adopted(run=folder.name, journal="", points=points, killed=killed)
+    return msgspec.structs.replace(journal, points=points, killed=killed)
 
 
 def _end(runs: RunService, objects: Objects, folder: Path, run: Run, end: Ending) -> bool:

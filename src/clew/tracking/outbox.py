@@ -92,6 +92,11 @@ class Outbox:
         with self._lock:
             return self._waiting[0].message if self._waiting else None
 
+    def all(self) -> list[Message]:
+        """The messages that wait."""
+        with self._lock:
+            return [waiting.message for waiting in self._waiting]
+
     def done(self) -> None:
         """The first message was handed over."""
         with self._lock:

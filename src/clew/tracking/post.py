@@ -6,7 +6,7 @@ take does not hold up all the others; what they cannot take now stays where it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService
 from clew.core.errors import Conflict, Corrupt, Exists, Invalid, Unavailable
 from clew.core.ids import Digest
+from clew.core.types.run import Run
 from clew.store.objects.local import LocalObjects
 from clew.tracking.messages import Begin, Describe, Keep, Message, Stop, hand_over
 from clew.tracking.outbox import Outbox
@@ -60,8 +61,7 @@ class Post:
         while (message := self._outbox.first()) is not None:
             if isinstance(message, Stop) and not to_end:
                 return
-            if names_bytes(message) and not self._has_gone(message):
-                self._send_bytes()
+            self._send_bytes_of(message)
             try:
                 hand_over(self._runs, message)
             except _FOR_GOOD as error:
@@ -69,12 +69,17 @@ class Post:
             self._outbox.done()
             self.delivered += 1
 
-    def _has_gone(self, message: Message) -> bool:
-        """Whether the bytes of a file went with others before: what waits need not be listed once for each file."""
-        return isinstance(message, Keep) and message.artifact.digest in self._sent
+    def _send_bytes_of(self, message: Message) -> None:
+        """Send the bytes that a message names, with those of all files that wait: one by one takes long."""
+        match message:
+            case Keep() if message.artifact.digest not in self._sent:
+                named = {each.artifact.digest for each in self._outbox.all() if isinstance(each, Keep)}
+                self._send_bytes(named - self._kept.missing(named))
+            case Begin(run=Run(capture=capture)) | Describe(capture=capture) if capture:  # which name others in turn
+                self._send_bytes(self._kept.list())
 
-    def _send_bytes(self) -> None:
-        here = [digest for digest in self._kept.list() if digest not in self._sent]
+    def _send_bytes(self, digests: Iterable[Digest]) -> None:
+        here = [digest for digest in digests if digest not in self._sent]
         missing = self._objects.missing(here) if here else set()
         large = [digest for digest in here if digest in missing and self._kept.size(digest) > _SMALL_BYTES]
         for digest in large:
@@ -121,14 +126,3 @@ class Post:
             aside = Path()
         kept = f"; kept in {aside}" if aside.name else ""
         self._say(f"what the run said was refused: {error}{kept}")
-
-
-def names_bytes(message: Message) -> bool:
-    """Whether a message names objects."""
-    match message:
-        case Begin():
-            return bool(message.run.capture)
-        case Describe():
-            return bool(message.capture)
-        case _:
-            return isinstance(message, Keep)
