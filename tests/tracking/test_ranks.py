@@ -92,6 +92,27 @@ def test_who_trains_alone_has_no_rank() -> None:
         assert find_rank(environ) is None
 
 
+@pytest.mark.parametrize(
+    ("told", "shared"),
+    [
+        ({"RANK": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}, True),
+        ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}, True),
+        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_JOB_NUM_NODES": "1"}, True),
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_LOCAL_SIZE": "2"}, True),
+        ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "trainer-0"}, False),  # a process in each container
+        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_JOB_NUM_NODES": "2"}, False),
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_LOCAL_SIZE": "1"}, False),
+    ],
+)
+def test_ranks_share_a_run_where_they_are_known_to_be_on_one_machine(told: dict[str, str], shared: bool) -> None:
+    assert (find_rank(told) is not None) is shared
+
+
+def test_the_first_process_of_a_container_has_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getppid", lambda: 0)
+    assert find_rank({"RANK": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}) is None
+
+
 def test_ranks_of_several_machines_meet_where_the_launcher_says_when_it_began() -> None:
     torch = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
     assert find_rank(torch) is None
