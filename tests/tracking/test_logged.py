@@ -72,6 +72,13 @@ def test_histograms_count_what_is_finite() -> None:
     assert msgspec.json.decode(shown_of("x", Histogram.of([0, 1, 3], [5, 6])).data)["counts"] == [5, 6]
 
 
+@pytest.mark.parametrize("low", [1.0, 1e16, 0.0])
+def test_values_that_are_neighbours_are_counted_in_one_bin(low: float) -> None:
+    high = float(np.nextafter(low, np.inf))
+    found = msgspec.json.decode(shown_of("x", Histogram([low, high, high])).data)
+    assert found == {"edges": [low, high], "counts": [3], "others": 0}
+
+
 def test_audio_is_a_wave() -> None:
     shown = shown_of("x", Audio(np.array([[0.0, 1.0], [-1.0, 0.5], [7.0, np.nan]]), rate_hz=8000))
     with wave.open(io.BytesIO(shown.data)) as file:
@@ -128,7 +135,14 @@ def test_figures_and_texts(value: object, form: str, data: bytes, suffix: str) -
         Histogram([1], bins=0),
         Histogram.of([0, 1], [1, 2]),
         Histogram.of([1, 1], [1]),
+        Histogram.of([0, float("inf")], [1]),
+        Histogram([-1.7e308, 1.7e308]),
+        np.full((2, 2), "a"),
+        np.zeros((2, 2), dtype=complex),
         Audio(np.zeros((2, 2, 2)), 8000),
+        Audio(np.zeros((1, 70_000)), 8000),  # a row for each channel
+        Audio([0, 1 << 15], 8000),
+        Audio([0.5], 0),
         Audio([], 8000),
         object(),
         [],

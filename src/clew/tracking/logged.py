@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import wave
 import zlib
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Audio", "Histogram", "Html", "Shown", "logged_of", "path_of", "shown_of"]
 
-_MOST_BINS = 10_000
+_MOST_BINS, _MOST_CHANNELS, _LOUDEST = 10_000, 64, 32767
 _HINT = "give an image, a figure, a frame or rows, text, clew.Histogram, clew.Audio or clew.Html"
 
 
@@ -158,7 +159,14 @@ def _counted(key: str, histogram: Histogram) -> Counts:
     if not 1 <= histogram.bins <= _MOST_BINS:
         raise Invalid(f"histogram {key!r} cannot have {histogram.bins} bins", hint=f"1 to {_MOST_BINS:,}")
     finite = values[np.isfinite(values)]
-    counts, edges = np.histogram(finite, bins=histogram.bins) if len(finite) else (np.zeros(0), np.zeros(1))
+    if not len(finite):
+        return Counts([0.0], [], len(values))
+    if not math.isfinite(float(finite.max()) - float(finite.min())):
+        raise Invalid(f"histogram {key!r} spans {finite.min()} to {finite.max()}, which is wider than floats reach")
+    try:
+        counts, edges = np.histogram(finite, bins=histogram.bins)
+    except ValueError:  # so many bins do not fit between neighbouring floats
+        counts, edges = np.histogram(finite, bins=1)
     return Counts(edges.tolist(), counts.tolist(), len(values) - len(finite))
 
 
@@ -166,6 +174,8 @@ def _checked(key: str, counts: Counts) -> Counts:
     edges = counts.edges
     if len(edges) != len(counts.counts) + 1 or any(not a < b for a, b in pairwise(edges)):
         raise Invalid(f"histogram {key!r} needs growing edges, one more than counts")
+    if not all(map(math.isfinite, [*edges, *counts.counts])):
+        raise Invalid(f"histogram {key!r} has an edge or a count that is not finite")
     return counts
 
 
@@ -175,10 +185,15 @@ def _wave(key: str, audio: Audio) -> bytes:
     samples = np.asarray(audio.samples)
     if samples.ndim == 1:
         samples = samples[:, None]
-    if samples.ndim != 2 or not samples.size or samples.dtype.kind not in "if":
+    if samples.ndim != 2 or not samples.size or samples.dtype.kind not in "if" or samples.shape[1] > _MOST_CHANNELS:
         raise Invalid(f"audio {key!r} needs numbers of one dimension, or two with a column for each channel")
     if samples.dtype.kind == "f":
-        samples = np.round(np.clip(np.nan_to_num(samples), -1, 1) * 32767)
+        samples = np.round(np.clip(np.nan_to_num(samples), -1, 1) * _LOUDEST)
+    if samples.min() < -_LOUDEST - 1 or samples.max() > _LOUDEST or audio.rate_hz < 1:
+        raise Invalid(
+            f"audio {key!r} has integers from {samples.min()} to {samples.max()} at {audio.rate_hz} Hz",
+            hint="16-bit integers or floats from -1 to 1, and a rate of 1 Hz or more",
+        )
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(samples.shape[1])
@@ -209,9 +224,9 @@ def _pixels(key: str, value: Any) -> NDArray[np.uint8]:
     array = np.asarray(value)
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in _COLOURS or not array.size:
+    if array.ndim != 3 or array.shape[2] not in _COLOURS or not array.size or array.dtype.kind not in "biuf":
         raise Invalid(
-            f"object {key!r} has the shape {value.shape}, which is no image",
+            f"object {key!r} has the shape {value.shape} and the type {value.dtype}, which is no image",
             hint="(rows, columns) or (rows, columns, 1 to 4 channels); clew.Histogram(values) counts values",
         )
     if array.dtype.kind == "f":
