@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clew.client.connection import Connection
 from clew.client.models import HttpAliases
 from clew.client.objects import HttpObjects
 from clew.client.project import HttpProject
+from clew.client.upload import upload
 from clew.core.clock import SystemClock
 from clew.core.errors import Conflict, Unavailable
+from clew.core.hashing import hash_bytes
 from clew.core.ids import Ids
 from clew.testing.services import a_package
 
@@ -94,3 +101,56 @@ def test_a_slow_server_is_not_asked_twice(serve: Callable[..., Any], monkeypatch
     with pytest.raises(Unavailable, match="timed out"):
         objects.size(digest)
     assert asked == ["once"]
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[Connection]:
+    """Somebody who gives these answers one after the other, the last one again and again, and hangs up each time."""
+    left = list(answers)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(1 << 20)
+                    connection.sendall(left.pop(0) if len(left) > 1 else left[0])
+
+        threading.Thread(target=answer, daemon=True).start()
+        connection = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", "late")
+        yield connection
+        connection.close()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+def test_an_answer_that_is_cut_off_is_a_server_that_is_gone(status: str) -> None:
+    cut = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{{".encode()
+    with answering(cut) as connection, pytest.raises(Unavailable, match="cannot be reached"):
+        connection.get("/runs", object)
+
+
+def said(text: bytes, media_type: bytes = b"application/json") -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n"
+    return head % (media_type, len(text)) + text
+
+
+PAGE = said(b"<p/>", b"text/html")
+
+
+def test_a_page_is_no_answer_to_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.client.upload._TRIES", 1)
+    nothing = said(b'{"offset": 0}')
+    with answering(nothing, PAGE) as connection, pytest.raises(Unavailable, match="something else"):
+        upload(connection, hash_bytes(b"x"), [b"x"])
+
+
+def test_a_page_does_not_say_that_an_object_is_stored(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"x")
+    lacks = said(b'{"digests": ["%s"]}' % hash_bytes(b"x").encode())
+    for send in (lambda to: to.put(b"x"), lambda to: to.put_file(tmp_path / "x")):
+        with answering(lacks, PAGE) as connection, pytest.raises(Unavailable, match="nothing was to be said"):
+            send(HttpObjects(connection))

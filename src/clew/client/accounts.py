@@ -43,7 +43,7 @@ class HttpAccounts:
         return self._c.send("POST", "/tokens", {"name": name, "user": user, "expires_us": expires_us}, Secret)
 
     def revoke_token(self, user: str, id: str) -> None:
-        self._c.request("DELETE", f"/tokens/{quoted(id)}", query={"user": user})
+        self._c.ask("DELETE", f"/tokens/{quoted(id)}", query={"user": user})
 
     def members(self) -> dict[str, ProjectRole]:
         return self._c.get(f"/projects/{self._project}/members", dict[str, ProjectRole])
@@ -52,7 +52,7 @@ class HttpAccounts:
         self._c.send("PUT", self._member(user), {"role": role})
 
     def remove_member(self, user: str) -> None:
-        self._c.request("DELETE", self._member(user))
+        self._c.ask("DELETE", self._member(user))
 
     def add_project(self, name: str) -> Project:
         return self._c.send("POST", "/projects", {"name": name}, Project)

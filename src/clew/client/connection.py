@@ -83,17 +83,38 @@ class Connection:
 
     def get(self, path: str, kind: type[T], /, **query: object) -> T:
         """Read something."""
-        return self._decoded(*self.request("GET", path, query=query), kind)
+        return self.ask("GET", path, kind, query=query)
 
     def send(self, method: str, path: str, value: object, kind: type[T] | None = None) -> T:
         """Send a value as JSON, and read what comes back; `kind` of None expects nothing."""
-        answer = self.request(method, path, msgspec.json.encode(value), {"content-type": _JSON, "accept": _PACKED})
-        return self._answered(*answer, kind)
+        return self.ask(method, path, kind, msgspec.json.encode(value), {"content-type": _JSON, "accept": _PACKED})
 
     def pack(self, path: str, value: object, kind: type[T] | None = None) -> T:
         """Send a value as MessagePack."""
-        answer = self.request("POST", path, msgspec.msgpack.encode(value), {"content-type": _PACKED})
-        return self._answered(*answer, kind)
+        return self.ask("POST", path, kind, msgspec.msgpack.encode(value), {"content-type": _PACKED})
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[T] | None = None,
+        body: Body = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, object] | None = None,
+    ) -> T:
+        """One request, and what comes back; `kind` of None expects nothing.
+
+        Raises:
+            Unavailable: something else comes back.
+        """
+        data, media_type = self.request(method, path, body, headers, query=query)
+        if kind is not None:
+            return self._decoded(data, media_type, kind)
+        if data:  # a page of a proxy does not say that something was stored
+            what = f"the server {self.url} answers {len(data)} bytes where nothing was to be said"
+            raise Unavailable(what, hint="is it a clew server of this version?")
+        return cast("T", None)
 
     def request(
         self,
@@ -111,12 +132,7 @@ class Connection:
             Unavailable: the server cannot be reached.
         """
         response = self.open(method, path, body, headers, query=query)
-        try:
-            data = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._drop()
-            raise self._gone(error) from error
-        return data, response.headers.get_content_type()
+        return self.whole(response), response.headers.get_content_type()
 
     def open(
         self,
@@ -152,6 +168,18 @@ class Connection:
             raise self._refused(response, method, path)
         return response
 
+    def whole(self, response: http.client.HTTPResponse) -> bytes:
+        """All that an answer holds.
+
+        Raises:
+            Unavailable: the connection breaks.
+        """
+        try:
+            return response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._drop()
+            raise self._gone(error) from error
+
     def pieces(self, response: http.client.HTTPResponse, size_bytes: int) -> Iterator[bytes]:
         """What an answer holds, piece by piece.
 
@@ -171,7 +199,7 @@ class Connection:
         """Let go of every connection of this process."""
         with self._lock:
             mine = {owner: each for owner, each in self._open.items() if owner[0] == os.getpid()}
-            self._open = {}
+            self._open.clear()
         for connection in mine.values():
             connection.close()
 
@@ -205,7 +233,7 @@ class Connection:
         return Unavailable(f"the server {self.url} cannot be reached: {said}", hint="clew server starts one")
 
     def _refused(self, response: http.client.HTTPResponse, method: str, path: str) -> ClewError:
-        data = response.read() if method != "HEAD" else b""
+        data = self.whole(response)
         if response.will_close:
             self._drop()
         if response.status == 401:
@@ -216,14 +244,6 @@ class Connection:
             if response.status == 404 and method == "HEAD":  # which has no body to say more
                 return NotFound("object", path.rpartition("/")[2])
             return Unavailable(f"the server {self.url} answers {response.status} {response.reason}")
-
-    def _answered(self, data: bytes, media_type: str, kind: type[T] | None) -> T:
-        if kind is not None:
-            return self._decoded(data, media_type, kind)
-        if data:  # a page of a proxy does not say that something was stored
-            what = f"the server {self.url} answers {len(data)} bytes where nothing was to be said"
-            raise Unavailable(what, hint="is it a clew server of this version?")
-        return cast("T", None)
 
     def _decoded(self, data: bytes, media_type: str, kind: type[T]) -> T:
         try:

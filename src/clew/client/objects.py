@@ -49,7 +49,7 @@ class HttpObjects:
     def put(self, data: bytes) -> Digest:
         digest = hash_bytes(data)
         if self.missing([digest]):
-            self._c.request("PUT", _path(digest), bytes(data), _BYTES)
+            self._c.ask("PUT", _path(digest), None, bytes(data), _BYTES)
         return digest
 
     def put_file(self, path: Path) -> Digest:
@@ -66,7 +66,7 @@ class HttpObjects:
                     upload(self._c, digest, source.chunks())
                     return digest
                 length = {"content-length": str(source.size_bytes)}
-                self._c.request("PUT", _path(digest), source.chunks(), {**_BYTES, **length})
+                self._c.ask("PUT", _path(digest), None, source.chunks(), {**_BYTES, **length})
         return digest
 
     @contextmanager
@@ -145,9 +145,8 @@ class HttpObjects:
         if not self._direct:
             return False
         with open_source(path) as source:
-            asked = {"size": str(source.size_bytes)}
-            data, _ = self._c.request("POST", f"/uploads/{digest}/address", query=asked)
-            address = msgspec.json.decode(data, type=_Address)
+            asked = {"size": source.size_bytes}
+            address = self._c.ask("POST", f"/uploads/{digest}/address", _Address, query=asked)
             if not address.url:
                 return False
             try:
@@ -155,7 +154,7 @@ class HttpObjects:
             except Unavailable:  # the server reaches it, this machine does not
                 self._direct = False
                 return False
-        self._c.request("POST", f"/uploads/{digest}/arrived", query={"name": address.name})
+        self._c.ask("POST", f"/uploads/{digest}/arrived", query={"name": address.name})
         return True
 
     def _download(self, digest: Digest, target: BinaryIO | Draft) -> None:
@@ -173,7 +172,7 @@ class HttpObjects:
         asked = {"direct": "true"} if self._direct else None
         response = self._c.open("GET", path, query=asked, elsewhere=self._direct)
         if response.status == ELSEWHERE:
-            response.read()
+            self._c.whole(response)
             try:
                 address = Address(response.headers["location"])
             except Unavailable:  # the server reaches it, this machine does not

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from clew.client.connection import Connection, quoted
+from clew.client.connection import Connection, named, quoted
 from clew.core.ids import Digest
 from clew.core.judging import FoundRun
 from clew.core.paging import Page
@@ -119,4 +119,4 @@ class HttpRuns:
 
 
 def _path(run: str) -> str:
-    return f"/runs/{quoted(run)}"
+    return f"/runs/{quoted(named(run))}"

@@ -54,10 +54,9 @@ def _append(connection: Connection, path: str, offset: int, piece: bytes) -> _St
 
     def send() -> _State:
         try:
-            data, _ = connection.request("PUT", path, piece, _BYTES, query={"offset": str(offset)})
+            return connection.ask("PUT", path, _State, piece, _BYTES, query={"offset": offset})
         except Conflict:
             return connection.get(path, _State)
-        return msgspec.json.decode(data, type=_State)
 
     return _patiently(send)
 

@@ -103,6 +103,8 @@ class RunServiceContract:
         for text in ("02b", "nothing", "f" * 32):
             with pytest.raises(NotFound):
                 service.get(text)
+        with pytest.raises((Invalid, NotFound)):
+            service.get("")
         with pytest.raises(Invalid, match="more digits"):
             service.get("01a0")
 
