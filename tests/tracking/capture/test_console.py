@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -110,3 +114,31 @@ def test_the_text_is_bounded_and_a_full_disk_is_not_the_scripts_problem(
     full._file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
     full.feed("stdout", "x\n")
     full.close()
+
+
+def test_a_forked_child_prints_while_a_thread_of_its_parent_does(tmp_path: Path) -> None:
+    console = Console(tmp_path / "console.txt")
+    holds, ends = threading.Event(), threading.Event()
+
+    def print_for_long() -> None:
+        with console._lock:
+            holds.set()
+            ends.wait()
+
+    printing = threading.Thread(target=print_for_long)
+    printing.start()
+    holds.wait()
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # that is the danger it warns of
+        child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(5)  # who waits for a thread that is not there waits for ever
+            console.feed("stdout", "from the child\n")
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    ends.set()
+    printing.join()
+    console.close()
+    assert (status, console.path.read_text()) == (0, "from the child\n")

@@ -6,9 +6,11 @@ everything goes there unchanged, and first.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -19,6 +21,18 @@ _MOST_BYTES = 8 << 20
 _LONGEST_LINE = 20_000
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CURSOR_UP = re.compile(r"\x1b\[[0-9]*[AF]")
+
+
+_live: weakref.WeakSet[Console] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for console in list(_live):
+        console.start_over()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Tidy:
@@ -70,6 +84,11 @@ class Console:
         self._size_bytes = len(before)
         if before:
             self._file.write(before)
+        self.start_over()
+        _live.add(self)
+
+    def start_over(self) -> None:
+        """Forget unfinished lines, and who holds the lock: in a forked child that thread is not there."""
         self._lock = threading.RLock()
         self._tidy = {name: Tidy(self._write) for name in ("stdout", "stderr")}
 
