@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Unavailable
+from clew.core.errors import Invalid, Unavailable
 from clew.testing.runs import a_block, a_run
 from clew.tracking.export import write
 from clew.tracking.found import RunList, each_found, find_runs
@@ -94,3 +94,12 @@ def test_runs_become_files(found: RunList, format: str, tmp_path: Path) -> None:
     write(format, some, [parse_field("name")], path)
     with pytest.raises(Unavailable, match="cannot be written"):
         write(format, some, [], tmp_path / "no" / "folder")
+
+
+def test_a_file_stays_where_runs_do_not_fit_into_it(found: RunList, tmp_path: Path) -> None:
+    path, some = tmp_path / "runs", [run.found for run in found]
+    path.write_bytes(b"the last export")
+    big = msgspec.structs.replace(some[0].run, params={"seed": 1 << 200})
+    with pytest.raises(Invalid, match="fits no column"):
+        write("parquet", [msgspec.structs.replace(some[0], run=big)], [], path)
+    assert path.read_bytes() == b"the last export"

@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -57,40 +57,38 @@ def write(format: str, runs: Sequence[FoundRun], columns: Sequence[Field], path:
     Raises:
         Unavailable: the file cannot be written.
     """
-    writers = {"csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet}
+    data = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format](runs, columns)
     if path is None:
-        writers[format](runs, columns, sys.stdout.buffer)
+        sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
     try:
-        with path.open("wb") as file:
-            writers[format](runs, columns, file)
+        path.write_bytes(data)
     except OSError as error:
         raise Unavailable(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _write_csv(runs: Sequence[FoundRun], columns: Sequence[Field], file: BinaryIO) -> None:
+def _csv(runs: Sequence[FoundRun], columns: Sequence[Field]) -> bytes:
     """With a line of names first; what a run does not have is empty."""
     chosen = list(columns) or columns_of(runs)
     text = io.StringIO()
     writer = csv.DictWriter(text, [_name(field) for field in chosen], lineterminator="\n")
     writer.writeheader()
     writer.writerows(row_of(found, chosen) for found in runs)
-    file.write(text.getvalue().encode())
+    return text.getvalue().encode()
 
 
-def _write_jsonl(runs: Sequence[FoundRun], columns: Sequence[Field], file: BinaryIO) -> None:
+def _jsonl(runs: Sequence[FoundRun], columns: Sequence[Field]) -> bytes:
     """What a run does not have is left out, and numbers that are none are texts."""
-    for found in runs:
-        row = row_of(found, columns or columns_of([found]))
-        told = {key: _plain(value) for key, value in row.items() if value is not None}
-        file.write(msgspec.json.encode(told) + b"\n")
+    rows = (row_of(found, columns or columns_of([found])) for found in runs)
+    told = ({key: _plain(value) for key, value in row.items() if value is not None} for row in rows)
+    return b"".join(msgspec.json.encode(each) + b"\n" for each in told)
 
 
-def _write_parquet(runs: Sequence[FoundRun], columns: Sequence[Field], file: BinaryIO) -> None:
-    data = io.BytesIO()  # written at once: polars takes a reader that went away for an error of its own
+def _parquet(runs: Sequence[FoundRun], columns: Sequence[Field]) -> bytes:
+    data = io.BytesIO()
     frame_of(runs, columns).write_parquet(data)
-    file.write(data.getbuffer())
+    return data.getvalue()
 
 
 def _plain(value: Value) -> Value:
