@@ -16,6 +16,7 @@ from clew.core.types.model import Model
 from clew.core.types.project import Project
 from clew.core.types.run import Artifact, Experiment
 from clew.store.ledger.postgres import PostgresLedger
+from clew.store.ledger.sql import search_plan
 from clew.store.ledger.sql.migrate import migrations
 from clew.store.ledger.sql.rows import ACCOUNTS, COLUMNS, DERIVED, TABLES
 from clew.store.ledger.sqlite import SqliteLedger
@@ -151,6 +152,72 @@ def test_a_place_is_cleared_of_one_project(ledgers: tuple[Ledger, Ledger]) -> No
         assert tx.accounts.find_user("ann of p") is not None, "accounts are everybody's"
     with target.write() as tx:  # what was cleared can be filled again
         tx.projects.add(Project(id="p", name="the p", created_us=1))
+
+
+@pytest.fixture
+def by_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches are answered by what a process keeps of all runs."""
+    monkeypatch.setattr(search_plan, "_RARE", 0)
+    monkeypatch.setattr(search_plan, "_STEPS", ())
+
+
+def named(ledger: Ledger, project: str, name: str) -> list[str]:
+    """The runs of a name, by a search."""
+    with ledger.read() as tx:
+        wanted = Search(filter=Comparison(Field("name"), "=", (name,)), deleted=None)
+        return [one.run.id for one in tx.runs.search(project, wanted).items]
+
+
+def arrive_again(source: Ledger, target: Ledger) -> None:
+    """Replace a project by a later state of itself: one run has another name, and one came whose id is the first."""
+    with source.write() as tx:
+        tx.runs.put(some.change(tx.runs.get("p-0a"), name="changed"))
+        tx.runs.add(some.a_run("p-00", name="late"))
+    with source.read() as here, target.write() as there:
+        rows = there.rows_of("p")  # type: ignore[attr-defined]
+        rows.clear()
+        here.rows_of("p").copy_to(rows, tell=lambda _: None)  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("by_columns")
+def test_who_searched_before_finds_what_arrived_again(ledgers: tuple[Ledger, Ledger]) -> None:
+    source, target = ledgers
+    fill(source, "p")
+    copy(source, target)
+    assert named(target, "p", "run 0a") == ["p-0a"]
+    arrive_again(source, target)
+    found = {name: named(target, "p", name) for name in ("run 0a", "run 0b", "changed", "late")}
+    assert found == {"run 0a": [], "run 0b": ["p-0b"], "changed": ["p-0a"], "late": ["p-00"]}
+
+
+@pytest.mark.usefixtures("by_columns")
+def test_what_arrives_again_hides_no_changes_of_others(ledgers: tuple[Ledger, Ledger]) -> None:
+    source, target = ledgers
+    fill(source, "p")
+    fill(target, OTHER)
+    copy(source, target)
+    for _ in range(9):
+        with target.write() as tx:
+            tx.runs.put(some.change(tx.runs.get("p-0a"), name="for a while"))
+    assert named(target, OTHER, "run 0a") == ["q-0a"]
+    arrive_again(source, target)
+    with target.write() as tx:
+        tx.runs.put(some.change(tx.runs.get("q-0a"), name="changed"))
+    assert named(target, OTHER, "changed") == ["q-0a"]
+
+
+def test_runs_that_did_not_come_back_are_not_found(ledgers: tuple[Ledger, Ledger]) -> None:
+    source, target = ledgers
+    for ledger in ledgers:
+        fill(ledger, "p")
+    with target.write() as tx:
+        tx.runs.add(some.a_run("p-00", name="late"))
+    with source.read() as here, target.write() as there:
+        there.rows_of("p").clear()  # type: ignore[attr-defined]
+        here.rows_of("p").copy_to(there.rows_of("p"), tell=lambda _: None)  # type: ignore[attr-defined]
+        assert [one.run.id for one in there.runs.search("p", Search(deleted=None, limit=2)).items] == ["p-0b", "p-0a"]
+        assert not there.runs.search("p", Search(deleted=None, limit=2)).next
+    assert named(target, "p", "late") == []
 
 
 def test_every_table_has_its_place() -> None:

@@ -16,7 +16,6 @@ from clew.core.types.project import Project
 from clew.core.types.run import Run
 from clew.store.ledger.sql.connection import Connection, Document, Row
 from clew.store.ledger.sql.search_index import SqlSearchIndex
-from clew.store.ledger.sql.summary import SUMMARY, summary_of
 
 __all__ = ["ACCOUNTS", "COLUMNS", "DERIVED", "TABLES", "ProjectRows"]
 
@@ -94,11 +93,10 @@ class ProjectRows:
         return total
 
     def clear(self) -> None:
-        """Remove all of them, but for accounts."""
+        """Remove all of them, but for accounts. What is known of runs by their numbers is left to `index`."""
         numbers = "run IN (SELECT number FROM search_runs WHERE project = ?)"
         for table in ("search_values", "search_metrics"):
             self._c.change(f"DELETE FROM {table} WHERE {numbers}", (self._project,))
-        self._c.change("DELETE FROM search_runs WHERE project = ?", (self._project,))
         edges = [row[:4] for page in self.pages("edges") for row in page]
         self._c.change_many("DELETE FROM edges WHERE source = ? AND target = ? AND role = ? AND run = ?", edges)
         for table, (where, _) in TABLES.items():
@@ -127,7 +125,7 @@ class ProjectRows:
 
     def add(self, table: str, rows: Sequence[Row]) -> None:
         """Add rows of a table; numbers are given anew. One whose key is taken is left out, as `digests` shows."""
-        names = self._columns(table)
+        names = COLUMNS[table]
         marks = ", ".join("?" * len(names))
         sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
         self._c.change_many(sql, rows)
@@ -135,7 +133,7 @@ class ProjectRows:
     def pages(self, table: str) -> Iterator[list[Row]]:
         """The rows of a table in the order of its key, without generated numbers."""
         where, key = {**TABLES, **ACCOUNTS}[table]
-        names = self._columns(table)
+        names = COLUMNS[table]
         mine = self._is_mine() if table == "edges" else None
         columns, marks = len(key.split(", ")), ", ".join("?" * len(key.split(", ")))
         after: Row | None = None
@@ -165,15 +163,14 @@ class ProjectRows:
         return found
 
     def index(self) -> None:
-        """Make the index of searches for them."""
+        """Make the index of searches for them. Runs that were there before keep their numbers: caches know them so."""
         index = SqlSearchIndex(self._c)
         for page in self.pages("runs"):
-            runs = [_run.read(row[self._columns("runs").index("document")]) for row in page]
-            for run in runs:
-                index.add(run)
-            marks = ", ".join("?" * len(runs))
-            sql = f"SELECT {SUMMARY} FROM series WHERE run IN ({marks})"
-            index.measure([summary_of(row) for row in self._c.rows(sql, [run.id for run in runs])])
+            index.fill([_run.read(row[-1]) for row in page])
+        self._c.change(
+            "DELETE FROM search_runs WHERE project = ? AND run NOT IN (SELECT id FROM runs WHERE project = ?)",
+            (self._project, self._project),
+        )
 
     def rename(self, name: str) -> None:
         """Give the project another name."""
@@ -181,10 +178,6 @@ class ProjectRows:
             project = msgspec.structs.replace(_named.read(row[0]), name=name)
             sql = "UPDATE projects SET name = ?, document = ? WHERE id = ?"
             self._c.change(sql, (name, _named.text(project), self._project))
-
-    def _columns(self, table: str) -> list[str]:
-        """The columns of a table that are copied, the same on every database."""
-        return COLUMNS[table]
 
     def _is_mine(self) -> Callable[[Row], bool]:
         """Whether an edge is the project's: one of its nodes, or its run, is."""
@@ -240,7 +233,7 @@ COLUMNS = {
     "chain_tails": ["project", "position", "hash"],
     "edges": ["source", "target", "role", "run", "at_us"],
 }
-"""Every column but `arrival` of events, which each ledger counts by itself."""
+"""Every column, the same on every database, but `arrival` of events, which each ledger counts by itself."""
 
 
 def _clause(where: str) -> str:

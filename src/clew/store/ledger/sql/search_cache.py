@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["SearchCache"]
 
-_MOST_ASKED = 10_000
+_MOST_ASKED, _SPARE_TEXTS = 10_000, 1000
 _MOST_VALUES = 200_000_000 // 13
-"""Of all columns of a project together: a value takes 13 bytes, and a text its own length once."""
+"""Of the columns of a project: a value takes 13 bytes, and a text its own length once. All projects: twice as many."""
 
 
 class SearchCache:
-    """The columns of each project of one ledger, for one process."""
+    """The columns of each project of one ledger, for one process; what was not asked for longest makes room."""
 
     def __init__(self) -> None:
         self._begin()
@@ -46,9 +46,13 @@ class SearchCache:
         if self._pid != os.getpid():
             self._begin()  # a child of a fork: another thread may have held the lock
         with self._lock:
-            table = self._tables.setdefault(project, _Table(project))
+            table = self._tables.pop(project, None) or _Table(project)
+            self._tables[project] = table  # behind all others
         with table.lock:
             yield table
+        with self._lock:
+            while len(self._tables) > 1 and sum(each.size for each in self._tables.values()) > 2 * _MOST_VALUES:
+                del self._tables[next(iter(self._tables))]
 
 
 class _Table:
@@ -68,6 +72,11 @@ class _Table:
         self._positions: NDArray[np.int64] = np.full(1024, -1, dtype=np.int64)
         self._places: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._columns: dict[Field, tuple[Column, int]] = {}
+
+    @property
+    def size(self) -> int:
+        """How many values it holds, ids and positions of runs among them."""
+        return len(self._positions) + len(self._ids) * (1 + len(self._columns))
 
     def knows(self, fields: Iterable[Field]) -> bool:
         """Whether it has columns of all these fields."""
@@ -152,6 +161,8 @@ class _Table:
         import numpy as np
 
         column, known = self._columns.pop(field, (None, 0))
+        if column is not None and len(column.texts.texts) > 2 * len(self._ids) + _SPARE_TEXTS:
+            column, known = None, 0  # most of its texts are of values that runs have no more
         source = source_of(self._project, field)
         if column is None:
             column = Column(len(self._ids))

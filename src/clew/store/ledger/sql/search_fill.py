@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 
 import msgspec
 
 from clew.core.types.run import Run
-from clew.core.types.series import Series
-from clew.store.ledger.sql.connection import Connection, Document
+from clew.store.ledger.sql.connection import Connection, Document, rows_in_order
 from clew.store.ledger.sql.search_index import SqlSearchIndex
-from clew.store.ledger.sql.summary import SUMMARY, summary_of
 
 __all__ = ["fill_search"]
 
@@ -22,19 +22,12 @@ def fill_search(connection: Connection) -> None:
     """Make the index anew."""
     for table in ("search_runs", "search_values", "search_metrics"):
         connection.change(f"DELETE FROM {table}")
-    index, after = SqlSearchIndex(connection), ""
-    while True:
-        sql = f"SELECT id, document FROM runs WHERE id > ? ORDER BY id LIMIT {_AT_ONCE}"
-        rows = connection.rows(sql, (after,))
-        if not rows:
-            return
-        for row in rows:
-            with suppress(msgspec.MsgspecError):  # what cannot be read cannot be found; who verifies the ledger is told
-                index.add(_run.read(row[1]))
-        index.measure(_series(connection, after, rows[-1][0]))
-        after = rows[-1][0]
+    index, runs = SqlSearchIndex(connection), _runs(connection)
+    while some := list(islice(runs, _AT_ONCE)):
+        index.fill(some)
 
 
-def _series(connection: Connection, above: str, last: str) -> list[Series]:
-    rows = connection.rows(f"SELECT {SUMMARY} FROM series WHERE run > ? AND run <= ?", (above, last))
-    return [summary_of(row) for row in rows]
+def _runs(connection: Connection) -> Iterator[Run]:
+    for _, document in rows_in_order(connection, "runs", ["id"], ["document"]):
+        with suppress(msgspec.MsgspecError):  # what cannot be read cannot be found; who verifies the ledger is told
+            yield _run.read(document)

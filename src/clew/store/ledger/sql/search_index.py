@@ -18,6 +18,7 @@ from clew.core.types.filter import Value
 from clew.core.types.run import Run
 from clew.core.types.series import Series
 from clew.store.ledger.sql.connection import Connection, rows_among
+from clew.store.ledger.sql.summary import SUMMARY, summary_of
 
 __all__ = ["METRIC_COLUMNS", "SqlSearchIndex", "number_of"]
 
@@ -39,24 +40,31 @@ class SqlSearchIndex:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
 
+    def fill(self, runs: Sequence[Run]) -> None:
+        """Runs that have been there for a while, with what they have measured."""
+        for run in runs:
+            self.add(run)
+        sql = f"SELECT {SUMMARY} FROM series WHERE run IN ({{0}})"
+        self.measure(summary_of(row) for row in rows_among(self._c, sql, [run.id for run in runs]))
+
     def add(self, run: Run) -> None:
-        """A new run, which may have inputs already."""
+        """A new run, which may have inputs already, or one of a project that is put in the place of itself."""
         marks = ", ".join("?" * 12)
+        again = ", ".join(f"{name} = excluded.{name}" for name in (*_FACTS.split(", "), "change"))
         sql = (
             f"INSERT INTO search_runs (run, project, {_FACTS}, change) VALUES ({marks}, {self._c.next_change}) "
-            "ON CONFLICT (run) DO NOTHING RETURNING number"
+            f"ON CONFLICT (run) DO UPDATE SET {again} RETURNING number"
         )
-        rows = self._c.rows(sql, (run.id, run.project, *_facts(run)))
-        if rows:
-            number = int(rows[0][0])
-            self._set(run.project, number, values_of(run))
-            self._inputs(run.project, number, self._used(run.id))
+        number = int(self._c.rows(sql, (run.id, run.project, *_facts(run)))[0][0])
+        self._set(run.project, number, values_of(run))
+        self._inputs(run.project, number, self._used(run.id))
 
     def put(self, before: Run, run: Run) -> None:
         """A run as it is now."""
-        number = self._number(run.id)
-        if number is None:
+        found = self._find(run.id)
+        if found is None:
             return
+        number, _ = found
         old, new = values_of(before), values_of(run)
         changed_values = {key: value for key, value in new.items() if key not in old or old[key] != value}
         self._set(run.project, number, changed_values)
@@ -79,29 +87,34 @@ class SqlSearchIndex:
 
     def forget(self, run: str, keys: Sequence[str]) -> None:
         """Metrics that a run has no more."""
-        rows = self._c.rows("SELECT number, project FROM search_runs WHERE run = ?", (run,))
-        if rows and keys:
-            number, project = int(rows[0][0]), rows[0][1]
+        found = self._find(run)
+        if found is not None and keys:
+            number, project = found
             gone = sorted((number_of(project, "metric", key), number) for key in keys)
             self._c.change_many("DELETE FROM search_metrics WHERE field = ? AND run = ?", gone)
             self._touch([number])
 
     def use(self, edges: Sequence[Edge]) -> None:
         """Data that flowed into runs."""
-        for run in sorted({run for run in map(_user, edges) if run}):
-            rows = self._c.rows("SELECT number, project FROM search_runs WHERE run = ?", (run,))
-            if rows:
-                used = [edge.source.partition(":")[2] for edge in edges if _user(edge) == run]
-                self._inputs(rows[0][1], int(rows[0][0]), used)
-                self._touch([int(rows[0][0])])
+        used: dict[str, list[str]] = {}
+        for edge in edges:
+            if run := _user(edge):
+                used.setdefault(run, []).append(edge.source.partition(":")[2])
+        for run in sorted(used):
+            found = self._find(run)
+            if found is not None:
+                number, project = found
+                self._inputs(project, number, used[run])
+                self._touch([number])
 
     def _touch(self, numbers: Iterable[int]) -> None:
         sql = f"UPDATE search_runs SET change = {self._c.next_change} WHERE number = ?"
         self._c.change_many(sql, [(number,) for number in sorted(numbers)])
 
-    def _number(self, run: str) -> int | None:
-        rows = self._c.rows("SELECT number FROM search_runs WHERE run = ?", (run,))
-        return int(rows[0][0]) if rows else None
+    def _find(self, run: str) -> tuple[int, str] | None:
+        """The number of a run, and its project."""
+        rows = self._c.rows("SELECT number, project FROM search_runs WHERE run = ?", (run,))
+        return (int(rows[0][0]), rows[0][1]) if rows else None
 
     def _set(self, project: str, number: int, values: _Facts) -> None:
         rows = {number_of(project, *key): _split(value) for key, value in values.items()}

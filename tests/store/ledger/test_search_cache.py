@@ -1,0 +1,54 @@
+"""What a process keeps of all runs between searches stays within bounds, however long it lives and for however many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clew.core.types.filter import Comparison, Field, Search
+from clew.store.ledger.sql import search_cache, search_plan
+from clew.store.ledger.sqlite import SqliteLedger
+from clew.testing.ledger import a_run
+
+PROGRESS = Field("tag", "progress")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteLedger]:
+    monkeypatch.setattr(search_plan, "_RARE", 0)
+    monkeypatch.setattr(search_plan, "_STEPS", ())
+    made = SqliteLedger(tmp_path / "ledger.db")
+    yield made
+    made.close()
+
+
+def found(ledger: SqliteLedger, project: str, text: str) -> list[str]:
+    with ledger.read() as tx:
+        page = tx.runs.search(project, Search(filter=Comparison(PROGRESS, "=", (text,))))
+        return [one.run.id for one in page.items]
+
+
+def test_texts_that_no_run_has_any_more_are_forgotten(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_cache, "_SPARE_TEXTS", 5)
+    with ledger.write() as tx:
+        tx.runs.add(a_run("0a"))
+    for at in range(30):
+        with ledger.write() as tx:
+            tx.runs.put(a_run("0a", tags={"progress": f"{at} %"}))
+        assert (found(ledger, "p", f"{at} %"), found(ledger, "p", f"{at - 1} %")) == (["0a"], [])
+        with ledger._searches.table("p") as table:
+            assert len(table._columns[PROGRESS][0].texts.texts) <= 8
+
+
+def test_the_project_that_was_not_asked_for_longest_makes_room(
+    ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ledger.write() as tx:
+        for project in "pqr":
+            tx.runs.add(a_run(f"0{project}", project=project, tags={"progress": "half"}))
+    monkeypatch.setattr(search_cache, "_MOST_VALUES", 1100)  # of two projects: positions come by the thousand
+    for project, kept in (("p", "p"), ("q", "pq"), ("p", "qp"), ("r", "pr"), ("q", "rq")):
+        assert found(ledger, project, "half") == [f"0{project}"]
+        assert "".join(ledger._searches._tables) == kept
