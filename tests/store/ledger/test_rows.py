@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clew.core.contracts.ledger import Ledger
+from clew.core.errors import Conflict
 from clew.core.types.account import Member, ProjectRole, Token, User
 from clew.core.types.edge import Edge, Role
 from clew.core.types.endpoint import Trial, TrialState
@@ -122,6 +123,22 @@ def test_all_rows_of_a_project_are_copied_and_no_others(ledgers: tuple[Ledger, L
         [found] = tx.runs.search("p", Search(filter=wanted)).items
         assert (found.run.id, found.experiment, found.data) == ("p-0a", "trees", {"flights": 1})
         assert tx.runs.list("p", deleted=True).items[0].id == "p-0b"
+
+
+def test_a_member_whose_name_another_user_has_is_told(ledgers: tuple[Ledger, Ledger]) -> None:
+    source, target = ledgers
+    fill(source, "p")
+    with target.write() as tx:
+        tx.accounts.add_user(User(id="other", name="ann of p", created_us=1))
+    with pytest.raises(Conflict, match="other users named ann of p"):
+        copy(source, target)
+    with target.read() as tx:
+        assert tx.projects.list() == []
+    with source.write() as tx:
+        tx.accounts.remove_member("p", "u-p")
+    copy(source, target)
+    with target.read() as tx:
+        assert [(user.id, tx.accounts.tokens(user.id)) for user in tx.accounts.users()] == [("other", [])]
 
 
 def test_what_differs_is_seen(ledgers: tuple[Ledger, Ledger]) -> None:

@@ -65,8 +65,8 @@ class SqliteConnection:
     def forbid(self, reason: str) -> None:
         """Make triggers that refuse every change, also of processes that have the file open."""
         words = reason.replace("'", "''")
-        tables = [row[0] for row in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
+        ours = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite@_%' ESCAPE '@'"
+        for (table,) in self.rows(ours):  # `ANALYZE` makes tables of SQLite's own, which take no triggers
             for verb in ("INSERT", "UPDATE", "DELETE"):
                 self.raw.execute(
                     f"CREATE TRIGGER moved_{verb}_{table} BEFORE {verb} ON {table} "

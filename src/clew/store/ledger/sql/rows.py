@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from clew.core.errors import Conflict
 from clew.core.hashing import Hasher
 from clew.core.ids import Digest
 from clew.core.types.project import Project
 from clew.core.types.run import Run
-from clew.store.ledger.sql.connection import Connection, Document, Row
+from clew.store.ledger.sql.connection import Connection, Document, Row, rows_among
 from clew.store.ledger.sql.search_index import SqlSearchIndex
 
 __all__ = ["ACCOUNTS", "COLUMNS", "DERIVED", "TABLES", "ProjectRows"]
@@ -112,6 +113,9 @@ class ProjectRows:
 
         Returns:
             How many rows each table has.
+
+        Raises:
+            Conflict: members have names that are other users' there.
         """
         copied: dict[str, int] = {}
         for table in [*ACCOUNTS, *TABLES]:
@@ -120,6 +124,7 @@ class ProjectRows:
                 target.add(table, page)
                 copied[table] += len(page)
                 tell(sum(copied.values()))
+        self._refuse_strangers(target)
         target.index()
         return copied
 
@@ -178,6 +183,15 @@ class ProjectRows:
             project = msgspec.structs.replace(_named.read(row[0]), name=name)
             sql = "UPDATE projects SET name = ?, document = ? WHERE id = ?"
             self._c.change(sql, (name, _named.text(project), self._project))
+
+    def _refuse_strangers(self, target: ProjectRows) -> None:
+        """A user is not added where another one has the name, and what the user may do here must not be lost by that."""
+        sql = "SELECT user_id FROM members WHERE project = ? AND user_id NOT IN (SELECT id FROM users)"
+        lost = [row[0] for row in target._c.rows(sql, (self._project,))]
+        names = sorted(row[0] for row in rows_among(self._c, "SELECT name FROM users WHERE id IN ({0})", lost))
+        if names:
+            hint = f"take the roles away here, and give them again there: clew member remove {names[0]}"
+            raise Conflict(f"the target has other users named {', '.join(names)}", hint=hint)
 
     def _is_mine(self) -> Callable[[Row], bool]:
         """Whether an edge is the project's: one of its nodes, or its run, is."""
