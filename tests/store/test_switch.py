@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,6 +69,38 @@ def test_what_was_decided_and_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "move.json").write_text("{")
     with pytest.raises(Corrupt, match=r"move\.json is damaged"):
         finish_switch(tmp_path)
+
+
+@pytest.mark.parametrize("steps", range(7))
+def test_what_is_not_in_the_database_yet_goes_with_it_wherever_the_process_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    folder, done = embedded(tmp_path / ".clew"), []
+    for end in ("", "-wal", "-shm"):
+        (folder / f"{MOVED}{end}").write_bytes(b"of an earlier move")
+    begin_switch(folder, Switch(claim=THERE))
+
+    def dying(real: Callable[..., object]) -> Callable[..., object]:
+        def step(path: Path, *given: object, **options: object) -> object:
+            if len(done) == steps:
+                raise Crash
+            done.append(path)
+            return real(path, *given, **options)
+
+        return step
+
+    with monkeypatch.context() as patched:
+        for verb in ("rename", "unlink"):
+            patched.setattr(Path, verb, dying(getattr(Path, verb)))
+        with pytest.raises(Crash):
+            finish_switch(folder)
+    finish_switch(folder)
+    found = names(folder)
+    assert {name: found[name] for name in found if name.startswith("ledger")} == {
+        MOVED: b"old",
+        f"{MOVED}-wal": b"old-wal",
+        f"{MOVED}-shm": b"old-shm",
+    }
 
 
 @settings(max_examples=40)

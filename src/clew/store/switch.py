@@ -71,9 +71,12 @@ def finish_switch(folder: Path) -> None:
 
 
 def _rename(old: Path, new: Path) -> None:
-    """Rename a database with the files beside it; those of an earlier one make way."""
+    """Rename a database with the files beside it; those of an earlier one make way.
+
+    The database itself goes last, both times: as long as it is there, what lies beside it is of the same time.
+    """
     if old.exists():
-        for end in _BESIDE:
+        for end in reversed(_BESIDE) if new.exists() else ():
             new.with_name(new.name + end).unlink(missing_ok=True)
         for end in reversed(_BESIDE):
             with suppress(FileNotFoundError):
