@@ -131,13 +131,22 @@ def folder(tmp_path: Path) -> LocalObjects:
     return objects
 
 
-def test_generations_are_in_the_order_of_collections(folder: LocalObjects) -> None:
+def test_each_generation_has_a_time_of_its_own(folder: LocalObjects) -> None:
     collection = collection_of(folder)
-    for data, now_us in ((LOOSE[0], 100), (PACKED[0], 50), (LOOSE[1], 200)):
+    for data, now_us in ((LOOSE[0], 100), (PACKED[0], 50), (LOOSE[1], 100), (LOOSE[2], -5)):
         collection.set_aside([hash_bytes(data)], now_us=now_us)
-    assert [each.since_us for each in folder.quarantine.generations()] == [100, 101, 200]
+    assert [each.since_us for each in folder.quarantine.generations()] == [1, 50, 100, 101]
     collection.expire(until_us=101)
-    assert collection.aside() == {hash_bytes(PACKED[0]), hash_bytes(LOOSE[1])}
+    assert collection.aside() == {hash_bytes(LOOSE[1])}
+
+
+def test_what_is_set_aside_behind_a_clock_that_was_ahead_goes_in_its_time(store: Open) -> None:
+    ahead, later = hash_bytes(LOOSE[0]), hash_bytes(PACKED[0])
+    collection = collector(store)
+    collection.set_aside([ahead], now_us=FAR_US)
+    collection.set_aside([later], now_us=100)
+    assert collection.expire(until_us=101) > 0
+    assert collection.aside() == {ahead}
 
 
 def test_a_pack_that_is_all_garbage_is_moved_as_it_is(folder: LocalObjects) -> None:

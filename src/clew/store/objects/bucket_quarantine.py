@@ -14,6 +14,7 @@ from clew.store.objects.bucket import Bucket, Stored
 from clew.store.objects.bucket_object import BucketObject, digest_of
 from clew.store.objects.bucket_packs import BucketPacks
 from clew.store.objects.packs import PackedObject, Packs
+from clew.store.objects.quarantine import name_of
 
 __all__ = ["BucketGeneration", "BucketQuarantine"]
 
@@ -78,9 +79,8 @@ class BucketQuarantine:
         self._bucket, self._kept, self._drafts = bucket, kept, drafts
 
     def new(self, now_us: int) -> str:
-        """The prefix of the keys of a new generation, behind all that are there."""
-        last = max((each.since_us for each in self.generations()), default=0)
-        return f"{_ROOT}/{max(now_us, last + 1):016d}"
+        """The prefix of the keys of a new generation, of a time that no other one has."""
+        return f"{_ROOT}/{name_of(now_us, {each.since_us for each in self.generations()})}"
 
     def generations(self) -> list[BucketGeneration]:
         """Every generation, oldest first."""

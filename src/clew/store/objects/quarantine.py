@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from clew.core.ids import Digest
@@ -19,7 +20,7 @@ from clew.store.objects.folder import PackFolder
 from clew.store.objects.loose import Loose, LooseObject
 from clew.store.objects.packs import PackedObject, Packs
 
-__all__ = ["Generation", "Quarantine"]
+__all__ = ["Generation", "Quarantine", "name_of"]
 
 
 class Generation:
@@ -72,6 +73,14 @@ class Generation:
         shutil.rmtree(doomed)
 
 
+def name_of(now_us: int, taken: set[int]) -> str:
+    """The name of a generation of this time, or of the next one that none has yet.
+
+    Not behind all others: one that was made under a clock that was ahead would keep all later ones for as long.
+    """
+    return f"{next(each for each in count(max(now_us, 1)) if each not in taken):016d}"
+
+
 class Quarantine:
     """All that is set aside beside a store.
 
@@ -84,9 +93,9 @@ class Quarantine:
         self.folder, self._drafts = folder, drafts
 
     def new(self, now_us: int) -> Generation:
-        """A new generation, behind all that are there."""
-        last = max((each.since_us for each in self.generations()), default=0)
-        generation = Generation(self.folder / f"{max(now_us, last + 1):016d}", self._drafts)
+        """A new generation, of a time that no other one has."""
+        name = name_of(now_us, {each.since_us for each in self.generations()})
+        generation = Generation(self.folder / name, self._drafts)
         generation.make()
         return generation
 
