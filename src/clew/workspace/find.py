@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clew.core.errors import NotFound, Unavailable
+from clew.core.hashing import hash_bytes
 from clew.settings import SETTINGS_FILE, read_settings
 
 __all__ = ["FOLDER", "find_project", "no_project", "remote_root"]
 
 FOLDER = ".clew"
 """What makes a folder a project."""
+
+_MOST_READABLE = 80
 
 
 def find_project(start: Path) -> Path | None:
@@ -42,7 +45,9 @@ def remote_root(environ: Mapping[str, str]) -> Path | None:
         return None
     from clew.tracking.offline import state_home
 
-    root = state_home(environ) / "remote" / re.sub(r"[^A-Za-z0-9.-]+", "-", url.partition("://")[2]).strip("-")
+    place = url.partition("://")[2].strip("/")
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "-", place)[:_MOST_READABLE]
+    root = state_home(environ) / "remote" / f"{readable}-{hash_bytes(place.encode())[:12]}"
     try:
         (root / FOLDER).mkdir(parents=True, exist_ok=True)
     except OSError as error:
