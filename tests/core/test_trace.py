@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from clew.core import trace
 from clew.core.numbers import number
 from clew.core.trace import trace_of_user
 
@@ -20,3 +23,11 @@ def test_frames_of_clew_are_left_out() -> None:
     assert "__float__" in shown
     assert "numbers.py" not in shown
     assert shown.endswith("OSError: mine\n")
+
+
+def test_what_stands_beside_clew_is_the_users() -> None:
+    ours = str(Path(trace.__file__).parents[1])
+    for place, shown in ((f"{ours}_steps/fit.py", True), (f"{ours}-demo/fit.py", True), (f"{ours}/fit.py", False)):
+        with pytest.raises(ZeroDivisionError) as caught:
+            exec(compile("1 / 0", place, "exec"))
+        assert (place in trace_of_user(caught.value)) is shown

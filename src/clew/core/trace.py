@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 
 __all__ = ["trace_of_user"]
 
-_OURS = (str(Path(__file__).parents[1]), "<frozen importlib")
+_OURS = (f"{Path(__file__).parents[1]}{os.sep}", "<frozen importlib")
 
 
 def trace_of_user(error: BaseException) -> str:
