@@ -50,7 +50,7 @@ def ends(folder: str, series: int, blocks: int, runs: int, **_: Any) -> Numbers:
     import msgspec
 
     from clew.core.types.run import RunStatus
-    from clew.testing.ledger import a_block, a_run
+    from clew.testing.ledger.examples import a_block, a_run
     from clew.testing.project import open_stores
     from clew.tracking.runs import LedgerRuns
 

@@ -33,7 +33,7 @@ def transactions(kind: str, place: str, name: str, durability: str) -> Any:
     """A function that writes once."""
     from clew.core.contracts.ledger import Durability
     from clew.core.types.edge import Edge, Role
-    from clew.testing.ledger import a_run, an_event
+    from clew.testing.ledger.examples import a_run, an_event
 
     ledger = open_ledger(kind, place)
     with ledger.write() as tx:

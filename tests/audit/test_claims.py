@@ -16,7 +16,7 @@ from clew.core.types.dataset import Dataset, DatasetKind
 from clew.core.types.model import Model
 from clew.core.types.run import RunStatus
 from clew.store.account import append_batches, row_digest
-from clew.testing.ledger import a_batch, a_block, a_model_version, a_run
+from clew.testing.ledger.examples import a_batch, a_block, a_model_version, a_run
 from clew.testing.project import open_stores
 from clew.tracking.runs import LedgerRuns
 

@@ -31,7 +31,7 @@ from clew.loop.care.trash import delete_runs, in_trash, restore_runs
 from clew.store.account import row_digest
 from clew.store.objects.local import LocalObjects
 from clew.testing.clock import ManualClock
-from clew.testing.ledger import a_block, change
+from clew.testing.ledger.examples import a_block, change
 from clew.tracking.runs import LedgerRuns
 from clew.worker.worker import Worker, queue
 from clew.workspace import Workspace, init_project

@@ -42,7 +42,7 @@ from clew.serving.journal import ReplicaJournal, segments
 from clew.serving.records import DecisionRecord, LabelRecord, decode, encode
 from clew.testing.disk import Fault
 from clew.testing.faults import When
-from clew.testing.ledger import an_endpoint
+from clew.testing.ledger.examples import an_endpoint
 from clew.testing.survival import Deed, Mishap, endure, endure_stores, operations_of, writes_of
 from clew.tracking.artifact import Content, keep
 from clew.tracking.runs import LedgerRuns

@@ -12,7 +12,7 @@ import pytest
 from clew.core.contracts.stores import Stores
 from clew.loop.doctor import Level, examine
 from clew.store.ledger.postgres import PostgresLedger
-from clew.testing.ledger import a_run
+from clew.testing.ledger.examples import a_run
 from clew.testing.postgres import PostgresServer
 from clew.testing.project import open_stores
 

@@ -11,7 +11,7 @@ from clew.core.types.dataset import Dataset, DatasetKind
 from clew.core.types.run import Artifact, Experiment
 from clew.store.account import account_of_run, append_batches, artifacts_digest, row_digest, series_digests
 from clew.store.ledger.memory import MemoryLedger
-from clew.testing.ledger import NO_DIGEST, a_batch, a_block, a_run
+from clew.testing.ledger.examples import NO_DIGEST, a_batch, a_block, a_run
 from clew.testing.project import open_stores
 
 

@@ -8,7 +8,7 @@ from clew.core.errors import NotFound
 from clew.core.types.model import Model
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.owner import check_mine, owner_of
-from clew.testing.ledger import a_dataset, a_model_version, a_run, a_version, an_endpoint
+from clew.testing.ledger.examples import a_dataset, a_model_version, a_run, a_version, an_endpoint
 
 ENDPOINT = an_endpoint()
 

@@ -25,6 +25,7 @@ from clew.core.types.series import Series
 __all__ = [
     "MISSING",
     "NUMBER",
+    "OPERATORS",
     "TEXT",
     "TEXT_OPS",
     "FoundRun",
@@ -149,14 +150,14 @@ def _compare(found: Value, comparison: Comparison) -> bool | None:
 
 
 def _ordered(op: str, found: Value, value: Value) -> bool:
-    return _ORDERED[op](_plain(found), _plain(value))
+    return bool(OPERATORS[op](_plain(found), _plain(value)))
 
 
 def _plain(value: Value) -> str | float:
     return as_text(value) if isinstance(value, str) else as_number(value or 0)
 
 
-_ORDERED: Mapping[str, Callable[[Any, Any], bool]] = {
+OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -164,7 +165,7 @@ _ORDERED: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-"""Both sides are texts, or both are numbers."""
+"""Both sides are texts, or both are numbers; or arrays of them, which give arrays."""
 
 
 def _comparable(a: Value, b: Value) -> bool:

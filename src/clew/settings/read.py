@@ -73,14 +73,13 @@ def _overridden(settings: Settings, tables: dict[str, Any], overrides: dict[str,
     """The settings with the environment over them."""
     if not overrides:
         return settings
-    defaults = {"endpoints": EndpointSettings, "monitor": MonitorSettings}
     changed = dict(tables)
     for section, values in overrides.items():
-        tables_of = changed.get(section, {})
+        declared = changed.get(section, {})
         changed[section] = (
-            {name: {**table, **values} for name, table in tables_of.items()}
-            if section in defaults
-            else {**tables_of, **values}
+            {name: {**table, **values} for name, table in declared.items()}
+            if section in ("endpoints", "monitor")
+            else {**declared, **values}
         )
     settings = decode_table(changed, Settings, where="the environment")
     endpoint = decode_table(overrides.get("endpoints", {}), EndpointSettings, where="the environment")

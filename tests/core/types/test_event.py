@@ -13,7 +13,7 @@ from clew.core.types.event import START, Event, chain_hash
 from clew.core.types.model import Alias
 from clew.store.account import row_digest, series_digests
 from clew.store.ledger.memory import MemoryLedger
-from clew.testing.ledger import a_block
+from clew.testing.ledger.examples import a_block
 
 MOVED = Event(
     id="01941f297c007000800000000000000a",

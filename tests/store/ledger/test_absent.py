@@ -12,7 +12,7 @@ from clew.core.contracts.ledger import Ledger
 from clew.core.errors import NotFound
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.testing.ledger import a_run
+from clew.testing.ledger.examples import a_run
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -11,7 +11,7 @@ from clew.core.contracts.ledger import Ledger
 from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sql import connection
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.testing.ledger import a_batch, a_dataset, a_job, a_model_version, a_run, a_version, a_window
+from clew.testing.ledger.examples import a_batch, a_dataset, a_job, a_model_version, a_run, a_version, a_window
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -18,7 +18,7 @@ from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sql.connection import Document
 from clew.store.ledger.sql.migrate import migrations, pending
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.testing.ledger import a_run, an_event
+from clew.testing.ledger.examples import a_run, an_event
 from clew.testing.postgres import PostgresServer
 
 NEWEST = max(migrations())

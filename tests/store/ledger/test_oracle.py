@@ -35,7 +35,7 @@ from clew.core.types.step import StepOutcome
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.testing import ledger as some
+from clew.testing.ledger import examples as some
 from clew.testing.postgres import PostgresServer
 
 NEW = "?"
@@ -84,7 +84,7 @@ def ask(where: str, *args: st.SearchStrategy[Any], **options: st.SearchStrategy[
 
 
 def changed(make: Callable[..., Any], *args: st.SearchStrategy[Any], **fields: st.SearchStrategy[Any]) -> Any:
-    """Structs of `clew.testing.ledger` with fields drawn."""
+    """Structs of `clew.testing.ledger.examples` with fields drawn."""
     return st.builds(
         lambda given, values: msgspec.structs.replace(make(*given), **values),
         st.tuples(*args),

@@ -18,14 +18,14 @@ import pytest
 from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.errors import Exists, Invalid, Unavailable
 from clew.store.ledger.postgres import Address, PostgresLedger
-from clew.testing.ledger import a_run, an_event
+from clew.testing.ledger.examples import a_run, an_event
 from clew.testing.postgres import PostgresServer
 
 WRITER = """
 import sys
 from clew.core.contracts.ledger import Durability
 from clew.store.ledger.postgres import PostgresLedger
-from clew.testing.ledger import an_event
+from clew.testing.ledger.examples import an_event
 ledger = PostgresLedger(sys.argv[1], project="p")
 for i in range(100_000):
     with ledger.write(Durability(sys.argv[3]), within=f"run:{sys.argv[2]}") as tx:

@@ -16,13 +16,13 @@ import pytest
 from clew.core.contracts.ledger import Durability
 from clew.core.errors import ClewError, Unavailable
 from clew.store.ledger.postgres import PostgresLedger
-from clew.testing.ledger import a_run, an_event
+from clew.testing.ledger.examples import a_run, an_event
 from clew.testing.postgres import PostgresServer
 
 HALF = """
 import sys
 from clew.store.ledger.postgres import PostgresLedger
-from clew.testing.ledger import a_run, an_event
+from clew.testing.ledger.examples import a_run, an_event
 ledger = PostgresLedger(sys.argv[1], project="p")
 with ledger.write() as tx:
     tx.events.add(an_event("whole"))

@@ -21,7 +21,7 @@ from clew.store.ledger.sql import search_plan
 from clew.store.ledger.sql.migrate import migrations
 from clew.store.ledger.sql.rows import ACCOUNTS, COLUMNS, DERIVED, TABLES
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.testing import ledger as some
+from clew.testing.ledger import examples as some
 
 OTHER = "q"
 

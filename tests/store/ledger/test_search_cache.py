@@ -10,7 +10,7 @@ import pytest
 from clew.core.types.filter import Comparison, Field, Search
 from clew.store.ledger.sql import search_cache, search_plan
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.testing.ledger import a_run
+from clew.testing.ledger.examples import a_run
 
 PROGRESS = Field("tag", "progress")
 

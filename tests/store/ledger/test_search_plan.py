@@ -17,7 +17,7 @@ from clew.store.ledger.sql import search_plan
 from clew.store.ledger.sql.search_plan import Candidates, rare, walks
 from clew.store.ledger.sql.transaction import SqlTransaction
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.testing.ledger import a_block, a_run, change
+from clew.testing.ledger.examples import a_block, a_run, change
 
 EXPERIMENTS = {"trees": "e1", "nets": "e2"}
 LONG = "long " * 30

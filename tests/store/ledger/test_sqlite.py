@@ -20,7 +20,7 @@ from clew.core.errors import Corrupt, Invalid, Unavailable
 from clew.core.types.event import Event
 from clew.store.ledger.sql.migrate import migrations
 from clew.store.ledger.sqlite import SqliteLedger
-from clew.testing.ledger import a_run
+from clew.testing.ledger.examples import a_run
 
 WRITER = """
 import sys

@@ -43,3 +43,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     result: dict[str, object] = {}
     reason: str = ""
+
+    def leased(self, holder: str, *, until_us: int) -> Job:
+        """The job as somebody has it who takes it now."""
+        return msgspec.structs.replace(
+            self,
+            state=JobState.LEASED,
+            holder=holder,
+            lease_until_us=until_us,
+            fence=self.fence + 1,
+            attempts=self.attempts + 1,
+        )

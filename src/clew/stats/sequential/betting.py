@@ -81,7 +81,7 @@ def _lower(x: Floats, alpha: float) -> float:
         staked = np.minimum(stakes, _MOST_STAKED / m) if m > 0.0 else stakes
         return float(np.cumsum(np.log1p(staked * (x - m))).max()) - enough
 
-    if excess(0.0) <= 0.0:
+    if excess(0.0) <= 0.0:  # or `<`: where it is 0 the root is found there
         return 0.0
     return find_root(excess, 0.0, 1.0, relative=1e-10)
 

@@ -77,7 +77,6 @@ class Packs:
     `drafts` is a local folder in which packs are written before they are published. A place that is `vouched` for keeps
     its bytes sound by itself: they are not read again to know that they need not be stored again.
 
-
     Other processes add packs at any time: who misses an object refreshes and looks again. The tuple of packs is
     replaced, never changed, so that readers need no lock. A file that is no readable pack is set aside in `broken`,
     and is tried again at the next refresh.

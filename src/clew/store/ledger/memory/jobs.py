@@ -42,16 +42,8 @@ class MemoryJobs:
         due = self._due(project, now_us)
         if not due:
             return None
-        job = min(due, key=lambda each: (each.due_us, each.id))
-        taken = msgspec.structs.replace(
-            job,
-            state=JobState.LEASED,
-            holder=holder,
-            lease_until_us=until_us,
-            fence=job.fence + 1,
-            attempts=job.attempts + 1,
-        )
-        self._rows[job.id] = taken
+        taken = min(due, key=lambda each: (each.due_us, each.id)).leased(holder, until_us=until_us)
+        self._rows[taken.id] = taken
         return taken
 
     def renew(self, job: Job, *, until_us: int) -> None:

@@ -1,24 +1,19 @@
-"""What projects, datasets, experiments, models and endpoints share: a row under a name in a project."""
+"""What datasets, experiments, models and endpoints share: a row under a name in a project."""
 
 from __future__ import annotations
 
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from clew.core.errors import Exists, NotFound
+from clew.core.types.dataset import Dataset
+from clew.core.types.endpoint import Endpoint
+from clew.core.types.model import Model
+from clew.core.types.run import Experiment
 
 __all__ = ["NamedRows"]
 
 
-class _Named(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def project(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-
-
-T = TypeVar("T", bound=_Named)
+T = TypeVar("T", bound=Dataset | Experiment | Model | Endpoint)
 
 
 class NamedRows(Generic[T]):

@@ -1,4 +1,4 @@
-"""Lineage in SQL: recursive queries over an index in each direction."""
+"""Lineage in SQL: an index in each direction, one query for each level of a walk."""
 
 from __future__ import annotations
 

@@ -43,14 +43,7 @@ class SqlJobs:
         due = self._due(project, now_us)
         if due is None:
             return None
-        taken = msgspec.structs.replace(
-            due,
-            state=JobState.LEASED,
-            holder=holder,
-            lease_until_us=until_us,
-            fence=due.fence + 1,
-            attempts=due.attempts + 1,
-        )
+        taken = due.leased(holder, until_us=until_us)
         self._store(taken, fence=due.fence)
         return taken
 

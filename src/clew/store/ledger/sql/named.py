@@ -1,25 +1,19 @@
-"""What projects, datasets, experiments, models and endpoints share: a document under a name in a project."""
+"""What datasets, models and endpoints share: a document under a name in a project."""
 
 from __future__ import annotations
 
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from clew.core.errors import Exists
+from clew.core.types.dataset import Dataset
+from clew.core.types.endpoint import Endpoint
+from clew.core.types.model import Model
 from clew.store.ledger.sql.connection import Connection, Document
 
 __all__ = ["Named"]
 
 
-class _Named(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def project(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-
-
-T = TypeVar("T", bound=_Named)
+T = TypeVar("T", bound=Dataset | Model | Endpoint)
 
 
 class Named(Generic[T]):

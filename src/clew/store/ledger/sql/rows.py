@@ -185,7 +185,7 @@ class ProjectRows:
             self._c.change(sql, (name, _named.text(project), self._project))
 
     def _refuse_strangers(self, target: ProjectRows) -> None:
-        """A user is not added where another one has the name, and what the user may do here must not be lost by that."""
+        """A user is not added where another one has the name; the role of the user would be lost by that."""
         sql = "SELECT user_id FROM members WHERE project = ? AND user_id NOT IN (SELECT id FROM users)"
         lost = [row[0] for row in target._c.rows(sql, (self._project,))]
         names = sorted(row[0] for row in rows_among(self._c, "SELECT name FROM users WHERE id IN ({0})", lost))

@@ -1,16 +1,15 @@
 """One field of many runs as arrays, and what filters say of it for all of them at once.
 
-Held to what `clew.core.judging` says of one run at a time, with which it shares the meaning of texts only.
+Held to what `clew.core.judging` says of one run at a time, with which it shares what operators and texts mean.
 """
 
 from __future__ import annotations
 
 import bisect
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from clew.core.judging import MISSING, NUMBER, TEXT, TEXT_OPS, Key, as_number, as_text, passes_text
+from clew.core.judging import MISSING, NUMBER, OPERATORS, TEXT, TEXT_OPS, Key, as_number, as_text, passes_text
 from clew.core.types.filter import Comparison, Value
 
 if TYPE_CHECKING:
@@ -22,14 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "Texts"]
 
-_OPS: dict[str, Callable[[Any, Any], Any]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 _MOST_KNOWN = 64
 
 
@@ -162,7 +153,7 @@ class Column:
         if isinstance(value, str):
             holds = same & self._compare_texts(op, as_text(value), at)
         else:
-            holds = same & _OPS[op](self.numbers[at], as_number(value or 0))
+            holds = same & OPERATORS[op](self.numbers[at], as_number(value or 0))
         fails = same & ~holds
         return (holds | (kinds == other), fails) if op == "!=" else (holds, fails)
 
@@ -170,8 +161,8 @@ class Column:
         if self.codes is None:
             return False
         if op in ("=", "!="):
-            return _OPS[op](self.codes[at], self.texts.find(value))
-        return _OPS[op](self.texts.ranks()[self.codes[at]], self.texts.place(value))
+            return OPERATORS[op](self.codes[at], self.texts.find(value))
+        return OPERATORS[op](self.texts.ranks()[self.codes[at]], self.texts.place(value))
 
     def _match(self, op: str, value: str, at: At | slice, kinds: NDArray[np.uint8]) -> tuple[Bools, Bools]:
         same = kinds == TEXT
