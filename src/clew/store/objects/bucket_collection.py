@@ -6,7 +6,7 @@ within the bucket, before it goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +17,7 @@ from clew.store.objects.bucket import Stored
 from clew.store.objects.bucket_object import digest_of, loose_key
 from clew.store.objects.disk import Draft
 from clew.store.objects.folder import PackFolder
-from clew.store.objects.pack import Entry, Pack
-from clew.store.objects.packs import Packs
+from clew.store.objects.pack import Pack
 from clew.store.objects.remote import ARRIVING, PACKS, RemoteObjects
 
 __all__ = ["BucketCollection"]
@@ -62,7 +61,7 @@ class BucketCollection:
         for pack in self._objects.packs.all():
             if pack.path in written:
                 for entry in pack.entries():
-                    see(Digest(entry.digest.hex()), entry.stored, written[pack.path])
+                    see(entry.name, entry.stored, written[pack.path])
         for digest, stored in self._objects.loose():
             see(digest, stored.size, stored)
         return {digest: size for digest, size in sizes.items() if digest not in young}
@@ -91,7 +90,7 @@ class BucketCollection:
             back = self._copied((generation.loose[digest], loose_key(digest)) for digest in ours)
             wanted.difference_update(digest_of(key) for key in back)
             with self._objects.batch() as batch:
-                for digest in wanted & set(generation.packed()):
+                for digest in wanted & set(generation.packs.list()):
                     batch.put(next(iter(generation.copies(digest))).read())
                     wanted.discard(digest)
 
@@ -114,17 +113,10 @@ class BucketCollection:
                 for piece in self._bucket.read_to(pack.path):
                     draft.write(piece)
                 whole = Pack(str(draft.path), PackFolder(Path(draft.path).parent))
-                self._write(whole, lambda entry: entry.digest in out, self._objects.quarantine.packs_at(prefix))
-                self._write(whole, lambda entry: entry.digest not in out, self._objects.packs)
+                aside = self._objects.quarantine.packs_at(prefix)
+                aside.copy(whole, (entry for entry in whole.entries() if entry.digest in out))
+                self._objects.packs.copy(whole, (entry for entry in whole.entries() if entry.digest not in out))
         self._objects.packs.place.remove(pack.path)
-
-    def _write(self, whole: Pack, takes: Callable[[Entry], bool], packs: Packs) -> None:
-        new = packs.new()
-        with new.draft:
-            for entry in filter(takes, whole.entries()):
-                whole.read(entry)  # a damaged object stops here, with its pack as it was
-                new.add(entry.digest, whole.stored(entry), entry.size)
-            packs.publish([(new, new.seal())])
 
     def _copied(self, pairs: Iterable[tuple[str, str]]) -> list[str]:
         """Copy from key to key; the keys that were there to be copied: others a collector beside this one has taken."""

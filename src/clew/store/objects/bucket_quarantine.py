@@ -57,13 +57,7 @@ class BucketGeneration:
     def list(self) -> Iterator[Digest]:
         """Every digest."""
         yield from self.loose
-        yield from self.packed()
-
-    def packed(self) -> Iterator[Digest]:
-        """Those in packs."""
-        for pack in self.packs.all():
-            for entry in pack.entries():
-                yield Digest(entry.digest.hex())
+        yield from self.packs.list()
 
 
 class BucketQuarantine:

@@ -144,8 +144,7 @@ class LocalObjects:
             for broken in self.packs.broken.values():
                 raise broken
             given: set[Digest] = set()
-            packed = (Digest(e.digest.hex()) for pack in self.packs.all() for e in pack.entries())
-            for digest in chain(self.loose.list(), packed):
+            for digest in chain(self.loose.list(), self.packs.list()):
                 if digest not in given:
                     given.add(digest)
                     yield digest
@@ -162,7 +161,7 @@ class LocalObjects:
             for pack in self.packs.all():
                 try:
                     for entry in pack.entries():
-                        yield Digest(entry.digest.hex()), damage(partial(pack.read, entry))
+                        yield entry.name, damage(partial(pack.read, entry))
                 except Corrupt as error:
                     yield Digest(""), error
             for digest in self.loose.list():

@@ -11,7 +11,6 @@ from clew.store.objects.disk import disk_errors, sync_folder
 from clew.store.objects.local import LocalObjects
 from clew.store.objects.loose import Loose
 from clew.store.objects.pack import Entry, Pack
-from clew.store.objects.packs import Packs
 from clew.store.objects.quarantine import Generation
 
 __all__ = ["LocalCollection"]
@@ -42,10 +41,9 @@ class LocalCollection:
         for pack in objects.packs.all():
             old = _written_us(pack.path) < until_us
             for entry in pack.entries():
-                digest = Digest(entry.digest.hex())
-                if digest in digests:
-                    sizes[digest] = sizes.get(digest, 0) + entry.stored
-                    young.update(() if old else (digest,))
+                if entry.name in digests:
+                    sizes[entry.name] = sizes.get(entry.name, 0) + entry.stored
+                    young.update(() if old else (entry.name,))
         for digest in digests:
             for found in objects.loose.find(digest):
                 sizes[digest] = sizes.get(digest, 0) + Path(found.file).stat().st_size
@@ -123,21 +121,10 @@ def _split(objects: LocalObjects, pack: Pack, out: list[Entry], generation: Gene
         return
     stat = os.stat(pack.path)  # noqa: PTH116
     gone = {entry.digest for entry in out}
-    _write(pack, out, generation.packs)
-    name = _write(pack, [entry for entry in pack.entries() if entry.digest not in gone], objects.packs)
+    generation.packs.copy(pack, out)
+    name = objects.packs.copy(pack, [entry for entry in pack.entries() if entry.digest not in gone])
     os.utime(here / name, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # what stays is as old as it was
     objects.packs.place.remove(pack.path)
-
-
-def _write(pack: Pack, entries: list[Entry], packs: Packs) -> str:
-    new = packs.new()
-    with new.draft:
-        for entry in entries:
-            pack.read(entry)  # a damaged object stops here, with its pack as it was
-            new.add(entry.digest, pack.stored(entry), entry.size)
-        name = new.seal()
-        packs.publish([(new, name)])
-    return name
 
 
 def _written_us(path: str) -> int:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from clew.core.errors import Corrupt
 from clew.core.hashing import Hasher
+from clew.core.ids import Digest
 from clew.store.objects.disk import Draft
 from clew.store.objects.frames import unshrink
 from clew.store.objects.place import PackPlace
@@ -42,6 +43,11 @@ class Entry(NamedTuple):
     offset: int
     stored: int
     size: int
+
+    @property
+    def name(self) -> Digest:
+        """The digest as everything else has it."""
+        return Digest(self.digest.hex())
 
 
 class PackDraft:
@@ -129,7 +135,7 @@ class Pack:
                 raise Corrupt("its bytes do not match its name")
         except Corrupt as error:
             self._place.forget(self.path)  # another process may mend it under the same name
-            raise Corrupt(f"object {entry.digest.hex()} in {self.path}: {error.what}") from error
+            raise Corrupt(f"object {entry.name} in {self.path}: {error.what}") from error
         return data
 
     def stored(self, entry: Entry) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clew.core.errors import Corrupt
+from clew.core.ids import Digest
 from clew.store.objects.disk import Draft
 from clew.store.objects.pack import Entry, Pack, PackDraft
 from clew.store.objects.place import PackPlace
@@ -112,6 +113,12 @@ class Packs:
             self.refresh()
         return list((self._packs or {}).values())
 
+    def list(self) -> Iterator[Digest]:
+        """Every digest; one that lies in several packs comes as often."""
+        for pack in self.all():
+            for entry in pack.entries():
+                yield entry.name
+
     def find(self, digest: bytes) -> Iterator[PackedObject]:
         """Every copy of an object, in the packs as last listed.
 
@@ -162,6 +169,17 @@ class Packs:
         """Give sealed packs their names, durably."""
         self.place.publish((pack.draft, name) for pack, name in drafts)
 
+    def copy(self, pack: Pack, entries: Iterable[Entry]) -> str:
+        """Store entries of a pack, which may lie elsewhere, as a new one, durably; its name."""
+        new = self.new()
+        with new.draft:
+            for entry in entries:
+                pack.read(entry)  # a damaged object stops here, with its pack as it was
+                new.add(entry.digest, pack.stored(entry), entry.size)
+            name = new.seal()
+            self.publish([(new, name)])
+        return name
+
     def remove(self, digests: set[bytes]) -> None:
         """Take objects out: each pack that holds some is written anew without them, then unlinked.
 
@@ -176,12 +194,7 @@ class Packs:
     def _rewrite(self, pack: Pack, without: set[bytes]) -> None:
         keep = [entry for entry in pack.entries() if entry.digest not in without]
         if keep:
-            rest = self.new()
-            with rest.draft:
-                for entry in keep:
-                    pack.read(entry)  # a damaged object stops here, with its pack as it was
-                    rest.add(entry.digest, pack.stored(entry), entry.size)
-                self.publish([(rest, rest.seal())])
+            self.copy(pack, keep)
         self.place.remove(pack.path)
 
 

@@ -57,9 +57,7 @@ class Generation:
     def list(self) -> Iterator[Digest]:
         """Every digest."""
         yield from self.loose.list()
-        for pack in self.packs.all():
-            for entry in pack.entries():
-                yield Digest(entry.digest.hex())
+        yield from self.packs.list()
 
     def size_bytes(self) -> int:
         """What it takes on the disk."""

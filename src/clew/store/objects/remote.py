@@ -144,12 +144,10 @@ class RemoteObjects:
         for broken in self.packs.broken.values():
             raise broken
         given: set[Digest] = set()
-        for pack in self.packs.all():
-            for entry in pack.entries():
-                digest = Digest(entry.digest.hex())
-                if digest not in given:
-                    given.add(digest)
-                    yield digest
+        for digest in self.packs.list():
+            if digest not in given:
+                given.add(digest)
+                yield digest
         yield from (digest for digest, _ in self.loose() if digest not in given)
 
     def delete(self, digests: Iterable[Digest]) -> None:
@@ -166,8 +164,7 @@ class RemoteObjects:
             yield Digest(""), broken
         for pack in self.packs.all():
             for entry in pack.entries():
-                digest = Digest(entry.digest.hex())
-                yield digest, damage(partial(pack.read, entry))
+                yield entry.name, damage(partial(pack.read, entry))
         for digest, _ in self.loose():
             yield digest, damage(BucketObject(self.bucket, digest, loose_key(digest)).verify)
 
