@@ -19,7 +19,7 @@ from clew.core.ids import Digest
 from clew.core.types.edge import node
 from clew.core.types.job import Job
 from clew.core.types.model import Model, ModelVersion
-from clew.core.types.run import Run, RunKind, RunStatus
+from clew.core.types.run import RunStatus
 from clew.core.types.series import SeriesBlock
 from clew.data.add_table import add_table
 from clew.data.site import Site
@@ -31,7 +31,7 @@ from clew.loop.care.trash import delete_runs, in_trash, restore_runs
 from clew.store.account import row_digest
 from clew.store.objects.local import LocalObjects
 from clew.testing.clock import ManualClock
-from clew.testing.ledger.examples import a_block, change
+from clew.testing.ledger.examples import a_block, a_run, change
 from clew.tracking.runs import LedgerRuns
 from clew.worker.worker import Worker, queue
 from clew.workspace import Workspace, init_project
@@ -76,16 +76,7 @@ class Life:
 
     def log_run(self, workspace: Workspace) -> None:
         stores, runs = workspace.stores, LedgerRuns(workspace.stores)
-        run = Run(
-            id=stores.ids(),
-            project=stores.project,
-            experiment="",
-            name=f"run-{self.count}",
-            kind=RunKind.SCRIPT,
-            status=RunStatus.RUNNING,
-            created_us=self.clock.us,
-            created_by="ann",
-        )
+        run = a_run(stores.ids(), project=stores.project, created_us=self.clock.us)
         runs.create(run, experiment="e")
         runs.append([self.block(run.id, source) for source in ("j:0-1", "j:1-2")])
         self.clock.us -= HOUR_US

@@ -21,7 +21,7 @@ from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest, Ids
 from clew.core.types.dataset import DatasetKind
 from clew.core.types.package import Environment
-from clew.core.types.run import Run, RunKind, RunStatus
+from clew.core.types.run import RunStatus
 from clew.core.types.signature import Dtype, Field, Scale, Signature, Task
 from clew.data.add_files import add_files
 from clew.data.add_table import TableRules, add_table
@@ -42,7 +42,7 @@ from clew.serving.journal import ReplicaJournal, segments
 from clew.serving.records import DecisionRecord, LabelRecord, decode, encode
 from clew.testing.disk import Fault
 from clew.testing.faults import When
-from clew.testing.ledger.examples import an_endpoint
+from clew.testing.ledger.examples import a_run, an_endpoint
 from clew.testing.survival import Deed, Mishap, endure, endure_stores, operations_of, writes_of
 from clew.tracking.artifact import Content, keep
 from clew.tracking.runs import LedgerRuns
@@ -111,17 +111,7 @@ def add_more(stores: Stores) -> None:
 
 
 def begin_run(stores: Stores) -> None:
-    run = Run(
-        id=RUN,
-        project="p",
-        experiment="",
-        name="one",
-        kind=RunKind.SCRIPT,
-        status=RunStatus.RUNNING,
-        created_us=1,
-        created_by="ann",
-    )
-    LedgerRuns(stores).create(run, experiment="e")
+    LedgerRuns(stores).create(a_run(RUN), experiment="e")
 
 
 def end_run(stores: Stores) -> None:

@@ -13,8 +13,10 @@ from clew.core.contracts.services import RunService
 from clew.core.errors import Conflict, Invalid, NotFound, Unreadable
 from clew.core.ids import Digest
 from clew.core.types.edge import Role
-from clew.core.types.run import Artifact, Run, RunKind, RunStatus
+from clew.core.types.run import Artifact, Run, RunStatus
 from clew.core.types.series import SeriesBlock
+from clew.testing.ledger import examples
+from clew.testing.ledger.examples import change
 from clew.tracking.series import Points, block_of, points_of
 
 __all__ = ["RunServiceContract", "a_block", "a_run"]
@@ -24,40 +26,12 @@ ONE, TWO, OTHER = "01a0" + "0" * 28, "01a0" + "1" * 28, "02b0" + "2" * 28
 
 def a_run(id: str = ONE, **changes: Any) -> Run:
     """A run that is about to be created."""
-    run = Run(
-        id=id,
-        project="p",
-        experiment="",
-        name=f"run-{id[-1]}",
-        kind=RunKind.SCRIPT,
-        status=RunStatus.RUNNING,
-        created_us=1,
-        created_by="ann",
-    )
-    return msgspec.structs.replace(run, **changes)
+    return examples.a_run(id, **{"experiment": "", "name": f"run-{id[-1]}", "params": {}, **changes})
 
 
 def a_block(source: str, *, run: str = ONE, key: str = "loss", last: float = 1.0, step: float = 0.0) -> SeriesBlock:
-    """A block of one point."""
-    return SeriesBlock(
-        run=run,
-        key=key,
-        source=source,
-        count=1,
-        nans=0,
-        low=last,
-        high=last,
-        total=last,
-        first=last,
-        last=last,
-        last_step=step,
-        last_time_us=1,
-        step_low=step,
-        step_high=step,
-        time_low_us=1,
-        time_high_us=1,
-        points=b"points",
-    )
+    """A block of one point, whose bytes nobody reads."""
+    return change(examples.a_block(source, last, step=step, key=key), run=run)
 
 
 class RunServiceContract:

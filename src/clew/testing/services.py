@@ -29,8 +29,10 @@ from clew.core.types.package import (
     RuntimeKind,
 )
 from clew.core.types.signature import Dtype, Field, Output, Scale, Signature, Task
-from clew.core.types.step import StepEntry, StepOutcome, StepOutput, StepRun
+from clew.core.types.step import StepEntry, StepOutcome, StepRun
 from clew.serving.endpoint import declare
+from clew.testing.ledger import examples
+from clew.testing.ledger.examples import change
 from clew.testing.runs import a_run
 
 __all__ = ["ServicesContract", "a_package", "a_version", "an_entry"]
@@ -80,17 +82,7 @@ def a_package(project: Services, seed: int = 0, *, run: str = "") -> Digest:
 
 def an_entry(run: str, **changes: Any) -> StepEntry:
     """A result that is about to be kept."""
-    entry = StepEntry(
-        key=KEY,
-        project="p",
-        step="fit",
-        output=StepOutput(codec="json", digest=KEY, size_bytes=1, inline=b"1"),
-        ingredients={"code": "1"},
-        run=run,
-        created_us=1,
-        duration_us=2,
-    )
-    return msgspec.structs.replace(entry, **changes)
+    return change(examples.an_entry(KEY), run=run, **changes)
 
 
 class ServicesContract:

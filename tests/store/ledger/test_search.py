@@ -12,18 +12,16 @@ import pytest
 
 from clew.core.contracts.ledger import Durability, Ledger
 from clew.core.errors import Invalid
-from clew.core.ids import Digest
 from clew.core.judging import FoundRun
 from clew.core.paging import Page
-from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
 from clew.core.types.edge import Edge, Role
 from clew.core.types.filter import AGGREGATES, Both, Comparison, Field, Filter, Not, Order, Search
-from clew.core.types.run import Experiment, Run, RunKind, RunStatus, Scalar
-from clew.core.types.series import SeriesBlock
+from clew.core.types.run import Experiment, Run, RunStatus, Scalar
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sql import search_plan
 from clew.store.ledger.sqlite import SqliteLedger
+from clew.testing.ledger.examples import a_block, a_dataset, a_run, a_version, change
 
 LONG = "long " * 30
 SCALARS: list[Scalar] = [None, True, False, 0, 1, 2, 2.5, -0.0, 10**400, "a", "B", "ab", "a%b", "a\0b", "", LONG, "ß"]
@@ -62,9 +60,9 @@ class World:
             with each.write() as tx:
                 for name in ("e1", "e2"):
                     tx.experiments.add(Experiment(id=f"id-{name}", project="p", name=name, created_us=1))
-                tx.datasets.add(Dataset(id="d", project="p", name="flights", kind=DatasetKind.TABLE, created_us=1))
+                tx.datasets.add(change(a_dataset(), id="d"))
                 for number in (1, 2):
-                    tx.datasets.add_version(a_version(number))
+                    tx.datasets.add_version(a_version(number, dataset="d"))
 
     def do(self, change: Callable[[object], object]) -> None:
         for each in self.ledgers:
@@ -87,20 +85,17 @@ class World:
             self.do(lambda tx: tx.series.remove(run))  # type: ignore[attr-defined]
         else:
             version, run = self.random.choice("12"), self.random.choice(list(self.runs))
-            edge = Edge(source=f"data:d{version}", target=f"run:{run}", role=Role.INPUT, run=run)
+            edge = Edge(source=f"data:d-{version}", target=f"run:{run}", role=Role.INPUT, run=run)
             self.do(lambda tx: tx.edges.add([edge]))  # type: ignore[attr-defined]
 
     def add(self) -> None:
         number = self.random.randrange(16**6)
-        run = Run(
-            id=f"{number:032x}",
+        run = a_run(
+            f"{number:032x}",
             project=self.random.choice("pppq"),
             experiment=self.random.choice(["id-e1", "id-e2"]),
             name=self.random.choice(["one", "two", "Two%"]),
-            kind=RunKind.SCRIPT,
-            status=RunStatus.RUNNING,
             created_us=self.random.choice([0, 1, 2, 1000, 1500, 2999]),
-            created_by="ann",
             params=self.params(),
             tags=self.tags(),
         )
@@ -133,13 +128,9 @@ class World:
 
     def measure(self) -> None:
         self.blocks += 1
-        block = a_block(
-            self.random.choice(list(self.runs)),
-            self.random.choice("mn"),
-            f"j:{self.blocks}-{self.blocks}",
-            self.random.choice(NUMBERS),
-            step=float(self.random.randrange(3)),
-        )
+        run, key, value = (self.random.choice(each) for each in (list(self.runs), "mn", NUMBERS))
+        step = float(self.random.randrange(3))
+        block = change(a_block(f"j:{self.blocks}-{self.blocks}", value, step=step, key=key), run=run)
         self.do(lambda tx: tx.series.append([block]))  # type: ignore[attr-defined]
 
     def comparison(self) -> Comparison:
@@ -202,36 +193,6 @@ def shown(page: Page[FoundRun]) -> list[object]:
         (one.run, one.experiment, one.data, [(key, each.count, each.nans) for key, each in sorted(one.metrics.items())])
         for one in page.items
     ] + [bool(page.next)]
-
-
-def a_version(number: int) -> DatasetVersion:
-    return DatasetVersion(
-        id=f"d{number}",
-        dataset="d",
-        name="flights",
-        kind=DatasetKind.TABLE,
-        number=number,
-        digest=Digest("0" * 64),
-        manifest=Digest("0" * 64),
-        rows=1,
-        size_bytes=1,
-        created_us=1,
-        created_by="ann",
-    )
-
-
-def a_block(run: str, key: str, source: str, value: float, *, step: float) -> SeriesBlock:
-    return SeriesBlock(
-        **dict.fromkeys(("low", "high", "total", "first", "last"), value),
-        **dict.fromkeys(("last_step", "step_low", "step_high"), step),
-        **dict.fromkeys(("last_time_us", "time_low_us", "time_high_us"), 1),
-        run=run,
-        key=key,
-        source=source,
-        count=1,
-        nans=int(math.isnan(value)),
-        points=b"a point",
-    )
 
 
 @pytest.mark.parametrize("plan", PLANS)
