@@ -41,6 +41,11 @@ def test_what_was_purged_names_nothing() -> None:
     assert list(mentions_of(json.dumps({**row, "purged_us": 7}, separators=(",", ":")))) == []
 
 
+def test_what_only_speaks_of_a_purge_names_what_it_names() -> None:
+    for row in ({"params": {"purged_us": 7}, "digest": ONE}, {"digest": ONE, "facts": {"purged_us": 7}}):
+        assert list(mentions_of(json.dumps(row, separators=(",", ":")))) == [ONE]
+
+
 def test_events_about_what_can_be_removed_are_known() -> None:
     def event(kind: str) -> str:
         return json.dumps({"id": "e", "kind": kind, "facts": {}}, separators=(",", ":"))

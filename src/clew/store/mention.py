@@ -17,7 +17,8 @@ _SAMPLED = bytes(0x68 if chr(each) in "0123456789abcdef" else 0x2E for each in r
 _PAIR = re.compile(rb"hh+")
 _INLINE = re.compile(r'"([A-Za-z0-9+/]{86,}={0,2})"')
 """Bytes within JSON, such as the small output of a step; shorter ones have no room for a digest."""
-_PURGED = re.compile(r'"purged_us":[1-9]')
+_PURGED = re.compile(r'"purged_us":[1-9][0-9]*\}\Z')
+"""The last field of a row, and not a parameter of this name."""
 _REMOVABLE = re.compile(
     r'"kind":"(?:run\.(?:artifact_added|described|ended|points_added|resumed|deleted|restored|purged)'
     r'|dataset\.\w+|log\.appended|version\.(?:added|described|deleted|restored|purged))"'

@@ -16,11 +16,12 @@ class MentionsContract:
     """What holds for the mentions of every ledger."""
 
     def test_words_that_may_name_objects_are_found_in_every_row(self, ledger: Ledger) -> None:
-        names = ("run", "file", "job", "told", "event", "inline")
+        names = ("run", "file", "job", "told", "event", "inline", "purged")
         words = {name: Digest(f"{at:x}" * 64) for at, name in enumerate(names, 1)}
         inline = b"a path's document, long enough: " + words["inline"].encode()
         with ledger.write() as tx:
-            tx.runs.add(a_run("a" * 32, capture={"source": words["run"]}))
+            tx.runs.add(a_run("a" * 32, params={"purged_us": 7}, capture={"source": words["run"]}))
+            tx.runs.add(a_run("b" * 32, capture={"source": words["purged"]}, deleted_us=6, purged_us=7))
             file = Artifact(run="r", path="p", digest=words["file"], size_bytes=1, media_type="", created_us=1)
             tx.artifacts.put(file)
             tx.jobs.queue(change(a_job("j"), args={"object": words["job"]}))
@@ -32,7 +33,7 @@ class MentionsContract:
         with ledger.read() as tx:
             found = set(tx.mentions.list())
         assert ("artifacts", words["file"]) in found
-        assert {digest for _, digest in found} - {NO_DIGEST} == set(words.values()) - {words["told"]}
+        assert {digest for _, digest in found} - {NO_DIGEST} == set(words.values()) - {words["told"], words["purged"]}
 
     def test_what_a_run_did_and_measured_is_forgotten_and_the_cache_stays(self, ledger: Ledger) -> None:
         with ledger.write() as tx:

@@ -23,9 +23,19 @@ _RENAME = re.compile(r"ALTER TABLE (\w+) RENAME TO (\w+)")
 _DROP = re.compile(r"DROP TABLE (?:IF EXISTS )?(\w+)")
 _KEY = re.compile(r"^PRIMARY KEY \(([^)]*)\)", re.MULTILINE)
 _LEFT_OUT = frozenset(
-    ("chain_tails", "edges", "search_metrics", "search_runs", "search_values", "series", "series_blocks")
+    (
+        "chain_tails",
+        "edges",
+        "search_metrics",
+        "search_runs",
+        "search_values",
+        "series",
+        "series_blocks",
+        "series_sources",
+    )
 )
-"""Nodes of the lineage name what rows name too, an index names what it is an index of, and series hold numbers."""
+"""Nodes of the lineage name what rows name too, an index names what it is an index of, and series hold numbers; where
+they came from is kept in half a digest each, a row for every block that there was."""
 
 
 class Table(NamedTuple):
