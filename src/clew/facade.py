@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from clew.core.errors import ClewError, Exists, Invalid, Unavailable
+from clew.core.numbers import counted
 from clew.core.types.step import StepOutcome, StepRun
 from clew.data.handle import DatasetHandle as Dataset
 from clew.loop.fitted import Model
@@ -189,7 +190,7 @@ def run(
         if words is not None and not isinstance(words, Mapping):
             raise Invalid(f"{what} of a run are a {type(words).__name__}", hint=f'give a dict: {what}={{"lr": 0.1}}')
     if bool(id) != resume:
-        raise Invalid("id and resume belong together", hint='clew.run(id="calm-otter-417", resume=True)')
+        raise Invalid("id and resume belong together", hint='clew.run(id="baseline", resume=True)')
     started = start(
         _recorder(),
         name,
@@ -254,7 +255,7 @@ class Pipeline(_Pipeline[P, R]):
         steps: list[StepRun] = []
         done = workspace().run_pipeline(self, params, listener=steps.append)
         cached = sum(step.outcome is StepOutcome.CACHED for step in steps)
-        words = [f"{self.name}: {len(steps) - cached} steps executed, {cached} cached"]
+        words = [f"{self.name}: {counted(len(steps) - cached, 'steps')} executed, {cached} cached"]
         words += [f"registered {version.reference}" for version in done.versions]
         say_on_stderr("; ".join(words))
         result: R = done.result

@@ -80,7 +80,7 @@ def test_what_stands_behind_the_last_one_is_said(stores: Stores, key: SigningKey
     happen(stores, 2)
     seal(stores)
     found = verify(stores, witnesses=[Witnesses(place.lines(), stores.project)])
-    assert found.unknown == ["2 events stand behind the last checkpoint: nothing would show that they were cut off"]
+    assert found.unknown == ["2 events behind the last checkpoint: nothing would show that they were cut off"]
 
 
 def test_another_key_is_told_apart(stores: Stores, key: SigningKey, place: FileDestination, tmp_path: Path) -> None:

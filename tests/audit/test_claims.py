@@ -81,4 +81,4 @@ def test_rows_from_before_events_said_what_rows_hold_are_counted(stores: Stores)
     seal(stores)
     found = verify(stores)
     assert found.holds
-    assert found.unknown[0].startswith("1 rows were made before events said what rows hold")
+    assert found.unknown[0].startswith("1 row made before events said what rows hold")

@@ -24,6 +24,6 @@ def test_what_waits_is_said(life: Life) -> None:
     found = verify(life.stores)
     assert found.holds
     assert found.waiting == 12
-    assert "12 events are not sealed yet" in found.unknown[0]
+    assert "12 events not sealed yet" in found.unknown[0]
     assert seal(life.stores) == 12
     assert seal(life.stores) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clew.core.numbers import number, span
+from clew.core.numbers import counted, number, span
 from clew.core.types.interval import Interval
 
 
@@ -30,3 +30,10 @@ def test_an_interval_stands_behind_its_estimate_unless_one_unit_is_all() -> None
 
     assert span(of(7), sign=True) == "0 [-0.25, +0.1235]"
     assert span(of(1)) == "0"
+
+
+def test_one_thing_is_one() -> None:
+    assert [counted(1, nouns) for nouns in ("rows", "batches", "classes", "dataset versions", "bytes")] == [
+        *("1 row", "1 batch", "1 class", "1 dataset version", "1 byte")
+    ]
+    assert (counted(0, "rows"), counted(12345, "rows")) == ("0 rows", "12,345 rows")

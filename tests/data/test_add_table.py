@@ -265,10 +265,10 @@ def test_declared_types_are_not_bent(site: Site) -> None:
 
 def test_a_key_must_tell_rows_apart(site: Site, stores: Stores, tmp_path: Path) -> None:
     path = written(tmp_path / "t.csv", "id,n\n1,a\n2,b\n1,c\n,d\n2,e\n")
-    with pytest.raises(Invalid, match=r"'id' is null in 1 rows: line 5"):
+    with pytest.raises(Invalid, match=r"'id' is null in 1 row: line 5"):
         add_table(site, "t", path, rules=KEYED)
     path = written(tmp_path / "t.csv", 'id,n\n1,"a\nb"\n2,b\n1,c\n2,e\n')
-    with pytest.raises(Invalid, match=r"2 keys come more than once: id=1 \(line 3, line 5\); id=2 \(line 4, line 6\)"):
+    with pytest.raises(Invalid, match=r"2 keys more than once: id=1 \(line 3, line 5\); id=2 \(line 4, line 6\)"):
         add_table(site, "t", path, rules=KEYED)
     with pytest.raises(NotFound, match="did you mean id"):
         add_table(site, "t", path, rules=TableRules(key=["idd"]))

@@ -14,6 +14,7 @@ from clew.audit.place import explain
 from clew.audit.problem import Found, Problem, Problems, Verification
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
+from clew.core.numbers import counted
 
 __all__ = ["Look", "problems_in", "verify"]
 
@@ -100,11 +101,13 @@ def _see_waiting(tx: Transaction, project: str, claims: Claims) -> int:
 def _unknown(claims: Claims, waiting: int, size: int, witnesses: Sequence[Witnesses]) -> list[str]:
     said = []
     if waiting:
-        said.append(f"{waiting} events are not sealed yet: until then nothing shows an edit of them")
+        said.append(f"{counted(waiting, 'events')} not sealed yet: until then nothing shows an edit of them")
     if claims.older:
-        said.append(f"{claims.older} rows were made before events said what rows hold: nothing shows an edit of them")
+        rows = counted(claims.older, "rows")
+        said.append(f"{rows} made before events said what rows hold: nothing shows an edit of them")
     if not any(each.lines for each in witnesses):
         said.append("without a checkpoint nobody can tell whether the end was cut off, or everything was hashed anew")
     elif behind := max(0, size - max(each.covers for each in witnesses)):
-        said.append(f"{behind} events stand behind the last checkpoint: nothing would show that they were cut off")
+        events = counted(behind, "events")
+        said.append(f"{events} behind the last checkpoint: nothing would show that they were cut off")
     return said

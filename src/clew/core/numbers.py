@@ -1,12 +1,14 @@
-"""Numbers as people read and paste them: with an ASCII minus, and without a sign at what is zero."""
+"""Numbers as people read and paste them: with an ASCII minus, without a sign at what is zero, and one thing as one."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from clew.core.types.interval import Interval
+if TYPE_CHECKING:
+    from clew.core.types.interval import Interval
 
-__all__ = ["number", "span"]
+__all__ = ["counted", "number", "span"]
 
 
 def number(value: float, *, digits: int = 5, sign: bool = False) -> str:
@@ -21,3 +23,10 @@ def span(interval: Interval, *, sign: bool = False) -> str:
     """An estimate with its interval, of four digits; without the interval where it rests on a single unit."""
     value, low, high = (number(each, digits=4, sign=sign) for each in (interval.value, interval.low, interval.high))
     return value if interval.units < 2 else f"{value} [{low}, {high}]"
+
+
+def counted(number: float, nouns: str) -> str:
+    """How many there are of what nouns name, one or several words: `12,345 rows`, `1 row`, `1 batch`."""
+    if number == 1:
+        nouns = nouns.removesuffix("es" if nouns.endswith(("ches", "shes", "sses", "xes")) else "s")
+    return f"{number:,} {nouns}"

@@ -13,6 +13,7 @@ from clew.core.contracts.objects import ObjectBatch
 from clew.core.errors import Corrupt, Invalid, NotFound
 from clew.core.extras import require
 from clew.core.ids import Digest
+from clew.core.numbers import counted
 from clew.core.types.check_report import CheckReport, shown
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.core.types.reference import checked_name
@@ -160,7 +161,9 @@ def _ordered(loaded: Loaded, key: Sequence[str]) -> pl.DataFrame:
         nulls = frame[name].is_null().arg_true()
         if nulls.len():
             where = ", ".join(loaded.line_of(row) for row in nulls.head(_EXAMPLES))
-            raise Invalid(f"the key {name!r} is null in {nulls.len():,} rows: {where}", hint="a key tells rows apart")
+            raise Invalid(
+                f"the key {name!r} is null in {counted(nulls.len(), 'rows')}: {where}", hint="a key tells rows apart"
+            )
     ordered = frame.sort(key)
     is_repeat = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in key)
     if ordered.slice(0, 2).height == 2 and ordered.select(is_repeat.slice(1).any()).item():
@@ -178,7 +181,7 @@ def _not_unique(loaded: Loaded, key: Sequence[str]) -> Invalid:
         where = ", ".join(loaded.line_of(at) for at in row["\0row"][:2])
         said.append(f"{', '.join(f'{name}={shown(row[name])}' for name in key)} ({where})")
     return Invalid(
-        f"the key {', '.join(key)} is not unique; {twice.height:,} keys come more than once: {'; '.join(said)}",
+        f"the key {', '.join(key)} is not unique; {counted(twice.height, 'keys')} more than once: {'; '.join(said)}",
         hint="choose more columns as the key, or remove the rows that are there twice",
     )
 
@@ -189,7 +192,7 @@ def _judge_rows(frame: pl.DataFrame, check: Check | None) -> CheckReport | None:
     report = check(frame.lazy())
     if report.passed:
         return report
-    said = [f"{one.check.text} ({one.found or f'{one.failed:,} rows'})" for one in report.errors[:_EXAMPLES]]
+    said = [f"{one.check.text} ({one.found or counted(one.failed, 'rows')})" for one in report.errors[:_EXAMPLES]]
     more = f" and {len(report.errors) - _EXAMPLES} more" if len(report.errors) > _EXAMPLES else ""
     raise Invalid(
         f"the checks refuse these rows: {'; '.join(said)}{more}",

@@ -16,6 +16,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid
 from clew.core.hashing import hash_bytes
 from clew.core.ids import is_id
+from clew.core.numbers import counted
 from clew.core.types.dataset import LogBatch
 from clew.core.types.endpoint import Endpoint
 from clew.core.types.signature import Signature
@@ -187,8 +188,10 @@ def _names(column: pl.Series, *, ids: bool) -> pl.Series:
             f"column {column.name!r} holds {dtype}, which names no decision", hint="give texts, or whole numbers"
         )
     names = column.cast(pl.String)
-    if missing := names.null_count() + (names == "").sum():
-        raise Invalid(f"column {column.name!r} is empty in {missing} rows", hint="every label says what it is about")
+    if missing := int(names.null_count() + (names == "").sum()):
+        raise Invalid(
+            f"column {column.name!r} is empty in {counted(missing, 'rows')}", hint="every label says what it is about"
+        )
     if ids and (odd := [text for text in names.to_list() if not is_id(text)]):
         raise Invalid(f"{odd[0][:60]!r} is no id of a prediction", hint="say --key for names of your own")
     return names

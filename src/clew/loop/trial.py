@@ -15,7 +15,7 @@ import msgspec
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, GateRefused
-from clew.core.numbers import span
+from clew.core.numbers import counted, span
 from clew.core.types.edge import node
 from clew.core.types.endpoint import Endpoint, Trial, TrialState, Window
 from clew.core.types.interval import Interval
@@ -201,10 +201,10 @@ def _interval(test: TrialTest, settings: PromotionSettings) -> Interval:
 def _in_words(test: TrialTest, settings: PromotionSettings) -> str:
     interval = _interval(test, settings)
     if not test.rows:
-        return f"no labelled decision of both versions in {test.looked} units"
+        return f"no labelled decision of both versions in {counted(test.looked, 'units')}"
     percent = 100 * test.difference.mean * test.rows / abs(test.champion_cost) if test.champion_cost else 0.0
     return (
-        f"{interval.units} units, {test.rows} decisions: cost per decision "
+        f"{counted(interval.units, 'units')}, {counted(test.rows, 'decisions')}: cost per decision "
         f"{span(interval, sign=True)} against the champion ({percent:+z.1f} %)"
     )
 

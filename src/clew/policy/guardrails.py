@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clew.core.numbers import number
+from clew.core.numbers import counted, number
 from clew.core.types.evaluation import Evaluation, SliceTotals
 from clew.core.types.gate import GateCheck, Verdict
 from clew.core.types.package import Compilation, RuntimeCost
@@ -80,7 +80,7 @@ def check_slices(ours: Evaluation, theirs: Evaluation | None, asked: GateSetting
 def _check_slice(part: SliceTotals, other: SliceTotals, asked: GateSettings, level: float) -> GateCheck:
     name, rows = f"slice {part.column} = {part.value}", sum(part.rows)
     if sum(1 for count in part.rows if count) < asked.min_units:
-        reason = f"{rows} rows in too few units to show harm"
+        reason = f"{counted(rows, 'rows')} in too few units to show harm"
         return GateCheck(name=name, verdict=Verdict.PASS, reason=reason, evidence={"rows": rows})
     interval = difference_by_unit(part.cost, other.cost, part.rows, level=level)
     margin = asked.slice_margin * abs(sum(other.cost) / rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clew.core.numbers import counted
 from clew.core.types.check_plan import plan_checks
 from clew.core.types.checks import Checks
 from clew.core.types.gate import DataEvidence, Evidence, GateCheck, Verdict
@@ -41,10 +42,11 @@ def _check_version(data: DataEvidence, declared: Mapping[str, Checks]) -> GateCh
         )
     failed = [result.check.name for result in report.errors]
     shown = ", ".join(failed[:_SHOWN]) + (" and more" if len(failed) > _SHOWN else "")
+    passed = f"{counted(report.rows, 'rows')} passed {counted(len(report.results), 'checks')}"
     return GateCheck(
         name=name,
         verdict=Verdict.FAIL if failed else Verdict.PASS,
-        reason=f"failed {shown}" if failed else f"{report.rows} rows passed {len(report.results)} checks",
+        reason=f"failed {shown}" if failed else passed,
         evidence={
             "failed": failed,
             "warned": [result.check.name for result in report.warnings],

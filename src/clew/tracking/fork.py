@@ -26,7 +26,7 @@ def fork_of(text: str) -> tuple[str, float]:
     """
     found = _FORM.fullmatch(text)
     if found is None:
-        raise Invalid(f"{text!r} names no step of a run", hint="write RUN@step, for example calm-otter-417@1000")
+        raise Invalid(f"{text!r} names no step of a run", hint="write RUN@step, for example baseline@1000")
     return found["run"], float(found["step"])
 
 

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import SupportsFloat
 
 from clew.core.errors import ClewError, Conflict, Invalid
+from clew.core.numbers import counted
 from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
@@ -387,7 +388,7 @@ class ActiveRun:
 
     def _clear(self) -> None:
         if self._journal.dropped:
-            self._say(f"{self._journal.dropped:,} points of run {self.name} were lost: there was no room for them")
+            self._say(f"{counted(self._journal.dropped, 'points')} of run {self.name} lost: there was no room")
         self._line.close(delete=True)
 
     def _end_of_process(self) -> None:

@@ -46,10 +46,10 @@ def test_a_violation_is_a_line(column: str, row: int | None, text: str) -> None:
 
 def test_a_result_is_a_line() -> None:
     assert CheckResult(check=CHECK, failed=0, found="-1 to 7").text == "age: at least 0"
-    assert CheckResult(check=CHECK, failed=2).text == "age: at least 0 (2 rows fail)"
+    assert CheckResult(check=CHECK, failed=2).text == "age: at least 0 (2 rows failed)"
     full = CheckResult(check=CHECK, failed=2, found="-1 to 7", examples=[Example(4, "-1"), Example(9, "-2")])
-    assert full.text == "age: at least 0 (2 rows fail, -1 to 7, row 4 is -1)"
-    assert CheckResult(check=ROWS, failed=1, found="2 rows").text == "at least 3 rows (1 rows fail, 2 rows)"
+    assert full.text == "age: at least 0 (2 rows failed, -1 to 7, row 4 is -1)"
+    assert CheckResult(check=ROWS, failed=1, found="2 rows").text == "at least 3 rows (1 row failed, 2 rows)"
 
 
 def test_values_of_exactly_the_width_are_whole() -> None:

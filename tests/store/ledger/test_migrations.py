@@ -131,7 +131,7 @@ def test_a_newer_ledger_is_refused_and_left_alone(empty_database: str) -> None:
     before = shape(empty_database)
     with psycopg.connect(empty_database, autocommit=True) as raw:
         raw.execute("UPDATE clew.ledger_version SET version = %s", (NEWEST + 1,))
-    with pytest.raises(Invalid, match="upgrade clew"):
+    with pytest.raises(Invalid, match="install a newer clew"):
         PostgresLedger(empty_database)
     assert shape(empty_database) == before
 

@@ -48,7 +48,7 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     raw = sqlite3.connect(tmp_path / "l")
     raw.execute(f"PRAGMA user_version = {max(migrations()) + 1}")
     raw.close()
-    with pytest.raises(Invalid, match="upgrade clew"):
+    with pytest.raises(Invalid, match="install a newer clew"):
         SqliteLedger(tmp_path / "l")
 
 

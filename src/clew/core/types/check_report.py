@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from clew.core.ids import Digest
+from clew.core.numbers import counted
 from clew.core.types.checks import CheckSeverity
 
 __all__ = ["Check", "CheckKind", "CheckReport", "CheckResult", "Example", "Scope", "Violation", "shown"]
@@ -96,7 +97,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
         if not self.failed:
             return about
         example = f"row {self.examples[0].row} is {self.examples[0].value}" if self.examples else ""
-        facts = [part for part in (f"{self.failed} rows fail", self.found, example) if part]
+        facts = [part for part in (f"{counted(self.failed, 'rows')} failed", self.found, example) if part]
         return f"{about} ({', '.join(facts)})"
 
 

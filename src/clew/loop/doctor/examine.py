@@ -18,6 +18,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.stores import Stores
 from clew.core.errors import ClewError
 from clew.core.ids import Digest, time_us_of
+from clew.core.numbers import counted
 from clew.loop.doctor.finding import Finding, Level
 from clew.loop.doctor.needs import needs
 from clew.settings import SETTINGS_FILE, read_settings
@@ -70,7 +71,7 @@ def examine(stores: Stores, *, quick: bool, tell: Tell) -> Iterator[Finding]:
     if len(damaged) > _SHOWN:
         yield Finding(check="objects", level=Level.PROBLEM, text=f"and {len(damaged) - _SHOWN:,} more are damaged")
     if not damaged:
-        yield _good("objects", f"{len(whole):,} objects are {'there' if quick else 'whole'}")
+        yield _good("objects", f"{counted(len(whole), 'objects')} {'there' if quick else 'whole'}")
     yield from _missing(stores, whole)
     yield from _journals(stores.folder)
     yield _clock(stores)
@@ -114,7 +115,7 @@ def _ledger(path: Path, objects: Path) -> Finding:
     newest = max(migrations())
     if version > newest:
         text = f"the ledger has version {version}, this clew knows {newest}"
-        return Finding(check="ledger", level=Level.PROBLEM, text=text, hint="pip install --upgrade clew")
+        return Finding(check="ledger", level=Level.PROBLEM, text=text, hint="install a newer clew")
     if wrong or not version:
         return _lost(f"{path} is damaged: {'; '.join(wrong) or 'it is empty'}")
     return _good("ledger", f"the ledger is whole, version {version}")

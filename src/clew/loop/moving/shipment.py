@@ -70,7 +70,7 @@ def read_bill(file: BinaryIO) -> Bill:
     if bill.schema != max(migrations()):
         raise Invalid(
             f"the rows are of version {bill.schema}, the ledger of this server of version {max(migrations())}",
-            hint="have the same clew on both sides: pip install --upgrade clew",
+            hint="install the same clew on both sides",
         )
     return bill
 

@@ -41,7 +41,7 @@ def pending(
     if version > newest:
         raise Invalid(
             f"this ledger has version {version}; this clew knows versions up to {newest}",
-            hint="upgrade clew: pip install --upgrade clew",
+            hint="install a newer clew",
         )
     return {number: _statements(text, spelled or {}) for number, text in known.items() if number > version}
 
