@@ -132,7 +132,7 @@ def test_without_an_evaluation_nothing_can_be_told() -> None:
     assert [c.name for c in report.against] == ["evaluation"]
 
 
-@pytest.mark.parametrize(("setting", "reason"), [("min_rows = 2001", "2000 rows"), ("min_units = 21", "20 units")])
+@pytest.mark.parametrize(("setting", "reason"), [("min_rows = 2001", "2,000 rows"), ("min_units = 21", "20 units")])
 def test_too_little_evidence(setting: str, reason: str) -> None:
     report = judge(evidence(), toml=f"{VALUE}[gate.delay]\n{setting}\n")
     assert report.verdict is OPEN
@@ -167,11 +167,14 @@ def test_the_margin_is_the_users() -> None:
 
 
 def test_pairs_need_the_same_rows_and_the_same_contract() -> None:
-    elsewhere = evidence(1, evaluation=evaluation(0.4, seed=1))
-    assert "on other rows" in found(judge(evidence(), elsewhere), "champion").reason
-    assert "not evaluated" in found(judge(evidence(), evidence(1, evaluation=None)), "champion").reason
     other = msgspec.structs.replace(GOOD, contract=BinaryValue(missed_cost=9, false_alarm_cost=1))
-    assert "another value contract" in found(judge(evidence(), evidence(1, evaluation=other)), "champion").reason
+    for theirs, said, lacks in (
+        (evaluation(0.4, seed=1), "on other rows", "same rows"),
+        (None, "not evaluated", "evaluation"),
+        (other, "another value contract", "same contract"),
+    ):
+        check = found(judge(evidence(), evidence(1, evaluation=theirs)), "champion")
+        assert (said in check.reason, check.evidence) == (True, {"lacks": lacks})
 
 
 def trial(low: float, high: float, *, level: float = 0.95, units: int = 9) -> Interval:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from clew.core.numbers import number, span
+from clew.core.numbers import counted, number, span
 from clew.core.types.evaluation import Evaluation
 from clew.core.types.gate import Evidence, GateCheck, Verdict
 from clew.core.types.interval import Interval
@@ -47,7 +47,8 @@ def check_evaluation(candidate: Evidence, asked: GateSettings, contract: ValueCo
     """Whether there is an evaluation under the project's value contract on enough rows and units."""
     evaluation = candidate.evaluation
     if evaluation is None:
-        return _unknown("evaluation", "the version was registered without an evaluation; evaluate it on held-out rows")
+        reason = "the version was registered without an evaluation; evaluate it on held-out rows"
+        return _unknown("evaluation", reason, lacks="evaluation")
     facts: dict[str, object] = {
         "source": str(evaluation.source),
         "data": evaluation.data,
@@ -58,15 +59,16 @@ def check_evaluation(candidate: Evidence, asked: GateSettings, contract: ValueCo
     if contract is not None and not _same_contract(contract, evaluation.contract):
         reason = "it was evaluated under another value contract than [value] now declares; evaluate it again"
         return GateCheck(name="evaluation", verdict=Verdict.CANNOT_TELL, reason=reason, units=units, evidence=facts)
+    found = f"{counted(evaluation.rows, 'rows')} in {counted(units, 'units')} of {evaluation.contract.unit}"
     lacking = [
-        f"{has} {what} where {needs} are asked for"
+        f"{counted(has, what)} where {needs} are asked for"
         for what, has, needs in (("rows", evaluation.rows, asked.min_rows), ("units", units, asked.min_units))
         if has < needs
     ]
     return GateCheck(
         name="evaluation",
         verdict=Verdict.CANNOT_TELL if lacking else Verdict.PASS,
-        reason="; ".join(lacking) or f"{evaluation.rows} rows in {units} units of {evaluation.contract.unit}",
+        reason="; ".join(lacking) or found,
         units=units,
         evidence=facts,
     )
@@ -102,10 +104,10 @@ def check_champion(candidate: Evidence, champion: Evidence, asked: GateSettings)
     """Whether decisions cost no more than the champion's, plus the margin."""
     ours, theirs = candidate.evaluation, champion.evaluation
     if ours is None or theirs is None:
-        return _unknown("champion", "the champion was not evaluated on these rows")
-    reason = _not_comparable(ours, theirs) if candidate.trial is None else _too_weak(candidate.trial, asked)
-    if reason:
-        return _unknown("champion", reason)
+        return _unknown("champion", "the champion was not evaluated on these rows", lacks="evaluation")
+    lacks, reason = _not_comparable(ours, theirs) if candidate.trial is None else _too_weak(candidate.trial, asked)
+    if lacks:
+        return _unknown("champion", reason, lacks=lacks)
     interval = candidate.trial or difference_by_unit(
         ours.units.cost, theirs.units.cost, ours.units.rows, level=asked.confidence
     )
@@ -158,23 +160,25 @@ def verdict_better(interval: Interval) -> Verdict:
     return Verdict.FAIL if interval.low >= 0 else Verdict.CANNOT_TELL
 
 
-def _not_comparable(ours: Evaluation, theirs: Evaluation) -> str:
+def _not_comparable(ours: Evaluation, theirs: Evaluation) -> tuple[str, str]:
+    """What the two have not in common, as a word and as a reason; empty where they can be compared."""
     if not _same_contract(ours.contract, theirs.contract):
-        return "the champion was evaluated under another value contract"
+        return "same contract", "the champion was evaluated under another value contract"
     if ours.rows_digest != theirs.rows_digest or ours.units.names != theirs.units.names:
-        return (
+        return "same rows", (
             "the champion was evaluated on other rows; train a new version: its run evaluates "
             "the champion of that time on its own test rows"
         )
-    return ""
+    return "", ""
 
 
-def _too_weak(trial: Interval, asked: GateSettings) -> str:
+def _too_weak(trial: Interval, asked: GateSettings) -> tuple[str, str]:
+    """What a trial has too little of, likewise."""
     if trial.level < asked.confidence:
-        return f"the trial has level {trial.level}, {asked.confidence} is asked for"
+        return "confidence", f"the trial has level {trial.level}, {asked.confidence} is asked for"
     if trial.units < asked.min_units:
-        return f"the trial rests on {trial.units} units where {asked.min_units} are asked for"
-    return ""
+        return "units", f"the trial rests on {counted(trial.units, 'units')} where {asked.min_units} are asked for"
+    return "", ""
 
 
 def _cost_per_decision(evaluation: Evaluation) -> float:
@@ -188,8 +192,8 @@ def _same_contract(one: ValueContract, other: ValueContract) -> bool:
     )
 
 
-def _unknown(name: str, reason: str) -> GateCheck:
-    return GateCheck(name=name, verdict=Verdict.CANNOT_TELL, reason=reason)
+def _unknown(name: str, reason: str, *, lacks: str) -> GateCheck:
+    return GateCheck(name=name, verdict=Verdict.CANNOT_TELL, reason=reason, evidence={"lacks": lacks})
 
 
 def _shown(interval: Interval) -> str:
