@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -24,6 +25,7 @@ from clew.registry.columns import columns_of
 from clew.registry.formats.format import Trust
 from clew.registry.models import LedgerModels
 from clew.registry.package import Draft, build_package
+from clew.registry.revise import describe_version
 from clew.registry.signature import infer_signature
 from clew.store.account import row_digest
 from clew.store.ledger.memory import MemoryLedger
@@ -244,6 +246,26 @@ def test_a_rollback_returns_to_what_passed_before(stores: Stores, models: Ledger
         aliases.rollback("delay", "champion")
     with pytest.raises(NotFound, match="delay@challenger"):
         aliases.rollback("delay", "challenger")
+
+
+def delete(stores: Stores, version: ModelVersion) -> None:
+    """As MLflow's clients do."""
+    with stores.ledger.write() as tx:
+        describe_version(stores, tx, version, msgspec.structs.replace(version, deleted_us=9))
+
+
+def test_a_version_that_was_deleted_gets_no_name(stores: Stores, models: LedgerModels) -> None:
+    gate = Judge()
+    aliases = LedgerAliases(stores, gate)
+    aliases.promote("delay@1", "champion")
+    aliases.promote("delay@2", "champion")
+    delete(stores, models.resolve("delay@1"))
+    with pytest.raises(Conflict, match="delay@1 was deleted"):
+        aliases.rollback("delay", "champion")
+    gate.meanwhile = lambda: delete(stores, models.resolve("delay@3"))
+    with pytest.raises(Conflict, match="delay@3 was deleted"):
+        aliases.promote("delay@3", "champion")
+    assert models.resolve("delay@champion").number == 2
 
 
 def test_rolling_back_again_goes_further_back(stores: Stores, models: LedgerModels) -> None:

@@ -100,7 +100,7 @@ def test_an_unsafe_package_needs_the_policy(stores: Stores, models: LedgerModels
 def test_a_package_whose_files_are_gone_is_refused(stores: Stores, models: LedgerModels) -> None:
     package = a_package(stores)
     stores.objects.delete([load_package(stores.objects, package).model.digest])
-    with pytest.raises(Invalid, match="1 files of package"):
+    with pytest.raises(Invalid, match="1 file of package"):
         models.register("delay", package)
     with pytest.raises(NotFound):
         models.register("delay", Digest("0" * 64))

@@ -15,7 +15,7 @@ from clew.core.canonical import canonical
 from clew.core.contracts.gate import Gate
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Conflict, Corrupt, GateRefused, NotFound
+from clew.core.errors import Conflict, Corrupt, GateRefused
 from clew.core.ids import Digest
 from clew.core.types.edge import node
 from clew.core.types.gate import Approval, Findings, GateReport
@@ -113,18 +113,18 @@ class LedgerAliases:
 
         Raises:
             NotFound: there is no such model or alias.
-            Conflict: nothing held the name before, or another version holds it than `expected`.
+            Conflict: nothing held the name before, what held it was deleted, or another version holds it than
+                `expected`.
         """
         with self._stores.ledger.write() as tx:
             model = find_model(tx, self._stores.project, name)
             held = holder(tx, model, checked_alias(alias))
             if held is None:
-                raise NotFound("alias", f"{name}@{alias}", hint=f"clew model list {name}")
+                raise unknown_alias(tx, model, alias)
             _check_expected(model, alias, held, expected)
             before = _before(tx.models.moves(model.id, alias))
             if before is None:
-                hint = f"promote another version: clew model promote {name}@NUMBER {alias}"
-                raise Conflict(f"no version held {name}@{alias} before {held.number}", hint=hint)
+                raise Conflict(f"no version held {name}@{alias} before {held.number}", hint=_other(name, alias))
             candidate = tx.models.version(before.version)
             scene = _Scene(model, candidate, [], held, None, [], held.position)
             return self._move(tx, scene, alias, reason=reason, report=before.report, returns=True)
@@ -217,6 +217,8 @@ class LedgerAliases:
     def _move(
         self, tx: Transaction, scene: _Scene, alias: str, *, reason: str, report: Digest, returns: bool = False
     ) -> Alias:
+        if tx.models.version(scene.candidate.id).deleted_us:
+            raise Conflict(f"{scene.candidate.reference} was deleted", hint=_other(scene.model.name, alias))
         move = Alias(
             model=scene.model.id,
             alias=alias,
@@ -253,6 +255,10 @@ def take_away(stores: Stores, tx: Transaction, model: Model, held: Alias, *, rea
     facts |= {"reason": reason, "report": "", "position": move.position, "rollback": False, "row": row_digest(move)}
     stores.tell(tx, MOVED, node("model", held.version), facts)
     return move
+
+
+def _other(model: str, alias: str) -> str:
+    return f"promote another version: clew model promote {model}@NUMBER {alias}"
 
 
 def _position(tx: Transaction, model: Model, alias: str) -> int:

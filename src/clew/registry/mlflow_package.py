@@ -101,7 +101,7 @@ def _read(objects: Objects, part: Part) -> dict[str, Any]:
 def _estimator(told: Mapping[str, Any]) -> str:
     """The flavours that the folder declares, the generic one last: `sklearn (mlflow 3.17.2)`."""
     flavors = told.get("flavors")
-    names = [name for name in flavors if name != "python_function"] if isinstance(flavors, dict) else []
+    names = [str(name) for name in flavors if name != "python_function"] if isinstance(flavors, dict) else []
     return f"{', '.join(names) or 'python_function'} (mlflow {told.get('mlflow_version', '?')})"
 
 

@@ -9,8 +9,9 @@ from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Denied, Invalid, NotFound
 from clew.core.ids import Digest
+from clew.core.numbers import counted
 from clew.core.paging import Page
-from clew.core.types.edge import Edge, Node, Role, node
+from clew.core.types.edge import node
 from clew.core.types.gate import Approval
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.package import Package
@@ -18,12 +19,12 @@ from clew.core.types.reference import checked_name
 from clew.registry.formats.format import Trust
 from clew.registry.package import load_package
 from clew.registry.reference import find_model, resolve
-from clew.store.account import row_digest
+from clew.registry.revise import add_version
 from clew.store.owner import check_mine
 
 __all__ = ["LedgerModels", "approvals_of"]
 
-ADDED, APPROVED = "version.added", "version.approved"
+APPROVED = "version.approved"
 _MOST_APPROVALS = 1000
 
 
@@ -75,11 +76,7 @@ class LedgerModels:
                 unsafe=bool(manifest.unsafe),
                 message=message,
             )
-            tx.models.add_version(version)
-            tx.edges.add(_edges(version, manifest))
-            facts: dict[str, object] = {"reference": version.reference, "package": package, "run": manifest.run}
-            facts |= {"unsafe": version.unsafe, "message": message, "row": row_digest(version)}
-            self._stores.tell(tx, ADDED, node("model", version.id), facts)
+            add_version(self._stores, tx, version, manifest.data)
         return version
 
     def approve(self, reference: str, *, note: str = "") -> Approval:
@@ -136,7 +133,8 @@ class LedgerModels:
     def _check(self, digest: Digest, manifest: Package) -> None:
         absent = self._stores.objects.missing([file.digest for file in manifest.files])
         if absent:
-            raise Invalid(f"{len(absent)} files of package {digest[:12]} are not stored", hint="put its objects first")
+            what = f"{counted(len(absent), 'files')} of package {digest[:12]} not stored"
+            raise Invalid(what, hint="put its objects first")
         if manifest.unsafe and not self._trust.allow_pickle:
             hint = "write it as skops or ONNX, or set allow_pickle = true under [policy] in clew.toml"
             raise Denied(f"package {digest[:12]} is unsafe: {'; '.join(manifest.unsafe)}", hint=hint)
@@ -167,17 +165,4 @@ def approvals_of(tx: Transaction, project: str, version: ModelVersion) -> list[A
             note=str(event.facts.get("note", "")),
         )
         for event in events.items
-    ]
-
-
-def _edges(version: ModelVersion, manifest: Package) -> list[Edge]:
-    """What flowed into a version: its run, and the data."""
-    target: Node = node("model", version.id)
-    sources = [(node("run", manifest.run), Role.OUTPUT)] if manifest.run else []
-    for data in manifest.data:
-        role = Role.EVALUATION if data.role == Role.EVALUATION.value else Role.INPUT
-        sources.append((node("data", data.version), role))
-    return [
-        Edge(source=source, target=target, role=role, run=manifest.run, at_us=version.created_us)
-        for source, role in sources
     ]

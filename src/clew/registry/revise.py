@@ -5,12 +5,15 @@ What a version is made of never changes: package, run and number stay.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.model import Model, ModelVersion
+from clew.core.types.package import DataReference
 from clew.store.account import row_digest
 
 __all__ = ["add_version", "describe_version", "retitle"]
@@ -18,18 +21,21 @@ __all__ = ["add_version", "describe_version", "retitle"]
 _TOLD = ("message", "tags", "stage", "name")
 
 
-def add_version(stores: Stores, tx: Transaction, version: ModelVersion) -> None:
-    """Add a version whose package, if it has one, is stored; with the lineage from its run."""
+def add_version(stores: Stores, tx: Transaction, version: ModelVersion, data: Sequence[DataReference] = ()) -> None:
+    """Add a version whose package, if it has one, is stored; with the lineage from its run, and from data."""
     tx.models.add_version(version)
     target = node("model", version.id)
-    at_us = version.created_us
-    if version.run:
-        tx.edges.add(
-            [Edge(source=node("run", version.run), target=target, role=Role.OUTPUT, run=version.run, at_us=at_us)]
-        )
-    if version.logged:
-        logged = node("logged", version.logged)
-        tx.edges.add([Edge(source=logged, target=target, role=Role.OUTPUT, run=version.run, at_us=at_us)])
+    makers = (("run", version.run), ("logged", version.logged))
+    sources = [(node(kind, maker), Role.OUTPUT) for kind, maker in makers if maker]
+    for used in data:
+        role = Role.EVALUATION if used.role == Role.EVALUATION.value else Role.INPUT
+        sources.append((node("data", used.version), role))
+    tx.edges.add(
+        [
+            Edge(source=source, target=target, role=role, run=version.run, at_us=version.created_us)
+            for source, role in sources
+        ]
+    )
     facts: dict[str, object] = {"reference": version.reference, "package": version.package, "run": version.run}
     facts |= {"unsafe": version.unsafe, "message": version.message, "row": row_digest(version)}
     stores.tell(tx, "version.added", target, facts)
