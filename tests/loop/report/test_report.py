@@ -117,16 +117,23 @@ class Tags(HTMLParser):
 
 def test_names_and_values_cannot_become_markup() -> None:
     table = Table(title="Metrics", columns=["name", NASTY], rows=[[NASTY, NASTY]])
-    report = Report(title=NASTY, subtitle="s", tables=[table], diffs=[Diff(title=NASTY, text=f"+````\n+{NASTY}\n")])
+    report = Report(title=NASTY, subtitle=NASTY, tables=[table], diffs=[Diff(title=NASTY, text=f"+````\n+{NASTY}\n")])
     tags = Tags()
     tags.feed(page(report).decode())
     assert not {tag for tag, _ in tags.seen} & {"img", "script", "link", "a", "iframe"}
     assert not [attrs for _, attrs in tags.seen if {"src", "href", "onerror"} & set(attrs)]
     text = markdown(report)
-    outside = re.sub(r"`+[^`]*`+", "", text.split("<details>")[0])
-    assert "<img" not in outside
-    assert "@ann" not in outside
+    seen, _, folded = text.partition("<details>")
+    outside = re.sub(r"`[^`]*`|<code>.*?</code>", "", seen + folded.partition("</summary>")[0])
+    assert not [mark for mark in ("<img", "@ann", "](", "://") if mark in outside]
     assert "`````diff" in text
+
+
+@pytest.mark.parametrize("name", ["http://e.org", "www.e.org", "~~old~~", "a_b_c", "[x](y)", "@ann", "#7"])
+def test_a_name_is_shown_as_it_is(name: str) -> None:
+    table = Table(title="Metrics", columns=["name"], rows=[[name]])
+    text = markdown(Report(title="runs", subtitle=f"compared with {name}", tables=[table]))
+    assert text.count(f"`{name}`") == 2
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 from clew.loop.report.table import Diff, Report, Table
 
@@ -13,12 +14,14 @@ _OPEN = ("Metrics", "Checks")
 _ROWS = 40
 _DIFF_LINES = 200
 _PLAIN = re.compile(r"[\w .,:;%+()/→−–=~\[\]-]*")
+_MARKS = ("_", "~~", "](", "://", "www.")
+"""Of what is plain character by character, the parts that mean something to Markdown."""
 _BOLD = re.compile(r"\*\*([^*]*)\*\*")
 
 
 def markdown(report: Report) -> str:
     """The report. Long tables and differences are cut, and say so."""
-    parts = [f"### {_cell(report.title)}", report.subtitle]
+    parts = [f"### {_cell(report.title)}", " ".join(map(_cell, report.subtitle.split()))]
     parts += [_table(table) for table in report.tables]
     parts += [_diff(diff) for diff in report.diffs]
     if not report.tables and not report.diffs:
@@ -45,7 +48,7 @@ def _cell(text: str) -> str:
     """A text that cannot become markup, a link, or a mention of somebody."""
     bold = _BOLD.fullmatch(text)
     inner = " ".join((bold[1] if bold else text).split())
-    if not _PLAIN.fullmatch(inner) or "_" in inner or ("[" in inner and "(" in inner):
+    if not _is_plain(inner):
         inner = "`" + inner.replace("`", "'").replace("|", "\\|") + "`"
     return f"**{inner}**" if bold else inner
 
@@ -56,8 +59,9 @@ def _diff(diff: Diff) -> str:
     longest = max((len(run) for line in cut for run in re.findall(r"`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     body = "\n".join(cut)
-    return f"<details><summary>{_plain(diff.title)}</summary>\n\n{fence}diff\n{body}\n{fence}\n\n</details>"
+    title = " ".join(word if _is_plain(word) else f"<code>{escape(word)}</code>" for word in diff.title.split())
+    return f"<details><summary>{title}</summary>\n\n{fence}diff\n{body}\n{fence}\n\n</details>"
 
 
-def _plain(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+def _is_plain(text: str) -> bool:
+    return _PLAIN.fullmatch(text) is not None and not any(mark in text for mark in _MARKS)
