@@ -107,3 +107,25 @@ def test_the_suffix_of_a_file_says_its_form(capsys: Capture) -> None:
     assert main(["runs", "list", "--output", "runs.csv"]) == 0
     assert Path("runs.csv").read_text().startswith("id,name,")
     capsys.readouterr()
+
+
+@pytest.mark.usefixtures("one_run")
+def test_a_kind_that_no_event_is_of_is_told_with_those_that_there_are(capsys: Capture) -> None:
+    for words, said in (
+        (
+            ["--kind", "run.craeted"],
+            "project.added, run.created; none is of the kind run.craeted; did you mean run.created",
+        ),
+        (["--kind", "runs"], "none is of the kind runs; did you mean run"),
+        (["--kind", "run", "--subject", "model:1"], "no such event"),
+    ):
+        assert main(["events", *words]) == 0
+        assert said in capsys.readouterr().err
+    assert main(["events", "--kind", "run"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("one_run")
+def test_the_beginning_of_a_subject_is_enough(capsys: Capture) -> None:
+    assert main(["events", "--subject", "run:1111"]) == 0
+    assert "run:111111111111 " in capsys.readouterr().out

@@ -21,7 +21,7 @@ class LedgerEvents:
         self._ledger, self._project = stores.ledger, stores.project
 
     def list(self, *, kind: str = "", subject: str = "", limit: int = 100, after: str = "") -> Page[Event]:
-        """Events, newest first; `kind` is a whole kind or its noun."""
+        """Events, newest first; `kind` is a whole kind or its noun, `subject` a node or the beginning of one."""
         with self._ledger.read() as tx:
             return tx.events.list(
                 self._project, kind=kind, subject=subject, limit=min(limit, _MOST), after=checked_after(after)

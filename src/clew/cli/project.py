@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from clew.cli import output
-from clew.cli.command import FilePath, command
+from clew.cli.command import FilePath, command, guess
 from clew.cli.output import Column
 from clew.cli.progress import progress
 
 if TYPE_CHECKING:
-    from clew.core.types.event import Event
+    from clew.core.contracts.services import EventService
 
 __all__ = ["events", "init", "up"]
 
+_LOOKED_AT = 1000
 _LONG = re.compile(r"\b([0-9a-f]{12})(?:[0-9a-f]{20}|[0-9a-f]{52})\b")
 
 
@@ -46,10 +47,11 @@ def init(*, folder: Path, name: str, as_json: bool) -> None:
     examples=[
         ("clew events", "what changed last"),
         ("clew events --kind alias", "every move of an alias, and every one that was refused"),
+        ("clew events --subject model:01a1fdc5fc2b", "what happened to one version, by the beginning of its id"),
     ],
 )
 @click.option("--kind", default="", help="A kind such as alias.moved, or its noun: alias.")
-@click.option("--subject", default="", help="The node that changed, such as model:ID.")
+@click.option("--subject", default="", help="The node that changed, such as model:ID, or its beginning.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @click.option("--after", default="", help="Go on behind this page.")
 def events(*, kind: str, subject: str, limit: int, after: str, as_json: bool) -> None:
@@ -57,13 +59,17 @@ def events(*, kind: str, subject: str, limit: int, after: str, as_json: bool) ->
 
     An event that is not sealed yet has no number.
     """
+    from msgspec.structs import asdict
+
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
         recorded = workspace.services.events
         page = recorded.list(kind=kind, subject=subject, limit=limit, after=after)
         numbers = recorded.positions([event.id for event in page.items])
-    rows = [{"position": numbers.get(event.id), **_fields(event)} for event in page.items]
+        if kind and not page.items and not after:
+            _note_unknown(recorded, kind)
+    rows = [{"position": numbers.get(event.id), **asdict(event)} for event in page.items]
     columns = [
         Column("position", "#"),
         Column("at_us"),
@@ -76,13 +82,18 @@ def events(*, kind: str, subject: str, limit: int, after: str, as_json: bool) ->
     output.table(rows, columns, as_json=as_json, after=page.next, empty=empty)
 
 
+def _note_unknown(recorded: EventService, kind: str) -> None:
+    """Say which kinds there are where none is of the kind that somebody asked for: it may be misspelt."""
+    known = sorted({event.kind for event in recorded.list(limit=_LOOKED_AT).items})
+    nouns = {each.partition(".")[0] for each in known}
+    if kind not in {*known, *nouns}:
+        said = f"the newest events are of {', '.join(known)}; none is of the kind {kind}"
+        output.note(said + guess(kind, [*nouns, *known]))
+
+
 def _shorter(value: object) -> str:
     """A value in one line, with ids and digests as short as they are elsewhere: --json has them whole."""
     return _LONG.sub(r"\1", output.cell("", value))
-
-
-def _fields(event: Event) -> dict[str, object]:
-    return {name: getattr(event, name) for name in event.__struct_fields__}
 
 
 @command(

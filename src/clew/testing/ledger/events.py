@@ -26,6 +26,8 @@ class EventsContract:
             assert [event.id for event in tx.events.list("p", kind="alias").items] == ["2", "1"]
             assert [event.id for event in tx.events.list("p", kind="alias.moved").items] == ["1"]
             assert [event.id for event in tx.events.list("p", subject="model:n").items] == ["3"]
+            assert [event.id for event in tx.events.list("p", subject="model").items] == ["3", "2", "1"]
+            assert tx.events.list("p", subject="odel:n").items == []
             page = tx.events.list("p", limit=2)
             assert [event.id for event in tx.events.list("p", limit=2, after=page.next).items] == ["1"]
             assert tx.events.count("p") == 3

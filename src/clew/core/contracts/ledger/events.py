@@ -48,7 +48,8 @@ class Events(Protocol):
     def list(
         self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""
     ) -> Page[Event]:
-        """Newest first, in the order in which they arrived; `kind` is a whole kind or its noun.
+        """Newest first, in the order in which they arrived; `kind` is a whole kind or its noun, `subject` a node or the
+        beginning of one.
 
         `after` is the id of an event; behind one that is not there comes nothing.
         """

@@ -69,7 +69,7 @@ class MemoryEvents:
             event
             for event in (newest_first[behind:] if after else newest_first)
             if event.project == project
-            and (not subject or event.subject == subject)
+            and event.subject.startswith(subject)
             and (not kind or event.kind == kind or event.kind.startswith(f"{kind}."))
         ]
         return Page(items=found[:limit], next=found[limit - 1].id if len(found) > limit else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clew.core.errors import Conflict, Corrupt
-from clew.core.ids import Digest
+from clew.core.ids import Digest, is_id
 from clew.core.paging import Page
 from clew.core.types.event import ChainTail, Event, SealedEvent, chain_hash
 from clew.store.ledger.sql.connection import Connection, Document, rows_among
@@ -107,8 +107,10 @@ class SqlEvents:
         self, project: str, *, subject: str = "", kind: str = "", limit: int = 100, after: str = ""
     ) -> Page[Event]:
         limits: list[tuple[str, list[object]]] = []
-        if subject:
+        if subject and is_id(subject.rpartition(":")[2]):
             limits.append((" AND subject = ?", [subject]))
+        elif subject:
+            limits.append((" AND subject >= ? AND subject < ?", [subject, f"{subject}~"]))
         if kind:
             limits.append((" AND (kind = ? OR (kind >= ? AND kind < ?))", [kind, f"{kind}.", f"{kind}/"]))
         if after:
