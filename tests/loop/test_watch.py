@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import clew.loop.watch
 from clew.core.errors import Unavailable
 from clew.core.types.endpoint import Severity, Window
 from clew.loop.watch import watch_endpoint
@@ -200,6 +201,27 @@ def test_a_webhook_that_does_not_answer_holds_nothing_up(
     assert len(life.alerts) >= 2
     told = [record.getMessage() for record in caplog.records if "webhook" in record.getMessage()]
     assert [text.partition(" could")[0] for text in told] == [f"{len(life.alerts)} alerts"]
+
+
+def test_a_death_before_a_torn_record_is_told_loses_no_alert(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    life.decide(0, 8, hours=1)
+    life.end_replica()
+    [path] = segments(journal_folder(life.stores, life.endpoint.id) / "replica-1")
+    with path.open("ab") as file:
+        file.write(b"\x50\x00\x00\x00half")
+
+    def dies(*_: object) -> None:
+        raise Unavailable("no room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(clew.loop.watch, "_keep", dies)
+        with pytest.raises(Unavailable):
+            look(life, 0.5)
+    look(life, 0.5)
+    look(life, 0.6)
+    [alert] = life.alerts
+    assert (alert.severity, alert.facts["size_bytes"]) == (Severity.NOTE, 8)
+    assert (path.exists(), path.with_suffix(".torn").exists()) == (False, True)
 
 
 def test_damage_in_a_journal_is_an_alert_and_ends_nothing(life: Life) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ from clew.core.clock import SystemClock
 from clew.core.ids import Digest, Ids, is_id
 from clew.core.types.model import ModelVersion
 from clew.core.types.signature import Dtype, Field, Output, Scale, Signature, Task
+from clew.monitoring.logged import labels_in
 from clew.serving.app import EndpointApp
 from clew.serving.journal import ReplicaJournal, read_frames, segments
 from clew.serving.lane import Lane
@@ -35,6 +39,7 @@ SIGNATURE = Signature(
     scale=Scale.PROBABILITY,
     classes=(False, True),
 )
+NUMBER = msgspec.structs.replace(SIGNATURE, task=Task.REGRESSION, scale=Scale.VALUE, classes=())
 ROW = {"carrier": "UA", "hour": 5, "wind": 3.5}
 
 
@@ -271,6 +276,30 @@ def test_a_shadow_scores_behind_the_answer_and_may_fail(app: EndpointApp, tmp_pa
     assert app.metrics.shadow_failures == 1
 
 
+class GivenScorer(HourScorer):
+    """Says what it is told to, whatever the rows."""
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = list(scores)
+
+    def decide(self, columns: dict[str, list[Any]]) -> tuple[list[float], list[Any]]:
+        return self.scores, [True for _ in self.scores]
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"), [((0.5,), "gives 1 score for 2 rows"), ((0.5, float("nan")), "row 1: the model gives nan")]
+)
+def test_what_is_no_score_for_each_row_is_neither_answered_nor_logged(
+    app: EndpointApp, tmp_path: Path, scores: tuple[float, ...], said: str
+) -> None:
+    app.slots = Slots(served(7, GivenScorer(*scores)))
+    status, answer = call(app, "POST", "/predict", {"rows": [ROW, ROW]})
+    assert (status, said in answer["error"], logged(tmp_path)) == (400, True, [])
+    app.slots = Slots(served(7), (served(8, GivenScorer(*scores)),))
+    assert call(app, "POST", "/predict", {"rows": [ROW, ROW]})[0] == 200
+    assert ([type(record) for record in logged(tmp_path)], app.metrics.shadow_failures) == ([DecisionRecord], 1)
+
+
 class SlowScorer(HourScorer):
     """Waits until it is let go."""
 
@@ -353,3 +382,10 @@ def test_no_body_is_our_fault(body: object) -> None:
     for path in ("/predict", "/labels", "/v2/models/delay/infer"):
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         assert app.answer("POST", path, content, 0.0).status in (200, 400)
+
+
+@pytest.mark.parametrize("label", [1, -1.5, "2.5", "1e3", "-7", " 2", "1_0", "nan", "1e999", "x", "", True])
+def test_what_a_regression_takes_as_a_label_counts_as_one(label: Any) -> None:
+    takes = dataclasses.replace(served(7), signature=NUMBER).knows(label)
+    [truth] = labels_in(pl.Series([json.dumps(label)]), NUMBER).to_list()
+    assert takes is (truth is not None and math.isfinite(truth))

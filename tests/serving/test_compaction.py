@@ -21,7 +21,7 @@ from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.types.edge import node
 from clew.loop.watch import compact_endpoint
 from clew.serving import compaction
-from clew.serving.compaction import Compacted, compact, journal_folder
+from clew.serving.compaction import Compacted, compact, journal_folder, set_aside
 from clew.serving.journal import HEADER, read_frames, segments
 from clew.testing.life import INPUTS, Life
 
@@ -291,9 +291,9 @@ def test_a_torn_frame_was_never_acknowledged(life: Life) -> None:
     life.end_replica()
     [path] = segments(folder(life))
     os.truncate(path, path.stat().st_size - 3)
-    assert drain(life).predictions == 23
+    moved = drain(life)
+    assert (moved.predictions, len(moved.torn)) == (23, 1)
     assert keys(life) == asked[:23]
-    assert segments(folder(life)) == []
 
 
 def test_segments_without_a_frame_go(life: Life) -> None:
@@ -316,15 +316,18 @@ def test_large_journals_become_batches_of_bounded_size(life: Life, monkeypatch: 
     assert keys(life) == asked
 
 
-def test_half_a_record_at_the_end_is_set_aside_and_told(life: Life) -> None:
+def test_half_a_record_at_the_end_is_told_until_it_is_set_aside(life: Life) -> None:
     asked = life.decide(0, 24)
     life.end_replica()
     [path] = segments(folder(life))
     with path.open("ab") as file:
         file.write(b"\x50\x00\x00\x00half")
-    moved = compact_endpoint(life.monitor)
-    assert list(moved.torn.values()) == [8]
+    for _ in range(2):
+        moved = compact_endpoint(life.monitor)
+        assert moved.torn == {f"{path.parent.name}/{path.stem}": 8}
     assert keys(life) == asked
+    for _ in range(2):
+        set_aside(life.stores, life.endpoint, moved.torn)
     assert not path.exists()
     assert path.with_suffix(".torn").exists()
     assert compact_endpoint(life.monitor).torn == {}

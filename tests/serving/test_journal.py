@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
@@ -147,6 +148,22 @@ def test_a_sync_that_failed_is_never_believed_again(tmp_path: Path) -> None:
         assert frames_in(home) == [b"one" * 3000, b"two"]
         assert is_written(segments(home)[0])
         journal.close()
+
+
+def test_a_segment_that_is_put_into_a_fresh_file_meanwhile_is_still_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, flock = ReplicaJournal(tmp_path, IDS, sync_s=3600), fcntl.flock
+
+    def late(fd: int, operation: int) -> None:
+        """The file is open, and the one of its name is another now."""
+        monkeypatch.setattr(fcntl, "flock", flock)
+        journal._rewrite()
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert is_written(segments(tmp_path)[0])
+    journal.close()
 
 
 def test_nothing_is_acknowledged_while_a_disk_refuses_what_was(tmp_path: Path) -> None:

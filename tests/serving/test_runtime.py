@@ -14,13 +14,14 @@ from sklearn.preprocessing import FunctionTransformer
 
 from clew.core.errors import Denied, Invalid, Unavailable
 from clew.core.ids import Digest
-from clew.core.types.package import Compilation, Environment, RuntimeKind
+from clew.core.types.package import Compilation, Decision, Environment, RuntimeKind
+from clew.core.types.signature import Scale, Signature, Task
 from clew.registry.columns import columns_of
 from clew.registry.formats.format import Trust
 from clew.registry.package import Draft, build_package, load_example, load_package
 from clew.registry.signature import infer_signature
 from clew.serving.compile import compile_model
-from clew.serving.runtime import load_runtime
+from clew.serving.runtime import _Rule, load_runtime
 from clew.store.objects.local import LocalObjects
 from clew.store.objects.memory import MemoryObjects
 
@@ -129,3 +130,11 @@ def test_the_model_refuses_rows_in_words() -> None:
     original = load_runtime(package, objects, kind=RuntimeKind.ORIGINAL)
     with pytest.raises(Invalid, match="the model refuses these rows"):
         original.predict({"x0": [None], "x1": [1.0], "x2": [1.0]})
+
+
+def test_a_row_with_a_score_that_is_none_is_not_decided_by_its_costs() -> None:
+    signature = Signature(inputs=(), outputs=(), task=Task.MULTICLASS, scale=Scale.PROBABILITY, classes=("a", "b", "c"))
+    rule = _Rule(signature, Decision(costs=((0.0, 1.0, 9.0), (1.0, 0.0, 9.0), (5.0, 5.0, 0.0))))
+    scores, labels, _ = rule.decisions_of_classes(np.array([[0.2, float("nan"), 0.1], [0.2, 0.7, 0.1]]))
+    assert np.isnan(scores[0])
+    assert (scores[1], labels[1]) == (0.7, "b")

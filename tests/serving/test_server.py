@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from clew.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from clew.serving import server
+from clew.serving.compaction import journal_folder
 from clew.serving.endpoint import declare
 from clew.testing.life import Life
 
@@ -79,3 +83,26 @@ def test_a_name_that_other_data_has_is_a_conflict(life: Life) -> None:
     life.workspace.data.add("other.labels", pl.DataFrame({"a": [1]}))
     with pytest.raises(Conflict, match=r"other\.labels"):
         declare(life.stores, "other", model="delay", alias="champion")
+
+
+def test_a_replica_that_somebody_looks_at_keeps_no_other_from_starting(life: Life) -> None:
+    folder = journal_folder(life.stores, life.endpoint.id) / "replica-1"
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # as `is_live` does for a moment
+        journal = server._replica(life.stores, life.endpoint)
+    assert journal.folder.name == "replica-2"
+    journal.close()
+
+
+def test_a_replica_that_ends_while_it_is_looked_for_has_no_address(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = journal_folder(life.stores, life.endpoint.id) / "replica-1" / "address.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{}")
+
+    def ends(folder: Path) -> bool:
+        (folder / path.name).unlink()
+        return True
+
+    monkeypatch.setattr(server, "is_live", ends)
+    assert server.find_address(life.stores, life.endpoint) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["InPlace", "trust_of"]
 
 
-def trust_of(settings: Settings) -> Trust:
-    """What a project's policy lets a model file hold."""
+def trust_of(settings: Settings, root: Path) -> Trust:
+    """What a project's policy lets a model file hold; a path of a Python starts in the folder of `clew.toml`."""
     from clew.registry.formats.format import Trust
 
-    policy = settings.policy
-    return Trust(
-        types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle, mlflow_python=policy.mlflow_python
-    )
+    policy, python = settings.policy, settings.policy.mlflow_python
+    if os.sep in python:  # a bare name is looked for among the programs
+        python = str(root / python)
+    return Trust(types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle, mlflow_python=python)
 
 
 class InPlace:
@@ -74,7 +75,7 @@ class InPlace:
         """Models and their versions."""
         from clew.registry.models import LedgerModels
 
-        return LedgerModels(self.stores, trust_of(self._settings))
+        return LedgerModels(self.stores, trust_of(self._settings, self.stores.folder.parent))
 
     @cached_property
     def aliases(self) -> LedgerAliases:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from clew.core.clock import format_us
+from clew.core.numbers import counted
 from clew.core.types.endpoint import Severity, Trial, TrialState, Window
 from clew.loop.monitor import Monitor
 from clew.loop.promotion import Promote
@@ -22,7 +23,7 @@ from clew.monitoring.alerts import Finding, add_alerts, tell
 from clew.monitoring.episodes import EpisodeState
 from clew.monitoring.profile import counts_by_hour, encode_hours, rows_by_hour
 from clew.monitoring.report import report_of
-from clew.serving.compaction import Compacted, compact
+from clew.serving.compaction import Compacted, compact, set_aside
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,6 +63,7 @@ def watch_endpoint(
     """
     moved = compact_endpoint(monitor)
     alerts = _keep(monitor, [], list(_damages(moved, now_us)))
+    set_aside(monitor.stores, monitor.endpoint, moved.torn)
     windows = 0
     for judged in judge_windows(monitor, now_us):
         alerts += _keep(monitor, judged, [found for one in judged for found in _drifts(one.window)])
@@ -124,8 +126,8 @@ def _damages(moved: Compacted, now_us: int) -> Iterator[Finding]:
             severity=Severity.NOTE,
             at_us=now_us,
             text=(
-                f"{size_bytes} bytes behind the last whole record of {journal} were set aside as .torn: a request that "
-                "was being written when its process or machine died"
+                f"{counted(size_bytes, 'bytes')} behind the last whole record of {journal} set aside as .torn: a "
+                "request that was being written when its process or machine died"
             ),
             facts={"journal": journal, "size_bytes": size_bytes},
         )

@@ -217,7 +217,7 @@ def labels_in(texts: pl.Series, signature: Signature) -> pl.Series:
     import polars as pl
 
     if signature.task is Task.REGRESSION:
-        return texts.cast(pl.Float64, strict=False)
+        return texts.str.strip_chars('"').cast(pl.Float64, strict=False)
     by_text = {text: at for at, label in enumerate(signature.classes) for text in spellings(label)}
     return texts.replace_strict(list(by_text), list(by_text.values()), default=None, return_dtype=pl.Int32)
 

@@ -20,6 +20,7 @@ import msgspec
 from clew.core.clock import Clock
 from clew.core.errors import ClewError, Conflict, Denied, Invalid, NotFound, Unavailable
 from clew.core.ids import IdSource
+from clew.core.numbers import counted
 from clew.serving import protocol_json, protocol_v2
 from clew.serving.answer import Answer, error_answer, json_answer
 from clew.serving.journal import ReplicaJournal
@@ -203,7 +204,7 @@ class EndpointApp:
     def _decide(self, served: Served, request: DecisionRequest, started: float) -> Decided:
         """Check, score and log: when this returns, the decision is in the journal."""
         if not 0 < request.rows <= self._most_rows:
-            raise Invalid(f"{request.rows} rows in one request", hint=f"send 1 to {self._most_rows} rows")
+            raise Invalid(f"{counted(request.rows, 'rows')} in one request", hint=f"send 1 to {self._most_rows} rows")
         if wrong := served.check(request.columns):
             raise Invalid("; ".join(wrong[:5]), hint="the project's data checks refuse this ([checks] in clew.toml)")
         class_scores: list[list[float]] = []
@@ -211,12 +212,7 @@ class EndpointApp:
             scores, decisions, class_scores = served.scorer.decide_classes(request.columns)
         else:
             scores, decisions = served.scorer.decide(request.columns)
-        if not all(map(isfinite, scores)):
-            row = next(at for at, score in enumerate(scores) if not isfinite(score))
-            raise Invalid(
-                f"row {row}: the model gives {scores[row]}, which is no score",
-                hint="a value of this row is far beyond those that it was trained on",
-            )
+        _check_scores(scores, request.rows)
         received_us = self._clock.now_us()
         first_id = self._ids()
         decided = Decided(
@@ -248,6 +244,7 @@ class EndpointApp:
             if shadow.signature.inputs != decided.served.signature.inputs:
                 shadow.check_columns(decided.request.columns)
             scores, decisions = shadow.scorer.decide(decided.request.columns)
+            _check_scores(scores, decided.request.rows)
             record = ShadowRecord(
                 first_id=decided.ids[0],
                 time_us=decided.time_us,
@@ -316,6 +313,18 @@ def _model_path(path: str) -> tuple[str, str | None, str | None] | None:
     """Model, version and verb of a path that names a model."""
     found = _MODEL_PATH.fullmatch(path)
     return (found[1], found[2], found[3]) if found else None
+
+
+def _check_scores(scores: list[float], rows: int) -> None:
+    """Refuse what is not a score for each row."""
+    if len(scores) != rows:
+        raise Invalid(f"the model gives {counted(len(scores), 'scores')} for {counted(rows, 'rows')}")
+    if not all(map(isfinite, scores)):
+        row = next(at for at, score in enumerate(scores) if not isfinite(score))
+        raise Invalid(
+            f"row {row}: the model gives {scores[row]}, which is no score",
+            hint="a value of this row is far beyond those that it was trained on",
+        )
 
 
 def _record(decided: Decided, *, latency_us: int) -> DecisionRecord:

@@ -8,7 +8,7 @@ the log. Design: docs/design/prediction-log.md.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 from clew.store.account import append_batches
 from clew.store.objects.disk import disk_errors
 
-__all__ = ["Compacted", "ProfileOf", "SignatureOf", "compact", "journal_folder"]
+__all__ = ["Compacted", "ProfileOf", "SignatureOf", "compact", "journal_folder", "set_aside"]
 
 SignatureOf = Callable[[str], Signature]
 """The signature of a model version, by its id."""
@@ -46,8 +46,8 @@ _MOST_ROWS = 100_000
 @dataclass
 class Compacted:
     """What one call moved into the logs. `damaged` says of each damaged segment, by its name, what is wrong: what stood
-    before the damage was moved, what stands behind it waits for a person. `torn` says of segments how many bytes behind
-    their last whole record were set aside: a record whose writer died, or damage."""
+    before the damage was moved, what stands behind it waits for a person. `torn` says of segments that nobody writes to
+    how many bytes stand behind their last whole record: one whose writer died, or damage. `set_aside` them then."""
 
     predictions: int = 0
     shadows: int = 0
@@ -113,18 +113,20 @@ def compact(
             except FileNotFoundError:  # another process drained and removed it
                 continue
             if closed and _drained(stores, endpoint, journal) >= end:
-                _remove(path, end, journal, moved)
+                with disk_errors(f"remove {path}"), suppress(FileNotFoundError):  # another process was first
+                    if torn := torn_bytes(path, end):
+                        moved.torn[journal] = torn
+                    else:
+                        path.unlink()
     return moved
 
 
-def _remove(path: Path, end: int, journal: str, moved: Compacted) -> None:
-    """Remove a segment that is in the logs; one with something behind its last whole record is kept aside."""
-    with disk_errors(f"remove {path}"), suppress(FileNotFoundError):  # another process was first
-        if torn := torn_bytes(path, end):
+def set_aside(stores: Stores, endpoint: Endpoint, journals: Iterable[str]) -> None:
+    """Put torn segments out of the way, once it is told of them; repeating it does nothing."""
+    for journal in journals:
+        path = journal_folder(stores, endpoint.id) / f"{journal}.seg"
+        with disk_errors(f"set {path} aside"), suppress(FileNotFoundError):
             path.rename(path.with_suffix(".torn"))
-            moved.torn[journal] = torn
-        else:
-            path.unlink()
 
 
 def _drained(stores: Stores, endpoint: Endpoint, journal: str) -> int:

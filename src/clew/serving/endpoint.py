@@ -21,6 +21,7 @@ from clew.core.types.dataset import Dataset, DatasetKind
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.endpoint import Endpoint
 from clew.core.types.model import ModelVersion
+from clew.registry.reference import find_model
 from clew.serving.slots import Served, Slots
 from clew.store.account import row_digest
 
@@ -50,10 +51,7 @@ def design(stores: Stores, name: str, *, model: str, alias: str) -> Endpoint:
     _check_name(name)
     with stores.ledger.read() as tx:
         found = tx.endpoints.find(stores.project, name)
-        of_model = tx.models.find(stores.project, model)
-        if of_model is None:
-            near = [each.name for each in tx.models.list(stores.project)][:3]
-            raise NotFound("model", model, near=near, hint="clew model list")
+        of_model = find_model(tx, stores.project, model)
         if found is not None and found.model != of_model.id:
             other = tx.models.get(found.model).name
             raise Conflict(f"endpoint {name!r} serves {other!r}, not {model!r}", hint="serve under another --name")

@@ -205,32 +205,31 @@ def segments(folder: Path) -> list[Path]:
 
 def is_live(folder: Path) -> bool:
     """Whether a process holds this replica. A lock dies with its holder, also after `kill -9`."""
-    try:
-        fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+    return _is_locked(folder / "lock")
 
 
 def is_written(segment: Path) -> bool:
     """Whether a process may still write to a segment; once nobody may, nobody ever will."""
-    try:
-        fd = os.open(segment, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+    return _is_locked(segment)
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds what has this name now: a segment that is written anew gets another file meanwhile."""
+    while True:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(fd), os.stat(path)):  # noqa: PTH116 - beside that of a descriptor
+                return False
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        finally:
+            os.close(fd)
 
 
 def read_frames(path: Path, start: int = HEADER) -> Iterator[tuple[bytes, int]]:

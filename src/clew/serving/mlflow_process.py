@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,8 @@ class MlflowRuntime:
         """End the process."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):  # it has ended by itself, and what it was last told waits still
+                    pipe.close()
         self._process.wait(timeout=30)
         self._folder.cleanup()
 
@@ -110,8 +112,10 @@ class MlflowRuntime:
         with self._lock:
             self._say({"columns": columns, "container": self._frame})
             told = self._hear()
+        if not told:
+            raise _ended()
         if "scores" not in told:
-            raise Invalid(f"the model refuses these rows: {told.get('error', 'its process ended')}")
+            raise Invalid(f"the model refuses these rows: {told['error']}")
         return [float(score) for score in told["scores"]]
 
     def _say(self, message: dict[str, object]) -> None:
@@ -121,7 +125,7 @@ class MlflowRuntime:
             self._process.stdin.write(_HEAD.pack(len(body)) + body)
             self._process.stdin.flush()
         except (OSError, ValueError) as error:
-            raise Unavailable("the process of this model has ended", hint="start the endpoint again") from error
+            raise _ended() from error
 
     def _hear(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -132,6 +136,10 @@ class MlflowRuntime:
 
         told: dict[str, Any] = json.loads(self._process.stdout.read(_HEAD.unpack(head)[0]))
         return told
+
+
+def _ended() -> Unavailable:
+    return Unavailable("the process of this model has ended", hint="start the endpoint again")
 
 
 def _start(python: str, folder: Path) -> subprocess.Popen[bytes]:

@@ -15,6 +15,7 @@ import msgspec
 
 from clew.core.clock import parse_us
 from clew.core.errors import Invalid
+from clew.core.numbers import counted
 from clew.core.types.signature import Dtype, Field, Signature
 
 __all__ = [
@@ -133,7 +134,7 @@ def check_names(request: str, keys: Sequence[str], *, rows: int) -> None:
         Invalid: a name is too long, or there are not as many as rows.
     """
     if keys and len(keys) != rows:
-        said = f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} for {rows} {'row' if rows == 1 else 'rows'}"
+        said = f"{counted(len(keys), 'keys')} for {counted(rows, 'rows')}"
         raise Invalid(said, hint="send a key for each row, in their order, or none")
     longest = max(len(request), max(map(len, keys), default=0)) if keys else len(request)
     if longest > LONGEST_NAME:

@@ -117,9 +117,13 @@ class _Rule:
         return Prediction(score, (score >= self._threshold).astype(np.int64))
 
     def _cheapest(self, scores: Numbers, costs: Numbers) -> Positions:
-        """The decision with the least expected cost; a row's sum is the same however many rows there are."""
+        """The decision with the least expected cost; a row's sum is the same however many rows there are.
+
+        Of a row with a score that is none, that score: such a row has no expectation, and is refused by its score.
+        """
+        np, none = self._np, ~self._np.isfinite(scores)
         expected: Numbers = (scores[:, :, None] * costs).sum(axis=1)
-        cheapest: Positions = expected.argmin(axis=1)
+        cheapest: Positions = np.where(none.any(axis=1), none.argmax(axis=1), expected.argmin(axis=1))
         return cheapest
 
     def decisions(self, numbers: Any) -> tuple[list[float], list[Any]]:

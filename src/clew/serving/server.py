@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -123,8 +124,9 @@ def serve(
 def find_address(stores: Stores, endpoint: Endpoint) -> Address | None:
     """A replica of the endpoint that runs on this machine."""
     for path in sorted(journal_folder(stores, endpoint.id).glob("*/address.json")):
-        if is_live(path.parent):
-            return msgspec.json.decode(path.read_bytes(), type=Address)
+        with suppress(FileNotFoundError):  # it ends, and has taken its address away
+            if is_live(path.parent):
+                return msgspec.json.decode(path.read_bytes(), type=Address)
     return None
 
 
@@ -140,13 +142,10 @@ def _replica(stores: Stores, endpoint: Endpoint) -> ReplicaJournal:
     """The first replica that nobody holds: a process that starts anew goes on with the journal it had."""
     root = journal_folder(stores, endpoint.id)
     for number in range(1, _MOST_REPLICAS + 1):
-        folder = root / f"replica-{number}"
-        if is_live(folder):
-            continue
         try:
-            return ReplicaJournal(folder, stores.ids)
-        except Unavailable:
-            if not is_live(folder):
+            return ReplicaJournal(root / f"replica-{number}", stores.ids)
+        except Unavailable as error:
+            if not isinstance(error.__cause__, BlockingIOError):  # the disk; where another holds it, take the next
                 raise
     raise Unavailable(f"{_MOST_REPLICAS} replicas of {endpoint.name!r} run already", hint="stop some of them")
 

@@ -63,9 +63,9 @@ class Served:
         return ColumnCheck(self.signature)
 
     def knows(self, label: str | float) -> bool:
-        """Whether it could ever be right about a label: one of its classes as JSON has it, or a number."""
+        """Whether it could ever be right about a label: one of its classes as JSON has it; a number, also as text."""
         if self.signature.task is Task.REGRESSION:
-            return not isinstance(label, str) or _is_number(label)
+            return _is_number(label) if isinstance(label, str) else not isinstance(label, bool)
         return msgspec.json.encode(label).decode() in self._classes
 
     @cached_property
@@ -98,6 +98,6 @@ class Slots:
 
 def _is_number(text: str) -> bool:
     try:
-        return isfinite(float(text))
-    except ValueError:
+        return text == text.strip() and isfinite(msgspec.json.decode(text, type=float))
+    except msgspec.DecodeError:
         return False

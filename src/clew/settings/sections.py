@@ -154,8 +154,9 @@ class PolicySettings(Section, frozen=True, kw_only=True):
     mlflow_python: Annotated[
         str,
         _says(
-            description="The Python that loads models which MLflow logged, such as `.venv-mlflow/bin/python`. It needs "
-            "mlflow and what the model needs. Default: the one that clew runs in."
+            description="The Python that loads models which MLflow logged, such as `.venv-mlflow/bin/python`: a path "
+            "starts in the folder of clew.toml. It needs mlflow and what the model needs. Default: the one that clew "
+            "runs in."
         ),
     ] = ""
     approvals: Annotated[

@@ -311,7 +311,7 @@ class Workspace:
     @cached_property
     def trust(self) -> Trust:
         """What the project's policy lets a model file hold."""
-        found = trust_of(self.settings)
+        found = trust_of(self.settings, self.root)
         if (found.types or found.allow_pickle) and str(self.root) not in sys.path:
             sys.path.append(str(self.root))  # the project's own types are looked for beside clew.toml, and last
         return found
