@@ -28,7 +28,7 @@ def clew(*words: str) -> Result:
 def test_a_project_is_verified_witnessed_and_exported(project: Path) -> None:
     done = clew("audit", "verify")
     assert done.exit_code == 0
-    assert "nothing is wrong: 1 events, 0 rows; the chain ends at 1" in done.stdout
+    assert "nothing is wrong: 1 event, 0 rows; the chain ends at 1" in done.stdout
     assert "without a checkpoint nobody can tell" in done.stderr
     assert "2 events" in clew("audit", "checkpoint", "--to", "../c.jsonl").stdout
     assert "nothing was sealed" in clew("audit", "checkpoint", "--to", "../c.jsonl").stdout

@@ -187,13 +187,13 @@ def test_checks_are_learned_and_judged(two: Path, capsys: Capture) -> None:
     settings.write_text(settings.read_text() + "\n" + learned)
     code, out, _ = clew(capsys, "data", "check", "flights@1")
     assert code == 0
-    assert "3 rows pass" in out
+    assert "3 rows passed" in out
     settings.write_text(
         settings.read_text().split("[checks")[0] + '[checks.flights.columns]\ndelay = { type = "number", max = 2 }\n'
     )
     code, out, _ = clew(capsys, "data", "check", "flights@1")
     assert code == 1
-    assert "3 rows fail 2 of" in out
+    assert "3 rows failed 2 of" in out
     assert "error: delay: at most 2 (" in out
     assert clew_json(capsys, "data", "check", "flights@1", code=1)["rows"] == 3
 

@@ -150,7 +150,7 @@ def test_a_ledger_of_a_newer_clew_is_no_reason_to_make_one(place: Path, capfd: p
     with sqlite3.connect(place / ".clew/ledger.db") as ledger:
         ledger.execute("PRAGMA user_version = 9999")
     code, found = look(capfd, "--fix")
-    assert (code, found["ledger"][0]["hint"]) == (1, "pip install --upgrade clew")
+    assert (code, found["ledger"][0]["hint"]) == (1, "install a newer clew")
     assert not list((place / ".clew").glob("*.damaged-*"))
 
 

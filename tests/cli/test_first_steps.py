@@ -30,6 +30,12 @@ def test_a_script_of_pipelines_that_runs_none_is_pointed_out(
     assert (said in capfd.readouterr().err) is told
 
 
+def test_a_script_may_remove_itself(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (project / "once.py").write_text("import os\n\nos.remove(__file__)\n")
+    assert main(["run", "once.py"]) == 0
+    assert "finished: clew runs show" in capfd.readouterr().err
+
+
 def test_the_name_of_a_version_is_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", "show", "delay@1"]) == 3
     assert "clew model show delay@1 says which run made a version" in capsys.readouterr().err

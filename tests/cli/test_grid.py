@@ -25,7 +25,7 @@ def test_a_long_last_column_stands_below_its_rows(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     on_a_terminal(monkeypatch)
-    draw(["name", "why"], ROWS, [False, False], title="gate [x]", last_below=True)
+    draw(["name", "why"], ROWS, [False, False], title="gate [x]", below=1)
     assert lines(capsys) == [
         "gate [x]",
         "name",
@@ -41,7 +41,7 @@ def test_where_there_is_room_it_stands_beside_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     on_a_terminal(monkeypatch)
-    draw(["name", "why"], ROWS[:1], [False, False], last_below=True)
+    draw(["name", "why"], ROWS[:1], [False, False], below=1)
     assert lines(capsys) == ["name  why", "one   short"]
 
 
@@ -63,10 +63,10 @@ def test_what_cannot_be_spared_stays_whole_with_its_last_text_below(
 ) -> None:
     on_a_terminal(monkeypatch)
     rows = [["n" * 90, "a", "why"], ["m", "a", "–"]]
-    draw(["name", "a", "why"], rows, [False] * 3, last_below=True, spares=[0, 1, 0])
+    draw(["name", "a", "why"], rows, [False] * 3, below=1, spares=[0, 1, 0])
     assert lines(capsys) == ["name", "n" * 90, "    why", "m", "no room for a"]
 
 
 def test_in_a_pipe_every_row_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    draw(["name", "why"], ROWS, [False, False], last_below=True)
+    draw(["name", "why"], ROWS, [False, False], below=1)
     assert lines(capsys) == ["name  why", "one   short", f"two   {LONG}"]

@@ -197,7 +197,7 @@ def test_runs_of_processes_that_are_gone_are_brought_home(project: Path, capsys:
     journal.close(delete=False)
     _, out, err = clew(capsys, "runs", "list", "--where", "status = killed")
     assert "gamma" in out
-    assert "was killed; 1 points" in err
+    assert "was killed; of what it left in its journal, 1 point came home now" in err
     assert clew(capsys, "runs", "list")[2] == ""
 
 
@@ -305,7 +305,7 @@ def test_runs_are_written_as_tables(project: Path, capfdbinary: pytest.CaptureFi
     path = project / "runs.jsonl"
     assert main(["runs", "list", "--format", "jsonl", "--output", str(path)]) == 0
     assert len(path.read_bytes().splitlines()) == 3
-    assert b"3 runs are in" in capfdbinary.readouterr().err
+    assert b"wrote 3 runs to" in capfdbinary.readouterr().err
     assert main(["runs", "list", "--output", str(path.with_suffix(".xlsx"))]) == 2
     assert b"--format csv" in capfdbinary.readouterr().err
 

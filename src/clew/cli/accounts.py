@@ -11,7 +11,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command, group
-from clew.cli.output import Column
+from clew.cli.output import Column, Columns
 
 __all__ = ["member", "project", "token", "user"]
 
@@ -49,7 +49,12 @@ def list_users(*, as_json: bool) -> None:
     with open_workspace() as workspace:
         found = workspace.accounts.users()
     empty = "no users yet: clew server makes the first one"
-    columns: list[Column | str] = ["name", "admin", "created_us", Column("disabled_us", show=_time_if_any)]
+    columns: Columns = [
+        "name",
+        Column("admin", spare=1),
+        Column("created_us", spare=2),
+        Column("disabled_us", show=_time_if_any),
+    ]
     output.table(found, columns, as_json=as_json, empty=empty)
 
 
@@ -111,8 +116,9 @@ def list_tokens(*, owner: str, as_json: bool) -> None:
 
     with open_workspace() as workspace:
         found = workspace.accounts.tokens(_owner(owner, remote=workspace.remote))
-    columns = ["id", "name", "created_us", "expires_us", "revoked_us"]
-    rows = [{column: getattr(each, column) or None for column in columns} for each in found]
+    fields = ["id", "name", "created_us", "expires_us", "revoked_us"]
+    rows = [{field: getattr(each, field) or None for field in fields} for each in found]
+    columns: Columns = ["name", Column("id", spare=2), Column("created_us", spare=1), "expires_us", "revoked_us"]
     output.table(rows, columns, as_json=as_json, empty="no tokens")
 
 
@@ -200,7 +206,8 @@ def list_projects(*, as_json: bool) -> None:
 
     with open_workspace() as workspace:
         found = workspace.accounts.projects()
-    output.table(found, ["name", "created_us", "id"], as_json=as_json, empty="no project has a role for you")
+    columns: Columns = ["name", Column("created_us", spare=1), Column("id", spare=2)]
+    output.table(found, columns, as_json=as_json, empty="no project has a role for you")
 
 
 def _time_if_any(us: object) -> str:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["audit"]
 
+_PROBLEM: output.Columns = [
+    *("position", "found", "kind"),
+    output.Column("at_us", spare=2),
+    output.Column("id", spare=1),
+    output.Column("text", long=True),
+]
+
 
 @group("audit", examples=[("clew audit verify", "whether nobody has edited what was recorded")])
 def audit() -> None:
@@ -91,8 +98,8 @@ def checkpoint_command(*, place: str, as_json: bool) -> None:
     if added is None:
         output.text("nothing was sealed since the last checkpoint", {"added": None}, as_json=as_json)
         return
-    words = f"{place}: {added.size} events, {added.root[:16]}…, signed by {key.fingerprint}"
-    output.text(words, {"added": {name: getattr(added, name) for name in added.__struct_fields__}}, as_json=as_json)
+    words = f"{place}: {output.amount(added.size, 'events')}, {added.root[:16]}…, signed by {key.fingerprint}"
+    output.text(words, {"added": added}, as_json=as_json)
 
 
 @command(
@@ -119,7 +126,7 @@ def export_command(*, path: Path | None, after: int, as_json: bool) -> None:
             return
         with path.open("wb") as file:
             count = export(workspace.stores, file.write, after=after)
-    output.text(f"{count} events in {path}", {"events": count, "path": str(path)}, as_json=as_json)
+    output.text(f"{output.amount(count, 'events')} in {path}", {"events": count, "path": str(path)}, as_json=as_json)
 
 
 def _place(workspace: Workspace, place: str) -> Destination:
@@ -141,17 +148,16 @@ def _seal_first(workspace: Workspace) -> None:
 
 def _show(found: Verification, *, as_json: bool) -> None:
     if as_json:
-        fields = {name: getattr(found, name) for name in found.__struct_fields__}
-        output.record({**fields, "holds": found.holds}, as_json=True)
+        from msgspec.structs import asdict
+
+        output.record({**asdict(found), "holds": found.holds}, as_json=True)
         return
     if found.problems:
-        columns = ["position", "found", "kind", "at_us", "id", "text"]
-        output.table(found.problems, columns, as_json=False)
-    count = output.amount(found.problem_count, "problem" if found.problem_count == 1 else "problems")
-    verdict = "nothing is wrong" if found.holds else count
-    looked = f"{output.amount(found.events)} events, {output.amount(found.rows)} rows"
+        output.table(found.problems, _PROBLEM, as_json=False)
+    verdict = "nothing is wrong" if found.holds else output.amount(found.problem_count, "problems")
+    looked = f"{output.amount(found.events, 'events')}, {output.amount(found.rows, 'rows')}"
     if found.checkpoints:
-        looked += f" and {output.amount(found.checkpoints)} checkpoints"
+        looked += f" and {output.amount(found.checkpoints, 'checkpoints')}"
     output.text(f"{verdict}: {looked}; the chain ends at {found.size}, {found.root[:16]}…", as_json=False)
     for unknown in found.unknown:
         output.note(f"not known: {unknown}")

@@ -32,9 +32,9 @@ def backup(*, target: Path, keep: int, as_json: bool) -> None:
 
     with open_workspace() as workspace, progress("copying", unit="files") as bar:
         done = back_up(workspace.stores, workspace.root, target, keep=keep, tell=bar.move_to)
-    size = output.cell("size_bytes", done.copied_bytes)
+    size = output.amount(done.copied_bytes, "bytes")
     said = f"backed up to {target}: {output.amount(done.copied, 'files')} of objects copied ({size}), "
-    said += f"{output.amount(done.live, 'objects')} {'is' if done.live == 1 else 'are'} there"
+    said += f"{output.amount(done.live, 'objects')} there"
     output.text(said, done, as_json=as_json)
 
 
@@ -67,7 +67,7 @@ def restore(*, backup: Path, folder: Path, until: object, as_json: bool) -> None
     for damage in done.damaged[:20]:
         output.note(damage)
     when = output.cell("at_us", done.at_us)
-    said = f"{folder.resolve()} is the project as it was at {when}: {done.objects:,} objects are whole"
-    output.text(f"{said}, {len(done.damaged):,} are damaged" if done.damaged else said, done, as_json=as_json)
+    said = f"{folder.resolve()} is the project as it was at {when}: {output.amount(done.objects, 'objects')} whole"
+    output.text(f"{said}, {len(done.damaged):,} damaged" if done.damaged else said, done, as_json=as_json)
     if done.damaged:
         raise click.exceptions.Exit(1)

@@ -29,8 +29,8 @@ def write_bundle(run: str, path: Path, *, with_packages: bool, as_json: bool) ->
         found = pack_bundle(workspace.stores, run, path, with_packages=with_packages, tell=output.note)
     for missing in found.missing:
         output.note(f"not in the bundle: {missing}")
-    size = output.cell("size_bytes", path.stat().st_size)
-    said = f"{path}: run {found.name}, {len(found.objects)} objects, {len(found.packages)} packages, {size}"
+    holds = ((len(found.objects), "objects"), (len(found.packages), "packages"), (path.stat().st_size, "bytes"))
+    said = f"{path}: run {found.name}, {', '.join(output.amount(*each) for each in holds)}"
     output.text(f"{said}\nclew reproduce {path} repeats it anywhere", found, as_json=as_json)
 
 

@@ -95,6 +95,8 @@ def _compared(
     experiment: str,
 ) -> tuple[object, Report]:
     """What machines read, and the report."""
+    from msgspec.structs import asdict
+
     from clew.loop.report.gather import Asked, compare_groups, compare_runs
 
     ids = {name: newest_run(project.runs, name).id for name in dict.fromkeys(names)}
@@ -105,11 +107,7 @@ def _compared(
     if first or condition or experiment:
         raise click.UsageError("--first, --where and --experiment go with --by")
     found = compare_runs(project, names, curves=curves)
-    return {**_fields(found.comparison), "data": found.data}, found.report
-
-
-def _fields(value: Any) -> dict[str, object]:
-    return {name: getattr(value, name) for name in value.__struct_fields__}
+    return {**asdict(found.comparison), "data": found.data}, found.report
 
 
 def _show(found: Report) -> None:

@@ -11,6 +11,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import FilePath, command, group
+from clew.cli.output import Column, Columns
 from clew.cli.trash import delete_data, restore_data
 from clew.core.errors import Invalid
 
@@ -23,7 +24,20 @@ if TYPE_CHECKING:
 
 __all__ = ["data"]
 
-_COLUMNS = ["reference", "rows", "size_bytes", "created_us", "created_by", "message"]
+_DATASET: Columns = [
+    "name",
+    Column("kind", spare=1),
+    Column("newest", show=lambda newest: str(newest or "–").rpartition("@")[2]),
+    "rows",
+    "size_bytes",
+    Column("changed_us", spare=2),
+]
+_VERSION: Columns = [
+    *("reference", "rows", "size_bytes"),
+    Column("created_us", spare=1),
+    Column("created_by", spare=2),
+    Column("message", long=True),
+]
 _FACTS = ["reference", "kind", "rows", "size_bytes", "digest", "created_us", "created_by"]
 _FILES = 20
 
@@ -99,7 +113,7 @@ def add(
     for said in added.changes:
         output.note(said)
     for one in added.report.warnings if added.report is not None else []:
-        output.note(f"warning: {one.check.text} ({one.found or f'{one.failed:,} rows'})")
+        output.note(f"warning: {one.check.text} ({one.found or output.amount(one.failed, 'rows')})")
 
 
 @command("list", examples=[("clew data list", "every dataset of this project, with its newest version")])
@@ -107,8 +121,7 @@ def list_(*, as_json: bool) -> None:
     """List the datasets of this project."""
     with _open() as workspace:
         rows = [_line(workspace, dataset) for dataset in workspace.datasets.list()]
-    columns = ["name", "kind", "newest", "rows", "size_bytes", "changed_us"]
-    output.table(rows, columns, as_json=as_json, empty="no data yet: clew data add NAME FILE")
+    output.table(rows, _DATASET, as_json=as_json, empty="no data yet: clew data add NAME FILE")
 
 
 @command(
@@ -134,7 +147,7 @@ def show(*, reference: str, limit: int, after: str, as_json: bool) -> None:
             _show_version(workspace, workspace.datasets.resolve(reference), as_json=as_json)
         else:
             page = workspace.datasets.versions(reference, limit=limit, after=after)
-            output.table(page.items, _COLUMNS, as_json=as_json, after=page.next)
+            output.table(page.items, _VERSION, as_json=as_json, after=page.next)
 
 
 @command(
@@ -183,13 +196,14 @@ def checkout(*, reference: str, target: Path | None, force: bool, as_json: bool)
             file = target or Path(f"{version.name}.parquet")
             export(workspace.site, version, file, force=force)
             done: Any = {"reference": version.reference, "path": str(file), "rows": version.rows}
-            said = f"{version.reference}: {version.rows:,} rows in {file}"
+            said = f"{version.reference}: {output.amount(version.rows, 'rows')} in {file}"
         else:
             with _progress(f"taking out {version.reference}", "files") as tell:
                 done = checkout(workspace.site, version, target or Path(version.name), force=force, tell=tell)
             said = (
-                f"{done.reference} in {done.path}: {done.written:,} files written, {done.removed:,} removed, "
-                f"{done.unchanged:,} unchanged" + (f", {done.kept:,} of yours kept" if done.kept else "")
+                f"{done.reference} in {done.path}: {output.amount(done.written, 'files')} written, "
+                f"{done.removed:,} removed, {done.unchanged:,} unchanged"
+                + (f", {done.kept:,} of yours kept" if done.kept else "")
             )
     output.text(said, done, as_json=as_json)
 

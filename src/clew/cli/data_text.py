@@ -45,11 +45,11 @@ def files_text(diff: FileDiff) -> str:
 
 def report_text(reference: str, report: CheckReport) -> str:
     """A verdict, and one line for each check that failed."""
-    checks = f"{len(report.results):,} check{'s' if len(report.results) != 1 else ''}"
-    verdict = f"pass {checks}" if report.passed else f"fail {len(report.errors):,} of {checks}"
-    lines = [f"{reference}: {report.rows:,} rows {verdict}"]
+    checks = amount(len(report.results), "checks")
+    verdict = f"passed {checks}" if report.passed else f"failed {len(report.errors):,} of {checks}"
+    lines = [f"{reference}: {amount(report.rows, 'rows')} {verdict}"]
     for result in [*report.errors, *report.warnings]:
-        found = result.found or f"{result.failed:,} rows"
+        found = result.found or amount(result.failed, "rows")
         lines.append(f"  {result.check.severity.value}: {result.check.text} ({found})")
         lines += [f"      row {one.row}: {one.value}" for one in result.examples]
     return "\n".join(_cut(lines))

@@ -6,13 +6,13 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
 
 from clew.cli import output
 from clew.cli.command import FilePath, command
+from clew.cli.output import Column
 from clew.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from clew.loop.why import Why
 
 __all__ = ["demo"]
-
-_WIDE = 130
-"""Columns of a terminal that the whole table takes."""
-
-_ONLY_WIDE = {"auc_loop", "auc_static", "alerts", "drifted"}
 
 
 @command(
@@ -80,32 +75,27 @@ def _show(done: Performance) -> None:
     from clew.cli.why import picture_of
 
     result = done.review.result
-    narrow = sys.stdout.isatty() and get_terminal_size().columns < _WIDE
-    output.table([_line(month) for month in result.months], _columns(narrow=narrow), as_json=False)
-    if narrow:
-        output.note(f"AUC, alerts and drift by month: the report, or a terminal of {_WIDE} columns")
+    output.table([_line(month) for month in result.months], _columns(), as_json=False, advice="the report has all")
     output.text(f"\n{_summary(result)}\n", as_json=False)
     example = _example(done)
     output.text(picture_of(example), as_json=False)
     output.text(_next(done, _request(example)), as_json=False)
 
 
-def _columns(*, narrow: bool) -> list[output.Column]:
-    """What is told of a month; where there is little room, what it cost and what was done."""
-    columns = [
-        output.Column("name", "month"),
-        output.Column("flights", "flights", _count),
-        output.Column("late_share", "late", _percent),
-        output.Column("auc_loop", "AUC", _skill),
-        output.Column("auc_static", "of v1", _skill),
-        output.Column("cost_loop", "cost", _count),
-        output.Column("cost_static", "of v1", _count),
-        output.Column("saved", "saved", _signed),
-        output.Column("alerts", "alerts"),
-        output.Column("drifted", "drifted on most days"),
-        output.Column("did", "what the loop did"),
+def _columns() -> list[Column]:
+    return [
+        Column("name", "month"),
+        Column("flights", "flights", _count),
+        Column("late_share", "late", _percent),
+        Column("auc_loop", "AUC", _skill, spare=3),
+        Column("auc_static", "of v1", _skill, spare=2),
+        Column("cost_loop", "cost", _count),
+        Column("cost_static", "of v1", _count),
+        Column("saved", "saved", _signed),
+        Column("alerts", "alerts", spare=1),
+        Column("drifted", "drifted on most days", spare=4),
+        Column("did", "what the loop did", long=True),
     ]
-    return [column for column in columns if not narrow or column.field not in _ONLY_WIDE]
 
 
 def _line(month: Month) -> dict[str, object]:
@@ -118,12 +108,12 @@ def _line(month: Month) -> dict[str, object]:
 
 def _summary(result: Result) -> str:
     low, high = result.saved_interval
+    deeds = ("retrainings", "promotions", "rejections", "events")
     return (
         f"{result.flights_served:,} flights served, {result.predictions_logged:,} decisions logged, "
         f"{result.labels_joined:,} labels joined, in {result.requests:,} requests "
         f"(median {result.request_p50_ms:.2f} ms, 99 % within {result.request_p99_ms:.1f} ms).\n"
-        f"{result.retrainings} retrainings, {result.promotions} promotions, {result.rejections} rejections, "
-        f"{result.events} events.\n"
+        f"{', '.join(output.amount(getattr(result, deed), deed) for deed in deeds)}.\n"
         f"The loop cost {result.cost_loop:,.0f}, version 1 never retrained {result.cost_static:,.0f}.\n"
         f"Saved {result.saved:+,.0f} ({result.saved_share:.1%}); 95 % interval over days, paired: "
         f"{low:+,.0f} to {high:+,.0f}."
@@ -149,7 +139,7 @@ def _next(done: Performance, request: str) -> str:
     near = done.folder.relative_to(Path.cwd()) if done.folder.is_relative_to(Path.cwd()) else done.folder
     lines = [
         ("report", done.report.as_uri()),
-        ("project", f"cd {near}    (clew.toml and train.py are yours to read and to change)"),
+        ("project", f"cd {shlex.quote(str(near))}    (clew.toml and train.py are yours to read and to change)"),
         ("try", f"clew why {done.review.example}"),
         ("", f"clew reproduce {done.first_run}"),
         ("", "clew model show delay@champion"),

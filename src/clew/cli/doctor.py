@@ -46,8 +46,8 @@ def doctor(*, quick: bool, fix: bool, as_json: bool) -> None:
     if root is None:
         raise no_project(here)
     found = list(_look(root, quick=quick, fix=fix))
-    columns = ["level", "check", "text", "hint"]
-    output.table(found, columns if not fix else [*columns, "fixed"], as_json=as_json)
+    long = [output.Column("text", "what", long=True), output.Column("hint", "what to do", long=True)]
+    output.table(found, ["level", "check", *(["fixed"] if fix else []), *long], as_json=as_json)
     if any(finding.level is Level.PROBLEM and not finding.fixed for finding in found):
         raise click.exceptions.Exit(1)
 
@@ -96,7 +96,8 @@ def _with_new_ledger(root: Path, finding: Finding) -> Finding:
     rows = salvage(kept, ledger_of(root)) if kept is not None else 0
     with Workspace(root) as workspace:
         recovered = recover(workspace.stores)
-    told = f"{finding.text}; a new one has {rows:,} of its rows, and {len(recovered)} datasets named recovered-…"
+    named = output.amount(len(recovered), "datasets")
+    told = f"{finding.text}; a new one has {rows:,} of its rows, and {named} named recovered-…"
     told += f"; the old one is {kept}" if kept else ""
     return msgspec.structs.replace(finding, text=told, hint="clew data list, clew runs list", fixed=True)
 
@@ -119,6 +120,7 @@ def _brought_home(workspace: Workspace) -> Iterator[Finding]:
     from clew.tracking.adopt import adopt
 
     for found in adopt(workspace.runs, workspace.stores.objects, workspace.folder):
-        text = found.problem or f"run {found.run}: {found.points:,} points of a journal are in the ledger now"
+        points = output.amount(found.points, "points")
+        text = found.problem or f"run {found.run}: {points} of a journal brought into the ledger"
         level = Level.WARNING if found.problem else Level.GOOD
         yield Finding(check="journals", level=level, text=text, fixed=not found.problem)

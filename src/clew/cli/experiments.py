@@ -29,7 +29,7 @@ def list_experiments(*, trash: bool, as_json: bool) -> None:
 
     with open_workspace() as workspace:
         found = [each for each in workspace.runs.experiments() if bool(each.deleted_us) is trash]
-    columns = ["name", "created_us", *(["deleted_us"] if trash else [])]
+    columns: output.Columns = ["name", output.Column("created_us", spare=1), *(["deleted_us"] if trash else [])]
     empty = "none are in the trash" if trash else "none yet: clew run --experiment NAME, or clew.run(experiment=…)"
     output.table(found, columns, as_json=as_json, empty=empty)
 

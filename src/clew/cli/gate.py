@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["gate", "show_report"]
 
-_CHECKS: list[output.Column | str] = [
+_CHECKS: output.Columns = [
     "name",
     output.Column("verdict", show=lambda verdict: str(verdict).replace("_", " ")),
     "value",

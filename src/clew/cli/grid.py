@@ -29,7 +29,7 @@ def draw(
     rights: Sequence[bool],
     *,
     title: str = "",
-    last_below: bool = False,
+    below: int = 0,
     spares: Sequence[int] = (),
     advice: str = "",
 ) -> None:
@@ -40,24 +40,24 @@ def draw(
         rows: one text a column.
         rights: whether a column is aligned to the right.
         title: a heading above the table.
-        last_below: where the terminal is too narrow, put the last text below its row, in place of folding all of them.
+        below: where the terminal is too narrow, so many of the last texts stand below their row, in place of folding.
         spares: how soon each column is left out where the terminal is too narrow, the greatest first; a column with 0
             stays. A table in which some may go folds no text.
         advice: how to see what was left out.
     """
     _head(title)
     width = _console().width
-    if _width_of(headings, rows) <= width or not (last_below or any(spares)):
+    if _width_of(headings, rows) <= width or not (below or any(spares)):
         sys.stdout.write(_lines(_grid(headings, rows, rights), width))
         return
-    stops = len(headings) - last_below
+    stops = len(headings) - below
     kept = _kept(headings[:stops], [row[:stops] for row in rows], spares[:stops], width)
     flat = [[" ".join(text.split()) for text in row] for row in rows]
     grid = _grid([headings[at] for at in kept], [[row[at] for at in kept] for row in flat], [rights[at] for at in kept])
     first, *lines = _lines(grid, _ANY_WIDTH).splitlines()
     sys.stdout.write(f"{first}\n")
     for line, row in zip(lines, flat, strict=True):
-        sys.stdout.write(f"{line}\n{_below(row[-1], width) if last_below else ''}")
+        sys.stdout.write("".join([f"{line}\n", *(_below(text, width) for text in row[stops:])]))
     left_out = ", ".join(heading for at, heading in enumerate(headings[:stops]) if at not in kept)
     if left_out:
         sys.stdout.write(_dim(f"no room for {left_out}: {advice}" if advice else f"no room for {left_out}"))

@@ -42,10 +42,10 @@ def impact(*, reference: str, as_json: bool) -> None:
 
 def _picture(found: Impact) -> str:
     parts = [
-        _list("dataset version", [each.reference for each in found.data]),
-        _list("run", [f"{each.name} ({each.kind}, {each.status}) by {each.created_by}" for each in found.runs]),
-        Branch(_counted("model version", len(found.models)), tuple(_model(found, each) for each in found.models)),
-        _list("endpoint", found.endpoints),
+        _list("dataset versions", [each.reference for each in found.data]),
+        _list("runs", [f"{each.name} ({each.kind}, {each.status}) by {each.created_by}" for each in found.runs]),
+        Branch(output.amount(len(found.models), "model versions"), tuple(_model(found, each) for each in found.models)),
+        _list("endpoints", found.endpoints),
     ]
     under = [part for part in parts if part.under]
     if not under:
@@ -58,14 +58,14 @@ def _decided(found: Impact) -> str:
         return "no decisions"
     span = f"{output.cell('first_us', found.first_us)} to {output.cell('last_us', found.last_us)}"
     labels = f", {found.labels:,} of them labelled" if found.labels else ""
-    return f"{_counted('decision', found.decisions)}, {span}{labels}"
+    return f"{output.amount(found.decisions, 'decisions')}, {span}{labels}"
 
 
 def _model(found: Impact, model: TouchedModel) -> Branch:
     names = [Branch(_alias(each)) for each in found.aliases if each.model == model.reference]
     decided = [
         Branch(
-            f"{_counted('decision', each.rows)} at {each.endpoint}, "
+            f"{output.amount(each.rows, 'decisions')} at {each.endpoint}, "
             f"{output.cell('first_us', each.first_us)} to {output.cell('last_us', each.last_us)}"
         )
         for each in model.decisions
@@ -78,10 +78,6 @@ def _alias(alias: TouchedAlias) -> str:
     return f"{alias.alias} since {output.cell('since_us', alias.since_us)}, {until} (by {alias.moved_by})"
 
 
-def _list(noun: str, lines: list[str]) -> Branch:
+def _list(nouns: str, lines: list[str]) -> Branch:
     more = [Branch(f"and {len(lines) - _SHOWN:,} more: --json")] if len(lines) > _SHOWN else []
-    return Branch(_counted(noun, len(lines)), (*map(Branch, lines[:_SHOWN]), *more))
-
-
-def _counted(noun: str, count: int) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    return Branch(output.amount(len(lines), nouns), (*map(Branch, lines[:_SHOWN]), *more))

@@ -10,7 +10,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import FilePath, command, group
-from clew.cli.output import Column
+from clew.cli.output import Column, Columns
 
 if TYPE_CHECKING:
     from clew.loop.imports import Source
@@ -81,7 +81,7 @@ def _take_in(source: Source, *, as_json: bool) -> None:
         )
     rows = [{"what": c.what, "source": c.source, "here": c.here, "differs": c.differs} for c in found.counts]
     shown = Column("differs", "", lambda value: "differs" if value else "")
-    columns: list[Column | str] = ["what", Column("source", "there"), "here", shown]
+    columns: Columns = ["what", Column("source", "there"), "here", shown]
     output.table(rows, columns, as_json=as_json, empty="there was nothing to import")
     for refusal in found.held_back:
         output.note(f"held back: {refusal.what}")

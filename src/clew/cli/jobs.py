@@ -35,8 +35,8 @@ def list_jobs(*, state: str | None, limit: int, as_json: bool) -> None:
     with open_workspace() as workspace:
         jobs = workspace.services.jobs.list(state=JobState(state) if state else None, limit=limit)
     found = [structs.replace(job, due_us=max(job.due_us, job.created_us)) for job in jobs]  # what is due at once has 0
-    columns: list[output.Column | str] = ["id", output.Column("kind", spare=1), "key", "state"]
-    columns += [
+    columns: output.Columns = [
+        *("id", output.Column("kind", spare=1), "key", "state"),
         output.Column("due_us", spare=2),
         output.Column("attempts", spare=3),
         output.Column("reason", long=True),

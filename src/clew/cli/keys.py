@@ -49,12 +49,15 @@ def list_(*, endpoint: str, as_json: bool) -> None:
 
     with open_workspace() as workspace:
         found = list_keys(workspace.stores.folder, endpoint)
-    output.table(
-        found,
-        ["endpoint", "name", "digest", "created_us", "created_by"],
-        as_json=as_json,
-        empty="no keys yet: clew keys add ENDPOINT makes one",
-    )
+    digest = output.Column("digest", show=output.short, spare=2)
+    columns: output.Columns = [
+        "endpoint",
+        "name",
+        digest,
+        output.Column("created_us", spare=1),
+        output.Column("created_by", spare=3),
+    ]
+    output.table(found, columns, as_json=as_json, empty="no keys yet: clew keys add ENDPOINT makes one")
 
 
 @command("remove", examples=[("clew keys remove delay ann", "it counts no more")])

@@ -49,7 +49,7 @@ def add(*, endpoint: str, file: Path, label: str, by_id: str, by_key: str, time:
         )
     said = f"{output.amount(added.added, 'labels')} added to {endpoint}"
     if added.unknown:
-        said += f", {added.unknown:,} {'fits' if added.unknown == 1 else 'fit'} no decision yet"
+        said += f", {added.unknown:,} without a decision yet"
     output.text(said, added, as_json=as_json)
 
 

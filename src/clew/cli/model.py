@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["model"]
 
+_VERSION: output.Columns = [
+    *("number", "aliases", "created_us"),
+    output.Column("created_by", spare=3),
+    output.Column("unsafe", spare=2),
+    output.Column("run", show=output.short, spare=1),
+    output.Column("message", long=True),
+]
 _SHARES = {"accuracy", "auc", "brier", "decided_positive", "positives"}
 
 
@@ -49,14 +56,11 @@ def list_(*, name: str, limit: int, as_json: bool) -> None:
     with open_workspace() as workspace:
         if name:
             versions = list_versions(workspace.models, name, limit=limit)
-            columns: list[output.Column | str] = ["number", "aliases", "created_us"]
-            columns += [output.Column("created_by", spare=3), output.Column("unsafe", spare=2)]
-            columns += [output.Column("run", show=_short, spare=1), output.Column("message", long=True)]
-            output.table(versions, columns, as_json=as_json)
+            output.table(versions, _VERSION, as_json=as_json)
             return
         models = list_models(workspace.models)
         empty = "no models yet: run.save_model in a script, or a pipeline that returns one"
-        columns = ["name", "newest", "aliases", output.Column("created_us", spare=1)]
+        columns: output.Columns = ["name", "newest", "aliases", output.Column("created_us", spare=1)]
         output.table(models, columns, as_json=as_json, empty=empty)
 
 
@@ -208,10 +212,6 @@ def _show_judgement(judgement: Judgement) -> None:
     output.text(f"\n{judgement.alias} {verb} by {judgement.actor}, {when}{reason}", as_json=False)
     if judgement.report is not None:
         show_report(judgement.report)
-
-
-def _short(value: object) -> str:
-    return str(value)[:12] or "–"
 
 
 for _each in (list_, show, promote, rollback, demote, approve, gate):

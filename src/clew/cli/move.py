@@ -9,7 +9,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
-from clew.cli.output import Column
+from clew.cli.output import Column, Columns
 
 if TYPE_CHECKING:
     from clew.loop.moving import Moved, Plan
@@ -41,7 +41,7 @@ def move(*, places: tuple[str, ...], name: str, as_json: bool) -> None:
     root = find_project(Path.cwd())
     done = (find_moved(root, plan) if root is not None else None) or _move(plan)
     rows = [part for part in done.parts if part.here]
-    columns: list[Column | str] = ["what", "here", "there", Column("digest", "", lambda digest: str(digest)[:12])]
+    columns: Columns = ["what", "here", "there", Column("digest", show=output.short)]
     output.table(rows, columns, as_json=as_json, empty="everything is there already")
     if done.ledger.startswith("http"):
         output.note(f"from now on set CLEW_SERVER={done.ledger}, or [server] url in clew.toml")

@@ -15,7 +15,7 @@ __all__ = ["note", "rename", "stop", "tag"]
 
 @command(
     "tag",
-    examples=[("clew runs tag calm-otter-417 team=risk stage=tried", "set tags, also of a run that has ended")],
+    examples=[("clew runs tag baseline team=risk stage=tried", "set tags, also of a run that has ended")],
 )
 @click.argument("run")
 @click.argument("words", nargs=-1, required=True, metavar="KEY=VALUE...")
@@ -24,7 +24,7 @@ def tag(*, run: str, words: tuple[str, ...], as_json: bool) -> None:
     _describe(run, as_json=as_json, tags=tags_of(words))
 
 
-@command("note", examples=[("clew runs note calm-otter-417 'the one with the new loss'", "say what a run is about")])
+@command("note", examples=[("clew runs note baseline 'the one with the new loss'", "say what a run is about")])
 @click.argument("run")
 @click.argument("text")
 def note(*, run: str, text: str, as_json: bool) -> None:
@@ -32,7 +32,7 @@ def note(*, run: str, text: str, as_json: bool) -> None:
     _describe(run, as_json=as_json, tags={"note": text})
 
 
-@command("rename", examples=[("clew runs rename calm-otter-417 baseline", "give a run another name")])
+@command("rename", examples=[("clew runs rename 0193a7c1f2d0 baseline", "give a run another name")])
 @click.argument("run")
 @click.argument("name")
 def rename(*, run: str, name: str, as_json: bool) -> None:
@@ -42,7 +42,7 @@ def rename(*, run: str, name: str, as_json: bool) -> None:
     _describe(run, as_json=as_json, name=name)
 
 
-@command("stop", examples=[("clew runs stop calm-otter-417", "as Ctrl-C would, from anywhere")])
+@command("stop", examples=[("clew runs stop train", "as Ctrl-C would, from anywhere")])
 @click.argument("run")
 def stop(*, run: str, as_json: bool) -> None:
     """Ask a run to stop. Its process looks every 20 seconds, and is interrupted as by Ctrl-C."""

@@ -20,7 +20,8 @@ def open_runs() -> Workspace:
     workspace = open_workspace()
     for found in adopt(workspace.runs, workspace.objects, workspace.folder):
         if found.killed:
-            output.note(f"run {found.run} was killed; {found.points:,} points were still to be stored, and are now")
+            points = output.amount(found.points, "points")
+            output.note(f"run {found.run} was killed; of what it left in its journal, {points} came home now")
         if found.problem:
             output.note(found.problem)
     return workspace

@@ -9,12 +9,14 @@ size, `latency_ms` a duration). JSON is one document of UTF-8 bytes, whatever th
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from clew.core.numbers import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Column", "amount", "cell", "json_line", "note", "record", "table", "text"]
+__all__ = ["Column", "Columns", "amount", "cell", "json_line", "note", "record", "short", "table", "text"]
 
 
 class Column(NamedTuple):
@@ -25,7 +27,7 @@ class Column(NamedTuple):
         title: heading; by default made from the field (`created_us` → `created`).
         show: turns the value into text; by default the unit in the field's name decides.
         right: align texts to the right, as numbers are anyway.
-        long: of a last column: its text stands below its row where a terminal is too narrow for both.
+        long: of the last columns: their texts stand below their row where a terminal is too narrow for all.
         spare: where a terminal is too narrow, columns are left out, the greatest first; one with 0 stays.
     """
 
@@ -37,9 +39,13 @@ class Column(NamedTuple):
     spare: int = 0
 
 
+Columns: TypeAlias = "Sequence[Column | str]"
+"""Those of a table; a field alone is a column with nothing special."""
+
+
 def table(
     rows: Iterable[object],
-    columns: Sequence[Column | str],
+    columns: Columns,
     *,
     as_json: bool,
     after: str = "",
@@ -72,12 +78,13 @@ def table(
     rights = [_is_right(items, column) for column in chosen]
     spares = [column.spare for column in chosen]
     headings = [_heading(column) for column in chosen]
-    draw(headings, cells, rights, title=title, last_below=chosen[-1].long, spares=spares, advice=advice)
+    below = sum(column.long for column in chosen)
+    draw(headings, cells, rights, title=title, below=below, spares=spares, advice=advice)
     if after:
         note(f"there are more: --after {after}")
 
 
-def record(value: object, fields: Sequence[Column | str] | None = None, *, as_json: bool, title: str = "") -> None:
+def record(value: object, fields: Columns | None = None, *, as_json: bool, title: str = "") -> None:
     """Print one result: its fields below each other, or one JSON object.
 
     Args:
@@ -141,11 +148,16 @@ def cell(field: str, value: object) -> str:
     return str(value)
 
 
+def short(value: object) -> str:
+    """The beginning of an id or a digest, which is enough to tell one from another."""
+    return str(value)[:12] or "–"
+
+
 def amount(number: float, unit: str = "") -> str:
     """A count with its unit, `12,345 rows` or `1 row`; `bytes` become a size, `1.2 MB`."""
     if unit == "bytes":
         return _size(number)
-    return f"{number:,} {unit.removesuffix('s') if number == 1 else unit}".rstrip()
+    return counted(number, unit) if unit else f"{number:,}"
 
 
 def _number(field: str, value: float) -> str:

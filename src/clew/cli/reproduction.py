@@ -22,7 +22,7 @@ def picture_of_reproduction(found: Reproduction, kept: str) -> str:
     parts = [
         _steps(found.steps),
         Branch(
-            _counted("output", len(found.outputs), sum(each.same for each in found.outputs)),
+            _counted("outputs", len(found.outputs), sum(each.same for each in found.outputs)),
             tuple(Branch(f"{each.kind} {each.name}") for each in found.outputs if not each.same),
         ),
         _metrics(found.metrics),
@@ -56,7 +56,7 @@ def _causes(divergence: Divergence) -> tuple[Branch, ...]:
 def _steps(steps: list[StepComparison]) -> Branch:
     marks = {True: "=", False: "≠", None: "?"}
     lines = tuple(Branch(f"{marks[each.same]} {each.step}  {each.output[:12] or 'not kept'}") for each in steps)
-    return Branch(_counted("step", len(steps), sum(each.same is True for each in steps)), lines)
+    return Branch(_counted("steps", len(steps), sum(each.same is True for each in steps)), lines)
 
 
 def _metrics(metrics: list[MetricComparison]) -> Branch:
@@ -66,10 +66,8 @@ def _metrics(metrics: list[MetricComparison]) -> Branch:
 
     ordered = sorted(metrics, key=lambda each: each.same)
     lines = tuple(Branch(line(each)) for each in ordered[:_SHOWN])
-    return Branch(_counted("metric", len(metrics), sum(each.same for each in metrics)), lines)
+    return Branch(_counted("metrics", len(metrics), sum(each.same for each in metrics)), lines)
 
 
-def _counted(noun: str, count: int, same: int) -> str:
-    if not count:
-        return f"no {noun}s"
-    return f"{same} of {count} {noun}{'s' if count > 1 else ''} the same, bit for bit"
+def _counted(nouns: str, count: int, same: int) -> str:
+    return f"{same} of {output.amount(count, nouns)} the same, bit for bit" if count else f"no {nouns}"

@@ -31,7 +31,7 @@ __all__ = ["parameters", "run"]
         ("clew run train.py --depth 8", "run a script; what follows its name goes to it"),
         ("clew run --name baseline --tag team=risk train.py", "give the run a name and a tag"),
         ("clew run -m package.train", "run a module"),
-        ("clew run --resume calm-otter-417 train.py", "let a run that has ended go on"),
+        ("clew run --resume baseline train.py", "let a run that has ended go on"),
         ("clew run train.py:train flights=flights@latest depth=8", "run a pipeline with these parameters"),
     ],
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
@@ -132,7 +132,10 @@ def _uncalled(script: Path) -> list[str]:
 
     if script.suffix != ".py":
         return []
-    nodes = list(ast.walk(ast.parse(script.read_bytes())))
+    try:
+        nodes = list(ast.walk(ast.parse(script.read_bytes())))
+    except (OSError, SyntaxError, ValueError):  # it has removed or rewritten itself
+        return []
     if any(isinstance(node, ast.Attribute) and node.attr == "run" for node in nodes):
         return []
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]

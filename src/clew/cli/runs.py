@@ -98,7 +98,7 @@ def _export(
         found = list(each_found(workspace.runs, where=condition, sort=sort, experiment=experiment, limit=limit))
     write(format_, found, chosen, path)
     if path is not None:
-        output.note(f"{output.amount(len(found), 'runs')} {'is' if len(found) == 1 else 'are'} in {path}")
+        output.note(f"wrote {output.amount(len(found), 'runs')} to {path}")
 
 
 def _list(condition: str, sort: str, experiment: str, columns: str, limit: int, after: str, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from itertools import groupby
 
 import click
@@ -12,7 +13,7 @@ from clew.core.errors import NotFound
 
 __all__ = ["settings"]
 
-_COLUMNS: list[output.Column | str] = ["name", "type", "default", output.Column("says", "what it says", long=True)]
+_COLUMNS: output.Columns = ["name", "type", "default", output.Column("says", "what it says", long=True)]
 
 
 @command(
@@ -29,7 +30,7 @@ def settings(*, table: str, as_json: bool) -> None:
 
     found = [setting for setting in every_setting() if table in setting.table]
     if not found:
-        near = [title for title, _, _ in TABLES]
+        near = get_close_matches(table, [title for title, _, _ in TABLES], n=3, cutoff=0.4)
         raise NotFound("table", table, near=near, hint="clew settings lists all of them")
     if as_json:
         output.table([setting._asdict() for setting in found], [], as_json=True)

@@ -12,6 +12,7 @@ from clew.cli.certificates import rows_of_certificates
 from clew.cli.command import command
 from clew.cli.named import newest_run
 from clew.cli.opening import open_runs
+from clew.cli.output import Column, Columns
 
 if TYPE_CHECKING:
     from clew.tracking.overview import Link, Overview
@@ -49,8 +50,8 @@ def show(*, run: str, as_json: bool) -> None:
 @command(
     "objects",
     examples=[
-        ("clew runs objects calm-otter-417", "what a run logged at its steps"),
-        ("clew runs objects calm-otter-417 samples --output shown", "one key, with its files in a folder"),
+        ("clew runs objects train", "what a run logged at its steps"),
+        ("clew runs objects train samples --output shown", "one key, with its files in a folder"),
     ],
 )
 @click.argument("run")
@@ -67,7 +68,13 @@ def objects(*, run: str, key: str, folder: Path | None, as_json: bool) -> None:
                 path = folder / each.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 workspace.objects.save(each.digest, path)
-    columns = ["key", "step", "form", "size_bytes", "path"]
+    columns: Columns = [
+        "key",
+        "step",
+        Column("form", spare=1),
+        Column("size_bytes", spare=2),
+        Column("path", long=True),
+    ]
     output.table(found, columns, as_json=as_json, empty="this run logged no objects")
 
 
@@ -105,14 +112,16 @@ def _show(overview: Overview, curves: dict[str, str]) -> None:
         {"name": s.key, "last": s.last, "min": s.low, "max": s.high, "points": s.count, "curve": curves.get(s.key, "")}
         for s in overview.metrics
     ]
-    _section("metrics", metrics, ["name", "last", "min", "max", "points", "curve"])
-    _section("artifacts", overview.artifacts, ["path", "size_bytes", "media_type"])
+    few = [Column("min", spare=2), Column("max", spare=1), Column("points", spare=3)]
+    _section("metrics", metrics, ["name", "last", *few, "curve"])
+    _section("artifacts", overview.artifacts, ["path", "size_bytes", Column("media_type", spare=1)])
     _section("inputs", [_link_row(link) for link in overview.inputs], ["role", "what"])
     _section("outputs", [_link_row(link) for link in overview.outputs], ["role", "what"])
     steps = [{"step": s.step, "outcome": s.outcome, "duration_ms": s.duration_us / 1000} for s in overview.steps]
     _section("steps", steps, ["step", "outcome", "duration_ms"])
-    _section("runs below", overview.children, ["name", "status", "created_us"])
-    _section("certificates", rows_of_certificates(overview.certificates), ["verdict", "at_us", "by", "machine", "key"])
+    _section("runs below", overview.children, ["name", "status", Column("created_us", spare=1)])
+    certified: Columns = ["verdict", "at_us", "by", Column("machine", spare=2), Column("key", spare=1)]
+    _section("certificates", rows_of_certificates(overview.certificates), certified)
     if run.reason:
         output.text(f"\nreason\n{run.reason}", as_json=False)
 
@@ -121,7 +130,7 @@ def _link_row(link: Link) -> dict[str, str]:
     return {"role": link.role, "what": link.reference or link.node}
 
 
-def _section(title: str, rows: list[Any], columns: list[str]) -> None:
+def _section(title: str, rows: list[Any], columns: Columns) -> None:
     if rows:
         output.text("", as_json=False)
         output.table(rows, columns, as_json=False, title=title)

@@ -38,7 +38,11 @@ def sync(*, folders: tuple[Path, ...], as_json: bool) -> None:
         waiting = [run for place in places for run in verb.waiting_runs(place)]
         with progress("storing runs", len(waiting), unit="runs") as shown:
             found = verb.sync(workspace.recorder, waiting, done=lambda _: shown.advance())
-    columns = ["run", "state", "points", "messages", "problem"]
+    columns: output.Columns = [
+        *("run", "state", "points"),
+        output.Column("messages", spare=1),
+        output.Column("problem", long=True),
+    ]
     output.table(found, columns, as_json=as_json, empty="nothing waits here")
     if any(each.state == "left" for each in found):
         raise click.exceptions.Exit(1)

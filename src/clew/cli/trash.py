@@ -6,7 +6,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
-from clew.cli.named import only_run
+from clew.cli.named import only_run, short_ids
 from clew.cli.opening import open_runs
 
 __all__ = ["delete", "delete_data", "restore", "restore_data", "trash"]
@@ -14,7 +14,7 @@ __all__ = ["delete", "delete_data", "restore", "restore_data", "trash"]
 
 @command(
     "delete",
-    examples=[("clew runs delete calm-otter-417 brisk-heron-12", "into the trash; clew gc empties it after 30 days")],
+    examples=[("clew runs delete baseline 0193a7c1f2d0", "into the trash; clew gc empties it after 30 days")],
 )
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 def delete(*, names: tuple[str, ...], as_json: bool) -> None:
@@ -29,7 +29,7 @@ def delete(*, names: tuple[str, ...], as_json: bool) -> None:
     output.text(said, {"deleted": [run.id for run in found]}, as_json=as_json)
 
 
-@command("restore", examples=[("clew runs restore calm-otter-417", "out of the trash, by its name or id")])
+@command("restore", examples=[("clew runs restore baseline", "out of the trash, by its name or id")])
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 def restore(*, names: tuple[str, ...], as_json: bool) -> None:
     """Bring runs back from the trash."""
@@ -48,7 +48,13 @@ def trash(*, as_json: bool) -> None:
 
     with open_runs() as workspace:
         found = in_trash(workspace.stores)
-    output.table(found, ["name", "id", "status", "deleted_us"], as_json=as_json, empty="the trash is empty")
+    shorts = dict(zip([run.id for run in found], short_ids([run.id for run in found]), strict=True))
+    columns: output.Columns = [
+        *("name", output.Column("id", show=lambda id: shorts[str(id)])),  # noqa: A006
+        output.Column("status", spare=1),
+        output.Column("deleted_us", spare=2),
+    ]
+    output.table(found, columns, as_json=as_json, empty="the trash is empty")
 
 
 @command("delete", examples=[("clew data delete flights@3", "into the trash; clew gc empties it after 30 days")])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["watch"]
 
-_WINDOW: list[output.Column | str] = [
+_WINDOW: output.Columns = [
     *("start_us", "version", "rows"),
     output.Column("labels", spare=1),
     "cost",
@@ -28,8 +28,8 @@ _WINDOW: list[output.Column | str] = [
     "auc",
     output.Column("drifted", long=True),
 ]
-_ALERT: list[output.Column | str] = ["at_us", "severity", output.Column("text", long=True)]
-_DRIFT: list[output.Column | str] = [
+_ALERT: output.Columns = ["at_us", "severity", output.Column("text", long=True)]
+_DRIFT: output.Columns = [
     *("column", "version", "state", "since_us"),
     output.Column("windows", spare=1),
     output.Column("distance", spare=2),

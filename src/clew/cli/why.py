@@ -10,7 +10,7 @@ import click
 from clew.cli import output
 from clew.cli.certificates import words_of_certificate
 from clew.cli.command import command
-from clew.cli.output import cell
+from clew.cli.output import amount, cell
 from clew.cli.picture import Branch, tree
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _replay(replay: Replay) -> Branch:
     if replay.verdict == "cannot":
         return Branch(f"replay: not possible here: {replay.reason}")
     said = f"replay: different: logged {replay.logged_score!r}, now {replay.score!r}"
-    return _branch(said, [f"{replay.differing} of {replay.rows} rows differ", replay.reason])
+    return _branch(said, [f"{replay.differing} of {amount(replay.rows, 'rows')} not the same", replay.reason])
 
 
 def _label(found: Why) -> Branch:
@@ -133,14 +133,14 @@ def _run(found: Why, run: RunOrigin) -> Branch:
     ]
     if code is not None:
         commit = f", commit {code.commit[:_DIGITS]}{'+' if code.commit.endswith('+') else ''}" if code.commit else ""
-        facts.append(f"code {code.snapshot[:_DIGITS]}, {code.files} files{commit}")
+        facts.append(f"code {code.snapshot[:_DIGITS]}, {amount(code.files, 'files')}{commit}")
     if environment is not None:
         facts.append(
             f"environment {environment.digest[:_DIGITS]}: Python {environment.python}, "
-            f"{environment.distributions} distributions, {environment.system} {environment.machine}"
+            f"{amount(environment.distributions, 'distributions')}, {environment.system} {environment.machine}"
         )
     if hardware is not None:
-        facts.append(f"hardware {hardware.cpu}, {hardware.usable_cpus} processors")
+        facts.append(f"hardware {hardware.cpu}, {amount(hardware.usable_cpus, 'processors')}")
     if seeds is not None:
         facts.append(f"seeds {seeds.digest[:_DIGITS]}, hash seed {seeds.hash_seed or 'not recorded'}")
     facts += [f"reproduced: {words_of_certificate(each)}" for each in run.certificates]
@@ -159,7 +159,7 @@ def _data(found: Why, data: DataOrigin) -> Branch:
         f"{check.verdict.words}: {check.reason}" for check in found.checks if check.name == f"data {data.reference}"
     ]
     message = f": {data.message}" if data.message else ""
-    said = f"{data.reference} {data.digest[:_DIGITS]}, {cell('rows', data.rows)} rows, by {data.created_by}{message}"
+    said = f"{data.reference} {data.digest[:_DIGITS]}, {amount(data.rows, 'rows')}, by {data.created_by}{message}"
     made = f"made of {', '.join(data.out_of)}" if data.out_of else ""
     return _branch(said, [*checks, f"into {', '.join(data.into)}", made])
 
@@ -172,7 +172,7 @@ def _drift(found: Why) -> Iterator[Branch]:
     window = found.drift.window
     if window is not None:
         span = f"{cell('start_us', window.start_us)} to {cell('end_us', window.end_us)}"
-        under.append(Branch(f"monitored window {span}: {window.rows:,} rows, {window.labels:,} labelled"))
+        under.append(Branch(f"monitored window {span}: {amount(window.rows, 'rows')}, {window.labels:,} labelled"))
     yield Branch("drift against the training profile", tuple(under))
 
 
@@ -181,11 +181,7 @@ def _span(name: str, span: SpanDrift) -> str:
         return f"{name}: not counted yet"
     shown = ", ".join(f"{each.column} {each.effect:.2g}" for each in span.columns[:_SHOWN])
     drifted = ", ".join(span.drifted) or "none more than chance"
-    return f"{name}: {span.rows:,} rows, drifted: {drifted} (largest distances: {shown})"
-
-
-def _short(digest: str) -> str:
-    return digest[:_DIGITS] or "not kept"
+    return f"{name}: {amount(span.rows, 'rows')}, drifted: {drifted} (largest distances: {shown})"
 
 
 def _branch(text: str, facts: list[str]) -> Branch:

@@ -61,7 +61,7 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
             with sealing(workspace.stores, after=witness.look):
                 schedule.look(now=True)
                 done = running.drain(stop)
-            output.text(f"{done} jobs done", {"jobs": done}, as_json=as_json)
+            output.text(f"{output.amount(done, 'jobs')} done", {"jobs": done}, as_json=as_json)
             return
         if as_json:
             output.json_line({"worker": "running"})
