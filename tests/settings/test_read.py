@@ -139,6 +139,13 @@ def test_a_file_with_windows_line_ends_and_a_mark_at_its_start_is_read(tmp_path:
         ),
         ('[policy]\nallow_pickle = "yes"', "[policy] allow_pickle = 'yes': expected true or false, got a text", ""),
         ('[monitor.d]\nwebhook = "ftp://x"', "clew.toml: [monitor.d] webhook is no http:// or https:// address", ""),
+        ('[monitor.d]\nwebhook = "http://[::1"', "[monitor.d] webhook is no http:// or https:// address", ""),
+        ('[server]\nurl = "http://[::1"', "[server] url = 'http://[::1' is no address of a server", "projects/NAME"),
+        ('[server]\nurl = "http://h:x/projects/p"', "url = 'http://h:x/projects/p' is no address of a server", ""),
+        ('[server]\nurl = "http://h:99999"', "url = 'http://h:99999' is no address of a server", ""),
+        ('[server]\nurl = "https://"', "url = 'https://' is no address of a server", ""),
+        ('[storage]\nledger = "postgresql://a:b[c@h/d"', "[storage] ledger holds a password", "CLEW_LEDGER"),
+        ('[storage]\nledger = "postgresql://h/d?password=x"', "[storage] ledger holds a password", "CLEW_LEDGER"),
         ("[monitor.d.thresholds]\nx = -1", "clew.toml: [monitor.d] thresholds.x = -1.0 is below 0", ""),
         ('[checks.f.columns]\na = { type = "intger" }', "[checks.f.columns.a] type = 'intger' is none", "integer?"),
         ('[checks.f.columns]\na = { type = "string", min = 1 }', "[checks.f] column 'a': min and max need", ""),
@@ -154,6 +161,13 @@ def test_a_mistake_is_named_with_its_place(text: str, message: str, hint: str) -
         settings_of(text)
     assert message in caught.value.what
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "ledger", ["postgresql://[::1/db", "postgresql://h:5432,i:5432/db", "postgresql://u:@/d?host=/a:b"]
+)
+def test_a_ledger_without_a_password_is_left_to_its_driver(ledger: str) -> None:
+    assert settings_of(f'[storage]\nledger = "{ledger}"').storage.ledger == ledger
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from clew.core.errors import Invalid, Unavailable
+from clew.core.http_address import http_parts
 
 __all__ = ["ADDRESS_HINT", "address_of", "credentials_file", "forget_token", "keep_token", "token_for"]
 
@@ -25,8 +26,8 @@ def address_of(url: str, project: str) -> tuple[str, str]:
     Raises:
         Invalid: that is no address.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    parts = http_parts(url)
+    if parts is None or parts.query or parts.fragment:
         raise Invalid(f"{url!r} is no address of a server", hint=ADDRESS_HINT)
     if parts.username or parts.password:
         raise Invalid("the address of a server holds no user and no password", hint=f"set {TOKEN}, or clew login URL")

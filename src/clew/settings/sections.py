@@ -10,11 +10,12 @@ import math
 import re
 from enum import StrEnum
 from typing import Annotated
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 
 from clew.core.errors import Invalid
+from clew.core.http_address import http_parts
 from clew.core.types.run import Scalar
 
 __all__ = [
@@ -100,8 +101,9 @@ class StorageSettings(Section, frozen=True, kw_only=True):
     @property
     def has_password(self) -> bool:
         """Whether the address holds one."""
-        address = urlsplit(self.ledger)
-        return bool(address.password) or "password" in parse_qs(address.query)
+        place, _, query = self.ledger.partition("://")[2].partition("?")
+        user = place.partition("/")[0].rpartition("@")[0]
+        return bool(user.partition(":")[2]) or "password" in parse_qs(query)
 
 
 class ServerSettings(Section, frozen=True, kw_only=True):
@@ -116,7 +118,7 @@ class ServerSettings(Section, frozen=True, kw_only=True):
     ] = ""
 
     def __post_init__(self) -> None:
-        if self.url and not self.url.startswith(("http://", "https://")):
+        if self.url and http_parts(self.url) is None:
             raise Invalid(f"url = {self.url!r} is no address of a server", hint="https://HOST/projects/NAME")
 
 
@@ -288,7 +290,7 @@ class MonitorSettings(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for column, effect in self.thresholds.items():
             _at_least(f"thresholds.{column}", effect, 0)
-        if self.webhook and not self.webhook.startswith(("http://", "https://")):
+        if self.webhook and http_parts(self.webhook) is None:
             raise Invalid("webhook is no http:// or https:// address")
 
 

@@ -151,6 +151,9 @@ def test_an_address_that_is_none_is_refused() -> None:
     assert is_bucket("gs://bucket")
     assert not is_bucket("/mnt/bucket")
     assert not is_bucket("file:///mnt/bucket")
+    with pytest.raises(Invalid, match="cannot be opened"):
+        open_bucket("s3://[bucket")
+    assert is_bucket("s3://[bucket")
 
 
 def test_a_damaged_index_is_fetched_again(s3_bucket: str, tmp_path: Path) -> None:

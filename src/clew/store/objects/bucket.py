@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from clew.core.errors import Corrupt, Invalid, Unavailable
 from clew.core.extras import require
@@ -25,7 +24,7 @@ _AT_ONCE = 1000
 
 def is_bucket(place: str) -> bool:
     """Whether a place is the address of a bucket, not a folder."""
-    return urlsplit(place).scheme in _SCHEMES
+    return place.partition("://")[0].lower() in _SCHEMES
 
 
 def open_bucket(address: str, *, environ: Mapping[str, str] | None = None) -> Bucket:

@@ -47,11 +47,6 @@ class Address:
             ) from None
 
     @property
-    def has_password(self) -> bool:
-        """Whether the password stands in the address itself."""
-        return "password" in self.parts
-
-    @property
     def options(self) -> dict[str, str]:
         """Every option of the connection, those with the password too."""
         return {**_DEFAULTS, **self.parts}
