@@ -41,6 +41,9 @@ POSTGRESQL = "for example: postgresql://USER@HOST/DATABASE"
 
 _says = msgspec.Meta
 _PLACE = re.compile(r"(/|file:///|(s3|s3a|gs|az|azure|abfs|abfss)://[^/]).*")
+_CENTURY_DAYS = 36_500
+"""Spans beyond this are a slip, and in microseconds at some point no number that a database takes."""
+
 _ENTRY = re.compile(r"[^:]+:[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -184,8 +187,7 @@ class AuditSettings(Section, frozen=True, kw_only=True):
     every_hours: Annotated[float, _says(description="Hours between two checkpoints of a place.")] = 24.0
 
     def __post_init__(self) -> None:
-        if not self.every_hours > 0:
-            raise Invalid(f"every_hours = {self.every_hours} is not above 0")
+        _inside("every_hours", self.every_hours, 0, 24 * _CENTURY_DAYS)
 
 
 class GateSettings(Section, frozen=True, kw_only=True):
@@ -367,6 +369,7 @@ class RetrainSettings(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not _ENTRY.fullmatch(self.pipeline):
             raise Invalid(f"pipeline = {self.pipeline!r} names no function", hint="for example: train.py:train")
-        if not self.every_days > 0:
-            raise Invalid(f"every_days = {self.every_days} is no time between two retrainings")
+        _inside("every_days", self.every_days, 0, _CENTURY_DAYS)
         _at_least("cooldown_days", self.cooldown_days, 0)
+        if self.cooldown_days > _CENTURY_DAYS:
+            raise Invalid(f"cooldown_days = {self.cooldown_days} is more than a century")
