@@ -204,7 +204,7 @@ JUMPED_PURGE = [
 JUMP = st.sampled_from([0, 1, HOUR_US, 40 * DAY_US, 3 * 365 * DAY_US]).flatmap(lambda us: st.sampled_from([us, -us]))
 
 
-@settings(max_examples=12, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # to shrink takes minutes
+@settings(max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # to shrink takes minutes
 @example(history=JUMPED_PURGE)
 @given(history=st.lists(st.tuples(st.sampled_from([*COMMANDS, "gc"]), JUMP), min_size=6, max_size=16))
 def test_whatever_the_clock_does_between_commands(tmp_path_factory: Any, history: list[tuple[str, int]]) -> None:

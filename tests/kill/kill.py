@@ -66,20 +66,17 @@ def measure(operation: Operation, root: Path, projects: dict[object, Path]) -> M
         projects[operation.prepare] = root / f"project-{len(projects)}"
         operation.prepare(projects[operation.prepare])
     project, said = projects[operation.prepare], root / "said"
-    took: list[float] = []
-    for crash in (None, (root / "points", 0)):
-        folder = Path(shutil.copytree(project, root / "measured"))
-        words = [*operation.words, *operation.places(folder)]
-        began = time.monotonic()
-        process = start(command(words, crash), folder, said)
-        assert process.wait(PATIENCE_S) == 0, said.read_text()
-        took.append(time.monotonic() - began)
-        operation.check(folder, [said.read_text(), said.read_text()])
-        shutil.rmtree(folder)
-    points = root / "points"
+    folder, points = Path(shutil.copytree(project, root / "measured")), root / "points"
+    words = [*operation.words, *operation.places(folder)]
+    began = time.monotonic()
+    process = start(command(words, (points, 0)), folder, said)
+    assert process.wait(PATIENCE_S) == 0, said.read_text()
+    duration_s = time.monotonic() - began
+    operation.check(folder, [said.read_text(), said.read_text()])
+    shutil.rmtree(folder)
     count = int(points.read_text()) if points.exists() else 0
     points.unlink(missing_ok=True)
-    return Measured(operation, project, took[0], count)
+    return Measured(operation, project, duration_s, count)
 
 
 def kill_once(measured: Measured, root: Path, seed: int) -> str:

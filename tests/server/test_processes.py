@@ -24,8 +24,8 @@ def answers(port: int) -> bool:
     return False
 
 
-def started(folder: Path, port: int) -> psutil.Popen:
-    words = [sys.executable, "-m", "clew", "server", "--open", "--workers", "2", "--port", str(port)]
+def started(folder: Path, port: int, *, workers: int) -> psutil.Popen:
+    words = [sys.executable, "-m", "clew", "server", "--open", "--workers", str(workers), "--port", str(port)]
     process = psutil.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
     while not answers(port):
@@ -40,17 +40,15 @@ def test_the_processes_of_a_server_end_with_the_first_one(tmp_path: Path) -> Non
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    first = started(tmp_path, port)
+    first = started(tmp_path, port, workers=2)
     answering = first.children(recursive=True)
     assert len(answering) == 2
     first.kill()
     first.wait()
     _, left = psutil.wait_procs(answering, timeout=20)
     assert not left
-    assert not answers(port)
-    again = started(tmp_path, port)
-    again.terminate()
-    again.wait(20)
+    with sole_port("127.0.0.1", port):  # as the next one takes it
+        assert not answers(port)
 
 
 def test_a_port_has_one_server(tmp_path: Path) -> None:
@@ -64,7 +62,7 @@ def test_a_port_has_one_server(tmp_path: Path) -> None:
         refused = subprocess.run(words, cwd=tmp_path / "two", capture_output=True, text=True, timeout=60, check=False)
         assert refused.returncode == 7
         assert f"127.0.0.1:{port} cannot be used" in refused.stderr
-    first = started(tmp_path / "one", port)
+    first = started(tmp_path / "one", port, workers=1)
     refused = subprocess.run(words, cwd=tmp_path / "two", capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 7
     with open_workspace(tmp_path / "two") as workspace:

@@ -16,8 +16,6 @@ from clew.tracking.adopt import adopt
 from clew.worker.handlers import RETRAIN
 from clew.worker.worker import queue
 
-DATABASES = ["sqlite", "postgresql"]
-
 SLOW_ONCE = TRAIN.replace(
     "    rows = flights.frame()\n",
     """

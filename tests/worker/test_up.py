@@ -16,7 +16,8 @@ from clew.serving.server import find_address
 from clew.settings import SETTINGS_FILE
 from clew.testing.commands import Commands
 from clew.testing.life import INPUTS, MODEL, SETTINGS, START_US, TRAIN, Life, flights
-from clew.worker.handlers import RETRAIN
+from clew.worker.handlers import RETRAIN, queue_watch
+from clew.worker.supervisor import alone
 
 DATABASES = ["postgresql"]
 
@@ -67,7 +68,7 @@ def test_the_loop_closes_by_itself(life: Life, commands: Commands) -> None:
     assert (done.state, done.result["number"]) == (JobState.DONE, 4), done.reason
     commands.until(lambda: True if serving(url)["shadows"] == [4] else None)
     live(url, range(3, 16), shift=-1.5)
-    commands.until(lambda: promoted(life, commands))
+    commands.until(lambda: promoted(life))
     commands.until(lambda: True if serving(url)["version"] == 4 else None)
     assert [trial.state for trial in life.trials] == [TrialState.PROMOTED]
     assert len(life.events("trial.promoted")) == 1
@@ -85,9 +86,8 @@ def serving(url: str) -> Any:
         return json.load(answer)
 
 
-def promoted(life: Life, commands: Commands) -> bool | None:
-    code, said = commands.run("watch", "late", "--until", format_us(START_US + 17 * DAY_US))
-    assert code == 0, said
+def promoted(life: Life) -> bool | None:
+    queue_watch(life.workspace, "late", until_us=START_US + 17 * DAY_US)
     return True if any(trial.state is TrialState.PROMOTED for trial in life.trials) else None
 
 
@@ -105,9 +105,8 @@ def test_a_second_up_is_refused_and_the_first_goes_on(life: Life, commands: Comm
     first.kill()  # its lock dies with it, and so do those whom it started
     first.wait()
     commands.until(lambda: True if find_address(life.stores, life.endpoint) is None else None)
-    again = commands.start("up")
-    assert commands.until(lambda: find_address(life.stores, life.endpoint)).pid != address.pid
-    assert again.poll() is None
+    with alone(life.workspace.folder):
+        pass
 
 
 def test_an_endpoint_waits_for_its_model_without_a_word_more(life: Life, commands: Commands) -> None:
