@@ -309,11 +309,11 @@ def edit_what_a_row_is_found_by(scene: Scene) -> Crime:
     return Crime(row=f"{table} ")
 
 
-def add_a_move(scene: Scene) -> Crime:
+def add_a_move(scene: Scene, *, behind: int = 1) -> Crime:
     model, alias, position, document = scene.run(
         "SELECT model, alias, position, document FROM alias_moves ORDER BY position DESC LIMIT 1"
     )[0]
-    new = {**json.loads(str(document)), "position": int(str(position)) + 1, "number": 3}
+    new = {**json.loads(str(document)), "position": int(str(position)) + behind, "number": 3}
     scene.run("INSERT INTO alias_moves VALUES (?, ?, ?, ?)", model, alias, new["position"], json.dumps(new))
     return Crime(row=f"move {new['position']} of delay@champion")
 
@@ -405,6 +405,17 @@ def test_the_copy_is_sound_before_anybody_touches_it(lived: Any, tmp_path: Path)
 
 def test_there_are_two_hundred() -> None:
     assert len(CRIMES) * TIMES >= 200
+
+
+def test_a_row_that_is_numbered_far_beyond_the_last_one_does_not_fill_the_memory(lived: Any, tmp_path: Path) -> None:
+    ledger = Path(shutil.copy(lived.ledger, tmp_path))
+    scene = Scene(ledger, 0)
+    last = int(str(scene.run("SELECT MAX(position) FROM alias_moves")[0][0]))
+    add_a_move(scene, behind=10**15)
+    scene.raw.close()
+    found = look_at(lived, ledger)
+    assert found.problem_count == 1000
+    assert found.problems[0].text == f"no event tells of move {last + 1} of delay@champion"
 
 
 @pytest.mark.parametrize("number", range(len(CRIMES)), ids=[crime.__name__ for crime in CRIMES])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -89,4 +90,25 @@ def test_what_dead_workers_left_is_cleaned_up(tmp_path: Path) -> None:
     (tmp_path / "workers" / f"{stores.ids()}.new").touch()
     assert work(stores) == 0
     assert list((tmp_path / "workers").iterdir()) == []
+    stores.ledger.close()
+
+
+def test_a_worker_appears_while_another_one_looks_for_the_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores, real = open_stores(tmp_path), fcntl.flock
+    looked: list[int] = []
+
+    def flock(fd: int, operation: int) -> None:
+        if not looked:
+            looked.append(fd)
+            assert other.dead() == []  # what it takes away is not locked yet
+        real(fd, operation)
+
+    with Presence(stores.folder, stores.ids) as other:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        with Presence(stores.folder, stores.ids) as appeared:
+            assert looked
+            assert sorted(path.name for path in (stores.folder / "workers").iterdir()) == [other.id, appeared.id]
+            assert other.dead() == []
     stores.ledger.close()

@@ -28,6 +28,7 @@ BROKEN = (msgspec.MsgspecError, ValueError, TypeError, OverflowError)
 """What reading a row raises whose text was edited by hand."""
 
 _LOWEST = -(2**62)
+_MOST_NAMED = 1000
 
 
 class Claims:
@@ -216,7 +217,8 @@ class Claims:
         return newest.number if newest else 0
 
     def _beyond(self, owner: str, newest: int, row: str) -> None:
-        for number in range(self._newest.get(owner, 0) + 1, newest + 1):
+        """The rows behind the last one that is told of; whoever adds one may number it as high as they like."""
+        for number in range(self._newest.get(owner, 0) + 1, newest + 1)[:_MOST_NAMED]:
             self._unclaimed(row.format(number))
 
     def _unclaimed(self, row: str) -> None:

@@ -33,14 +33,26 @@ class Presence:
     def __init__(self, folder: Path, ids: IdSource) -> None:
         self._folder, self.id = folder / "workers", ids()
         self.holder = f"{socket.gethostname()}/{os.getpid()}/{self.id}"
-        draft = self._folder / f"{self.id}.new"
         try:
             self._folder.mkdir(exist_ok=True)
-            self._fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # before it has its name
-            draft.rename(self._folder / self.id)
+            try:
+                self._fd = self._appear()
+            except FileNotFoundError:  # who looked for the dead took the draft away before it was locked
+                self._fd = self._appear()
         except OSError as error:
             raise Unavailable(f"no worker can run in {folder}: {error.strerror}") from error
+
+    def _appear(self) -> int:
+        """Make this worker's file and lock it, before it has its name."""
+        draft = self._folder / f"{self.id}.new"
+        fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)  # nobody else holds it for longer than a look
+            draft.rename(self._folder / self.id)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
 
     def dead(self) -> list[str]:
         """The ids of workers that are gone and have not been forgotten."""
