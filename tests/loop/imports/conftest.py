@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -16,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-mlflow" / "bin" / "python"
 AROUND = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_FILE_STORE": "true", "DO_NOT_TRACK": "true"}
+AROUND["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # eight processes for calls that are not made
 
 
 class Recorded(NamedTuple):
@@ -53,13 +55,14 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     words = [str(PYTHON), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     words += ["--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", str(folder / "kept")]
     output = (folder / "server.log").open("wb")
-    process = subprocess.Popen(words, cwd=folder, env=os.environ | AROUND, stdout=output, stderr=output)
+    around = os.environ | AROUND
+    process = subprocess.Popen(words, cwd=folder, env=around, stdout=output, stderr=output, start_new_session=True)
     try:
         _await(url, process, folder / "server.log")
         yield Recorded(url, database, folder / "kept", *record(url, folder))
     finally:
-        process.terminate()
-        process.wait(20)
+        os.killpg(process.pid, signal.SIGKILL)  # nothing of it is kept
+        process.wait()
         output.close()
 
 

@@ -5,7 +5,9 @@ What differs on purpose stands in `ALLOWED` with its reason; what stands there a
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -76,15 +78,18 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     words += ["--artifacts-destination", f"{folder}/files", "--default-artifact-root", "mlflow-artifacts:/"]
     words += ["--host", "127.0.0.1", "--port", str(port)]
     environ = {"PATH": f"{PYTHON.parent}:/usr/bin:/bin", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # eight processes for calls that are not made
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([PYTHON, "-m", "mlflow", *words], stdout=log, stderr=log, cwd=folder, env=environ)
+        process = subprocess.Popen(
+            [PYTHON, "-m", "mlflow", *words], stdout=log, stderr=log, cwd=folder, env=environ, start_new_session=True
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         _wait(url, process)
         yield url
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        os.killpg(process.pid, signal.SIGKILL)  # nothing of it is kept
+        process.wait()
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -95,7 +100,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
             with urllib.request.urlopen(f"{url}/health", timeout=5):
                 return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+            time.sleep(0.02)
     raise AssertionError("mlflow server does not answer")
 
 
