@@ -55,7 +55,7 @@ def postgres(folder: Path) -> Iterator[str]:
         running.stop()
 
 
-def gone(who: str, folder: str, url: str, calls: int) -> Numbers:
+def gone(who: str, folder: str, url: str, calls: int, seconds: float) -> Numbers:
     """What single calls take while nobody answers, how long the end of the run waits, and clew sync when they do."""
     from clew.tracking.start import start
     from clew.tracking.sync import sync, waiting_runs
@@ -69,7 +69,7 @@ def gone(who: str, folder: str, url: str, calls: int) -> Numbers:
         began = time.perf_counter()
         with start(away.recorder, "gone", capture=False, say=lambda _: None) as active:
             log = active.log
-            while time.perf_counter() < began + 3:  # so that sending is tried more than once
+            while time.perf_counter() < began + seconds:  # so that sending is tried more than once
                 for step in range(calls):
                     before = clock()
                     log(loss=0.5, acc=0.25, step=step)
@@ -138,7 +138,8 @@ def main(bench: Bench) -> None:
     def while_gone() -> Numbers:
         folder = bench.fresh()
         with server(folder / "served", "sqlite") as url:
-            return bench.child("gone", folder=folder, url=url, calls=bench.size(10_000, small=100))
+            calls, seconds = bench.size(10_000, small=100), 0.5 if bench.small else 3.0
+            return bench.child("gone", folder=folder, url=url, calls=calls, seconds=seconds)
 
     found = bench.repeat(while_gone)
     shown = ["p50_us", "max_us", "end_s", "synced_points_per_s"]

@@ -348,7 +348,7 @@ def on_postgresql(bench: Bench, server: Any, count: int, source: Path) -> None:
     """The same searches over the same runs in a database."""
     folder, ledger = bench.fresh(), server.make()
     bench.child("copied_to_postgresql", folder=folder, source=source, ledger=ledger)
-    for query in QUERIES:
+    for query in ("newest", "two orders") if bench.small else QUERIES:
         found = bench.child("of_clew", folder=folder, query=query, ledger=ledger)
         limits = {"p95_ms": at_most(10 if count <= 100_000 else 30)}
         shown = ["first_ms", "p50_ms", "last_cpu_ms", "found"]

@@ -220,7 +220,7 @@ def main(bench: Bench) -> None:
     from clew.testing.postgres import PostgresServer
     from clew.workspace import init_project
 
-    seconds, clients = (2.0, 8) if bench.small else (60.0, CLIENTS)
+    seconds, clients = (0.6, 8) if bench.small else (60.0, CLIENTS)
     base = Path(tempfile.mkdtemp(prefix="clew-pg-"))  # a socket's path is short
     postgres = PostgresServer(base / "data", durable=True)
     os.environ["CLEW_LEDGER"] = postgres.make()
