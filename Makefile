@@ -30,7 +30,10 @@ install: $(RUN) ## Install clew, with everything that it can use, into .venv
 demo: $(RUN) ## Run the flights example end to end (FRESH=1 starts over)
 	@$(BIN)/clew demo $(if $(FRESH),--fresh)
 
+# Bytecode, as an installed package has it, for the hundreds of commands that tests start: where
+# PYTHONDONTWRITEBYTECODE is set, each of them would compile what it imports.
 test: $(DEV) $(MLFLOW)/.installed ## Run the tests (ARGS="tests/cli -k help" narrows them)
+	@$(BIN)/python -m compileall -qq src
 	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 $(ARGS)
 
 test-kill: $(DEV) ## Kill everything with kill -9 at random, 100 times, and repeat it (ARGS="--kills 20 --only watch")
