@@ -77,6 +77,28 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         assert len(parse_order([text], GRAMMAR)) == 1
 
 
+@pytest.mark.parametrize(
+    "text", ["tags" + ".a" * 60 + " ~ 1", "tags." + "a.b-/" * 60 + "!", "tags.`a`" + ".a" * 60 + "!"]
+)
+def test_a_long_name_that_fits_nowhere_costs_no_more_than_its_length(text: str) -> None:
+    with pytest.raises(Refusal):
+        parse_filter(text, GRAMMAR)
+    with pytest.raises(Refusal):
+        parse_order([text], GRAMMAR)
+
+
+def test_a_pattern_of_many_parts_costs_no_more_than_its_length() -> None:
+    assert not holds("a" * 6000, Comparison("tag", "k", "LIKE", "%a" * 12 + "%b"))
+    assert holds("a" * 6000 + "B", Comparison("tag", "k", "ILIKE", "%a" * 12 + "%b"))
+
+
+@pytest.mark.parametrize(
+    "text", ["metrics.a", "metrics.`a b`", 'params."x.y"', "tags.a/b-c.d", "`metrics`.a", "tags..a"]
+)
+def test_orders_name_what_filters_name(text: str) -> None:
+    assert parse_order([f" {text} DESC"], GRAMMAR)[0].ascending is False
+
+
 def test_what_is_absent_fulfils_nothing_but_is_null() -> None:
     for op in ("=", "!=", "LIKE", "NOT IN", "IS NOT NULL"):
         assert not holds(None, Comparison("tag", "a", op, ("x",) if op == "NOT IN" else "x"))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, TypeVar
 
+from clew.core.judging import pattern
 from clew.server.mlflow.refusal import invalid
 
 __all__ = ["Comparison", "Grammar", "Order", "holds", "ordered", "parse_filter", "parse_order", "wanted_attribute"]
@@ -40,16 +41,18 @@ _ENTITIES = ("metric", "parameter", "tag", "attribute", "dataset")
 _DATA = ("name", "digest", "context")
 _NUMERIC = (">", ">=", "!=", "=", "<", "<=")
 _TEXT = ("!=", "=", "LIKE", "ILIKE")
-_PART = r"""(?:`[^`]*`|"[^"]*"|[\w\-]+)"""
+_QUOTED = r'`[^`]*`|"[^"]*"'
 _CLAUSE = re.compile(
-    rf"""\s*(?P<name>{_PART}(?:\.(?:{_PART}|[\w\-/]+))*)\s*
+    rf"""\s*(?P<name>(?:{_QUOTED}|[\w\-]+)(?:\.(?:{_QUOTED}|[\w\-/]+))*)\s*
     (?:(?P<null>IS\s+(?:NOT\s+)?NULL)\b
       |(?P<op>!=|<>|>=|<=|=|>|<|(?:NOT\s+)?IN\b|NOT\s+LIKE\b|I?LIKE\b|RLIKE\b)\s*
        (?P<value>'(?:''|\\'|[^'])*'|"(?:\\"|[^"])*"|\((?:[^()'"]|'[^']*'|"[^"]*")*\)
                 |[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])|[^\s]+))""",
     re.IGNORECASE | re.VERBOSE,
 )
-_AND = re.compile(r"\s*AND\b", re.IGNORECASE)
+"""There is one way to read each part of a name: with two, a long name that fits nowhere is tried in every mixture."""
+_ORDER = re.compile(rf"(?=.)((?:{_QUOTED}|[\w\-/]*)(?:\.(?:{_QUOTED}|[\w\-/]*))*)(?:\s+(\w+))?")
+_AND, _END = re.compile(r"\s*AND\b", re.IGNORECASE), re.compile(r"\s*\Z")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
@@ -148,13 +151,13 @@ def parse_filter(text: str, grammar: Grammar) -> list[Comparison]:
     """
     clauses: list[Comparison] = []
     at = _past_and(text, 0)
-    while text[at:].strip():
+    while not _END.match(text, at):
         found = _CLAUSE.match(text, at)
         if found is None:
             raise invalid(f"Invalid clause(s) in filter string: '{text[at:].strip()}'")
         clauses.append(_comparison(found, grammar))
         behind = _past_and(text, found.end())
-        if behind == found.end() and text[behind:].strip():
+        if behind == found.end() and not _END.match(text, behind):
             raise invalid(f"Invalid clause(s) in filter string: '{text[behind:].strip()}'")
         at = behind
     return clauses
@@ -237,7 +240,7 @@ def parse_order(orders: Iterable[str], grammar: Grammar) -> list[Order]:
 
 def _direction(text: str) -> tuple[str, bool]:
     text = text.strip()
-    match = re.fullmatch(rf"((?:\w+\.)?(?:{_PART}|[\w.\-/]+)(?:\.(?:{_PART}|[\w\-/]+))*)(?:\s+(\w+))?", text)
+    match = _ORDER.fullmatch(text)
     if match is None:
         raise invalid(f"Invalid order_by clause '{text}'. Could not be parsed.")
     way = (match[2] or "asc").lower()
@@ -254,27 +257,20 @@ def holds(value: str | int | float | None, clause: Comparison) -> bool:
     if value is None:
         return False
     if op == "LIKE" or op == "ILIKE":
-        return _pattern(str(wanted), op == "ILIKE").fullmatch(str(value)) is not None
+        return pattern(str(wanted), fold=op == "ILIKE").fullmatch(str(value)) is not None
     if op == "IN" or op == "NOT IN":
         return (value in wanted) == (op == "IN")  # type: ignore[operator]
     return _COMPARE[op](value, wanted)
 
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<>": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
-
-
-@lru_cache(maxsize=256)
-def _pattern(like: str, folded: bool) -> re.Pattern[str]:
-    parts = (".*" if c == "%" else "." if c == "_" else re.escape(c) for c in like)
-    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if folded else 0))
 
 
 def ordered(things: list[T], orders: Sequence[Order], value_of: Callable[[T, str, str], Any]) -> list[T]:
