@@ -9,6 +9,7 @@ import pytest
 
 from clew.cli.main import main
 from clew.core.errors import NotFound
+from clew.core.types.project import Project
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus
 from clew.server.hosting import host_of
 from clew.tracking.runs import LedgerRuns
@@ -70,3 +71,18 @@ def test_a_project_without_anything_is_collected_backed_up_and_restored(
     assert main(["restore", str(tmp_path / "copy"), str(tmp_path / "back"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["damaged"] == []
     assert main(["restore", str(tmp_path / "copy"), str(tmp_path / "older"), "--until", "2020-01-01"]) != 0
+
+
+def test_what_came_of_a_move_that_was_never_completed_is_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with Workspace(tmp_path) as workspace:
+        arriving = Project(id="0a" * 16, name="", created_us=0)
+        host_of(workspace).stores(arriving, actor="ann").objects.put(b"half of it" * 99)
+    for grace in ("7", "0"):
+        capsys.readouterr()
+        assert main(["gc", "--young-hours", "0", "--grace-days", grace, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["projects"], found["freed_bytes"] > 0) == (2, True)

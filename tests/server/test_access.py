@@ -20,6 +20,7 @@ from clew.core.types.run import Artifact, RunStatus
 from clew.loop.in_place import InPlace
 from clew.policy.access import Action, may
 from clew.settings import Settings
+from clew.testing.ledger.examples import an_endpoint
 from clew.testing.runs import a_block, a_run
 from clew.testing.services import KEY, a_package, a_version, an_entry
 
@@ -405,9 +406,25 @@ def test_odd_requests_are_mistakes_of_who_asks(serve: Callable[..., Any]) -> Non
         run = {"run": {**msgspec.to_builtins(a_run()), "id": name}, "experiment": "e"}
         status, told = ask(served, "POST", f"{NATIVE}/projects/late/runs", run, token)
         assert (status, "no id of a run" in str(told)) == (400, True)
+    for over in ({"status": "finished"}, {"ended_us": 5}, {"deleted_us": 5}, {"purged_us": 5}):
+        run = {"run": {**msgspec.to_builtins(a_run("05e0" + "5" * 28)), **over}, "experiment": "e"}
+        status, told = ask(served, "POST", f"{NATIVE}/projects/late/runs", run, token)
+        assert (status, "it has ended" in str(told)) == (400, True)
     for limit in (-1, 0, 10_001):
         assert ask(served, "GET", f"{NATIVE}/projects/late/objects?limit={limit}", None, token)[0] == 400
     digest = HttpObjects(served.connection(token)).put(b"id,late")
     file = {"file": digest, "name": "labels.\0csv", "label": "late"}
     status, told = ask(served, "POST", f"{NATIVE}/projects/late/endpoints/nobody/labels", file, token)
     assert (status, "no endpoint named" in str(told)) == (404, True)
+
+
+def test_labels_that_cannot_be_read_are_spoken_of_by_their_own_name(serve: Callable[..., Any]) -> None:
+    served = serve()
+    token = served.token("me", ProjectRole.CONTRIBUTOR)
+    with served.host.ledger.write() as tx:
+        tx.endpoints.add(an_endpoint(name="live"))
+    for content, name in ((b"id,late\n1,2,3\n", "outcomes.csv"), (b"x", "C:/outcomes.txt")):
+        digest = HttpObjects(served.connection(token)).put(content)
+        file = {"file": digest, "name": name, "label": "late", "by_id": "id"}
+        status, told = ask(served, "POST", f"{NATIVE}/projects/late/endpoints/live/labels", file, token)
+        assert (status, "outcomes." in str(told), "clew-labels" in str(told)) == (400, True, False), told

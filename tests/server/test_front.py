@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import http.client
 import json
 import logging
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +24,7 @@ from clew.core.types.run import Run
 from clew.server.coding import coding_for
 from clew.server.counts import Counts, forget_counts
 from clew.server.doorkeeper import Doorkeeper
+from clew.server.front import front
 from clew.testing.runs import a_run
 
 _CUT = gzip.compress(b"{}", mtime=0)[:-4]
@@ -133,6 +137,51 @@ def test_requests_are_counted_by_route(serve: Callable[..., Any]) -> None:
     text = ask(served, "GET", "/metrics")[2].decode()
     line = 'clew_server_requests_total{method="GET",route="/api/v1/projects/{project}/runs/{run}",status="404"} 2'
     assert line in text.splitlines()
+
+
+def test_requests_of_mlflows_clients_are_counted_by_route(serve: Callable[..., Any]) -> None:
+    served = serve(open=True)
+    path = "/api/2.0/mlflow/experiments/get"
+    assert ask(served, "GET", f"{path}?experiment_id=0")[0] == 200
+    counted = ask(served, "GET", "/metrics")[2].decode().splitlines()
+    assert any(f'method="GET",route="{path}",status="200"' in line for line in counted)
+
+
+def test_methods_that_callers_make_up_do_not_fill_the_memory(tmp_path: Path) -> None:
+    counts = Counts(tmp_path)
+
+    async def nothing(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 405, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def ask_oddly() -> None:
+        async def send(message: Any) -> None: ...
+
+        for number in range(100):
+            scope = {"type": "http", "method": f"X{number}", "path": "/", "headers": []}
+            await front(nothing, lambda: counts)(scope, send, send)
+
+    asyncio.run(ask_oddly())
+    assert 'clew_server_requests_total{method="other",route="unknown",status="405"} 100' in counts.text()
+
+
+def test_counts_are_read_while_they_grow(tmp_path: Path) -> None:
+    counts, before = Counts(tmp_path), sys.getswitchinterval()
+
+    def grow() -> None:
+        for number in range(3000):
+            counts.observe("GET", f"/{number}", 200, 0.001)
+
+    growing = threading.Thread(target=grow)
+    sys.setswitchinterval(1e-6)
+    try:
+        growing.start()
+        while growing.is_alive():
+            counts.text()
+    finally:
+        sys.setswitchinterval(before)
+        growing.join()
+    assert counts.text().count("clew_server_requests_total{") == 3000
 
 
 def test_metrics_need_a_token(serve: Callable[..., Any]) -> None:

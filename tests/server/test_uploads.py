@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -104,6 +105,29 @@ def test_old_pieces_are_forgotten(serve: Callable[..., Any]) -> None:
     os.utime(file, (1, 1))
     connection.request("PUT", f"/uploads/{'b' * 64}", b"new", query={"offset": "0"})
     assert not file.exists()
+
+
+def test_what_mlflows_clients_left_stands_in_nobodys_way(serve: Callable[..., Any]) -> None:
+    served = serve(open=True)
+    folder = served.host.folder / "uploads" / "p" / ("0" * 32)
+    folder.mkdir(parents=True)
+    (folder / "1.part").write_bytes(b"old")
+    os.utime(folder, (1, 1))
+    served.connection().request("PUT", f"/uploads/{'b' * 64}", b"new", query={"offset": "0"})
+    assert not folder.exists()
+
+
+def test_a_disk_that_refuses_is_no_defect(
+    serve: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve(open=True)
+    connection = served.connection()
+    (served.host.folder / "uploads").write_bytes(b"no folder")
+    with pytest.raises(Unavailable, match="could not keep a piece of an upload"):
+        connection.request("PUT", f"/uploads/{'a' * 64}", b"x", query={"offset": "0"})
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(Unavailable, match="could not keep what is received"):
+        connection.request("PUT", f"/objects/{'a' * 64}", b"x" * (2 << 20))
 
 
 def free_port() -> int:

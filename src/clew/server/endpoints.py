@@ -9,6 +9,7 @@ import msgspec
 from litestar import Router, get, post
 from litestar.params import FromPath, JSONBody
 
+from clew.core.errors import ClewError
 from clew.core.ids import Digest
 from clew.core.types.endpoint import AddedLabels, Endpoint
 from clew.policy.access import Action
@@ -44,9 +45,13 @@ def add_labels(request: AnyRequest, name: FromPath[str], data: JSONBody[LabelFil
         form = Path(data.name).suffix[1:16]
         path = Path(folder, f"labels.{form}" if form.isalnum() else "labels")
         objects.save(data.file, path)
-        return services_of(request).endpoints.add_labels(
-            name, path, label=data.label, by_id=data.by_id, by_key=data.by_key, time_us=data.time_us
-        )
+        try:
+            return services_of(request).endpoints.add_labels(
+                name, path, label=data.label, by_id=data.by_id, by_key=data.by_key, time_us=data.time_us
+            )
+        except ClewError as error:  # the caller knows the file by its own name
+            error.what = error.what.replace(str(path), Path(data.name).name or "the file")
+            raise
 
 
 endpoints_router = Router("/", route_handlers=[list_endpoints, add_labels], tags=["endpoints"])

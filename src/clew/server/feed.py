@@ -45,12 +45,12 @@ class Feed:
         """Events behind a position, in order, as they are sealed; an empty list when there was none for a while."""
         changed = asyncio.Event()
         self._changed.add(changed)
-        if self._task is None:
-            self._position = await in_thread(self._events.tail)
-            self._kept.clear()
-            if self._task is None:
-                self._task = asyncio.create_task(self._watch())
         try:
+            if self._task is None:
+                self._position = await in_thread(self._events.tail)
+                self._kept.clear()
+                if self._task is None:
+                    self._task = asyncio.create_task(self._watch())
             while True:
                 changed.clear()
                 some = await self._behind(after)
@@ -78,20 +78,25 @@ class Feed:
 
     async def _watch(self) -> None:
         while True:
-            try:
-                fresh = await in_thread(self._look)
-            except ClewError as error:  # a ledger that is busy or away comes back
-                _log.warning("events cannot be read: %s", error.what)
-                await asyncio.sleep(_PATIENCE_S)
-                continue
-            if fresh:
-                self._kept.extend(fresh)
-                self._position = fresh[-1].position
-                for changed in self._changed:
-                    changed.set()
-            if len(fresh) < _AT_ONCE:
-                await asyncio.sleep(self._every_s)
+            await asyncio.sleep(await self._look())
 
-    def _look(self) -> list[SealedEvent]:
+    async def _look(self) -> float:
+        """Take in what was sealed since; seconds until the next look."""
+        try:
+            fresh = await in_thread(self._read)
+        except ClewError as error:  # a ledger that is busy or away comes back
+            _log.warning("events cannot be read: %s", error.what)
+            return _PATIENCE_S
+        except Exception:  # noqa: BLE001 - a loop of the server: without it, listeners would hear nothing any more
+            _log.exception("events cannot be read")
+            return _PATIENCE_S
+        if fresh:
+            self._kept.extend(fresh)
+            self._position = fresh[-1].position
+            for changed in self._changed:
+                changed.set()
+        return self._every_s if len(fresh) < _AT_ONCE else 0.0
+
+    def _read(self) -> list[SealedEvent]:
         seal(self._stores)
         return self._events.sealed(after=self._position, limit=_AT_ONCE)

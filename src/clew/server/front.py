@@ -25,6 +25,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 REQUEST_ID = b"x-request-id"
 _ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _COMPRESSED = (b"application/json", b"text/plain", b"application/vnd.msgpack")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LEAST_BYTES = 1024
 _MOST_SHOWN = 200
 _log = logging.getLogger("clew.access")
@@ -51,7 +52,7 @@ def front(inner: Application, counts: Callable[[], Counts]) -> Application:
         finally:
             seconds = time.perf_counter() - started
             counted.active -= 1
-            counted.observe(scope["method"], _route(scope), answer.status, seconds)
+            counted.observe(*_counted_as(scope), answer.status, seconds)
             if _log.isEnabledFor(logging.INFO):
                 _write(scope, answer, seconds)
 
@@ -135,9 +136,11 @@ def _unpacked(scope: Scope, receive: Receive) -> Receive:
     return unpack
 
 
-def _route(scope: Scope) -> str:
-    """The route that answered, as its pattern: a metric by path would grow with the paths."""
-    return str(scope.get("path_template") or "unknown").replace(" ", "")
+def _counted_as(scope: Scope) -> tuple[str, str]:
+    """The method, and the pattern of the route that answered: counts by what callers make up would grow without end."""
+    method: str = scope["method"]
+    route = str(scope.get("path_template") or "unknown").replace(" ", "")
+    return method if method in _METHODS else "other", route
 
 
 def _write(scope: Scope, answer: _Answer, seconds: float) -> None:

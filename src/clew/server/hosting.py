@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.stores import Stores
+from clew.core.ids import is_id
 from clew.core.types.project import Project
 from clew.server.host import Host
 from clew.settings import SETTINGS_FILE, Settings, read_settings
@@ -24,12 +25,12 @@ LOG_VARIABLE = "CLEW_SERVER_LOG"
 
 
 def projects_here(workspace: Workspace) -> list[Stores]:
-    """The stores of every project whose bytes are reached from here: the workspace's own, and those that its server has
-    served."""
+    """The stores of every project whose bytes are reached from here: the workspace's own, those that its server has
+    served, and those that were on their way to it and have no rows."""
     own, host = workspace.stores, host_of(workspace)
-    with own.ledger.read() as tx:
-        others = [each for each in tx.projects.list() if (workspace.folder / "projects" / each.id).is_dir()]
-    return [own, *(host.stores(each, actor=own.actor) for each in others if each.id != own.project)]
+    names = sorted(path.name for path in (workspace.folder / "projects").glob("*") if is_id(path.name))
+    others = [Project(id=name, name="", created_us=0) for name in names if name != own.project]
+    return [own, *(host.stores(each, actor=own.actor) for each in others)]
 
 
 def host_of(workspace: Workspace, *, open: bool = False) -> Host:

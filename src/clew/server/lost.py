@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from litestar import Litestar
 
@@ -32,7 +32,8 @@ def look_for_lost(host: Host, watched: dict[str, Lost]) -> list[str]:
     found = []
     for project in projects:
         lost = watched.setdefault(project.id, Lost())
-        found += lost.look(host.stores(project, actor=_ACTOR))
+        with _told(f"runs of {project.name}"):
+            found += lost.look(host.stores(project, actor=_ACTOR))
     return found
 
 
@@ -51,10 +52,17 @@ async def watching_for_lost(app: Litestar) -> AsyncIterator[None]:
 def _watch(app: Litestar, over: threading.Event) -> None:
     watched: dict[str, Lost] = {}
     while not over.wait(_EVERY_S):
-        try:
+        with _told("runs"):
             if app.state.host is not None:
                 look_for_lost(app.state.host, watched)
-        except ClewError as error:  # a ledger that is busy or gone: the next look finds the same
-            _log.warning("runs that are lost were not looked for: %s", error.what)
-        except Exception:  # noqa: BLE001 - a loop of the server: one defect must not end it
-            _log.exception("runs that are lost were not looked for")
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Log what goes wrong: it must not keep the loop from the other projects, and the next look finds the same."""
+    try:
+        yield
+    except ClewError as error:  # a ledger that is busy or gone
+        _log.warning("%s that are lost were not looked for: %s", what, error.what)
+    except Exception:  # noqa: BLE001 - a loop of the server: one defect must not end it
+        _log.exception("%s that are lost were not looked for", what)

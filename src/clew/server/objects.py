@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import heapq
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -14,18 +13,19 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 
 from clew.core.contracts.objects import Objects
-from clew.core.errors import Invalid
+from clew.core.errors import Corrupt, Invalid
 from clew.core.ids import Digest
 from clew.core.paging import Page
 from clew.policy.access import Action
 from clew.server.direct import VALID_S
 from clew.server.ranges import span_of
+from clew.server.receive import put_received, received
 from clew.server.request import AnyRequest, checked_limit, in_thread, packed, stores_of
 
 __all__ = ["objects_router"]
 
 _READ, _WRITE = {"action": Action.READ}, {"action": Action.WRITE}
-_IN_MEMORY, _PIECE = 1 << 20, 1 << 20
+_PIECE = 1 << 20
 _DIRECT_BYTES = 8 << 20
 """From so many bytes on the way past the server is worth another request."""
 _MOST_BATCH_BYTES = 64 << 20
@@ -43,21 +43,10 @@ async def put_object(request: AnyRequest, digest: FromPath[str]) -> None:
     """Store bytes, which must have this digest. They survive power loss once this answers."""
     objects = stores_of(request).objects
     await in_thread(objects.missing, [Digest(digest)])  # refuses what is no digest before a byte is read
-    held = bytearray()
-    stream = request.stream()
-    async for piece in stream:
-        held += piece
-        if len(held) > _IN_MEMORY:
-            break
-    else:
-        check_same(await in_thread(objects.put, bytes(held)), digest)
-        return
-    with tempfile.NamedTemporaryFile() as file:
-        await in_thread(file.write, held)
-        async for piece in stream:
-            await in_thread(file.write, piece)
-        file.flush()
-        check_same(await in_thread(objects.put_file, Path(file.name)), digest)
+    async with received(request.stream()) as content:
+        stored = await in_thread(put_received, objects, content)
+    if stored != digest:  # its bytes are garbage under their own name
+        raise Invalid(f"the body has the digest {stored}, not {digest}", hint="send it again")
 
 
 @post("/objects", opt=_WRITE, status_code=200, request_max_body_size=_MOST_BATCH_BYTES)
@@ -83,9 +72,9 @@ def delete_objects(request: AnyRequest, data: JSONBody[Digests]) -> None:
 def list_objects(request: AnyRequest, after: FromQuery[str] = "", limit: FromQuery[int] = 10_000) -> Page[Digest]:
     """Every stored digest, in order, in pages."""
     checked_limit(limit)
-    found = sorted(digest for digest in stores_of(request).objects.list() if digest > after)
-    more = len(found) > limit
-    return Page(items=found[:limit], next=found[limit - 1] if more else "")
+    behind = (digest for digest in stores_of(request).objects.list() if digest > after)
+    found = heapq.nsmallest(limit + 1, behind)
+    return Page(items=found[:limit], next=found[limit - 1] if len(found) > limit else "")
 
 
 @head("/objects/{digest:str}", opt=_READ, sync_to_thread=True)
@@ -120,14 +109,10 @@ async def _pieces(file: BinaryIO, start: int, stop: int) -> AsyncIterator[bytes]
         await in_thread(file.seek, start)
         while start < stop:
             piece = await in_thread(file.read, min(_PIECE, stop - start))
+            if not piece:
+                raise Corrupt(f"an object ends {stop - start} bytes too early", hint="clew doctor")
             start += len(piece)
             yield piece
-
-
-def check_same(stored: Digest, digest: str) -> None:
-    """Refuse an upload that is not what it says it is; its bytes are garbage under their own name."""
-    if stored != digest:
-        raise Invalid(f"the body has the digest {stored}, not {digest}", hint="send it again")
 
 
 def _store_several(objects: Objects, several: list[bytes]) -> Digests:

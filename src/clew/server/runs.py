@@ -72,11 +72,14 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
 
 @post("/runs", opt=_WRITE, sync_to_thread=True)
 def create_run(request: AnyRequest, data: JSONBody[NewRun]) -> Run:
-    """Add a run to an experiment, which is made when there is none."""
-    if not is_id(data.run.id):
-        raise Invalid(f"{data.run.id[:60]!r} is no id of a run", hint="32 hex digits")
+    """Add a run that starts to an experiment, which is made when there is none."""
+    run = data.run
+    if not is_id(run.id):
+        raise Invalid(f"{run.id[:60]!r} is no id of a run", hint="32 hex digits")
+    if run.status is not RunStatus.RUNNING or run.ended_us or run.deleted_us or run.purged_us:
+        raise Invalid(f"run {run.name} does not start, it has ended", hint="add it as running, then POST /runs/ID/end")
     stores = stores_of(request)
-    mine = msgspec.structs.replace(data.run, project=stores.project, created_by=stores.actor)
+    mine = msgspec.structs.replace(run, project=stores.project, created_by=stores.actor)
     return runs_of(request).create(mine, experiment=data.experiment)
 
 

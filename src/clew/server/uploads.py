@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -20,9 +22,10 @@ from clew.core.ids import Digest
 from clew.policy.access import Action
 from clew.server.host import Host
 from clew.server.request import AnyRequest, in_thread, stores_of
+from clew.store.objects.disk import disk_errors
 from clew.store.objects.names import checked
 
-__all__ = ["uploads_router"]
+__all__ = ["forget_old_uploads", "uploads_router", "uploads_folder"]
 
 _WRITE = {"action": Action.WRITE}
 _MOST_PIECE_BYTES = 32 << 20
@@ -37,10 +40,22 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     stored: bool = False
 
 
+def uploads_folder(host: Host, project: str) -> Path:
+    """Where what has come of a project's large objects and files lies until they are whole."""
+    return host.folder / "uploads" / project
+
+
+def forget_old_uploads(folder: Path) -> None:
+    """Remove what nobody went on with for a week."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # another process may do the same
+            if path.stat().st_mtime < time.time() - _KEPT_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def _file_of(request: AnyRequest, digest: str) -> Path:
     """Where the pieces of an object are."""
-    host: Host = request.app.state.host
-    return host.folder / "uploads" / stores_of(request).project / checked(Digest(digest))
+    return uploads_folder(request.app.state.host, stores_of(request).project) / checked(Digest(digest))
 
 
 @get("/uploads/{digest:str}", opt={"action": Action.READ}, sync_to_thread=True)
@@ -77,23 +92,17 @@ def end_upload(request: AnyRequest, digest: FromPath[str]) -> Upload:
 
 
 def _append(file: Path, offset: int, piece: bytes) -> int:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        _forget_old(file.parent)
-    with file.open("ab") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        there = os.fstat(held.fileno()).st_size
-        if there != offset:
-            raise Conflict(f"{there} bytes are there, not {offset}", hint="go on behind those")
-        held.write(piece)
-        return there + len(piece)
-
-
-def _forget_old(folder: Path) -> None:
-    """Remove what nobody went on with for a week."""
-    for file in folder.iterdir():
-        if file.stat().st_mtime < time.time() - _KEPT_S:
-            file.unlink(missing_ok=True)
+    with disk_errors("keep a piece of an upload"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            forget_old_uploads(file.parent)
+        with file.open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            there = os.fstat(held.fileno()).st_size
+            if there != offset:
+                raise Conflict(f"{there} bytes are there, not {offset}", hint="go on behind those")
+            held.write(piece)
+            return there + len(piece)
 
 
 uploads_router = Router("/", route_handlers=[find_upload, append_upload, end_upload], tags=["objects"])
