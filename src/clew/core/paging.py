@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from clew.core.errors import Invalid
 from clew.core.ids import is_id
 
-__all__ = ["Page", "checked_after"]
+__all__ = ["Page", "checked_after", "items_of"]
 
 T = TypeVar("T")
 
@@ -19,6 +20,21 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     items: list[T]
     next: str = ""
+
+
+def items_of(page: Callable[..., Page[T]]) -> Iterator[T]:
+    """All items of a list, read page by page as they are asked for.
+
+    Args:
+        page: takes `after`, and gives the page behind it.
+    """
+    after = ""
+    while True:
+        found = page(after=after)
+        yield from found.items
+        after = found.next
+        if not after:
+            return
 
 
 def checked_after(token: str) -> str:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from functools import partial
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import Invalid, NotFound
+from clew.core.paging import items_of
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.reference import Reference, checked_name
 
@@ -93,13 +95,8 @@ def holder(tx: Transaction, model: Model, alias: str) -> Alias | None:
 
 def newest_of(tx: Transaction, model: str) -> ModelVersion | None:
     """The newest version of a model (by its id) that was not deleted."""
-    after = ""
-    while True:
-        page = tx.models.versions(model, limit=20, after=after)
-        alive = next((version for version in page.items if not version.deleted_us), None)
-        if alive is not None or not page.next:
-            return alive
-        after = page.next
+    versions = items_of(partial(tx.models.versions, model, limit=20))
+    return next((version for version in versions if not version.deleted_us), None)
 
 
 def unknown_alias(tx: Transaction, model: Model, alias: str) -> NotFound:

@@ -6,11 +6,13 @@ What a version is made of never changes: package, run and number stay.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
+from clew.core.paging import items_of
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.model import Model, ModelVersion
 from clew.core.types.package import DataReference
@@ -74,12 +76,6 @@ def describe_version(
 
 def retitle(stores: Stores, tx: Transaction, model: Model, was: str) -> None:
     """Give the versions of a model its new name."""
-    after = ""
-    while True:
-        page = tx.models.versions(model.id, limit=1000, after=after)
-        for version in page.items:
-            if version.name == was:
-                describe_version(stores, tx, version, msgspec.structs.replace(version, name=model.name))
-        if not page.next:
-            return
-        after = page.next
+    for version in items_of(partial(tx.models.versions, model.id, limit=1000)):
+        if version.name == was:
+            describe_version(stores, tx, version, msgspec.structs.replace(version, name=model.name))

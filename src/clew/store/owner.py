@@ -12,7 +12,8 @@ __all__ = ["check_mine", "owner_of"]
 
 
 def owner_of(tx: Transaction, node: Node) -> str:
-    """The project of a run, or of a version of data or of a model; "" for what the ledger does not know as one."""
+    """The project of a run, a version of data or of a model, a logged model or an endpoint; "" for what the ledger does
+    not know as one."""
     kind, _, name = node.partition(":")
     try:
         if kind == "run":
@@ -21,6 +22,8 @@ def owner_of(tx: Transaction, node: Node) -> str:
             return tx.datasets.get(tx.datasets.version(name).dataset).project
         if kind == "model":
             return tx.models.get(tx.models.version(name).model).project
+        if kind == "logged":
+            return tx.logged_models.get(name).project
         return tx.endpoints.get(name).project if kind == "endpoint" else ""
     except NotFound:
         return ""

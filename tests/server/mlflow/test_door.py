@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.client
 import json
+import os
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytest
 
+from clew.core.contracts.stores import Stores
 from clew.core.types.account import ProjectRole
+from clew.core.types.edge import node
 from clew.registry.reference import resolve
+from clew.server.mlflow import crumbs, uploads
+from clew.store.objects.local import LocalObjects
 from clew.tracking.revise import purge
 
 Ask = Callable[..., tuple[int, Any]]
@@ -125,7 +135,7 @@ def test_a_project_is_named_by_path_or_header(ask: Ask) -> None:
     assert ask("GET", "/projects/late/version")[0] == 200
 
 
-def test_nothing_of_another_project_is_reached(ask: Ask) -> None:
+def test_nothing_of_another_project_is_reached(ask: Ask, served: Any) -> None:
     run = new_run(ask)
     files = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts"
     assert ask("PUT", f"{files}/a.txt", data=b"secret")[0] == 200
@@ -154,6 +164,7 @@ def test_nothing_of_another_project_is_reached(ask: Ask) -> None:
         ("DELETE", f"{API}/logged-models/{model}", None),
         ("GET", f"{API}/logged-models/{model}/artifacts/directories", None),
         ("GET", f"{API}/registered-models/get?name=m", None),
+        ("POST", f"{API}/logged-models", {"experiment_id": "0", "name": "n", "source_run_id": run}),
     ]
     for method, path, body in tries:
         status, told = ask(method, there + path, body, who="stranger")
@@ -166,6 +177,13 @@ def test_nothing_of_another_project_is_reached(ask: Ask) -> None:
     _, told = ask("POST", f"{there}{API}/registered-models/create", {"name": "x"}, who="stranger")
     source = {"name": "x", "source": f"mlflow-artifacts:/0/{run}/artifacts", "run_id": run}
     assert ask("POST", f"{there}{API}/model-versions/create", source, who="stranger")[0] == 400
+    source = {"name": "x", "source": "s3://bucket/m", "run_id": run}
+    assert ask("POST", f"{there}{API}/model-versions/create", source, who="stranger")[0] == 404
+    for verb in ("log-inputs", "outputs"):
+        used = {"run_id": mine, "models": [{"model_id": model}]}
+        assert ask("POST", f"{there}{API}/runs/{verb}", used, who="stranger")[0] == 404
+    with served.host.ledger.read() as tx:
+        assert [edge.run for start in (node("run", run), node("logged", model)) for edge in tx.edges.down(start)] == []
 
 
 @pytest.mark.parametrize(
@@ -308,3 +326,106 @@ def test_an_experiment_comes_back_without_the_runs_that_were_purged(ask: Ask, se
     assert ask("POST", f"{API}/experiments/restore", {"experiment_id": number}) == (200, {})
     found = ask("POST", f"{API}/runs/search", {"experiment_ids": [number]})[1]
     assert [run["info"]["run_id"] for run in found["runs"]] == [kept]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "experiments/get?experiment_id=1" + "0" * 30, None),
+        ("POST", "runs/create", {"experiment_id": "0", "start_time": 1 << 62}),
+        ("POST", "runs/search", {"experiment_ids": ["1" + "0" * 30]}),
+        ("POST", "experiments/create", {"name": "\ud800"}),
+        ("POST", "registered-models/create", {"name": "\udfff"}),
+    ],
+)
+def test_what_no_database_can_hold_is_the_callers_mistake(ask: Ask, method: str, path: str, body: Any) -> None:
+    status, told = ask(method, f"{API}/{path}", body)
+    assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), told
+
+
+def test_points_that_come_in_small_batches_become_full_blocks(
+    ask: Ask, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clew.server.mlflow.crumbs.EVERY", 20)
+    run = new_run(ask)
+    for step in range(50):
+        points = [{"key": key, "value": step / 7, "timestamp": step, "step": step} for key in ("loss", "acc")]
+        assert ask("POST", f"{API}/runs/log-batch", {"run_id": run, "metrics": points})[0] == 200
+    with served.host.ledger.read() as tx:
+        assert [len(tx.series.blocks(run, key)) for key in ("loss", "acc")] == [1 + 10] * 2
+
+
+def test_runs_that_log_little_do_not_make_others_merge_at_each_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    merged: list[str] = []
+    monkeypatch.setattr(crumbs, "merge_run", lambda _, run: merged.append(run))
+    monkeypatch.setattr(crumbs, "_MOST_RUNS", 10)
+    counting, stores = crumbs.Crumbs(), cast("Stores", None)
+    for number in range(20):
+        counting.count(stores, f"short {number}")
+    for _ in range(2 * crumbs.EVERY):
+        counting.count(stores, "long")
+    assert merged == ["long", "long"]
+
+
+def test_a_parent_is_taken_away_with_its_tag(ask: Ask, served: Any) -> None:
+    parent, child = new_run(ask), new_run(ask)
+    tag = {"run_id": child, "key": "mlflow.parentRunId"}
+    for value, kept in ((parent, parent), ("no run", ""), (parent, parent)):
+        assert ask("POST", f"{API}/runs/set-tag", {**tag, "value": value})[0] == 200
+        with served.host.ledger.read() as tx:
+            assert tx.runs.get(child).parent == kept
+    assert ask("POST", f"{API}/runs/delete-tag", tag)[0] == 200
+    _, told = ask("GET", f"{API}/runs/get?run_id={child}")
+    assert "mlflow.parentRunId" not in [each["key"] for each in told["run"]["data"]["tags"]]
+
+
+def test_nobody_fills_the_memory_who_is_not_let_in(ask: Ask, served: Any) -> None:
+    """A body of unknown length is refused while it still comes."""
+    at = urlsplit(served.url)
+    with socket.create_connection((at.hostname or "", at.port or 0), timeout=20) as connection:
+        connection.sendall(f"POST {API}/runs/search HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        with contextlib.suppress(OSError):  # closed by the server
+            for _ in range(40):  # beyond what it reads of one who may be let in
+                connection.sendall(b"100000\r\n" + b" " * (1 << 20) + b"\r\n")
+        assert b" 401 " in connection.recv(100)
+
+
+def test_uploads_that_nobody_finished_are_forgotten(ask: Ask, served: Any) -> None:
+    run = new_run(ask)
+    create, begin = f"/api/2.0/mlflow-artifacts/mpu/create/0/{run}/artifacts", {"path": "a", "num_parts": 1}
+    old = served.host.folder / "uploads" / "p" / ask("POST", create, begin)[1]["upload_id"]
+    os.utime(old, (1, 1))
+    fresh = served.host.folder / "uploads" / "p" / ask("POST", create, begin)[1]["upload_id"]
+    assert (old.exists(), fresh.exists()) == (False, True)
+
+
+def test_a_file_that_is_asked_for_twice_is_put_together_twice(
+    ask: Ask, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that lost patience asks again, while its first request still reads what it put together."""
+    run = new_run(ask)
+    create = f"/api/2.0/mlflow-artifacts/mpu/create/0/{run}/artifacts"
+    upload = ask("POST", create, {"path": "a", "num_parts": 1})[1]["upload_id"]
+    assert ask("PUT", f"/api/2.0/mlflow-artifacts/mpu/part/{upload}/1", data=b"x" * 99)[0] == 200
+    files: list[Path] = []
+
+    def keep(call: Any, place: Any, content: Path) -> None:
+        files.append(content)
+        if len(files) == 1:
+            assert ask("POST", create.replace("create", "complete"), done)[0] == 200
+        else:
+            kept(call, place, content)
+
+    kept, done = uploads.keep, {"path": "a", "upload_id": upload, "parts": [{"part_number": 1}]}
+    monkeypatch.setattr(uploads, "keep", keep)
+    assert ask("POST", create.replace("create", "complete"), done)[0] == 200
+    assert len(set(files)) == 2
+
+
+def test_a_file_that_ends_too_early_ends_the_answer(ask: Ask, served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = new_run(ask)
+    path = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/a.txt"
+    assert ask("PUT", path, data=b"some bytes")[0] == 200
+    monkeypatch.setattr(LocalObjects, "size", lambda *_: 99)
+    with pytest.raises(http.client.IncompleteRead):
+        ask("GET", path)

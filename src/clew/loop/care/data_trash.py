@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Invalid, NotFound
+from clew.core.paging import items_of
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.core.types.edge import node
 from clew.data.reference import parse, resolve, unknown_dataset
@@ -86,13 +88,9 @@ def _needed_by(tx: Transaction, version: DatasetVersion) -> list[str]:
 
 def _in_trash(tx: Transaction, project: str) -> Iterator[DatasetVersion]:
     for dataset in tx.datasets.list(project):
-        after = ""
-        while dataset.kind is not DatasetKind.LOG:
-            page = tx.datasets.versions(dataset.id, after=after)
-            yield from (version for version in page.items if version.deleted_us)
-            after = page.next
-            if not after:
-                break
+        if dataset.kind is not DatasetKind.LOG:
+            versions = items_of(partial(tx.datasets.versions, dataset.id))
+            yield from (version for version in versions if version.deleted_us)
 
 
 def _put(stores: Stores, tx: Transaction, kind: str, version: DatasetVersion, **changes: int) -> DatasetVersion:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, NotFound
+from clew.core.paging import items_of
 from clew.core.types.edge import node
 from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run, RunStatus
 from clew.loop.care.trash import STAYS, needed_by
 from clew.tracking.revise import move_to_trash, restore
 from clew.tracking.search import known_experiment
 
-__all__ = ["delete_experiment", "restore_experiment"]
+__all__ = ["bring_back", "delete_experiment", "put_away", "restore_experiment", "runs_in"]
 
 _AT_ONCE = 1000
 
@@ -31,14 +35,10 @@ def delete_experiment(stores: Stores, name: str) -> list[Run]:
             raise NotFound("experiment", name, hint=f"it is in the trash: clew experiments restore {name}")
         if experiment.name == DEFAULT_EXPERIMENT:
             raise Conflict("runs that name no experiment go into the default one: it stays", hint="delete its runs")
-        runs = _runs(tx, stores.project, experiment, deleted=False)
+        runs = runs_in(tx, experiment, deleted=False)
         for run in runs:
             _check(tx, stores.project, run)
-        now_us = stores.clock.now_us()
-        tx.experiments.put(msgspec.structs.replace(experiment, deleted_us=now_us, updated_us=now_us))
-        stores.tell(tx, "experiment.deleted", node("experiment", experiment.id), {"name": name})
-        for run in runs:
-            move_to_trash(stores, tx, run, now_us=now_us)
+        put_away(stores, tx, experiment, runs)
     return runs
 
 
@@ -54,15 +54,34 @@ def restore_experiment(stores: Stores, name: str) -> list[Run]:
             raise NotFound("experiment in the trash", name, hint="clew experiments list --trash")
         runs = [
             run
-            for run in _runs(tx, stores.project, experiment, deleted=True)
+            for run in runs_in(tx, experiment, deleted=True)
             if run.deleted_us >= experiment.deleted_us and not run.purged_us
         ]
-        now_us = stores.clock.now_us()
-        tx.experiments.put(msgspec.structs.replace(experiment, deleted_us=0, updated_us=now_us))
-        stores.tell(tx, "experiment.restored", node("experiment", experiment.id), {"name": name})
-        for run in runs:
-            restore(stores, tx, run)
+        bring_back(stores, tx, experiment, runs)
     return runs
+
+
+def put_away(stores: Stores, tx: Transaction, experiment: Experiment, runs: Sequence[Run]) -> None:
+    """Move an experiment and some of its runs into the trash at one time, whatever needs them."""
+    now_us = stores.clock.now_us()
+    tx.experiments.put(msgspec.structs.replace(experiment, deleted_us=now_us, updated_us=now_us))
+    stores.tell(tx, "experiment.deleted", node("experiment", experiment.id), {"name": experiment.name})
+    for run in runs:
+        move_to_trash(stores, tx, run, now_us=now_us)
+
+
+def bring_back(stores: Stores, tx: Transaction, experiment: Experiment, runs: Sequence[Run]) -> None:
+    """Bring an experiment and some of its runs, which were not purged, back from the trash."""
+    tx.experiments.put(msgspec.structs.replace(experiment, deleted_us=0, updated_us=stores.clock.now_us()))
+    stores.tell(tx, "experiment.restored", node("experiment", experiment.id), {"name": experiment.name})
+    for run in runs:
+        restore(stores, tx, run)
+
+
+def runs_in(tx: Transaction, experiment: Experiment, *, deleted: bool | None) -> list[Run]:
+    """All runs of an experiment, newest first; those in the trash if `deleted`, both if None."""
+    found = partial(tx.runs.list, experiment.project, experiment=experiment.id, deleted=deleted, limit=_AT_ONCE)
+    return list(items_of(found))
 
 
 def _check(tx: Transaction, project: str, run: Run) -> None:
@@ -71,14 +90,3 @@ def _check(tx: Transaction, project: str, run: Run) -> None:
     needing = needed_by(tx, project, run)
     if needing:
         raise Conflict(f"run {run.name} is needed by {', '.join(needing[:5])}", hint=STAYS)
-
-
-def _runs(tx: Transaction, project: str, experiment: Experiment, *, deleted: bool) -> list[Run]:
-    found: list[Run] = []
-    after = ""
-    while True:
-        page = tx.runs.list(project, experiment=experiment.id, deleted=deleted, limit=_AT_ONCE, after=after)
-        found += page.items
-        after = page.next
-        if not after:
-            return found

@@ -7,11 +7,13 @@ so does one with logged models. The cache of steps does not need the runs that f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, NotFound
 from clew.core.ids import is_id
+from clew.core.paging import items_of
 from clew.core.types.edge import Role, node
 from clew.core.types.run import Run, RunStatus
 from clew.tracking.revise import move_to_trash, purge, restore
@@ -113,11 +115,4 @@ def _version(tx: Transaction, target: str) -> list[str]:
 
 
 def _all(tx: Transaction, project: str) -> list[Run]:
-    found: list[Run] = []
-    after = ""
-    while True:
-        page = tx.runs.list(project, deleted=True, limit=1000, after=after)
-        found += page.items
-        after = page.next
-        if not after:
-            return found
+    return list(items_of(partial(tx.runs.list, project, deleted=True, limit=1000)))

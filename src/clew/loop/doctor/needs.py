@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -11,6 +12,7 @@ from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.objects import Objects
 from clew.core.errors import Corrupt, NotFound
 from clew.core.ids import Digest
+from clew.core.paging import items_of
 from clew.core.types.dataset import Dataset, DatasetKind, DatasetVersion
 from clew.data.folder import EntryKind
 from clew.data.table import read_manifest
@@ -39,18 +41,12 @@ def _of_dataset(tx: Transaction, dataset: Dataset, objects: Objects) -> Iterator
             yield batch.object, f"{dataset.name}, position {batch.position}"
             yield batch.profile, f"the counts of {dataset.name}, position {batch.position}"
         return
-    after = ""
-    while True:
-        page = tx.datasets.versions(dataset.id, after=after)
-        for version in page.items:
-            if version.purged_us:
-                continue  # a record of what was removed
-            yield version.manifest, version.reference
-            with suppress(NotFound, Corrupt):  # the manifest itself, or a folder, is told of by its own digest
-                yield from _below(version, objects)
-        after = page.next
-        if not after:
-            return
+    for version in items_of(partial(tx.datasets.versions, dataset.id)):
+        if version.purged_us:
+            continue  # a record of what was removed
+        yield version.manifest, version.reference
+        with suppress(NotFound, Corrupt):  # the manifest itself, or a folder, is told of by its own digest
+            yield from _below(version, objects)
 
 
 def _below(version: DatasetVersion, objects: Objects) -> Iterator[Need]:
@@ -65,37 +61,25 @@ def _below(version: DatasetVersion, objects: Objects) -> Iterator[Need]:
 
 def _of_models(tx: Transaction, project: str, objects: Objects) -> Iterator[Need]:
     for model in tx.models.list(project):
-        after = ""
-        while True:
-            page = tx.models.versions(model.id, after=after)
-            for version in page.items:
-                if not version.package:
-                    continue  # its files are elsewhere
-                yield version.package, version.reference
-                with suppress(NotFound, Corrupt, msgspec.MsgspecError):
-                    for file in load_package(objects, version.package).files:
-                        yield file.digest, f"{file.role} of {version.reference}"
-            after = page.next
-            if not after:
-                break
+        for version in items_of(partial(tx.models.versions, model.id)):
+            if not version.package:
+                continue  # its files are elsewhere
+            yield version.package, version.reference
+            with suppress(NotFound, Corrupt, msgspec.MsgspecError):
+                for file in load_package(objects, version.package).files:
+                    yield file.digest, f"{file.role} of {version.reference}"
         for move in tx.models.aliases(model.id):
             yield move.report, f"the gate's report on {model.name}@{move.alias}"
 
 
 def _of_runs(tx: Transaction, project: str) -> Iterator[Need]:
-    after = ""
-    while True:
-        page = tx.runs.list(project, deleted=None, after=after)
-        for run in page.items:
-            if run.purged_us:
-                continue  # a record of what was removed
-            for aspect, digest in run.capture.items():
-                yield digest, f"the {aspect} of run {run.name}"
-            for artifact in tx.artifacts.list(run.id):
-                yield artifact.digest, f"{artifact.path} of run {run.name}"
-        after = page.next
-        if not after:
-            break
+    for run in items_of(partial(tx.runs.list, project, deleted=None)):
+        if run.purged_us:
+            continue  # a record of what was removed
+        for aspect, digest in run.capture.items():
+            yield digest, f"the {aspect} of run {run.name}"
+        for artifact in tx.artifacts.list(run.id):
+            yield artifact.digest, f"{artifact.path} of run {run.name}"
     for model in tx.logged_models.list(project):
         for artifact in tx.artifacts.list(model.id):
             yield artifact.digest, f"{artifact.path} of logged model {model.name}"

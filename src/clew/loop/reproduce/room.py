@@ -16,7 +16,7 @@ import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.paging import Page
+from clew.core.paging import Page, items_of
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.core.types.model import ModelVersion
 
@@ -91,11 +91,6 @@ def _bring_models(there: Transaction, here: Transaction, real: str, room: str, u
                     here.models.move_alias(move)
 
 
-def _until(page_after: Callable[..., Page[T]], until_us: int) -> list[T]:
+def _until(page: Callable[..., Page[T]], until_us: int) -> list[T]:
     """All versions up to a time, oldest first."""
-    page = page_after()
-    found = list(page.items)
-    while page.next:
-        page = page_after(after=page.next)
-        found += page.items
-    return [version for version in reversed(found) if version.created_us <= until_us]
+    return [version for version in reversed(list(items_of(page))) if version.created_us <= until_us]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from clew.core.ids import is_id
 from clew.core.types.edge import Role
 from clew.core.types.run import Experiment, Run, RunStatus, Scalar
 from clew.core.types.run_input import RunInput
@@ -21,6 +22,7 @@ __all__ = [
     "key_values",
     "number_of",
     "param_text",
+    "parent_of",
     "tags_of",
     "tell_experiment",
     "tell_metric",
@@ -88,6 +90,12 @@ def tags_of(run: Run) -> dict[str, str]:
     if run.parent:
         tags.setdefault(PARENT_TAG, run.parent)
     return tags
+
+
+def parent_of(tags: Mapping[str, str]) -> str:
+    """The run that a tag names as the parent, if it names one."""
+    parent = tags.get(PARENT_TAG, "")
+    return parent if is_id(parent) else ""
 
 
 def info_of(run: Run, experiment: Experiment) -> Json:

@@ -14,6 +14,7 @@ from clew.server.mlflow.body import run_id_of
 from clew.server.mlflow.call import Call, run_of
 from clew.server.mlflow.place import Place, check_owner, children, place_of
 from clew.server.mlflow.refusal import invalid, missing
+from clew.server.receive import put_received
 from clew.tracking.artifact import check_path, media_type_of
 from clew.tracking.revise import put_artifacts, remove_artifacts
 
@@ -77,10 +78,9 @@ def download(call: Call) -> Download:
             artifact = tx.artifacts.get(place.owner, place.path)
         except NotFound:
             raise missing(f"No such artifact: '{call.path['path']}'") from None
-    objects = call.stores.objects
     return Download(
-        file=objects.open(artifact.digest),
-        size_bytes=objects.size(artifact.digest),
+        size_bytes=call.stores.objects.size(artifact.digest),
+        file=call.stores.objects.open(artifact.digest),
         media_type=artifact.media_type,
         name=PurePosixPath(artifact.path).name,
         digest=artifact.digest,
@@ -101,7 +101,7 @@ def receive(call: Call, content: bytes | Path) -> Json:
 def keep(call: Call, place: Place, content: bytes | Path) -> None:
     """Store bytes, and name them as a file of a run or of a logged model."""
     stores = call.stores
-    digest = stores.objects.put_file(content) if isinstance(content, Path) else stores.objects.put(content)
+    digest = put_received(stores.objects, content)
     artifact = Artifact(
         run=place.owner,
         path=place.path,

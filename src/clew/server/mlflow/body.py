@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Protocol, TypeVar, get_origin, get_type_hints
 from urllib.parse import parse_qs
@@ -16,7 +17,7 @@ import msgspec
 from clew.server.mlflow.limits import bad_value
 from clew.server.mlflow.refusal import invalid
 
-__all__ = ["MORE", "KeyValue", "need", "read_body", "read_query", "run_id_of"]
+__all__ = ["MORE", "KeyValue", "by_key", "need", "read_body", "read_query", "run_id_of"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 MORE = " See the API docs for more information about request parameters."
@@ -28,6 +29,11 @@ class KeyValue(msgspec.Struct, frozen=True):
 
     key: str = ""
     value: str = ""
+
+
+def by_key(values: Iterable[KeyValue]) -> dict[str, str]:
+    """Parameters or tags that came as a list."""
+    return {each.key: each.value for each in values}
 
 
 @cache

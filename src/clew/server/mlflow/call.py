@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -22,15 +23,15 @@ __all__ = [
     "DEFAULT_NAME",
     "Call",
     "Empty",
-    "check_active",
+    "active",
     "experiment_name",
     "experiment_of",
     "ours",
     "run_of",
     "within",
-    "writable",
 ]
 
+T = TypeVar("T", Experiment, Run)
 DEFAULT_NAME = "Default"
 """What MLflow calls the experiment of number 0."""
 
@@ -93,13 +94,6 @@ def experiment_of(tx: Transaction, call: Call, id: str, *, state: str = "") -> E
     return found
 
 
-def check_active(experiment: Experiment) -> Experiment:
-    """Refuse to write to an experiment in the trash."""
-    if experiment.deleted_us:
-        raise invalid(f"The experiment {experiment.number} must be in the 'active' state. Current state is deleted.")
-    return experiment
-
-
 def run_of(tx: Transaction, call: Call, id: str) -> Run:
     """A run of the project.
 
@@ -115,11 +109,12 @@ def run_of(tx: Transaction, call: Call, id: str) -> Run:
     return run
 
 
-def writable(run: Run) -> Run:
-    """The run, if it does not lie in the trash."""
-    if run.deleted_us:
-        raise invalid(f"The run {run.id} must be in the 'active' state. Current state is deleted.")
-    return run
+def active(found: T) -> T:
+    """What was found, if it does not lie in the trash."""
+    if found.deleted_us:
+        what = f"run {found.id}" if isinstance(found, Run) else f"experiment {found.number}"
+        raise invalid(f"The {what} must be in the 'active' state. Current state is deleted.")
+    return found
 
 
 def within(run: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from clew.core.contracts.stores import Stores
 from clew.tracking.merge import merge_run
 
@@ -16,13 +18,14 @@ class Crumbs:
     """Counts single points by run. Threads may share one: a count that is lost delays a merge, and no more."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
+        self._counts: OrderedDict[str, int] = OrderedDict()
 
     def count(self, stores: Stores, run: str) -> None:
         """Count one more, and merge the run's blocks when there are many."""
-        count = self._counts.get(run, 0) + 1
-        if count < EVERY and len(self._counts) < _MOST_RUNS:
-            self._counts[run] = count
+        count = self._counts.pop(run, 0) + 1
+        if count >= EVERY:
+            merge_run(stores, run)
             return
-        self._counts.pop(run, None)
-        merge_run(stores, run)
+        self._counts[run] = count
+        if len(self._counts) > _MOST_RUNS:  # whose last point came first
+            self._counts.popitem(last=False)

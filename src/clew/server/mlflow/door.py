@@ -6,9 +6,8 @@ request means: the path before `/api` (`/projects/NAME`), the header `X-MLFLOW-W
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +15,7 @@ import msgspec
 
 from clew import __version__
 from clew.core.contracts.ledger import Ledger
-from clew.core.errors import NotFound
+from clew.core.errors import Corrupt, NotFound
 from clew.core.types.project import Project
 from clew.server.caller import admit, project_for
 from clew.server.host import Host
@@ -27,10 +26,12 @@ from clew.server.mlflow.call import Call
 from clew.server.mlflow.crumbs import Crumbs
 from clew.server.mlflow.elsewhere import GROUPS, not_here
 from clew.server.mlflow.experiments import ensure_default
-from clew.server.mlflow.log import check_batch_bytes, log_batch
-from clew.server.mlflow.refusal import Refusal, answer_of, missing
+from clew.server.mlflow.limits import check_batch_bytes
+from clew.server.mlflow.log import log_batch
+from clew.server.mlflow.refusal import Refusal, answer_of, invalid, missing
 from clew.server.mlflow.routes import PATTERNS, ROUTES, Route
 from clew.server.mlflow.uploads import receive_part
+from clew.server.receive import IN_MEMORY_BYTES, received
 from clew.server.request import in_thread
 
 __all__ = ["MlflowDoor"]
@@ -45,7 +46,7 @@ _PREFIXES = ("/api/", "/ajax-api/")
 _TAKE_FILES = (receive, receive_part)
 _HINT = "clients of MLflow send what stands in MLFLOW_TRACKING_TOKEN"
 _HTTP_CODES = {401: "UNAUTHENTICATED", 429: "REQUEST_LIMIT_EXCEEDED"}
-_MOST_BODY_BYTES, _IN_MEMORY, _PIECE = 32 << 20, 1 << 20, 1 << 20
+_MOST_BODY_BYTES, _PIECE = 32 << 20, 1 << 20
 _INFO = {
     "store_type": "SqlStore",
     "workspaces_enabled": False,
@@ -92,19 +93,25 @@ class MlflowDoor:
         if isinstance(answer, Download):
             await _send_file(send, answer)
             return
-        kind = b"text/plain; charset=utf-8" if isinstance(answer, bytes) else _JSON
-        await _send(send, 200, answer if isinstance(answer, bytes) else _encode(answer), kind)
+        if isinstance(answer, str):
+            await _send(send, 200, answer.encode(), b"text/plain; charset=utf-8")
+            return
+        await _send(send, 200, answer, _JSON)
 
-    async def _answer(self, scope: Scope, receive: Receive, project: str, before: str, path: str) -> Any:
+    async def _answer(
+        self, scope: Scope, receive: Receive, project: str, before: str, path: str
+    ) -> bytes | str | Download:
+        """JSON, a plain text, or a file."""
         if path in ("health", "version"):
-            return b"OK" if path == "health" else __version__.encode()
+            return "OK" if path == "health" else __version__
         if path == "3.0/mlflow/server-info":
-            return _INFO
+            return _encode(_INFO)
         try:
             route, found = _find(scope["method"], path)
         except Refusal:
             await _drain(receive)
             raise
+        scope["path_template"] = route.path
         headers: dict[bytes, bytes] = dict(scope["headers"])
         caller = {"project": project or headers.get(b"x-mlflow-workspace", b"").decode("latin-1")}
         for name in ("authorization", "host", "origin"):
@@ -112,20 +119,26 @@ class MlflowDoor:
         caller["address"] = (scope.get("client") or ("",))[0]
         caller["url"] = _url(scope, headers, before)
         caller["query"] = scope.get("query_string", b"").decode("latin-1")
+        let_in = partial(self._let_in, route, receive, found, caller)
         if route.verb in _TAKE_FILES:
-            return await self._take_file(route, receive, found, caller)
-        body = await _body(receive)
+            call = await let_in()
+            async with received(_pieces(receive)) as content:
+                return _encode(await in_thread(route.verb, call, content))
+        body = await _body(receive, let_in)
         return await in_thread(self._run, route, body, scope["method"], found, caller)
 
-    def _run(self, route: Route, body: bytes, method: str, found: Mapping[str, str], caller: Mapping[str, str]) -> Any:
+    def _run(
+        self, route: Route, body: bytes, method: str, found: Mapping[str, str], caller: Mapping[str, str]
+    ) -> bytes | Download:
         """Let a request in and answer it; in a thread, since it waits for the ledger."""
         call = self._call(route, found, caller)
         if route.kind is None:
-            return route.verb(call)
+            told = route.verb(call)
+            return told if isinstance(told, Download) else _encode(told)
         if route.verb is log_batch:
             check_batch_bytes(body)
         query = call.query if method == "GET" or not body else ""
-        return route.verb(call, read_query(route.kind, query) if query else read_body(route.kind, body))
+        return _encode(route.verb(call, read_query(route.kind, query) if query else read_body(route.kind, body)))
 
     def _call(self, route: Route, found: Mapping[str, str], caller: Mapping[str, str]) -> Call:
         host = self._host_of()
@@ -147,29 +160,15 @@ class MlflowDoor:
             furnished.add(project.id)
         return call
 
-    async def _take_file(
+    async def _let_in(
         self, route: Route, receive: Receive, found: Mapping[str, str], caller: Mapping[str, str]
-    ) -> Any:
-        """Receive a file, a large one by way of the disk."""
+    ) -> Call:
+        """Let a request in before its body is read."""
         try:
-            call = await in_thread(self._call, route, found, caller)
+            return await in_thread(self._call, route, found, caller)
         except Exception:
             await _drain(receive)
             raise
-        held = bytearray()
-        pieces = _pieces(receive)
-        async for piece in pieces:
-            held += piece
-            if len(held) > _IN_MEMORY:
-                break
-        else:
-            return await in_thread(route.verb, call, bytes(held))
-        with tempfile.NamedTemporaryFile() as file:
-            await in_thread(file.write, held)
-            async for piece in pieces:
-                await in_thread(file.write, piece)
-            file.flush()
-            return await in_thread(route.verb, call, Path(file.name))
 
 
 def _part(scope: Scope) -> tuple[str, str, str] | None:
@@ -258,6 +257,10 @@ def _plain(error: Exception) -> Exception:
         return Refusal(_HTTP_CODES.get(error.status_code, "BAD_REQUEST"), detail)
     if isinstance(error, NotFound) and error.kind == "project":
         return missing(f"no project named '{error.name}'")
+    if isinstance(error, OverflowError):
+        return invalid("a number in the request is beyond 64 bits")
+    if isinstance(error, UnicodeEncodeError):
+        return invalid("a text in the request holds half a character")
     return error
 
 
@@ -280,13 +283,17 @@ async def _drain(receive: Receive) -> None:
             return
 
 
-async def _body(receive: Receive) -> bytes:
-    held = b""
+async def _body(receive: Receive, let_in: Callable[[], Awaitable[object]]) -> bytes:
+    """A whole body. One that takes memory is read on only when its caller was let in."""
+    held, known = bytearray(), False
     async for piece in _pieces(receive):
         held += piece
         if len(held) > _MOST_BODY_BYTES:
             raise Refusal("BAD_REQUEST", f"the body is longer than {_MOST_BODY_BYTES} bytes")
-    return held
+        if len(held) > IN_MEMORY_BYTES and not known:
+            await let_in()
+            known = True
+    return bytes(held)
 
 
 async def _send(
@@ -311,6 +318,8 @@ async def _send_file(send: Send, answer: Download) -> None:
         left = answer.size_bytes
         while left:
             piece = await in_thread(file.read, min(_PIECE, left))
+            if not piece:
+                raise Corrupt(f"{answer.name} ends {left} bytes too early", hint="clew doctor")
             left -= len(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

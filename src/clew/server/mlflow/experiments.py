@@ -7,15 +7,15 @@ import msgspec
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import Exists
 from clew.core.types.edge import node
-from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run
+from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment
+from clew.loop.care.experiment_trash import bring_back, put_away, runs_in
 from clew.server.mlflow.answers import Json, tell_experiment
-from clew.server.mlflow.body import KeyValue, need
-from clew.server.mlflow.call import Call, check_active, experiment_name, experiment_of, ours
+from clew.server.mlflow.body import KeyValue, by_key, need
+from clew.server.mlflow.call import Call, active, experiment_name, experiment_of, ours
 from clew.server.mlflow.filters import Grammar, holds, ordered, parse_filter, parse_order
 from clew.server.mlflow.limits import check_experiment_name, check_experiment_tag, experiment_number
 from clew.server.mlflow.page import cut
 from clew.server.mlflow.refusal import Refusal, invalid, missing
-from clew.tracking.revise import move_to_trash, restore
 
 __all__ = [
     "create_experiment",
@@ -99,7 +99,7 @@ def create_experiment(call: Call, asked: Create) -> Json:
         name=ours(asked.name),
         created_us=now_us,
         updated_us=now_us,
-        tags={tag.key: tag.value for tag in asked.tags},
+        tags=by_key(asked.tags),
         location=_checked_location(asked.artifact_location),
     )
     with stores.ledger.write() as tx:
@@ -158,7 +158,7 @@ def set_experiment_tag(call: Call, asked: Tag) -> Json:
     need(experiment_id=asked.experiment_id, key=asked.key)
     check_experiment_tag(asked.key, asked.value)
     with call.stores.ledger.write() as tx:
-        before = check_active(experiment_of(tx, call, asked.experiment_id))
+        before = active(experiment_of(tx, call, asked.experiment_id))
         _put(tx, call, before, msgspec.structs.replace(before, tags={**before.tags, asked.key: asked.value}))
     return {}
 
@@ -167,7 +167,7 @@ def delete_experiment_tag(call: Call, asked: Tag) -> Json:
     """Take a tag away."""
     need(experiment_id=asked.experiment_id, key=asked.key)
     with call.stores.ledger.write() as tx:
-        before = check_active(experiment_of(tx, call, asked.experiment_id))
+        before = active(experiment_of(tx, call, asked.experiment_id))
         if asked.key not in before.tags:
             raise missing(f"No tag with name: {asked.key} in experiment with id {asked.experiment_id}")
         rest = {key: value for key, value in before.tags.items() if key != asked.key}
@@ -178,13 +178,9 @@ def delete_experiment_tag(call: Call, asked: Tag) -> Json:
 def delete_experiment(call: Call, asked: Which) -> Json:
     """Move an experiment and its runs into the trash."""
     need(experiment_id=asked.experiment_id)
-    now_us = call.stores.clock.now_us()
     with call.stores.ledger.write() as tx:
         before = experiment_of(tx, call, asked.experiment_id, state="active")
-        tx.experiments.put(msgspec.structs.replace(before, deleted_us=now_us, updated_us=now_us))
-        call.stores.tell(tx, "experiment.deleted", node("experiment", before.id), {"name": before.name})
-        for run in runs_of(tx, call, before):
-            move_to_trash(call.stores, tx, run, now_us=now_us)
+        put_away(call.stores, tx, before, runs_in(tx, before, deleted=False))
     return {}
 
 
@@ -193,12 +189,8 @@ def restore_experiment(call: Call, asked: Which) -> Json:
     need(experiment_id=asked.experiment_id)
     with call.stores.ledger.write() as tx:
         before = experiment_of(tx, call, asked.experiment_id, state="deleted")
-        now_us = call.stores.clock.now_us()
-        tx.experiments.put(msgspec.structs.replace(before, deleted_us=0, updated_us=now_us))
-        call.stores.tell(tx, "experiment.restored", node("experiment", before.id), {"name": before.name})
-        for run in runs_of(tx, call, before):
-            if not run.purged_us:
-                restore(call.stores, tx, run)
+        runs = [run for run in runs_in(tx, before, deleted=True) if not run.purged_us]
+        bring_back(call.stores, tx, before, runs)
     return {}
 
 
@@ -222,18 +214,6 @@ def search_experiments(call: Call, asked: Search) -> Json:
     found.sort(key=lambda each: (each.created_us // 1000, each.number), reverse=True)
     page, more = cut(ordered(found, orders, _value), most, asked.page_token)
     return {"experiments": [tell_experiment(each) for each in page], **more}
-
-
-def runs_of(tx: Transaction, call: Call, experiment: Experiment, *, deleted: bool | None = None) -> list[Run]:
-    """All runs of an experiment, newest first."""
-    found: list[Run] = []
-    after = ""
-    while True:
-        page = tx.runs.list(call.stores.project, experiment=experiment.id, deleted=deleted, limit=_MOST, after=after)
-        found += page.items
-        if not page.next:
-            return found
-        after = page.next
 
 
 def _checked_most(most: int) -> int:

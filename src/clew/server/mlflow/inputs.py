@@ -7,12 +7,13 @@ import msgspec
 from clew.core.contracts.ledger import Durability
 from clew.core.types.edge import Edge, Role, node
 from clew.core.types.run_input import RunInput
+from clew.loop.care.experiment_trash import runs_in
 from clew.server.mlflow.answers import Json
-from clew.server.mlflow.body import KeyValue, need
-from clew.server.mlflow.call import Call, experiment_of, run_of, writable
-from clew.server.mlflow.experiments import runs_of
+from clew.server.mlflow.body import KeyValue, by_key, need
+from clew.server.mlflow.call import Call, active, experiment_of, run_of
 from clew.server.mlflow.limits import check_length
 from clew.server.mlflow.refusal import invalid
+from clew.store.owner import check_mine
 
 __all__ = ["log_inputs", "log_outputs", "search_datasets"]
 
@@ -92,7 +93,7 @@ def search_datasets(call: Call, asked: SearchDatasets) -> Json:
     with call.stores.ledger.read() as tx:
         for experiment_id in asked.experiment_ids:
             experiment = experiment_of(tx, call, experiment_id)
-            for each in tx.inputs.list([run.id for run in runs_of(tx, call, experiment, deleted=False)]):
+            for each in tx.inputs.list([run.id for run in runs_in(tx, experiment, deleted=False)]):
                 if each.model or each.role is Role.OUTPUT:
                     continue
                 context = each.tags.get(_CONTEXT, "")
@@ -104,9 +105,10 @@ def search_datasets(call: Call, asked: SearchDatasets) -> Json:
 def _put(call: Call, run_id: str, fresh: list[RunInput]) -> None:
     now_us = call.stores.clock.now_us()
     with call.stores.ledger.write(Durability.KILL) as tx:
-        writable(run_of(tx, call, run_id))
+        active(run_of(tx, call, run_id))
         there = {(each.role, each.name, each.digest, each.model) for each in tx.inputs.list([run_id])}
         new = [each for each in fresh if (each.role, each.name, each.digest, each.model) not in there]
+        check_mine(tx, call.stores.project, [node("logged", each.model) for each in new if each.model])
         tx.inputs.put(new)
         for each in new:
             other = node("logged", each.model) if each.model else node("external", f"{each.name}@{each.digest}")
@@ -139,5 +141,5 @@ def _input(run: str, each: DatasetInput) -> RunInput:
         source=data.source,
         schema=data.schema,
         profile=data.profile,
-        tags={tag.key: tag.value for tag in each.tags},
+        tags=by_key(each.tags),
     )

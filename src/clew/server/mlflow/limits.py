@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 
-from clew.server.mlflow.refusal import Refusal, invalid
+from clew.server.mlflow.refusal import invalid
 
 __all__ = [
-    "MOST_BATCH_BYTES",
-    "MOST_ENTITIES",
-    "MOST_METRICS",
-    "MOST_PARAMS",
     "bad_value",
+    "check_batch",
+    "check_batch_bytes",
     "check_experiment_name",
     "check_experiment_tag",
     "check_length",
@@ -28,9 +25,8 @@ __all__ = [
     "version_number",
 ]
 
-MOST_METRICS = MOST_ENTITIES = 1000
-MOST_PARAMS = 100
-MOST_BATCH_BYTES = 1_000_000
+_BATCH_BYTES = 1_000_000
+_METRICS, _PARAMS, _ENTITIES = 1000, 100, 1000
 _KEY, _PARAM, _TAG, _EXPERIMENT_TAG, _REGISTRY_TAG, _EXPERIMENT_NAME = 250, 6000, 8000, 20_000, 100_000, 500
 _NAME = re.compile(r"[/\w.\- :]*")
 _BAD = (
@@ -137,12 +133,24 @@ def version_number(version: str) -> int:
         raise invalid(f"Parameter 'version' must be an integer, got '{version}'.") from None
 
 
-def check_batch(counts: Sequence[tuple[str, int, int]]) -> Refusal | None:
-    """What is too much in one batch: (what, how many may be, how many are)."""
-    for what, most, count in counts:
+def check_batch(metrics: int, params: int, tags: int) -> None:
+    """Refuse too much in one batch."""
+    for what, most, count in (
+        ("metrics", _METRICS, metrics),
+        ("params", _PARAMS, params),
+        ("tags", _PARAMS, tags),
+        ("metrics, params, and tags", _ENTITIES, metrics + params + tags),
+    ):
         if count > most:
-            return invalid(
+            raise invalid(
                 f"A batch logging request can contain at most {most} {what}. Got {count} {what}. "
                 f"Please split up {what} across multiple requests and try again."
             )
-    return None
+
+
+def check_batch_bytes(body: bytes) -> None:
+    """Refuse a batch that is too long."""
+    if len(body) > _BATCH_BYTES:
+        raise invalid(
+            f"Batched logging API requests must be at most {_BATCH_BYTES} bytes, got a request of size {len(body)}."
+        )

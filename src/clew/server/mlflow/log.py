@@ -11,18 +11,10 @@ import msgspec
 from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.types.logged_model import LoggedMetric
 from clew.core.types.run import Run, Scalar
-from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, param_text
+from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, param_text, parent_of
 from clew.server.mlflow.body import KeyValue, need, run_id_of
-from clew.server.mlflow.call import Call, run_of, within, writable
-from clew.server.mlflow.limits import (
-    MOST_BATCH_BYTES,
-    MOST_ENTITIES,
-    MOST_METRICS,
-    MOST_PARAMS,
-    check_batch,
-    checked_param,
-    checked_tag,
-)
+from clew.server.mlflow.call import Call, active, run_of, within
+from clew.server.mlflow.limits import check_batch, checked_param, checked_tag
 from clew.server.mlflow.logged_models import logged_model_of
 from clew.server.mlflow.points import Metric, Point, blocks_of, checked_metric
 from clew.server.mlflow.refusal import invalid, missing
@@ -70,7 +62,7 @@ def log_metric(call: Call, asked: LogMetric) -> Json:
     point = checked_metric(asked)
     blocks = blocks_of(run_id, [point])
     with call.stores.ledger.write(Durability.KILL, within="" if asked.model_id else within(run_id)) as tx:
-        add_blocks(call.stores, tx, writable(run_of(tx, call, run_id)), blocks)
+        add_blocks(call.stores, tx, active(run_of(tx, call, run_id)), blocks)
         if asked.model_id:
             _measure_models(tx, call, run_id, [(asked, point)])
     call.crumbs.count(call.stores, run_id)
@@ -83,7 +75,7 @@ def log_param(call: Call, asked: LogParam) -> Json:
     need(key=asked.key)
     key, value = checked_param(asked.key, asked.value)
     with call.stores.ledger.write(within=within(run_id)) as tx:
-        before = writable(run_of(tx, call, run_id))
+        before = active(run_of(tx, call, run_id))
         old = before.params.get(key)
         if key in before.params and param_text(old) != value:
             raise invalid(
@@ -102,7 +94,7 @@ def set_tag(call: Call, asked: LogParam) -> Json:
     need(key=asked.key)
     tag = checked_tag(asked.key, asked.value)
     with call.stores.ledger.write(Durability.KILL, within=within(run_id)) as tx:
-        before = writable(run_of(tx, call, run_id))
+        before = active(run_of(tx, call, run_id))
         revise(call.stores, tx, before, _tagged(before, dict([tag])))
     return {}
 
@@ -111,11 +103,12 @@ def delete_tag(call: Call, asked: DeleteTag) -> Json:
     """Take a tag away."""
     need(run_id=asked.run_id, key=asked.key)
     with call.stores.ledger.write(Durability.KILL, within=within(asked.run_id)) as tx:
-        before = writable(run_of(tx, call, asked.run_id))
+        before = active(run_of(tx, call, asked.run_id))
         if asked.key not in before.tags:
             raise missing(f"No tag with name: {asked.key} in run with id {asked.run_id}")
         rest = {key: value for key, value in before.tags.items() if key != asked.key}
-        revise(call.stores, tx, before, msgspec.structs.replace(before, tags=rest))
+        parent = "" if asked.key == PARENT_TAG else before.parent
+        revise(call.stores, tx, before, msgspec.structs.replace(before, tags=rest, parent=parent))
     return {}
 
 
@@ -126,12 +119,12 @@ def log_batch(call: Call, asked: LogBatch) -> Json:
     points = [checked_metric(metric, f"metrics[{place}]") for place, metric in _needed(asked.metrics)]
     params = [checked_param(each.key, each.value, f"params[{place}]") for place, each in enumerate(asked.params)]
     tags = [checked_tag(each.key, each.value, f"tags[{place}]") for place, each in enumerate(asked.tags)]
-    _check_sizes(len(points), len(params), len(tags))
+    check_batch(len(points), len(params), len(tags))
     _check_unique([key for key, _ in params])
     blocks = blocks_of(run_id, points) if points else []
     about_models = [(metric, point) for metric, point in zip(asked.metrics, points, strict=True) if metric.model_id]
     with call.stores.ledger.write(Durability.KILL, within="" if about_models else within(run_id)) as tx:
-        before = writable(run_of(tx, call, run_id))
+        before = active(run_of(tx, call, run_id))
         after = _tagged(before, dict(tags))
         if params:
             after = msgspec.structs.replace(after, params=_merged(before, params))
@@ -140,6 +133,8 @@ def log_batch(call: Call, asked: LogBatch) -> Json:
         revise(call.stores, tx, before, after)
         if about_models:
             _measure_models(tx, call, run_id, about_models)
+    if blocks:
+        call.crumbs.count(call.stores, run_id)
     return {}
 
 
@@ -154,20 +149,12 @@ def log_model(call: Call, asked: LogModel) -> Json:
     if absent:
         raise invalid(f"Model json is missing mandatory fields: {absent}")
     with call.stores.ledger.write(Durability.KILL, within=within(asked.run_id)) as tx:
-        before = writable(run_of(tx, call, asked.run_id))
+        before = active(run_of(tx, call, asked.run_id))
         history = json.loads(before.tags.get(_HISTORY_TAG, "[]"))
         told = {key: value for key, value in model.items() if key != "signature"}
         _, value = checked_tag(_HISTORY_TAG, json.dumps([*history, told]))
         revise(call.stores, tx, before, _tagged(before, {_HISTORY_TAG: value}))
     return {}
-
-
-def check_batch_bytes(body: bytes) -> None:
-    """Refuse a batch that is too long."""
-    if len(body) > MOST_BATCH_BYTES:
-        raise invalid(
-            f"Batched logging API requests must be at most {MOST_BATCH_BYTES} bytes, got a request of size {len(body)}."
-        )
 
 
 def _needed(metrics: Sequence[Metric]) -> list[tuple[int, Metric]]:
@@ -181,19 +168,6 @@ def _needed(metrics: Sequence[Metric]) -> list[tuple[int, Metric]]:
                 }
             )
     return list(enumerate(metrics))
-
-
-def _check_sizes(metrics: int, params: int, tags: int) -> None:
-    refusal = check_batch(
-        [
-            ("metrics", MOST_METRICS, metrics),
-            ("params", MOST_PARAMS, params),
-            ("tags", MOST_PARAMS, tags),
-            ("metrics, params, and tags", MOST_ENTITIES, metrics + params + tags),
-        ]
-    )
-    if refusal is not None:
-        raise refusal
 
 
 def _check_unique(keys: list[str]) -> None:
@@ -228,7 +202,7 @@ def _tagged(run: Run, tags: Mapping[str, str]) -> Run:
         run,
         tags={**run.tags, **kept},
         name=tags.get(NAME_TAG) or run.name,
-        parent=tags.get(PARENT_TAG, run.parent),
+        parent=parent_of(tags) if PARENT_TAG in tags else run.parent,
     )
 
 

@@ -14,11 +14,12 @@ from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
 from clew.core.types.run import Experiment
 from clew.server.mlflow.answers import Json, experiment_root, key_values, number_of
 from clew.server.mlflow.artifacts import tell_files
-from clew.server.mlflow.body import KeyValue, need
-from clew.server.mlflow.call import Call, Empty, check_active, experiment_of
+from clew.server.mlflow.body import KeyValue, by_key, need
+from clew.server.mlflow.call import Call, Empty, active, experiment_of
 from clew.server.mlflow.limits import bad_value
 from clew.server.mlflow.refusal import invalid, missing
 from clew.store.account import artifacts_digest
+from clew.store.owner import check_mine
 from clew.tracking.artifact import check_path
 from clew.tracking.names import name_of
 
@@ -140,7 +141,8 @@ def create_logged_model(call: Call, asked: Create) -> Json:
     stores = call.stores
     model_id = f"m-{uuid.UUID(stores.ids()).hex}"
     with stores.ledger.write(Durability.KILL) as tx:
-        experiment = check_active(experiment_of(tx, call, asked.experiment_id))
+        experiment = active(experiment_of(tx, call, asked.experiment_id))
+        check_mine(tx, stores.project, [node("run", asked.source_run_id)])
         now_us = stores.clock.now_us()
         model = LoggedModel(
             id=model_id,
@@ -152,8 +154,8 @@ def create_logged_model(call: Call, asked: Create) -> Json:
             updated_us=now_us,
             run=asked.source_run_id,
             type=asked.model_type,
-            params={each.key: each.value for each in asked.params},
-            tags={each.key: each.value for each in asked.tags},
+            params=by_key(asked.params),
+            tags=by_key(asked.tags),
         )
         tx.logged_models.add(model)
         if asked.source_run_id:
@@ -201,7 +203,7 @@ def delete_logged_model(call: Call, asked: Empty) -> Json:  # noqa: ARG001
 
 def set_logged_tags(call: Call, asked: Tags) -> Json:
     """Set tags."""
-    return _rewrite(call, lambda model: {"tags": model.tags | {each.key: each.value for each in asked.tags}})
+    return _rewrite(call, lambda model: {"tags": model.tags | by_key(asked.tags)})
 
 
 def delete_logged_tag(call: Call, asked: Empty) -> Json:  # noqa: ARG001
@@ -218,7 +220,7 @@ def delete_logged_tag(call: Call, asked: Empty) -> Json:  # noqa: ARG001
 
 def add_logged_params(call: Call, asked: Params) -> Json:
     """Add parameters."""
-    return _rewrite(call, lambda model: {"params": model.params | {each.key: each.value for each in asked.params}})
+    return _rewrite(call, lambda model: {"params": model.params | by_key(asked.params)})
 
 
 def _rewrite(call: Call, changes: Callable[[LoggedModel], dict[str, object]]) -> Json:

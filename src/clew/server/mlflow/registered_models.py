@@ -9,12 +9,13 @@ import msgspec
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import Exists
 from clew.core.types.edge import node
-from clew.core.types.model import Alias, Model, ModelVersion
+from clew.core.types.model import Model, ModelVersion
 from clew.policy.gate import DeclaredGate
 from clew.registry.aliases import LedgerAliases, take_away
+from clew.registry.reference import holder
 from clew.registry.revise import retitle
 from clew.server.mlflow.answers import Json, key_values
-from clew.server.mlflow.body import KeyValue, need
+from clew.server.mlflow.body import KeyValue, by_key, need
 from clew.server.mlflow.call import Call
 from clew.server.mlflow.filters import Comparison, Grammar, Order, holds, ordered, parse_filter
 from clew.server.mlflow.limits import check_model_name, check_registry_tag
@@ -126,7 +127,7 @@ def create_model(call: Call, asked: Create) -> Json:
         created_us=now_us,
         updated_us=now_us,
         description=asked.description,
-        tags={tag.key: tag.value for tag in asked.tags},
+        tags=by_key(asked.tags),
     )
     with stores.ledger.write() as tx:
         try:
@@ -245,7 +246,7 @@ def delete_alias(call: Call, asked: Named) -> Json:
     need(name=asked.name, alias=asked.alias)
     with call.stores.ledger.write() as tx:
         model = model_of(tx, call, asked.name)
-        held = _held(tx, model, asked.alias)
+        held = holder(tx, model, asked.alias)
         if held is not None:
             take_away(call.stores, tx, model, held)
     return {}
@@ -256,7 +257,7 @@ def get_version_by_alias(call: Call, asked: Named) -> Json:
     need(name=asked.name, alias=asked.alias)
     with call.stores.ledger.read() as tx:
         model = model_of(tx, call, asked.name)
-        held = _held(tx, model, asked.alias)
+        held = holder(tx, model, asked.alias)
         if held is None:
             raise invalid(f"Registered model alias {asked.alias} not found.")
         version = version_of(tx, call, asked.name, str(held.number))
@@ -323,7 +324,3 @@ def _put(tx: Transaction, call: Call, model: Model) -> Model:
     after = msgspec.structs.replace(model, updated_us=call.stores.clock.now_us())
     tx.models.put(after)
     return after
-
-
-def _held(tx: Transaction, model: Model, alias: str) -> Alias | None:
-    return next((move for move in tx.models.aliases(model.id) if move.alias == alias), None)

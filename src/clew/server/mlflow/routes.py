@@ -28,11 +28,12 @@ Verb = Callable[..., Any]
 
 
 class Route(NamedTuple):
-    """A verb, what it does, and the struct that it takes; None where it takes a file or nothing."""
+    """A verb, what it does, the struct that it takes (None where it takes a file or nothing), and its whole path."""
 
     verb: Verb
     action: Action
     kind: Any
+    path: str
 
 
 _VERBS: dict[Action, dict[str, Verb]] = {
@@ -119,7 +120,8 @@ def _all() -> Iterator[tuple[str, str, Route]]:
     for action, verbs in _VERBS.items():
         for words, verb in verbs.items():
             method, _, path = words.partition(" ")
-            yield method, path, Route(verb, action, get_type_hints(verb).get("asked"))
+            whole = f"/api/2.0/{'' if path.startswith('mlflow-') else 'mlflow/'}{path}"
+            yield method, path, Route(verb, action, get_type_hints(verb).get("asked"), whole)
 
 
 ROUTES = {(method, path): route for method, path, route in _all() if "{" not in path}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from clew.core.contracts.ledger import Durability
-from clew.core.ids import is_id
 from clew.core.types.run import Run, RunKind, RunStatus
-from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, info_of, tell_run
+from clew.server.mlflow.answers import NAME_TAG, Json, info_of, parent_of, tell_run
 from clew.server.mlflow.body import KeyValue, run_id_of
-from clew.server.mlflow.call import Call, check_active, experiment_of, run_of, within, writable
+from clew.server.mlflow.call import Call, active, experiment_of, run_of, within
 from clew.server.mlflow.limits import bad_value, checked_tag
 from clew.server.mlflow.refusal import invalid
 from clew.tracking.names import name_of
@@ -59,9 +58,8 @@ def create_run(call: Call, asked: Create) -> Json:
     tags = dict(checked_tag(tag.key, tag.value) for tag in asked.tags)
     run_id = stores.ids()
     name = _name(run_id, asked.run_name, tags.pop(NAME_TAG, ""))
-    parent = tags.get(PARENT_TAG, "")
     with stores.ledger.write(Durability.KILL) as tx:
-        experiment = check_active(experiment_of(tx, call, asked.experiment_id))
+        experiment = active(experiment_of(tx, call, asked.experiment_id))
         run = Run(
             id=run_id,
             project=stores.project,
@@ -71,7 +69,7 @@ def create_run(call: Call, asked: Create) -> Json:
             status=RunStatus.RUNNING,
             created_us=asked.start_time * 1000 or stores.clock.now_us(),
             created_by=stores.actor,
-            parent=parent if is_id(parent) else "",
+            parent=parent_of(tags),
             tags=tags,
             entry=tags.get(_SOURCE_TAG, ""),
             commit=tags.get(_COMMIT_TAG, ""),
@@ -109,7 +107,7 @@ def update_run(call: Call, asked: Update) -> Json:
             raise invalid(bad_value("status", asked.status))
     stores = call.stores
     with stores.ledger.write(within=within(run_id)) as tx:
-        before = writable(run_of(tx, call, run_id))
+        before = active(run_of(tx, call, run_id))
         after = msgspec.structs.replace(before, name=asked.run_name or before.name, status=status or before.status)
         if after.status is RunStatus.RUNNING:
             after = msgspec.structs.replace(after, ended_us=0, reason="")

@@ -14,6 +14,8 @@ from clew.server.mlflow.body import need
 from clew.server.mlflow.call import Call
 from clew.server.mlflow.place import Place, check_owner, place_of
 from clew.server.mlflow.refusal import invalid, missing
+from clew.server.uploads import forget_old_uploads, uploads_folder
+from clew.store.objects.disk import disk_errors
 
 __all__ = ["abort_upload", "complete_upload", "create_upload", "receive_part"]
 
@@ -45,7 +47,10 @@ def create_upload(call: Call, asked: Create) -> Json:
         raise invalid(f"num_parts must be between 1 and {_MOST_PARTS}, got {asked.num_parts}")
     _place(call, asked.path)
     upload = call.stores.ids()
-    _folder(call, upload).mkdir(parents=True)
+    with disk_errors("begin an upload"):
+        folder = _folder(call, upload)
+        folder.mkdir(parents=True)
+        forget_old_uploads(folder.parent)
     headers = {"Authorization": call.authorization} if call.authorization else {}
     before = f"{call.url}/api/2.0/mlflow-artifacts/mpu/part/{upload}"
     credentials = [
@@ -63,11 +68,12 @@ def receive_part(call: Call, content: bytes | Path) -> Json:
         raise invalid(f"'{number}' is no number of a part")
     target = folder / f"{int(number)}.part"
     fresh = folder / f"{int(number)}.{call.stores.ids()}"
-    if isinstance(content, Path):
-        shutil.copyfile(content, fresh)
-    else:
-        fresh.write_bytes(content)
-    fresh.replace(target)
+    with disk_errors("keep a part of an upload"):
+        if isinstance(content, Path):
+            shutil.copyfile(content, fresh)
+        else:
+            fresh.write_bytes(content)
+        fresh.replace(target)
     return {}
 
 
@@ -79,12 +85,13 @@ def complete_upload(call: Call, asked: Which) -> Json:
     absent = [number for number in numbers if not (folder / f"{number}.part").is_file()]
     if absent or numbers != list(range(1, len(numbers) + 1)):
         raise invalid(f"parts of upload {asked.upload_id} are not there: {absent or numbers}")
-    whole = folder / "whole"
-    with whole.open("wb") as target:
-        for number in numbers:
-            with (folder / f"{number}.part").open("rb") as part:
-                shutil.copyfileobj(part, target, _PIECE)
-    keep(call, place, whole)
+    whole = folder / call.stores.ids()  # a caller who lost patience may ask again meanwhile
+    with disk_errors("put the parts of an upload together"):
+        with whole.open("wb") as target:
+            for number in numbers:
+                with (folder / f"{number}.part").open("rb") as part:
+                    shutil.copyfileobj(part, target, _PIECE)
+        keep(call, place, whole)
     shutil.rmtree(folder, ignore_errors=True)
     return {}
 
@@ -106,7 +113,7 @@ def _place(call: Call, file: str) -> Place:
 
 
 def _folder(call: Call, upload: str) -> Path:
-    return call.host.folder / "uploads" / call.stores.project / upload
+    return uploads_folder(call.host, call.stores.project) / upload
 
 
 def _known(call: Call, upload: str) -> Path:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from clew.core.contracts.ledger import Transaction
+from clew.core.paging import items_of
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.server.mlflow.answers import Json, key_values
 from clew.server.mlflow.call import Call
@@ -41,14 +43,8 @@ def version_of(tx: Transaction, call: Call, name: str, version: str | int) -> Mo
 
 def versions_of(tx: Transaction, model: Model) -> list[ModelVersion]:
     """All versions of a model but the deleted ones, newest first."""
-    found: list[ModelVersion] = []
-    after = ""
-    while True:
-        page = tx.models.versions(model.id, limit=1000, after=after)
-        found += [version for version in page.items if not version.deleted_us]
-        if not page.next:
-            return found
-        after = page.next
+    versions = items_of(partial(tx.models.versions, model.id, limit=1000))
+    return [version for version in versions if not version.deleted_us]
 
 
 def source_of(version: ModelVersion) -> str:
