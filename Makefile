@@ -4,13 +4,15 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-kill coverage mutate lint lint-ruff lint-format lint-mypy lint-imports bench bench-tracking docs lock clean
+.PHONY: help install demo test test-kill test-torch coverage mutate lint lint-ruff lint-format lint-mypy lint-imports bench bench-tracking docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 MLFLOW := .venv-mlflow
+TORCH := .venv-torch
+TRAINERS := torch==2.13.0 lightning==2.6.6 transformers==5.24.0 accelerate==1.15.0
 UV := uv==0.13.8
 
 # pip keeps whatever index, proxy and certificate settings the machine has; only what would break a
@@ -38,6 +40,9 @@ test: $(DEV) $(MLFLOW)/.installed ## Run the tests (ARGS="tests/cli -k help" nar
 
 test-kill: $(DEV) ## Kill everything with kill -9 at random, 100 times, and repeat it (ARGS="--kills 20 --only watch")
 	@$(BIN)/python tests/kill/kill.py $(ARGS)
+
+test-torch: $(TORCH)/.installed ## Run what needs PyTorch, gigabytes in an environment of its own (no part of make test)
+	@$(TORCH)/bin/python -m pytest tests/tracking/test_ranks.py tests/integrations/test_torch*.py $(ARGS)
 
 coverage: $(DEV) ## Test core, stats and store; refuse less than 95 % of their branches, each by itself
 	@$(BIN)/python -m coverage run -m pytest -q tests/core tests/stats tests/store $(ARGS)
@@ -77,7 +82,7 @@ lock: $(BIN)/python ## Write locks/ anew from pyproject.toml (UPGRADE=1 takes th
 	@BIN=$(BIN) bash locks/lock.sh $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove everything that these targets made, .venv too
-	@rm -rf $(VENV) $(MLFLOW) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(MLFLOW) $(TORCH) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -101,4 +106,15 @@ $(MLFLOW)/.installed: locks/mlflow.txt
 	@bash locks/venv.sh $(MLFLOW) $(PYTHON)
 	@$(subst $(BIN),$(MLFLOW)/bin,$(INSTALL)) -r locks/build.txt
 	@$(subst $(BIN),$(MLFLOW)/bin,$(INSTALL)) -r locks/mlflow.txt
+	@touch $@
+
+# torch comes by version and not by hash: each index has builds of its own, for processors or for accelerators.
+$(TORCH)/.installed: locks/dev.txt locks/mlflow.txt
+	@echo "Installing PyTorch and what trains with it into $(TORCH) (from most indexes gigabytes)" >&2
+	@bash locks/venv.sh $(TORCH) $(PYTHON)
+	@$(subst $(BIN),$(TORCH)/bin,$(INSTALL)) -r locks/build.txt
+	@$(subst $(BIN),$(TORCH)/bin,$(INSTALL)) -r locks/dev.txt
+	@$(subst $(BIN),$(TORCH)/bin,$(INSTALL)) -r locks/mlflow.txt
+	@$(subst $(BIN),$(TORCH)/bin,$(INSTALL)) --editable .
+	@$(TORCH)/bin/python -m pip install $$([ -t 1 ] || echo -qq) $(TRAINERS)
 	@touch $@

@@ -1,7 +1,6 @@
 """Lightning's logger and the callback of Hugging Face's trainer, with the libraries, where they are installed.
 
-They need torch, which is too large for the environment of the tests: `pip install torch lightning transformers
-accelerate` into one of its own, and run this file there with `PYTHONPATH=src`.
+They need torch, which is too large for the environment of the tests: `make test-torch`.
 """
 
 from __future__ import annotations
@@ -12,9 +11,7 @@ from typing import Any
 
 import pytest
 
-WHY = (
-    "torch, lightning, transformers and accelerate are tested in an environment of their own (docs/how-to/libraries.md)"
-)
+WHY = "torch, lightning, transformers and accelerate are tested in an environment of their own: make test-torch"
 torch = pytest.importorskip("torch", reason=WHY)
 lightning = pytest.importorskip("lightning", reason=WHY)
 transformers = pytest.importorskip("transformers", reason=WHY)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path, PurePosixPath
+from pickle import PickleError
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,6 +48,7 @@ _TYPES = {
     ".yml": "application/yaml",
     ".zip": "application/zip",
 }
+_TORCH = (".pt", ".pth")
 _LONGEST_PATH, _MOST_FILES = 500, 10_000
 _OTHER = "application/octet-stream"
 
@@ -93,7 +96,7 @@ def content_of(path: str, value: object) -> Content:
     Args:
         path: name of the artifact.
         value: bytes, text, a file's path, a dict or list (JSON), a polars frame (Parquet, CSV), a NumPy array
-            (`.npy`), or a figure, that is anything with `savefig`.
+            or a tensor (`.npy`), what `torch.save` takes (`.pt`, `.pth`), or a figure, that is anything with `savefig`.
 
     Raises:
         Invalid: there is no form for this value under this name.
@@ -109,7 +112,10 @@ def content_of(path: str, value: object) -> Content:
         return Content(_figure(path, value), kind)
     if hasattr(value, "write_parquet"):
         return Content(_frame(path, value), kind if kind != _OTHER else _TYPES[".parquet"])
-    if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "dtype"):
+    if "torch" in sys.modules and PurePosixPath(path).suffix.lower() in _TORCH:
+        return Content(_torch(path, value), kind)
+    library = type(value).__module__.partition(".")[0]
+    if hasattr(value, "requires_grad") or (library == "numpy" and hasattr(value, "dtype")):
         return Content(_array(value), _TYPES[".npy"])
     return Content(_json(path, value), _TYPES[".json"] if kind == _OTHER else kind)
 
@@ -167,9 +173,19 @@ def _array(value: Any) -> bytes:
 
     buffer = io.BytesIO()
     try:
-        np.save(buffer, value, allow_pickle=False)
-    except ValueError as error:
+        array = value.detach().cpu().numpy() if hasattr(value, "requires_grad") else value
+        np.save(buffer, array, allow_pickle=False)
+    except (ValueError, TypeError) as error:
         raise Invalid(f"an array of {value.dtype} cannot be saved: {error}", hint="save it as JSON") from None
+    return buffer.getvalue()
+
+
+def _torch(path: str, value: object) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        sys.modules["torch"].save(value, buffer)
+    except (PickleError, AttributeError, TypeError) as error:  # what pickle raises for what it cannot take
+        raise Invalid(f"artifact {path!r} cannot be saved by PyTorch: {error}", hint="give a state_dict()") from None
     return buffer.getvalue()
 
 
@@ -184,6 +200,6 @@ def _json(path: str, value: object) -> bytes:
 
 
 def _plain(value: Any) -> object:
-    if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
+    if type(value).__module__.partition(".")[0] in ("numpy", "torch") and hasattr(value, "tolist"):
         return value.tolist()
     raise NotImplementedError(f"no JSON for a {type(value).__name__}")

@@ -19,13 +19,15 @@ class Seeds(msgspec.Struct, frozen=True, kw_only=True):
 
     `hash_seed` is empty where Python drew it: nobody can read it back. `python` is `random.getstate()` as
     [version, numbers, next gaussian]; `numpy` is `numpy.random.get_state()` as [name, numbers, position, has gaussian,
-    gaussian].
+    gaussian]; `torch_state` is `torch.get_rng_state()`, that of the processor, and `torch_seed` what its state, and
+    those of accelerators, began from.
     """
 
     hash_seed: str
     python: tuple[int, list[int], float | None] | None
     numpy: tuple[str, list[int], int, int, float] | None
     torch_seed: int | None
+    torch_state: bytes | None = None
 
     @property
     def digest(self) -> Digest:
@@ -42,6 +44,8 @@ def take_seeds(variables: Mapping[str, str] | None = None) -> Seeds:
     if variables is not None:
         return Seeds(hash_seed=_hash_seed(variables), python=None, numpy=None, torch_seed=None)
     random, numpy, torch = (sys.modules.get(name) for name in ("random", "numpy", "torch"))
+    if not hasattr(torch, "get_rng_state"):  # another thing of that name
+        torch = None
     python = legacy = None
     if random is not None:
         version, numbers, gaussian = random.getstate()
@@ -53,7 +57,8 @@ def take_seeds(variables: Mapping[str, str] | None = None) -> Seeds:
         hash_seed=_hash_seed(os.environ),
         python=python,
         numpy=legacy,
-        torch_seed=int(torch.initial_seed()) if torch is not None and hasattr(torch, "initial_seed") else None,
+        torch_seed=int(torch.initial_seed()) if torch is not None else None,
+        torch_state=torch.get_rng_state().numpy().tobytes() if torch is not None else None,
     )
 
 
@@ -70,8 +75,13 @@ def restore_seeds(seeds: Seeds) -> None:
         name, keys, position, has, cached = seeds.numpy
         np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has, cached))
     torch = sys.modules.get("torch")
-    if seeds.torch_seed is not None and torch is not None:
+    if torch is None or seeds.torch_seed is None:
+        return
+    # What a script has seeded itself stands where it stood: seeding again would draw the same numbers twice.
+    if torch.initial_seed() != seeds.torch_seed:
         torch.manual_seed(seeds.torch_seed)
+    if seeds.torch_state is not None:
+        torch.set_rng_state(torch.frombuffer(bytearray(seeds.torch_state), dtype=torch.uint8))
 
 
 def _hash_seed(variables: Mapping[str, str]) -> str:
