@@ -6,6 +6,7 @@ it: that happens in a process of its own (`clew.serving.mlflow_process`), never 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ from clew.core.types.package import (
 )
 from clew.core.types.signature import Container, Dtype, Field, Output, Scale, Signature, Task
 
-__all__ = ["DESCRIPTION", "Part", "check_inputs", "package_folder"]
+__all__ = ["DESCRIPTION", "Part", "check_signature", "package_folder"]
 
 DESCRIPTION = "MLmodel"
 _MOST_BYTES = 4 << 20
@@ -110,7 +111,7 @@ def _signature(told: Mapping[str, Any]) -> Signature:
     inputs, container = _inputs(_listed(declared, "inputs"))
     return Signature(
         inputs=inputs,
-        outputs=(Output(name="score", dtype=Dtype.FLOAT64),),
+        outputs=(Output(name="score", dtype=Dtype.FLOAT64, width=_width(_listed(declared, "outputs"))),),
         task=Task.REGRESSION,
         scale=Scale.VALUE,
         container=container,
@@ -146,6 +147,16 @@ def _inputs(columns: list[dict[str, Any]]) -> tuple[tuple[Field, ...], Container
     return tuple(fields), Container.PANDAS
 
 
+def _width(columns: list[dict[str, Any]]) -> int:
+    """How many numbers it answers with for a row; 1 where it does not say."""
+    if len(columns) == 1 and columns[0].get("type") == "tensor":
+        spec = columns[0].get("tensor-spec", {})
+        shape = spec.get("shape", []) if isinstance(spec, dict) else []
+        sizes = [size for size in shape[1:] if isinstance(size, int) and size > 0] if isinstance(shape, list) else []
+        return math.prod(sizes)
+    return max(len(columns), 1)
+
+
 def _tensor_dtype(name: str) -> Dtype:
     if name.startswith(("int", "uint")):
         return Dtype.INT64
@@ -166,10 +177,17 @@ def _environment(objects: Objects, told: Mapping[str, Any], by_path: Mapping[str
     return Environment(python=python, platform="", distributions=dict(sorted(found.items())))
 
 
-def check_inputs(signature: Signature) -> None:
-    """Refuse a model that does not say what it takes: rows could not be checked."""
+def check_signature(signature: Signature) -> None:
+    """Refuse a model that does not say what it takes, so that rows could not be checked, or that scores each row with
+    several numbers."""
     if not signature.inputs:
         raise Invalid(
-            "this model declares no columns that clew can check",
+            "this model declares no columns that clew can check: it has no signature, or not one of plain columns",
             hint="log it with a signature: mlflow.models.infer_signature(X, y), or input_example=X[:5]",
+        )
+    numbers = signature.outputs[0].width
+    if numbers > 1:
+        raise Invalid(
+            f"this model answers with {numbers} numbers a row, and an endpoint with one",
+            hint="log one whose predict gives the class, or one probability (docs/how-to/from-mlflow.md)",
         )

@@ -24,7 +24,7 @@ from clew.core.errors import Corrupt, Denied, Invalid, Unavailable
 from clew.core.types.package import ModelFormat, Package, RuntimeKind
 from clew.core.types.signature import Container
 from clew.registry.formats.format import Trust
-from clew.registry.mlflow_package import check_inputs
+from clew.registry.mlflow_package import check_signature
 
 if TYPE_CHECKING:
     from clew.serving.runtime import Prediction
@@ -48,7 +48,7 @@ class MlflowRuntime:
 
     Raises:
         Denied: the policy lets no code of models run.
-        Invalid: the model does not say what it takes.
+        Invalid: the model does not say what it takes, or gives several numbers a row.
         Unavailable: it cannot be loaded: mlflow, or a package that it needs, is not there.
     """
 
@@ -57,7 +57,7 @@ class MlflowRuntime:
     def __init__(self, package: Package, objects: Objects, trust: Trust) -> None:
         if not trust.allow_pickle:
             raise Denied("loading this model runs the code in it, and this project does not allow that", hint=_HINT)
-        check_inputs(package.signature)
+        check_signature(package.signature)
         self.signature = package.signature
         self._frame = "numpy" if package.signature.container is Container.NUMPY else "pandas"
         self._lock = threading.Lock()

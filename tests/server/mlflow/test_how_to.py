@@ -76,21 +76,21 @@ def test_the_five_minutes(client_process: Any, project: Path, server: dict[str, 
     assert "delay" in told["clew model list"]
     assert "distance: float64?, hour: float64?" in told["clew model show delay@2"]
     assert "champion" in told["clew model promote delay@2 champion"]
-    assert commands()[-1] == "clew serve delay@champion"
-    said = served(project, {"distance": 200.0, "hour": 7.0})
+    serve, ask = commands()[-2:]
+    assert serve == "clew serve delay@champion"
+    said = served(project, shlex.split(ask)[-1])
     assert round(said["predictions"][0]["score"], 6) == 9.0
     assert "nothing is wrong" in clew("clew audit verify", project)
 
 
-def served(project: Path, row: dict[str, float]) -> dict[str, Any]:
+def served(project: Path, body: str) -> dict[str, Any]:
     """What the endpoint of the page answers."""
     words = [*CLEW, "serve", "delay@champion", "--port", "0", "--json"]
     process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     assert process.stdout is not None
     try:
         url = json.loads(process.stdout.readline())["url"]
-        body = json.dumps({"rows": [row]}).encode()
-        asked = urllib.request.Request(f"{url}/predict", body, {"Content-Type": "application/json"})
+        asked = urllib.request.Request(f"{url}/predict", body.encode())
         deadline = time.monotonic() + 30
         while True:
             try:
