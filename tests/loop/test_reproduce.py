@@ -278,6 +278,7 @@ NOTHING = Capture(source=None, command=None, environment=None, hardware=None, th
     [
         (a_run(kind=RunKind.NOTEBOOK), "notebook"),
         (a_run(kind=RunKind.REPRODUCTION), "reproduction itself"),
+        (a_run(tags={"clew.rank.1": "j"}), "several processes"),
         (a_run(), "recorded no source"),
     ],
 )

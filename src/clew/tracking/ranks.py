@@ -15,7 +15,10 @@ from typing import NamedTuple
 from clew.core.extras import require
 from clew.core.hashing import hash_bytes
 
-__all__ = ["Rank", "find_rank"]
+__all__ = ["RANK_TAG", "Rank", "find_rank"]
+
+RANK_TAG = "clew.rank."
+"""Before the number of a rank: the tag that holds the id of its journal."""
 
 _PLACES = (
     ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),

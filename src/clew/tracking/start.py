@@ -23,7 +23,7 @@ from clew.tracking.capture.snapshot import take_process
 from clew.tracking.described import described
 from clew.tracking.line import Line, open_line
 from clew.tracking.params import flat_params
-from clew.tracking.ranks import Rank, find_rank
+from clew.tracking.ranks import RANK_TAG, Rank, find_rank
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun, current_run, in_notebook
 
@@ -181,7 +181,7 @@ def _join(asked: _Asked, run_id: str, *, name: str, experiment: str) -> ActiveRu
 def _join_as_rank(asked: _Asked, rank: Rank) -> ActiveRun:
     """The run that rank 0 begins, as another rank has it."""
     line = asked.open(rank.run, main=False)
-    told = {**asked.tags, f"clew.rank.{rank.number}": line.journal.id}
+    told = {**asked.tags, f"{RANK_TAG}{rank.number}": line.journal.id}
     with line.closed_by_errors(delete=True):
         if line.posted is None:
             _await_run(asked.recorder, rank.run)

@@ -17,6 +17,7 @@ from clew.core.types.run import Artifact, Run, RunKind, RunStatus
 from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepRun
 from clew.tracking.capture import Command, Environment, Hardware, Kernels, Seeds, Source, Threads, read_aspect
+from clew.tracking.ranks import RANK_TAG
 
 __all__ = ["Capture", "Recorded", "capture_of", "check_repeatable", "ingredients_of", "recorded_of"]
 
@@ -112,6 +113,11 @@ def check_repeatable(run: Run, capture: Capture) -> tuple[Source, Command]:
         raise Invalid(
             f"{said}: it ran in a notebook, whose cells may have run in any order",
             hint="export the notebook (jupyter nbconvert --to script) and use clew run SCRIPT",
+        )
+    if any(tag.startswith(RANK_TAG) for tag in run.tags):
+        raise Invalid(
+            f"{said}: it was trained by several processes, and what started them was not recorded",
+            hint="start the launcher by clew run, as in: clew run -m torch.distributed.run …",
         )
     if run.status is not RunStatus.FINISHED:
         raise Conflict(f"{said}: it is {run.status}", hint="there is no result to compare with")
