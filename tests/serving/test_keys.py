@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Exists, NotFound
 from clew.serving.keys import KeyRing, add_key, list_keys, remove_key
+from clew.testing.disk import FaultyDisk
 from clew.testing.project import open_stores
 
 
@@ -116,3 +118,13 @@ def test_keys_that_are_made_together_are_all_kept(stores: Stores) -> None:
     for thread in threads:
         thread.join()
     assert {key.name for key in list_keys(stores.folder)} == {f"k{i}" for i in range(6)}
+
+
+def test_a_key_that_was_removed_counts_no_more_behind_a_loss_of_power(stores: Stores, tmp_path: Path) -> None:
+    with FaultyDisk(stores.folder) as disk:
+        add_key(stores, "late", "ann")
+        add_key(stores, "late", "bob")
+        remove_key(stores, "late", "ann")
+        for seed in range(20):
+            left = disk.after_power_loss(tmp_path / f"left {seed}", random.Random(seed))
+            assert [key.name for key in list_keys(left)] == ["bob"]

@@ -24,6 +24,7 @@ from clew.core.errors import Corrupt, Exists, NotFound
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.core.types.edge import node
+from clew.store.objects.disk import sync_folder
 
 __all__ = ["EndpointKey", "KeyRing", "add_key", "list_keys", "remove_key"]
 
@@ -172,6 +173,7 @@ def _changing(folder: Path) -> Iterator[list[EndpointKey]]:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(folder / _FILE)
+        sync_folder(folder)  # a key that was removed must not count again behind a loss of power
     finally:
         os.close(lock)
 
