@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clew.core.loopback import is_foreign, is_loopback
+from clew.core.loopback import is_foreign, is_loopback, url_of
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1"])
@@ -56,3 +56,9 @@ def test_requests_of_this_machine(host: str, origin: str) -> None:
 )
 def test_requests_of_others(host: str, origin: str) -> None:
     assert is_foreign(host, origin)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_what_is_told_is_local_too(host: str) -> None:
+    url = url_of(host, 8470)
+    assert not is_foreign(url.removeprefix("http://"), url)

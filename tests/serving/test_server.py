@@ -106,3 +106,22 @@ def test_a_replica_that_ends_while_it_is_looked_for_has_no_address(life: Life, m
 
     monkeypatch.setattr(server, "is_live", ends)
     assert server.find_address(life.stores, life.endpoint) is None
+
+
+def test_what_cannot_start_lets_go_of_its_port(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports: list[int] = []
+
+    def no_room(_stores: object, _endpoint: object) -> None:
+        raise Unavailable("no room")
+
+    def listen(host: str, port: int) -> socket.socket:
+        listener = server_listen(host, port)
+        ports.append(listener.getsockname()[1])
+        return listener
+
+    server_listen = server._listen
+    monkeypatch.setattr(server, "_listen", listen)
+    monkeypatch.setattr(server, "_replica", no_room)
+    with pytest.raises(Unavailable, match="no room"):
+        life.workspace.serve("late", model="delay", alias="champion", host="127.0.0.1", port=0, ready=never)
+    server_listen("127.0.0.1", ports[0]).close()

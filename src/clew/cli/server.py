@@ -31,6 +31,7 @@ def server(*, host: str, port: int, workers: int, open_: bool, access_log: bool,
     Callers prove who they are with a token. The first start makes the user admin and shows its token, once.
     """
     from clew.core.extras import require_installed
+    from clew.core.loopback import url_of
     from clew.server.counts import forget_counts
     from clew.server.port import sole_port
     from clew.server.start import ADMIN, first_admin, run_server
@@ -48,7 +49,7 @@ def server(*, host: str, port: int, workers: int, open_: bool, access_log: bool,
         os.environ[OPEN_VARIABLE] = "1" if open_ else ""
         os.environ[LOG_VARIABLE] = "1" if access_log else ""
         forget_counts(workspace.folder)
-        url = f"http://{host}:{port}"
+        url = url_of(host, port)
 
         def ready() -> None:
             if as_json:

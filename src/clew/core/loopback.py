@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-__all__ = ["is_foreign", "is_loopback"]
+__all__ = ["is_foreign", "is_loopback", "url_of"]
 
 
 def is_loopback(host: str) -> bool:
@@ -22,6 +22,11 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def url_of(host: str, port: int) -> str:
+    """What to call an address by over HTTP; one of IPv6 stands in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @lru_cache(maxsize=256)

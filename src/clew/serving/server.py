@@ -9,8 +9,8 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Denied, Unavailable
 from clew.core.extras import require
-from clew.core.loopback import is_loopback
+from clew.core.loopback import is_loopback, url_of
 from clew.core.types.endpoint import Endpoint
 from clew.serving.app import EndpointApp
 from clew.serving.compaction import journal_folder
@@ -75,50 +75,53 @@ def serve(
     require("httptools")
     ring = _key_ring(stores, designed.name, host)
     slots = load_slots(stores, designed, shadows=shadows, load=load)
-    listener = _listen(host, port)
-    endpoint = record(stores, designed)
-    journal = _replica(stores, endpoint)
-    app = EndpointApp(
-        endpoint.name,
-        slots,
-        journal=journal,
-        clock=stores.clock,
-        ids=stores.ids,
-        most_rows=most_rows,
-        allows=ring.allows,
-    )
+    with ExitStack() as closing:
+        listener = closing.enter_context(_listen(host, port))
+        endpoint = record(stores, designed)
+        journal = _replica(stores, endpoint)
+        closing.callback(journal.close)
+        app = EndpointApp(
+            endpoint.name,
+            slots,
+            journal=journal,
+            clock=stores.clock,
+            ids=stores.ids,
+            most_rows=most_rows,
+            allows=ring.allows,
+        )
+        closing.callback(app.close)
+        closing.enter_context(_following(app, stores, endpoint, shadows=shadows, load=load))
+        address = Address(
+            endpoint=endpoint.name,
+            replica=journal.folder.name,
+            url=url_of(host, listener.getsockname()[1]),
+            pid=os.getpid(),
+        )
+        closing.callback(_publish(journal.folder, address).unlink, missing_ok=True)
+        sys.setswitchinterval(_SWITCH_S)
+        ready(address)
+        run(app, listener)
+
+
+@contextmanager
+def _following(
+    app: EndpointApp, stores: Stores, endpoint: Endpoint, *, shadows: Sequence[str], load: Load
+) -> Iterator[None]:
+    """Swap the versions of an application whenever the aliases move, within the block."""
 
     def swap(fresh: Slots) -> None:
         app.slots = fresh
         app.metrics.swaps += 1
 
     stop = threading.Event()
-    watcher = threading.Thread(
-        target=watch,
-        args=(stores, endpoint),
-        kwargs={"shadows": shadows, "load": load, "slots": slots, "swap": swap, "stop": stop},
-        name="clew-aliases",
-        daemon=True,
-    )
+    facts = {"shadows": shadows, "load": load, "slots": app.slots, "swap": swap, "stop": stop}
+    watcher = threading.Thread(target=watch, args=(stores, endpoint), kwargs=facts, name="clew-aliases", daemon=True)
     watcher.start()
-    address = Address(
-        endpoint=endpoint.name,
-        replica=journal.folder.name,
-        url=f"http://{host}:{listener.getsockname()[1]}",
-        pid=os.getpid(),
-    )
-    written = _publish(journal.folder, address)
-    sys.setswitchinterval(_SWITCH_S)
     try:
-        ready(address)
-        run(app, listener)
+        yield
     finally:
-        written.unlink(missing_ok=True)
         stop.set()
         watcher.join()
-        app.close()
-        journal.close()
-        listener.close()
 
 
 def find_address(stores: Stores, endpoint: Endpoint) -> Address | None:
