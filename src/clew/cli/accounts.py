@@ -124,7 +124,10 @@ def list_tokens(*, owner: str, as_json: bool) -> None:
 
 @command(
     "revoke",
-    examples=[("clew token revoke laptop", "by its name"), ("clew token revoke 0193… --user ann", "by its id")],
+    examples=[
+        ("clew token revoke laptop", "by its name"),
+        ("clew token revoke 0193a7c1f2d0 --user ann", "by the beginning of its id"),
+    ],
 )
 @click.argument("token")
 @click.option("--user", "owner", default="", help="Whose token it is; yours by default.")

@@ -20,6 +20,8 @@ PREFIX = "clew_"
 """What every token begins with, so that scanners of secrets know one when they see it."""
 
 _MOST_NAME = 200
+_SHORTEST_ID = 12
+"""Digits of an id that say which token is meant: those of its time."""
 
 
 def checked_account_name(kind: str, name: str) -> str:
@@ -105,16 +107,16 @@ class LedgerAccounts:
         return Secret(id=token.id, name=token.name, user=owner.name, secret=secret, expires_us=expires_us)
 
     def revoke_token(self, user: str, id: str) -> None:
-        """End a token of a user at once. Its id, or its name where only one that still holds has it."""
+        """End a token of a user at once: by its id or 12 digits of it, or its name where only one that holds has it."""
         owner = self.find_user(user)
         with self._stores.ledger.write() as tx:
             of_user = tx.accounts.tokens(owner.id)
-            found = [token for token in of_user if token.id == id]
+            found = [token for token in of_user if len(id) >= _SHORTEST_ID and token.id.startswith(id)]
             found = found or [token for token in of_user if token.name == id and not token.revoked_us]
             if not found:
                 raise NotFound("token", id, hint=f"clew token list --user {user}")
             if len(found) > 1:
-                raise Invalid(f"{len(found)} tokens of {user} are named {id!r}", hint="give the id of one")
+                raise Invalid(f"{len(found)} tokens of {user} are called {id!r}", hint="give the id of one")
             if not found[0].revoked_us:
                 tx.accounts.put_token(msgspec.structs.replace(found[0], revoked_us=self._stores.clock.now_us()))
 

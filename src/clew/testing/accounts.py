@@ -76,6 +76,8 @@ class AccountServiceContract:
         revoked = {token.id for token in accounts.tokens("ann") if token.revoked_us}
         assert revoked == {one.id, two.id}
         assert three.id not in revoked
+        accounts.revoke_token("ann", three.id[:24])
+        assert all(token.revoked_us for token in accounts.tokens("ann"))
         with pytest.raises(NotFound):
             accounts.revoke_token("ann", "a")
 

@@ -38,7 +38,7 @@ class AccountService(Protocol):
         ...
 
     def revoke_token(self, user: str, id: str) -> None:
-        """End a token of a user at once, by its id, or by its name where one that still holds has it."""
+        """End a token of a user at once: by its id or 12 digits of it, or its name where one that holds has it."""
         ...
 
     def members(self) -> dict[str, ProjectRole]:
