@@ -171,7 +171,7 @@ def _line(found: FoundRun) -> dict[str, object]:
         "kind": run.kind,
         "created_us": run.created_us,
         "ended_us": run.ended_us or None,
-        "duration_ms": _duration_ms(found),
+        "duration_ms": run.duration_ms,
         "created_by": run.created_by,
         "parent": run.parent or None,
         "entry": run.entry,
@@ -194,13 +194,9 @@ def _cells(found: FoundRun, fields: list[Field]) -> dict[str, object]:
         "status": run.status,
         "experiment": found.experiment,
         "created_us": run.created_us,
-        "duration_ms": _duration_ms(found),
+        "duration_ms": run.duration_ms,
     }
     return cells | {f"field {at}": value_of(found, field) for at, field in enumerate(fields)}
-
-
-def _duration_ms(found: FoundRun) -> float | None:
-    return (found.run.ended_us - found.run.created_us) / 1000 if found.run.ended_us else None
 
 
 def _title(field: Field) -> str:

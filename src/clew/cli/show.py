@@ -96,7 +96,7 @@ def _show(overview: Overview, curves: dict[str, str]) -> None:
         "status": run.status,
         "kind": run.kind,
         "created_us": run.created_us,
-        "duration_ms": (run.ended_us - run.created_us) / 1000 if run.ended_us else None,
+        "duration_ms": run.duration_ms,
         "by": run.created_by,
         "entry": run.entry,
         "command": " ".join(run.command),

@@ -21,7 +21,7 @@ from clew.monitoring.episodes import EpisodeState
 from clew.monitoring.profile import add_counts, decode_hours
 from clew.monitoring.report import report_of
 
-__all__ = ["Cell", "weekly_drift"]
+__all__ = ["Cell", "episodes_in", "weekly_drift"]
 
 _DAY_US = 86_400_000_000
 
@@ -58,7 +58,7 @@ def weekly_drift(stores: Stores, windows: Sequence[Window]) -> list[Cell]:
         counts = add_counts(
             [hour for window in mine for hour in decode_hours(stores.objects.get(window.profile)).hours.values()]
         )
-        alerts, days = _episodes(week)
+        alerts, days = episodes_in(week)
         cells += [
             Cell(
                 column=found.column,
@@ -72,11 +72,11 @@ def weekly_drift(stores: Stores, windows: Sequence[Window]) -> list[Cell]:
     return cells
 
 
-def _episodes(week: Sequence[Window]) -> tuple[Counter[str], dict[str, set[int]]]:
-    """How many episodes of each column began, and on which days each was within one."""
+def episodes_in(windows: Sequence[Window]) -> tuple[Counter[str], dict[str, set[int]]]:
+    """How many episodes of each column began in some windows, and on which days each was within one."""
     begun: Counter[str] = Counter()
     days: dict[str, set[int]] = defaultdict(set)
-    for window in week:
+    for window in windows:
         drift = report_of(window).drift
         if drift is not None:
             begun.update(name for name, each in drift.episodes.items() if each.state is EpisodeState.RAISED)

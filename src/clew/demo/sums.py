@@ -13,11 +13,9 @@ import msgspec
 from clew.core.clock import format_us
 from clew.core.types.endpoint import Window
 from clew.demo.chapters import Chapter, Deed
-from clew.demo.drifts import Cell
+from clew.demo.drifts import Cell, episodes_in
 from clew.demo.flights import FALSE_ALARM_COST, MISSED_COST
 from clew.demo.result import Curves, DayCost, Month, Result, TimeBin, WeekSkill
-from clew.monitoring.episodes import EpisodeState
-from clew.monitoring.report import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,16 +171,10 @@ def _month_of(at_us: int) -> int:
 
 def _drift(windows: Sequence[Window]) -> dict[str, Any]:
     """How many drifts began, and the columns that lastingly drifted, whichever version answered."""
-    drifts = [drift for window in windows if (drift := report_of(window).drift) is not None]
-    begun = sum(each.state is EpisodeState.RAISED for drift in drifts for each in drift.episodes.values())
-    days: dict[str, set[int]] = {}
-    for window in windows:
-        drift = report_of(window).drift
-        for column in drift.drifted if drift is not None else ():
-            days.setdefault(column, set()).add(window.start_us)
+    begun, days = episodes_in(windows)
     lived = len({window.start_us for window in windows})
     lasting = [column for column, found in days.items() if 2 * len(found) > lived]
-    return {"alerts": begun, "drifted": sorted(lasting, key=lambda column: (-len(days[column]), column))}
+    return {"alerts": begun.total(), "drifted": sorted(lasting, key=lambda column: (-len(days[column]), column))}
 
 
 def _times(times_ms: NDArray[np.float64]) -> list[TimeBin]:

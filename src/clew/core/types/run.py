@@ -86,6 +86,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     deleted_us: int = 0
     purged_us: int = 0
 
+    @property
+    def duration_ms(self) -> float | None:
+        """From its beginning to its end; None while it goes on."""
+        return (self.ended_us - self.created_us) / 1000 if self.ended_us else None
+
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """One named file of a run, or of a logged model, whose id stands in `run` then.

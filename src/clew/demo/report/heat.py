@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from html import escape
 
+from clew.core.numbers import counted
 from clew.core.types.profile import SCORE
 from clew.demo.drifts import Cell
 from clew.demo.report.scale import WIDTH, Days
@@ -51,8 +52,8 @@ def _cell(days: Days, cell: Cell, row: int) -> str:
         return ""
     x, width = days.x(low), days.x(high) - days.x(low)
     shade = min(cell.effect / _STRONGEST, 1.0)
-    said = f", drifted on {cell.drifted_days} day{_s(cell.drifted_days)}" if cell.drifted_days else ""
-    said += f", {cell.alerts} alert{_s(cell.alerts)}" if cell.alerts else ""
+    said = f", drifted on {counted(cell.drifted_days, 'days')}" if cell.drifted_days else ""
+    said += f", {counted(cell.alerts, 'alerts')}" if cell.alerts else ""
     middle, marks = row * _ROW_PX + _ROW_PX / 2, ""
     if cell.drifted_days:
         marks = f'<path class="on" d="M{x:.1f} {middle}h{width:.1f}"/>'
@@ -64,7 +65,3 @@ def _cell(days: Days, cell: Cell, row: int) -> str:
         f'<rect class="cell" x="{x:.1f}" y="{row * _ROW_PX + 1}" width="{max(width - 1.2, 0.5):.1f}" '
         f'height="{_ROW_PX - 2}" fill-opacity="{0.04 + 0.92 * shade:.2f}"/>{marks}</g>'
     )
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"

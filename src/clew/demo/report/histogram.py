@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from clew.core.numbers import counted
 from clew.demo.report.scale import WIDTH
 from clew.demo.result import TimeBin
 
@@ -28,7 +29,7 @@ def histogram(bins: Sequence[TimeBin], *, p50_ms: float, p99_ms: float) -> str:
         f'<rect class="count" x="{WIDTH * share(bar.low_ms):.1f}" y="{_HEIGHT * (1 - bar.requests / most):.1f}" '
         f'width="{WIDTH * (share(bar.high_ms) - share(bar.low_ms)) - 1.5:.1f}" '
         f'height="{_HEIGHT * bar.requests / most:.1f}"><title>{bar.low_ms:.2g} to {bar.high_ms:.2g} ms: '
-        f"{bar.requests:,} requests</title></rect>"
+        f"{counted(bar.requests, 'requests')}</title></rect>"
         for bar in bins
     )
     marks = "".join(
