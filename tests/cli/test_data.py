@@ -159,6 +159,15 @@ def test_diff_tells_rows_and_files(two: Path, capsys: Capture) -> None:
     assert clew(capsys, "data", "diff", "photos@1", "flights@1")[0] == 2
 
 
+def test_the_newest_version_is_compared_with_what_is_still_there_before_it(two: Path, capsys: Capture) -> None:
+    (two / "flights.csv").write_text(JANUARY)
+    assert clew(capsys, "data", "add", "flights", "flights.csv")[0] == 0
+    assert clew(capsys, "data", "delete", "flights@2")[0] == 0
+    assert "flights@1 and flights@3 hold the same" in clew(capsys, "data", "diff", "flights")[1]
+    code, _, err = clew(capsys, "data", "diff", "photos")
+    assert (code, "photos@1 is the first version" in err) == (2, True)
+
+
 def test_checkout_writes_files_and_tables(two: Path, capsys: Capture) -> None:
     _, out, _ = clew(capsys, "data", "checkout", "photos@1", "out")
     assert out == "photos@1 in out: 2 files written, 0 removed, 0 unchanged\n"

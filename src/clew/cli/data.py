@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from clew.cli import output
 from clew.cli.command import FilePath, command, group
 from clew.cli.output import Column, Columns
 from clew.cli.trash import delete_data, restore_data
-from clew.core.errors import Invalid
+from clew.core.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from clew.core.types.check_report import CheckReport
@@ -305,9 +305,10 @@ def _print_inferred(version: DatasetVersion, rows: Any, *, as_json: bool) -> Non
 
 def _newest_two(workspace: Workspace, name: str) -> tuple[DatasetVersion, DatasetVersion]:
     newest = workspace.datasets.resolve(name)
-    if newest.number == 1:
-        raise Invalid(f"{newest.reference} is the first version: there is nothing to compare it with")
-    return workspace.datasets.resolve(f"{newest.name}@{newest.number - 1}"), newest
+    for number in range(newest.number - 1, 0, -1):
+        with suppress(NotFound):  # it lies in the trash
+            return workspace.datasets.resolve(f"{newest.name}@{number}"), newest
+    raise Invalid(f"{newest.reference} is the first version: there is nothing to compare it with")
 
 
 def _unit(version: DatasetVersion) -> str:
