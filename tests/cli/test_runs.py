@@ -12,7 +12,7 @@ import pytest
 
 from clew.cli.main import main
 from clew.cli.named import short_ids
-from clew.core.types.run import RunStatus
+from clew.core.types.run import Artifact, RunStatus
 from clew.testing.runs import a_block, a_run
 from clew.tracking.journal import Journal
 from clew.tracking.start import start
@@ -318,3 +318,16 @@ def test_logged_objects_are_listed_and_written(project: Path, capsys: Capture) -
     assert isinstance(listed, list)
     assert [(one["key"], one["step"], one["form"]) for one in listed] == [("note", 0.0, "text"), ("note", 1.0, "text")]
     assert (project / "shown/logged/note/000000000001.txt").read_text() == "at 1"
+
+
+def test_the_files_of_logged_objects_stay_in_their_folder(project: Path, capsys: Capture) -> None:
+    with open_workspace() as workspace:
+        digest = workspace.objects.put(b"not yours")
+        workspace.runs.add_artifact(
+            Artifact(
+                run=f"{1:032x}", path="../outside", digest=digest, size_bytes=9, media_type="", created_us=1, key="k"
+            )
+        )
+    code, _, err = clew(capsys, "runs", "objects", "alpha", "--output", str(project / "shown"))
+    assert (code, "'../outside' cannot name an artifact" in err) == (2, True)
+    assert not (project / "outside").exists()

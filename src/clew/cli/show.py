@@ -59,13 +59,14 @@ def show(*, run: str, as_json: bool) -> None:
 @click.option("--output", "folder", type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
 def objects(*, run: str, key: str, folder: Path | None, as_json: bool) -> None:
     """List images, tables and the like that a run logged."""
+    from clew.tracking.artifact import check_path
     from clew.tracking.logged import logged_of
 
     with open_runs() as workspace:
         found = logged_of(workspace.runs.artifacts(newest_run(workspace.runs, run).id), key)
         if folder is not None:
             for each in found:
-                path = folder / each.path
+                path = folder / check_path(each.path)  # a ledger from elsewhere may hold any
                 path.parent.mkdir(parents=True, exist_ok=True)
                 workspace.objects.save(each.digest, path)
     columns: Columns = [
