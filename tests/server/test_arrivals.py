@@ -19,13 +19,15 @@ from clew.audit.verify import verify
 from clew.client.objects import HttpObjects
 from clew.core.contracts.stores import Stores
 from clew.core.errors import ClewError, Conflict, Corrupt, Denied, Exists, Invalid, Unavailable
+from clew.core.hashing import Hasher
 from clew.core.types.account import ProjectRole
 from clew.core.types.project import Project
 from clew.core.types.run import RunStatus
 from clew.loop.moving import Moved, move, plan_of
-from clew.loop.moving.shipment import pack, read_bill, read_pages
+from clew.loop.moving.shipment import check_magic, pack, read_bill, read_pages
 from clew.loop.moving.take_in import take_in
-from clew.store.ledger.sql.rows import ProjectRows
+from clew.store.ledger.sql.rows import TABLES, ProjectRows
+from clew.tracking.runs import LedgerRuns
 from clew.tracking.start import start
 from clew.workspace import Workspace
 
@@ -141,6 +143,33 @@ def test_a_move_that_is_killed_goes_on(root: Path, served: Any, monkeypatch: pyt
     assert not list((root / ".clew").glob("move*"))
 
 
+def test_a_run_that_the_server_gave_up_meanwhile_does_not_hold_up_the_move(
+    root: Path, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project is at both places after a kill, and the server looks for runs without a sign of life."""
+    with Workspace(root, environ={}) as workspace:
+        start(workspace.recorder, "elsewhere", capture=False, say=lambda _: None).finish()
+        runs, run = LedgerRuns(workspace.stores), workspace.runs.get("elsewhere").id
+        runs.resume(run)
+        runs.beat(run)
+    module = import_module("clew.loop.moving.to_server")
+
+    def dies(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "begin_switch", dies)
+        with pytest.raises(Killed):
+            moved(root, served.url)
+    with there(served).ledger.read() as tx:
+        (beat,) = tx.beats.list(there(served).project)
+    assert LedgerRuns(there(served)).lose(beat, reason="no sign of life")
+    seal(there(served))
+    moved(root, served.url)
+    with at_server(root, served) as workspace:
+        assert workspace.runs.get("elsewhere").status is RunStatus.RUNNING
+
+
 def test_what_went_on_there_is_not_replaced(root: Path, served: Any) -> None:
     copy = Path(shutil.copytree(root, root.parent / "copy"))
     moved(root, served.url)
@@ -245,6 +274,31 @@ def with_run(row: tuple[object, ...], stores: Stores) -> bytes:
     return file.getvalue()
 
 
+def nothing(stores: Stores) -> bytes:
+    """A shipment of a project without its own row."""
+
+    class Rows:
+        def digests(self) -> dict[str, Any]:
+            return {table: (0, Hasher().hexdigest()) for table in TABLES if table != "series_sources"}
+
+        def pages(self, table: str) -> Any:  # noqa: ARG002
+            return iter([])
+
+    file = BytesIO()
+    pack(Rows(), project=stores.project, name="flights", file=file)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def test_an_object_that_is_no_shipment_stays(root: Path, served: Any) -> None:
+    moved(root, served.url)
+    stores = there(served)
+    digest = next(iter(stores.objects.list()))
+    arriving = served.connection(served.token("admin", admin=True)).to_arriving(stores.project)
+    with pytest.raises(Corrupt, match="no rows of a project"):
+        arriving.send("POST", "", {"rows": digest})
+    assert not stores.objects.missing([digest])
+
+
 def test_rows_that_are_not_what_they_say_do_not_get_in(
     root: Path, served: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,10 +339,15 @@ def test_rows_that_are_not_what_they_say_do_not_get_in(
     for row, says in (
         (("a", "b"), "do not belong here"),
         (({"a": 1},) * 8, "do not belong here"),
+        (("a", "mine", "e", None, "finished", "", 0, "{}"), "do not belong here"),
+        (("a", "mine", "e", "n", "finished", "", 1 << 63, "{}"), "do not belong here"),
+        (("a", "mine", "e", "n", "finished", "", "0", "{}"), "do not belong here"),
         (("a", "mine", "e", "n", "finished", "", 0, "no JSON"), "cannot be read"),
     ):
         with pytest.raises(Corrupt, match=says):
             arrives(partial(with_run, row))
+    with pytest.raises(Corrupt, match="no row of a project"):
+        arrives(nothing)
     with Workspace(root, environ={}) as workspace:
         digest = HttpObjects(admin.to_arriving("1" * 32)).put(rows_of(workspace.stores))
     with pytest.raises(Invalid, match="not of 1111"):
@@ -303,9 +362,11 @@ def test_rows_that_are_not_what_they_say_do_not_get_in(
 def test_rows_of_another_version_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Workspace(root, environ={}) as workspace:
         data = rows_of(workspace.stores)
-    bill = read_bill(file := BytesIO(data))
+    check_magic(file := BytesIO(data))
+    bill = read_bill(file)
     assert sum(len(page) for table, page in read_pages(file) if table == "runs") == bill.tables["runs"][0] == 3
     module = import_module("clew.loop.moving.shipment")
     monkeypatch.setattr(module, "migrations", lambda: {99: ""})
+    check_magic(file := BytesIO(data))
     with pytest.raises(Invalid, match="version"):
-        read_bill(BytesIO(data))
+        read_bill(file)

@@ -17,6 +17,7 @@ from clew.core.ids import Ids
 from clew.core.types.edge import Role
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.loop.moving import Moved, move, plan_of
+from clew.loop.moving.shipment import _takes
 from clew.store.ledger.sql.migrate import migrations
 from clew.store.ledger.sql.rows import ACCOUNTS, COLUMNS, DERIVED, TABLES
 from clew.store.ledger.sqlite import SqliteLedger
@@ -89,9 +90,15 @@ def test_every_table_has_its_place() -> None:
     with ledger.read() as tx:
         names = {row[0] for row in tx._c.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert names == TABLES.keys() | ACCOUNTS.keys() | DERIVED
+        kinds = {"TEXT": "", "BIGINT": 0, "DOUBLE PRECISION": 0.5, "BLOB": b""}
         for table, columns in COLUMNS.items():
-            there = {row[1] for row in tx._c.rows(f"PRAGMA table_info({table})")}
-            assert there - {"arrival"} == set(columns), table
+            info = [row for row in tx._c.rows(f"PRAGMA table_info({table})") if row[1] != "arrival"]
+            assert {row[1] for row in info} == set(columns), table
+            for _, name, kind, filled, _, key in info:  # what a server takes of a shipment
+                assert [_takes(table, name, value) for value in kinds.values()] == [
+                    of == kind or (of == "BIGINT" and kind == "DOUBLE PRECISION") for of in kinds
+                ], (table, name)
+                assert _takes(table, name, None) is not bool(filled or key), (table, name)
     ledger.close()
     assert migrations()
 

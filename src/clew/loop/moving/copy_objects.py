@@ -52,7 +52,8 @@ def _copy(source: Objects, target: Objects, digests: Sequence[Digest]) -> None:
             continue
         held += size
         if held > _BATCH_BYTES:  # what a server is sent together is held in memory
-            small, held = [*small, []], size
+            small.append([])
+            held = size
         small[-1].append(digest)
     for some in small:
         with target.batch() as batch:

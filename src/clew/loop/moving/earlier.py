@@ -6,21 +6,23 @@ import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import Conflict, Exists
-from clew.core.types.event import SealedEvent
+from clew.core.types.event import Event, SealedEvent
 from clew.core.types.project import Project
+from clew.core.types.run import RunStatus
 
-__all__ = ["MOVED", "Earlier", "check_known_name", "check_name", "earlier_of"]
+__all__ = ["MOVED", "Earlier", "check_known_name", "check_name", "earlier_of", "known_project"]
 
 MOVED = "project.moved"
-"""The event of a move. One that was killed before it counted may have left it there; it is no use of the project."""
+"""The event of a move."""
 
 _MOST_WAITING = 1_000_000
+_AT_ONCE = 100
 
 
 class Earlier(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of the chain of events of a state, and the events that waited behind it."""
+    """The last event in the chain of a state that tells of a use, and the ids of those that waited behind it."""
 
-    last: list[SealedEvent]
+    last: SealedEvent | None
     waiting: list[str]
 
     def check(self, tx: Transaction, project: str) -> None:
@@ -30,8 +32,8 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
             Conflict: something happened there that is not known here.
         """
         lost = set(self.waiting) - _known(tx, project, self.waiting)
-        if lost or (self.last and not any(_stands(tx, project, event) for event in self.last)):
-            count = self.last[-1].position if self.last else 0
+        if lost or (self.last is not None and not _stands(tx, project, self.last)):
+            count = self.last.position if self.last is not None else 0
             raise Conflict(
                 f"the target holds {count + len(self.waiting)} events of this project that are not the ones here",
                 hint="it was used there since it was moved away: look at it first, and move from there",
@@ -39,15 +41,20 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def earlier_of(tx: Transaction, project: str) -> Earlier:
-    """The state of a project in a ledger, as much of it as shows whether another one went on from it."""
+    """The state of a project in a ledger, as much of it as shows whether another one went on from it.
+
+    A move that was killed before it counted has left the project there. What a place says of a project that nobody uses
+    is no use of it.
+    """
+    waiting = [event.id for event in tx.events.waiting(project, limit=_MOST_WAITING) if not _by_itself(event)]
     position = tx.events.tail(project).position
-    ends = tx.events.sealed(project, after=max(position - 2, 0), limit=2)
-    if ends and ends[-1].kind != MOVED:
-        ends = ends[-1:]
-    elif len(ends) == 1:  # nothing but a move
-        ends = []
-    waiting = [event.id for event in tx.events.waiting(project, limit=_MOST_WAITING) if event.kind != MOVED]
-    return Earlier(last=ends, waiting=waiting)
+    while position:
+        start = max(position - _AT_ONCE, 0)
+        for event in reversed(tx.events.sealed(project, after=start, limit=position - start)):
+            if not _by_itself(msgspec.json.decode(event.document, type=Event)):
+                return Earlier(last=event, waiting=waiting)
+        position = start
+    return Earlier(last=None, waiting=waiting)
 
 
 def check_name(tx: Transaction, project: str, name: str) -> None:
@@ -69,9 +76,20 @@ def check_known_name(tx: Transaction, project: str, name: str) -> None:
         Conflict: the project is there, under another name.
     """
     check_name(tx, project, name)
-    known = next((each.name for each in tx.projects.list() if each.id == project), name)
-    if known != name:
-        raise Conflict(f"the project is there already, as {known!r}", hint=f"clew move --name {known} --to …")
+    known = known_project(tx, project)
+    if known is not None and known.name != name:
+        raise Conflict(f"the project is there already, as {known.name!r}", hint=f"clew move --name {known.name} --to …")
+
+
+def known_project(tx: Transaction, project: str) -> Project | None:
+    """A project by its id."""
+    return next((each for each in tx.projects.list() if each.id == project), None)
+
+
+def _by_itself(event: Event) -> bool:
+    """Whether an event comes of a move, or of a server that waits in vain for a sign of life of a run."""
+    lost = event.kind == "run.ended" and event.facts.get("status") == RunStatus.LOST
+    return lost or event.kind == MOVED
 
 
 def _stands(tx: Transaction, project: str, event: SealedEvent) -> bool:

@@ -11,7 +11,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Corrupt
 from clew.core.ids import Digest
 from clew.core.types.edge import node
-from clew.loop.moving.earlier import check_name
+from clew.loop.moving.earlier import MOVED, check_name
 from clew.store.ledger.sql.transaction import SqlTransaction
 from clew.store.ledger.sqlite import SqliteLedger
 
@@ -69,4 +69,4 @@ def tell_moved(stores: Stores, tx: Transaction, *, ledger: str, objects: str) ->
         )
     while tx.events.seal(stores.project):
         pass
-    stores.tell(tx, "project.moved", node("project", stores.project), {"ledger": ledger, "objects": objects})
+    stores.tell(tx, MOVED, node("project", stores.project), {"ledger": ledger, "objects": objects})

@@ -14,19 +14,25 @@ from clew.store.ledger.sql.connection import Row
 from clew.store.ledger.sql.migrate import migrations
 from clew.store.ledger.sql.rows import COLUMNS, TABLES, ProjectRows
 
-__all__ = ["KEPT_BACK", "Bill", "Counted", "pack", "read_bill", "read_pages"]
+__all__ = ["KEPT_BACK", "Bill", "check_magic", "pack", "read_bill", "read_pages"]
 
 T = TypeVar("T")
 
 _MAGIC = b"clewship\0\0\0\0"
 _PAGE_BYTES, _MOST_BYTES = 4 << 20, 256 << 20
-_PLAIN = (str, bytes, int, float, type(None))
 KEPT_BACK = {"members"}
 """Tables that are not sent: a server knows its own users."""
 
-Counted = dict[str, tuple[int, Digest]]
-"""How many rows each table has, and the digest of them all in their order."""
+_WHOLE = frozenset(
+    "at_us beats blocks count created_us deleted_us due_us fence last_time_us lease_until_us merged nans number position "
+    "rows source_end start_us time_high_us time_low_us".split()
+)
+_REAL = frozenset("first high last last_step low step_high step_low total".split())
+"""The columns of whole numbers and of floats, in whichever table; `points` holds bytes, and all others hold texts."""
 
+_SUMMARY = frozenset(("first", "high", "last", "low", "total"))
+_OPEN = {"series": _SUMMARY, "series_blocks": _SUMMARY, "events": frozenset(("position", "hash"))}
+"""The columns of tables that may hold nothing: NaN is nothing in a database, and events that wait have no place."""
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """What a shipment holds.
@@ -35,13 +41,13 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
         project: its id.
         name: the name of the project.
         schema: the version of the ledger that the rows lay in.
-        tables: how many rows there are, and their digests.
+        tables: how many rows each has, and the digest of them all in their order.
     """
 
     project: str
     name: str
     schema: int
-    tables: Counted
+    tables: dict[str, tuple[int, Digest]]
 
 
 def pack(rows: ProjectRows, *, project: str, name: str, file: BinaryIO) -> Bill:
@@ -57,15 +63,23 @@ def pack(rows: ProjectRows, *, project: str, name: str, file: BinaryIO) -> Bill:
     return bill
 
 
-def read_bill(file: BinaryIO) -> Bill:
-    """What a shipment says that it holds.
+def check_magic(file: BinaryIO) -> None:
+    """Read the first bytes of a shipment.
 
     Raises:
-        Corrupt: it is none, or damaged.
-        Invalid: it was made by a clew whose ledgers have another version.
+        Corrupt: it is none.
     """
     if file.read(len(_MAGIC)) != _MAGIC:
         raise Corrupt("these are no rows of a project", hint="send them with clew move")
+
+
+def read_bill(file: BinaryIO) -> Bill:
+    """What a shipment says that it holds, behind its first bytes.
+
+    Raises:
+        Corrupt: it is damaged.
+        Invalid: it was made by a clew whose ledgers have another version.
+    """
     bill = _decoded(_read(file) or b"", Bill)
     if bill.schema != max(migrations()):
         raise Invalid(
@@ -89,8 +103,19 @@ def read_pages(file: BinaryIO) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _fits(table: str, row: tuple[object, ...]) -> bool:
-    """Whether a row has as many values as the table has columns, and such as a database takes."""
-    return len(row) == len(COLUMNS[table]) and all(isinstance(value, _PLAIN) for value in row)
+    """Whether a row has as many values as the table has columns, each such as the column takes."""
+    names = COLUMNS[table]
+    return len(row) == len(names) and all(_takes(table, name, value) for name, value in zip(names, row, strict=True))
+
+
+def _takes(table: str, name: str, value: object) -> bool:
+    if value is None:
+        return name in _OPEN.get(table, ())
+    if name in _REAL:
+        return type(value) in (float, int)
+    if name in _WHOLE:
+        return type(value) is int and -(1 << 63) <= value < 1 << 63
+    return type(value) is (bytes if name == "points" else str)
 
 
 def _pages(pages: Iterator[list[Row]]) -> Iterator[list[msgspec.Raw]]:

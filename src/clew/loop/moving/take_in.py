@@ -15,9 +15,9 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Invalid
 from clew.core.ids import Digest
 from clew.core.types.project import Project
-from clew.loop.moving.earlier import check_known_name, earlier_of
+from clew.loop.moving.earlier import check_known_name, earlier_of, known_project
 from clew.loop.moving.moved import not_as_they_were
-from clew.loop.moving.shipment import KEPT_BACK, Bill, read_bill, read_pages
+from clew.loop.moving.shipment import KEPT_BACK, Bill, check_magic, read_bill, read_pages
 from clew.store.ledger.sql.rows import ProjectRows
 from clew.store.ledger.sql.transaction import SqlTransaction
 
@@ -29,7 +29,7 @@ def take_in(stores: Stores, rows: Digest) -> Project:
 
     Args:
         stores: where it is to be; its project is the one that comes.
-        rows: the digest of the shipment, which is deleted.
+        rows: the digest of the shipment, which is deleted; an object that is none stays.
 
     Raises:
         Exists: another project has its name.
@@ -37,16 +37,18 @@ def take_in(stores: Stores, rows: Digest) -> Project:
         Corrupt: the rows are not those that the shipment speaks of, or their chain of events does not hold.
         Invalid: they are of another version, or of another project.
     """
-    try:
-        with stores.objects.open(rows) as file:
+    with stores.objects.open(rows) as file:
+        check_magic(file)
+        try:
             bill = read_bill(file)
             if bill.project != stores.project:
                 raise Invalid(f"the rows are of the project {bill.project}, not of {stores.project}")
             return _take_in(stores, bill, file)
-    except msgspec.MsgspecError as error:
-        raise Corrupt(f"a row cannot be read: {error}", hint="look at it where it is: clew audit verify") from error
-    finally:
-        stores.objects.delete([rows])
+        except msgspec.MsgspecError as error:
+            hint = "look at it where it is: clew audit verify"
+            raise Corrupt(f"a row cannot be read: {error}", hint=hint) from error
+        finally:
+            stores.objects.delete([rows])
 
 
 def _take_in(stores: Stores, bill: Bill, file: BinaryIO) -> Project:
@@ -62,7 +64,10 @@ def _take_in(stores: Stores, bill: Bill, file: BinaryIO) -> Project:
                 f"the events of this project do not hold: {problems[0].text}",
                 hint="look at it where it is: clew audit verify",
             )
-        return next(each for each in tx.projects.list() if each.id == stores.project)
+        project = known_project(tx, stores.project)
+        if project is None or project.name != bill.name:
+            raise Corrupt(f"there is no row of a project {bill.name!r} among the rows")
+        return project
 
 
 def _replace(there: ProjectRows, bill: Bill, file: BinaryIO) -> None:
