@@ -63,6 +63,37 @@ def test_the_same_again_adds_nothing(life: Life) -> None:
     assert labels_of(life) == [24]
 
 
+def test_what_was_corrected_can_be_put_back(life: Life) -> None:
+    names = life.decide(0, 24)
+    right = outcomes(life, names)
+    wrong = right.with_columns(~pl.col("late"))
+    for rows in (right, wrong, right):
+        assert add(life, rows, by_key="flight") == 24
+        assert add(life, rows, by_key="flight") == 0
+    assert add(life, wrong[:1], by_key="flight") == 1
+    assert add(life, right, by_key="flight") == 24
+    assert [label for key, label in logged(life) if key == names[0]][-1] == str(life.truths[names[0]]).lower()
+    with life.stores.ledger.read() as tx:
+        ids = tx.logs.list(life.endpoint.labels)
+    assert [batch.rows for batch in ids] == [24, 24, 24, 1, 24]
+
+
+def test_labels_that_came_otherwise_may_contradict(life: Life) -> None:
+    """A decision is called by its id in one place, and by its key in the other."""
+    names = life.decide(0, 24)
+    life.watch(1)
+    with life.stores.ledger.read() as tx:
+        batches = tx.logs.list(life.endpoint.predictions)
+    ids = {key: id for frame in life.logs.names(batches) for id, key in frame.select("id", "key").rows()}
+    life.truths |= {ids[name]: life.truths[name] for name in names}
+    rows = outcomes(life, names)
+    assert add(life, rows, by_key="flight") == 24
+    life.label([ids[name] for name in names], day=1, wrong=True, by_id=True)
+    life.watch(2)
+    assert add(life, rows, by_key="flight") == 24
+    assert add(life, rows, by_key="flight") == 0
+
+
 def test_what_is_not_known_is_no_label(life: Life) -> None:
     names = life.decide(0, 24)
     rows = outcomes(life, names).with_columns(

@@ -69,7 +69,9 @@ def add_labels(
     by_key: str = "",
     time_us: int = 0,
 ) -> int:
-    """Append labels to an endpoint's log; survives *power*. The same rows again add nothing.
+    """Append labels to an endpoint's log; survives *power*.
+
+    The same rows again add nothing, unless others came between that say something else of these decisions.
 
     Args:
         stores: the project.
@@ -116,7 +118,6 @@ def add_labels(
     )
     content = io.BytesIO()
     frame.write_parquet(content, compression="zstd")
-    essence = hash_bytes(frame.select("id", "key", "label").write_csv().encode())
     batch = LogBatch(
         dataset=endpoint.labels,
         position=0,
@@ -128,7 +129,7 @@ def add_labels(
         id_low=str(frame["id"].min()),
         id_high=str(frame["id"].max()),
         created_us=now_us,
-        source=f"file/{essence}@0",
+        source=_source(stores, endpoint, frame),
     )
     with stores.ledger.write() as tx:
         return frame.height if append_batches(stores, tx, [batch]) else 0
@@ -155,11 +156,36 @@ def count_unknown(
     left = left.filter(~pl.col(column).is_in(list(waiting)))
     with stores.ledger.read() as tx:
         batches = tx.logs.list(endpoint.predictions)
-    for decisions in LogReader(stores).names(batches):
+    if by_id and left.height:
+        low, high = str(left[column].min()), str(left[column].max())
+        batches = [batch for batch in batches if batch.id_low <= high and batch.id_high >= low]
+    for decisions in LogReader(stores).names(reversed(batches)):  # most labels are about the newest decisions
         if not left.height:
             break
         left = left.join(decisions, on=column, how="anti")
     return left.height
+
+
+def _source(stores: Stores, endpoint: Endpoint, frame: pl.DataFrame) -> str:
+    """What the log knows these labels by: another word than before where later ones contradict them."""
+    word = f"file/{hash_bytes(frame.select('id', 'key', 'label').write_csv().encode())}@"
+    with stores.ledger.read() as tx:
+        batches = tx.logs.list(endpoint.labels)
+    same = [batch for batch in batches if batch.source.startswith(word)]
+    if not same:
+        return f"{word}0"
+    last = same[-1]
+    later = LogReader(stores).labels_behind(endpoint, last.position, batches[-1].position)
+    return f"{word}{last.position}" if any(_contradicts(each, frame) for each in later) else last.source
+
+
+def _contradicts(later: pl.DataFrame, frame: pl.DataFrame) -> bool:
+    """Whether labels say something else of a decision, or may: those that call decisions in the other way."""
+    import polars as pl
+
+    name = "id" if frame["id"][0] else "key"
+    both = later.join(frame.select(name, before="label"), on=name, how="left")
+    return both.filter((pl.col(name) == "") | (pl.col("before") != pl.col("label"))).height > 0
 
 
 def _called(record: DecisionRecord, column: str) -> Iterable[str]:
