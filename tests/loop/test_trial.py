@@ -11,12 +11,13 @@ import pytest
 
 from clew.core.errors import Conflict, GateRefused
 from clew.core.types.edge import node
-from clew.core.types.endpoint import Trial, TrialState
+from clew.core.types.endpoint import Endpoint, Trial, TrialState
 from clew.core.types.interval import Interval
 from clew.loop.in_place import InPlace
-from clew.loop.monitor import DAY_US
+from clew.loop.monitor import DAY_US, EARLY_LABEL_US
 from clew.loop.trial import TrialTest, _units, _verdict, begin_trial, continue_trial, running_trial
 from clew.loop.watch import Watched
+from clew.monitoring.logged import LogReader
 from clew.settings import SETTINGS_FILE, PromotionSettings
 from clew.testing.life import SETTINGS, START_US, Life
 from clew.workspace import Workspace
@@ -133,6 +134,24 @@ def test_one_look_at_the_end_decides_as_a_look_a_day_does(life: Life, grown: Pat
     )
     assert ours.state is TrialState.PROMOTED
     other.close()
+
+
+def test_a_look_after_many_units_reads_the_labels_once(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each unit may have the last label of the log: one by one they would read it anew for each."""
+    trial = try_out(life, 2)
+    live(life, range(6), 2)
+    life.watch(7, trial=False)
+    reads: list[int] = []
+    real = LogReader.labels
+
+    def counted(self: LogReader, endpoint: Endpoint, low_us: int, **more: Any) -> Any:
+        reads.append(low_us)
+        return real(self, endpoint, low_us, **more)
+
+    monkeypatch.setattr(LogReader, "labels", counted)
+    done = continue_trial(life.monitor, trial, now_us=START_US + 7 * DAY_US, settings=QUICK, promote=nobody)
+    assert (the_test(done).looked, the_test(done).rows) == (6, 6 * 48)
+    assert reads == [START_US - EARLY_LABEL_US]
 
 
 def nobody(version: str, *, reason: str, trial: Interval | None = None) -> None:

@@ -7,8 +7,9 @@ window, or the hour, day or week that the value contract counts by if that is lo
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from itertools import groupby, takewhile
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -23,18 +24,21 @@ from clew.loop.monitor import DAY_US, EARLY_LABEL_US, LENGTH_US, Monitor, window
 from clew.monitoring.logged import with_truth
 from clew.policy.value import cost_per_row
 from clew.stats.sequential.student import StudentSequence
+from clew.store.account import row_digest
 
 if TYPE_CHECKING:
     import polars as pl
 
     from clew.loop.promotion import Promote
     from clew.settings import PromotionSettings
-from clew.store.account import row_digest
 
 __all__ = ["TrialTest", "begin_trial", "continue_trial", "running_trial"]
 
 _PATIENCE_US = 14 * DAY_US
 """How long a unit waits for the rest of its labels before it is judged without them."""
+
+_MOST_UNITS = 64
+"""So many units are read together."""
 
 
 class TrialTest(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,14 @@ class TrialTest(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     looked: int = 0
     until_us: int = 0
+
+
+class _Unit(NamedTuple):
+    """A unit that is over, and the champion's windows in it."""
+
+    start_us: int
+    end_us: int
+    windows: list[Window]
 
 
 def running_trial(stores: Stores, endpoint: Endpoint) -> Trial | None:
@@ -105,34 +117,43 @@ def continue_trial(
     if held.version not in (trial.champion, trial.challenger):
         return _superseded(stores, trial, now_us, f"version {held.number} became {endpoint.alias}")
     test = msgspec.convert(trial.test, TrialTest)
-    for start_us, end_us, windows in _units(monitor, trial, test.until_us, now_us):
-        if now_us < end_us + _PATIENCE_US and any(window.labels < window.rows for window in windows):
-            break
-        test = _with_unit(monitor, trial, test, start_us, end_us)
+    for unit, pairs in _paired(monitor, trial, _ready(_units(monitor, trial, test.until_us, now_us), now_us)):
+        test = _with_unit(monitor, trial, test, unit, pairs)
         verdict = _verdict(test, settings)
         if verdict is not None:
-            return _end(stores, msgspec.structs.replace(trial, ended_us=end_us), test, verdict, settings, promote)
+            ended = msgspec.structs.replace(trial, ended_us=unit.end_us)
+            return _end(stores, ended, test, verdict, settings, promote)
     trial = msgspec.structs.replace(trial, test=msgspec.to_builtins(test))
     if held.version == trial.challenger:
         return _superseded(stores, trial, now_us, f"version {held.number} was made {endpoint.alias} by hand")
     return _store(stores, trial)
 
 
-def _units(monitor: Monitor, trial: Trial, from_us: int, now_us: int) -> list[tuple[int, int, list[Window]]]:
-    """The units that are over and began behind a time, oldest first: start, end, and the champion's windows."""
+def _units(monitor: Monitor, trial: Trial, from_us: int, now_us: int) -> list[_Unit]:
+    """The units that are over and began behind a time, oldest first."""
     names = [monitor.settings.window.value, monitor.contract_of(trial.champion).unit]
     longest = max((name for name in names if name in LENGTH_US), key=LENGTH_US.__getitem__)
     with monitor.stores.ledger.read() as tx:
         windows = tx.windows.list(monitor.endpoint.id, low_us=from_us, high_us=now_us, version=trial.champion)
     units = groupby(windows, key=lambda window: window_start(window.start_us, longest))
-    found = [(start_us, start_us + LENGTH_US[longest], list(some)) for start_us, some in units]
-    return [unit for unit in found if from_us <= unit[0] and unit[1] <= now_us]
+    found = [_Unit(start_us, start_us + LENGTH_US[longest], list(some)) for start_us, some in units]
+    return [unit for unit in found if from_us <= unit.start_us and unit.end_us <= now_us]
 
 
-def _with_unit(monitor: Monitor, trial: Trial, test: TrialTest, start_us: int, end_us: int) -> TrialTest:
+def _ready(units: Sequence[_Unit], now_us: int) -> list[_Unit]:
+    """The units before the first one that waits for labels."""
+
+    def waits(unit: _Unit) -> bool:
+        return now_us < unit.end_us + _PATIENCE_US and any(each.labels < each.rows for each in unit.windows)
+
+    return list(takewhile(lambda unit: not waits(unit), units))
+
+
+def _with_unit(
+    monitor: Monitor, trial: Trial, test: TrialTest, unit: _Unit, pairs: pl.DataFrame | None
+) -> TrialTest:
     """The state after one more unit; one without labelled pairs only moves the time."""
-    moved = msgspec.structs.replace(test, until_us=end_us, looked=test.looked + 1)
-    pairs = _pairs(monitor, trial, start_us, end_us)
+    moved = msgspec.structs.replace(test, until_us=unit.end_us, looked=test.looked + 1)
     if pairs is None or not pairs.height:
         return moved
     classes = monitor.deciders(trial.champion).package.signature.classes
@@ -148,18 +169,43 @@ def _with_unit(monitor: Monitor, trial: Trial, test: TrialTest, start_us: int, e
     )
 
 
-def _pairs(monitor: Monitor, trial: Trial, start_us: int, end_us: int) -> pl.DataFrame | None:
-    """Labelled decisions of the champion with what the challenger would have decided."""
+def _paired(monitor: Monitor, trial: Trial, units: Sequence[_Unit]) -> Iterator[tuple[_Unit, pl.DataFrame | None]]:
+    """Each unit with the labelled decisions of the champion and what the challenger would have decided.
+
+    The logs are read once for many units: labels of the first one may be the last in the log.
+    """
+    import polars as pl
+
     logs, endpoint = monitor.logs, monitor.endpoint
-    decisions = logs.decisions(endpoint, start_us, end_us, version=trial.champion)
-    shadows = logs.shadows(endpoint, start_us, end_us, version=trial.challenger)
-    if decisions is None or shadows is None:
-        return None
-    labels = logs.labels(endpoint, start_us - EARLY_LABEL_US)
-    signature = monitor.deciders(trial.champion).package.signature
-    mine = with_truth(decisions, labels, signature).drop_nulls("truth")
-    theirs = with_truth(shadows, None, monitor.deciders(trial.challenger).package.signature)
-    return mine.join(theirs.select("id", challenger="decided").unique("id"), on="id", how="inner")
+    signatures = [monitor.deciders(version).package.signature for version in (trial.champion, trial.challenger)]
+    for at in range(0, len(units), _MOST_UNITS):
+        some = units[at : at + _MOST_UNITS]
+        low_us, high_us = some[0].start_us, some[-1].end_us
+        decisions = logs.decisions(endpoint, low_us, high_us, version=trial.champion)
+        shadows = logs.shadows(endpoint, low_us, high_us, version=trial.challenger)
+        if decisions is None or shadows is None:
+            yield from ((unit, None) for unit in some)
+            continue
+        labels = logs.labels(endpoint, low_us - EARLY_LABEL_US)
+        labels = None if labels is None else _about(decisions, labels)
+        theirs = with_truth(shadows, None, signatures[1]).select("id", challenger="decided").unique("id")
+        for unit in some:
+            mine = decisions.filter(pl.col("time_us").is_between(unit.start_us, unit.end_us, closed="left"))
+            known = None if labels is None else labels.filter(pl.col("time_us") >= unit.start_us - EARLY_LABEL_US)
+            truths = with_truth(mine, known, signatures[0]).drop_nulls("truth")
+            yield unit, truths.join(theirs, on="id", how="inner")
+
+
+def _about(decisions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """The labels that may be about some decisions."""
+    import polars as pl
+
+    by_id, by_key = labels.filter(pl.col("id") != ""), labels.filter(pl.col("id") == "")
+    parts = [
+        some.join(decisions.select(name), on=name, how="semi", maintain_order="left")
+        for name, some in (("id", by_id), ("key", by_key))
+    ]
+    return pl.concat(parts)
 
 
 def _verdict(test: TrialTest, settings: PromotionSettings) -> TrialState | None:
