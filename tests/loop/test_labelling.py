@@ -74,8 +74,8 @@ def test_what_was_corrected_can_be_put_back(life: Life) -> None:
     assert add(life, right, by_key="flight") == 24
     assert [label for key, label in logged(life) if key == names[0]][-1] == str(life.truths[names[0]]).lower()
     with life.stores.ledger.read() as tx:
-        ids = tx.logs.list(life.endpoint.labels)
-    assert [batch.rows for batch in ids] == [24, 24, 24, 1, 24]
+        batches = tx.logs.list(life.endpoint.labels)
+    assert [batch.rows for batch in batches] == [24, 24, 24, 1, 24]
 
 
 def test_labels_that_came_otherwise_may_contradict(life: Life) -> None:
@@ -84,7 +84,7 @@ def test_labels_that_came_otherwise_may_contradict(life: Life) -> None:
     life.watch(1)
     with life.stores.ledger.read() as tx:
         batches = tx.logs.list(life.endpoint.predictions)
-    ids = {key: id for frame in life.logs.names(batches) for id, key in frame.select("id", "key").rows()}
+    ids = dict(row for frame in life.logs.names(batches) for row in frame.select("key", "id").rows())
     life.truths |= {ids[name]: life.truths[name] for name in names}
     rows = outcomes(life, names)
     assert add(life, rows, by_key="flight") == 24

@@ -149,9 +149,7 @@ def _ready(units: Sequence[_Unit], now_us: int) -> list[_Unit]:
     return list(takewhile(lambda unit: not waits(unit), units))
 
 
-def _with_unit(
-    monitor: Monitor, trial: Trial, test: TrialTest, unit: _Unit, pairs: pl.DataFrame | None
-) -> TrialTest:
+def _with_unit(monitor: Monitor, trial: Trial, test: TrialTest, unit: _Unit, pairs: pl.DataFrame | None) -> TrialTest:
     """The state after one more unit; one without labelled pairs only moves the time."""
     moved = msgspec.structs.replace(test, until_us=unit.end_us, looked=test.looked + 1)
     if pairs is None or not pairs.height:

@@ -135,35 +135,26 @@ def _damages(moved: Compacted, now_us: int) -> Iterator[Finding]:
 
 def _drifts(window: Window) -> Iterator[Finding]:
     """One alert for each episode of a column, when it begins, and a note when it is over."""
-    drift = report_of(window).drift
+    drift, until = report_of(window).drift, format_us(window.end_us)
     for column in drift.columns if drift is not None else ():
         episode = drift.episodes.get(column.column) if drift is not None else None
-        if episode is None:
+        facts: dict[str, object] = {"version": window.version, **msgspec.to_builtins(column)}
+        if episode is not None and episode.state is EpisodeState.RAISED:
+            kind, severity = "drift", Severity.WARN
+            windows = f"{column.windows} {'windows' if column.windows > 1 else 'window'}"
+            said = f"has drifted: distance {column.effect:.2f} over the newest {windows} up to {until}"
+        elif episode is not None and episode.state is EpisodeState.RESOLVED:
+            kind, severity = "resolved", Severity.NOTE
+            said = (
+                f"is as in training again: no alarm in {episode.quiet} windows up to {until}; "
+                f"it had drifted since {format_us(episode.since_us)}"
+            )
+            facts |= msgspec.to_builtins(episode)
+        else:
             continue
-        name = f"{window.version}/{episode.since_us}/{column.column}"
-        if episode.state is EpisodeState.RAISED:
-            yield Finding(
-                key=f"drift/{name}",
-                severity=Severity.WARN,
-                at_us=window.end_us,
-                text=(
-                    f"{column.column} has drifted: distance {column.effect:.2f} over the newest {column.windows} "
-                    f"{'windows' if column.windows > 1 else 'window'} up to {format_us(window.end_us)}"
-                ),
-                facts={"version": window.version, **msgspec.to_builtins(column)},
-            )
-        elif episode.state is EpisodeState.RESOLVED:
-            since = format_us(episode.since_us)
-            yield Finding(
-                key=f"resolved/{name}",
-                severity=Severity.NOTE,
-                at_us=window.end_us,
-                text=(
-                    f"{column.column} is as in training again: no alarm in {episode.quiet} windows up to "
-                    f"{format_us(window.end_us)}; it had drifted since {since}"
-                ),
-                facts={"version": window.version, **msgspec.to_builtins(column), **msgspec.to_builtins(episode)},
-            )
+        key = f"{kind}/{window.version}/{episode.since_us}/{column.column}"
+        text = f"{column.column} {said}"
+        yield Finding(key=key, severity=severity, at_us=window.end_us, text=text, facts=facts)
 
 
 def _asked(monitor: Monitor, reason: Reason, now_us: int) -> Finding:

@@ -24,15 +24,19 @@ KEPT_BACK = {"members"}
 """Tables that are not sent: a server knows its own users."""
 
 _WHOLE = frozenset(
-    "at_us beats blocks count created_us deleted_us due_us fence last_time_us lease_until_us merged nans number position "
-    "rows source_end start_us time_high_us time_low_us".split()
+    (
+        *("at_us", "beats", "blocks", "count", "created_us", "deleted_us", "due_us", "fence", "last_time_us"),
+        *("lease_until_us", "merged", "nans", "number", "position", "rows", "source_end", "start_us"),
+        *("time_high_us", "time_low_us"),
+    )
 )
-_REAL = frozenset("first high last last_step low step_high step_low total".split())
+_REAL = frozenset(("first", "high", "last", "last_step", "low", "step_high", "step_low", "total"))
 """The columns of whole numbers and of floats, in whichever table; `points` holds bytes, and all others hold texts."""
 
 _SUMMARY = frozenset(("first", "high", "last", "low", "total"))
 _OPEN = {"series": _SUMMARY, "series_blocks": _SUMMARY, "events": frozenset(("position", "hash"))}
 """The columns of tables that may hold nothing: NaN is nothing in a database, and events that wait have no place."""
+
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """What a shipment holds.
