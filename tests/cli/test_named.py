@@ -44,6 +44,26 @@ def test_what_changes_a_run_refuses_to_guess(words: list[str], capsys: Capture) 
     assert [(each["name"], each["tags"]) for each in items] == [("train", {})] * 3
 
 
+def test_a_run_that_is_resumed_is_not_guessed(tmp_path: Path, capsys: Capture) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("")
+    assert main(["run", "--resume", "train", str(script)]) == 4
+    assert "3 runs are named train" in capsys.readouterr().err
+    assert main(["run", "--resume", IDS[0][:12], str(script)]) == 0
+    with open_workspace() as workspace:
+        told = workspace.services.events.list(kind="run.resumed").items
+    assert [each.subject for each in told] == [f"run:{IDS[0]}"]
+
+
+def test_a_run_that_is_repeated_is_the_newest_and_said_to_be(tmp_path: Path, capsys: Capture) -> None:
+    said = f"3 runs are named train; this is the newest, {NEWEST}\n"
+    for words in ([], ["--bundle", str(tmp_path / "train.clew")]):
+        assert main(["reproduce", "train", *words]) == 2  # they recorded nothing
+        shown = capsys.readouterr().err
+        assert shown.startswith(said)
+        assert "[capture] source = false" in shown
+
+
 def test_an_id_says_which(capsys: Capture) -> None:
     assert main(["runs", "delete", IDS[0][:12], IDS[1]]) == 0
     assert main(["runs", "tag", "train", "a=b"]) == 0  # one is left

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from clew.cli.main import main
+from clew.core.types.edge import Role
 from clew.store.signing import open_key
+from clew.workspace import open_workspace
 
 PIPELINE = """
 import clew
@@ -60,6 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert main(["data", "add", "rows", "rows.csv"]) == 0
         (folder / "rows.csv").write_text((folder / "rows.csv").read_text().replace("1,0.14285714285714285", "1,0.25"))
         assert main(["data", "add", "rows", "rows.csv"]) == 0
+        assert main(["data", "add", "others", "rows.csv"]) == 0
         patch.delenv("PYTHONHASHSEED", raising=False)
         subprocess.run([sys.executable, "-m", "clew", "run", "work.py:train", "rows=rows@1"], check=True)
     return folder
@@ -117,11 +120,19 @@ def test_nothing_changed_and_the_certificate_of_it(
     assert "does not hold" in capfd.readouterr().err
 
 
-def test_one_cell_of_the_data(again: Callable[..., Any]) -> None:
-    found = again("--using", "data:rows=2")
+@pytest.mark.parametrize(("given", "used"), [("2", "rows@2"), ("others@1", "others@1")])
+def test_one_cell_of_the_data(again: Callable[..., Any], given: str, used: str) -> None:
+    found = again("--using", f"data:rows={given}")
     assert (found["verdict"], found["divergence"]["name"]) == ("different", "values")
-    assert causes(found)[0].startswith("data rows: rows@1")
-    assert found["using"] == ["data:rows=2"]
+    assert re.fullmatch(rf"data rows: rows@1 [0-9a-f]+ → {used} [0-9a-f]+", causes(found)[0])
+    assert found["using"] == [f"data:rows={given}"]
+    with open_workspace() as workspace:
+        (edge,) = [
+            each
+            for each in workspace.services.lineage.up(f"run:{found['repeated']}", depth=1)
+            if each.role is Role.INPUT
+        ]
+        assert workspace.datasets.version(edge.source[5:]).reference == used
     assert found["certificate"] == ""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from clew.cli import output
 from clew.cli.certificates import words_of_certificate
+from clew.cli.named import newest_run
 
 if TYPE_CHECKING:
     from clew.loop.reproduce import Options
@@ -26,7 +27,8 @@ def write_bundle(run: str, path: Path, *, with_packages: bool, as_json: bool) ->
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        found = pack_bundle(workspace.stores, run, path, with_packages=with_packages, tell=output.note)
+        named = newest_run(workspace.runs, run).id
+        found = pack_bundle(workspace.stores, named, path, with_packages=with_packages, tell=output.note)
     for missing in found.missing:
         output.note(f"not in the bundle: {missing}")
     holds = ((len(found.objects), "objects"), (len(found.packages), "packages"), (path.stat().st_size, "bytes"))
@@ -45,7 +47,7 @@ def open_subject(word: str, options: Options) -> Iterator[tuple[Workspace, str, 
             yield opened
         return
     with open_workspace() as workspace:
-        yield workspace, word, options
+        yield workspace, newest_run(workspace.runs, word).id, options
 
 
 @contextmanager

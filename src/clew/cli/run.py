@@ -12,7 +12,9 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command, names_pipeline, tags_of
+from clew.cli.named import only_run
 from clew.core.errors import Invalid, Unavailable
+from clew.core.ids import is_id
 
 if TYPE_CHECKING:
     import ast
@@ -85,7 +87,7 @@ def run(
             name=name,
             experiment=experiment,
             tags=tags_of(tags),
-            resume=resume,
+            resume=resume if not resume or is_id(resume) else only_run(recorder.runs, resume).id,
             out=sys.stderr.buffer if as_json else None,
         )
     found = launched.run

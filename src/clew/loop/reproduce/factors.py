@@ -158,9 +158,14 @@ def _pairs(kind: FactorKind, was: Mapping[str, str], now: Mapping[str, str]) -> 
 
 
 def _data(recorded: Recorded, now: Recorded) -> list[Factor]:
-    before = {version.name: f"{version.reference} {version.digest[:_DIGITS]}" for version in recorded.inputs}
-    after = {version.name: f"{version.reference} {version.digest[:_DIGITS]}" for version in now.inputs}
-    return _pairs(FactorKind.DATA, before, after)
+    return _pairs(FactorKind.DATA, _inputs(recorded), _inputs(now))
+
+
+def _inputs(side: Recorded) -> dict[str, str]:
+    return {
+        side.swapped.get(version.id, version.name): f"{version.reference} {version.digest[:_DIGITS]}"
+        for version in side.inputs
+    }
 
 
 def _params(recorded: Recorded) -> dict[str, str]:

@@ -41,7 +41,8 @@ class Capture:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A run and all that hangs on it. `ingredients` holds, by key of a step, what the key was made of."""
+    """A run and all that hangs on it. `ingredients` holds, by key of a step, what the key was made of; `swapped`, by id
+    of an input that was put in the place of another one on purpose, the name of that one."""
 
     run: Run
     steps: Sequence[StepRun]
@@ -51,17 +52,26 @@ class Recorded:
     artifacts: Sequence[Artifact]
     models: Sequence[ModelVersion]
     made: Sequence[DatasetVersion]
-    inputs: Sequence[DatasetVersion] = field(default=())
+    inputs: Sequence[DatasetVersion] = ()
+    swapped: Mapping[str, str] = field(default_factory=dict)
 
 
-def recorded_of(stores: Stores, run: Run) -> Recorded:
-    """Everything that the ledger knows of a run."""
+def recorded_of(stores: Stores, run: Run, *, instead: Mapping[str, DatasetVersion] | None = None) -> Recorded:
+    """Everything that the ledger knows of a run.
+
+    Args:
+        stores: its project, or the room in which it was repeated.
+        run: the run.
+        instead: by id of a version, the one whose content the room has in its place.
+    """
+    swaps = instead or {}
     mine = node("run", run.id)
     with stores.ledger.read() as tx:
         steps = tx.steps.of_run(run.id)
         series = tx.series.summaries([run.id])
         down = [edge.target for edge in tx.edges.down(mine, depth=1) if edge.role is Role.OUTPUT]
         up = [edge.source for edge in tx.edges.up(mine, depth=1) if edge.role is Role.INPUT]
+        inputs = [tx.datasets.version(each[5:]) for each in up if each.startswith("data:")]
         return Recorded(
             run=run,
             steps=steps,
@@ -71,7 +81,8 @@ def recorded_of(stores: Stores, run: Run) -> Recorded:
             artifacts=tx.artifacts.list(run.id),
             models=[tx.models.version(each[6:]) for each in down if each.startswith("model:")],
             made=[tx.datasets.version(each[5:]) for each in down if each.startswith("data:")],
-            inputs=[tx.datasets.version(each[5:]) for each in up if each.startswith("data:")],
+            inputs=[swaps.get(version.id, version) for version in inputs],
+            swapped={swaps[version.id].id: version.name for version in inputs if version.id in swaps},
         )
 
 
@@ -122,7 +133,10 @@ def check_repeatable(run: Run, capture: Capture) -> tuple[Source, Command]:
     if run.status is not RunStatus.FINISHED:
         raise Conflict(f"{said}: it is {run.status}", hint="there is no result to compare with")
     if capture.source is None or capture.command is None:
-        raise Invalid(f"{said}: it recorded no source", hint="runs with capture=False cannot be repeated")
+        raise Invalid(
+            f"{said}: it recorded no source",
+            hint="runs with capture=False cannot be repeated, nor those of a project with [capture] source = false",
+        )
     if "***" in capture.command.words:
         raise Invalid(
             f"{said}: a word of its command is a secret, which was not recorded",

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Exists, Failed, Invalid
 from clew.core.ids import Digest
+from clew.core.types.dataset import DatasetVersion
 from clew.core.types.run import Run
 from clew.data.reference import resolve
 from clew.loop.reproduce.certify import statement_of
@@ -125,7 +125,7 @@ def reproduce(
             variables |= options.using.variables
             tell(f"running {scene.pipeline or ' '.join(scene.words)} again")
             repeated, failure = repeat(room, changed, scene, folder, variables=variables, python=place.python)
-            now = recorded_of(room, repeated)
+            now = recorded_of(room, repeated, instead=instead)
             sides = _Sides(recorded, was, now, capture_of(room, repeated), places=(str(scene.root), str(folder)))
             if failure:
                 raise _failed(sides, failure)
@@ -149,7 +149,7 @@ def _sign(key: SigningKey, stores: Stores, found: Reproduction, sides: _Sides, r
     return make_certificate(key, statement_of(found, sides.recorded, sides.again, by=stores.actor, report=report))
 
 
-def _instead(stores: Stores, recorded: Recorded, using: Using) -> dict[str, Any]:
+def _instead(stores: Stores, recorded: Recorded, using: Using) -> dict[str, DatasetVersion]:
     with stores.ledger.read() as tx:
         references = {name: text if "@" in text else f"{name}@{text}" for name, text in using.data.items()}
         resolved = {name: resolve(tx, stores.project, text) for name, text in references.items()}

@@ -44,7 +44,9 @@ class Using:
             return recorded
         return msgspec.structs.replace(recorded, packages={**recorded.packages, **self.packages})
 
-    def instead(self, inputs: Sequence[DatasetVersion], resolved: Mapping[str, DatasetVersion]) -> dict[str, Any]:
+    def instead(
+        self, inputs: Sequence[DatasetVersion], resolved: Mapping[str, DatasetVersion]
+    ) -> dict[str, DatasetVersion]:
         """By id of a version that the run used, the one to put in its place.
 
         Args:
