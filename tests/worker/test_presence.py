@@ -93,9 +93,7 @@ def test_what_dead_workers_left_is_cleaned_up(tmp_path: Path) -> None:
     stores.ledger.close()
 
 
-def test_a_worker_appears_while_another_one_looks_for_the_dead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_appears_while_another_one_looks_for_the_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stores, real = open_stores(tmp_path), fcntl.flock
     looked: list[int] = []
 

@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +18,7 @@ from clew.client.upload import upload
 from clew.core.errors import Corrupt, Unavailable
 from clew.core.hashing import Hasher, hash_bytes
 from clew.core.ids import Digest
-from clew.core.paging import Page
+from clew.core.paging import Page, items_of
 from clew.store.objects.disk import Draft, saving
 from clew.store.objects.names import checked
 from clew.store.objects.source import open_source
@@ -129,13 +130,7 @@ class HttpObjects:
         return found
 
     def list(self) -> Iterator[Digest]:
-        after = ""
-        while True:
-            page = self._c.get("/objects", Page[Digest], after=after)
-            yield from page.items
-            after = page.next
-            if not after:
-                return
+        return items_of(partial(self._c.get, "/objects", Page[Digest]))
 
     def delete(self, digests: Iterable[Digest]) -> None:
         self._c.send("POST", "/objects/delete", {"digests": [checked(digest) for digest in digests]})

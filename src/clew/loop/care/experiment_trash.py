@@ -12,14 +12,12 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, NotFound
 from clew.core.paging import items_of
 from clew.core.types.edge import node
-from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run, RunStatus
-from clew.loop.care.trash import STAYS, needed_by
+from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run
+from clew.loop.care.trash import AT_ONCE, check_free
 from clew.tracking.revise import move_to_trash, restore
 from clew.tracking.search import known_experiment
 
 __all__ = ["bring_back", "delete_experiment", "put_away", "restore_experiment", "runs_in"]
-
-_AT_ONCE = 1000
 
 
 def delete_experiment(stores: Stores, name: str) -> list[Run]:
@@ -37,7 +35,7 @@ def delete_experiment(stores: Stores, name: str) -> list[Run]:
             raise Conflict("runs that name no experiment go into the default one: it stays", hint="delete its runs")
         runs = runs_in(tx, experiment, deleted=False)
         for run in runs:
-            _check(tx, stores.project, run)
+            check_free(tx, stores.project, run)
         put_away(stores, tx, experiment, runs)
     return runs
 
@@ -80,13 +78,5 @@ def bring_back(stores: Stores, tx: Transaction, experiment: Experiment, runs: Se
 
 def runs_in(tx: Transaction, experiment: Experiment, *, deleted: bool | None) -> list[Run]:
     """All runs of an experiment, newest first; those in the trash if `deleted`, both if None."""
-    found = partial(tx.runs.list, experiment.project, experiment=experiment.id, deleted=deleted, limit=_AT_ONCE)
+    found = partial(tx.runs.list, experiment.project, experiment=experiment.id, deleted=deleted, limit=AT_ONCE)
     return list(items_of(found))
-
-
-def _check(tx: Transaction, project: str, run: Run) -> None:
-    if run.status is RunStatus.RUNNING:
-        raise Conflict(f"run {run.name} goes on", hint=f"stop it first: clew runs stop {run.name}")
-    needing = needed_by(tx, project, run)
-    if needing:
-        raise Conflict(f"run {run.name} is needed by {', '.join(needing[:5])}", hint=STAYS)

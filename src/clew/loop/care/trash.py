@@ -18,9 +18,10 @@ from clew.core.types.edge import Role, node
 from clew.core.types.run import Run, RunStatus
 from clew.tracking.revise import move_to_trash, purge, restore
 
-__all__ = ["STAYS", "delete_runs", "in_trash", "needed_by", "purge_runs", "restore_runs"]
+__all__ = ["AT_ONCE", "check_free", "delete_runs", "in_trash", "needed_by", "purge_runs", "restore_runs"]
 
-STAYS = "it stays with them: no command of clew deletes versions of models"
+AT_ONCE = 1000
+"""How many runs are read together."""
 
 
 def delete_runs(stores: Stores, runs: Sequence[Run]) -> None:
@@ -32,12 +33,24 @@ def delete_runs(stores: Stores, runs: Sequence[Run]) -> None:
     with stores.ledger.write() as tx:
         for run in runs:
             now = tx.runs.get(run.id)
-            if now.status is RunStatus.RUNNING:
-                raise Conflict(f"run {now.name} goes on", hint=f"stop it first: clew runs stop {now.name}")
-            needing = needed_by(tx, stores.project, now)
-            if needing:
-                raise Conflict(f"run {now.name} is needed by {', '.join(needing[:5])}", hint=STAYS)
+            check_free(tx, stores.project, now)
             move_to_trash(stores, tx, now, now_us=stores.clock.now_us())
+
+
+def check_free(tx: Transaction, project: str, run: Run) -> None:
+    """Refuse to delete a run that is in use.
+
+    Raises:
+        Conflict: it goes on, or something needs it.
+    """
+    if run.status is RunStatus.RUNNING:
+        raise Conflict(f"run {run.name} goes on", hint=f"stop it first: clew runs stop {run.name}")
+    needing = needed_by(tx, project, run)
+    if needing:
+        raise Conflict(
+            f"run {run.name} is needed by {', '.join(needing[:5])}",
+            hint="it stays with them: no command of clew deletes versions of models",
+        )
 
 
 def restore_runs(stores: Stores, names: Sequence[str]) -> list[Run]:
@@ -115,4 +128,4 @@ def _version(tx: Transaction, target: str) -> list[str]:
 
 
 def _all(tx: Transaction, project: str) -> list[Run]:
-    return list(items_of(partial(tx.runs.list, project, deleted=True, limit=1000)))
+    return list(items_of(partial(tx.runs.list, project, deleted=True, limit=AT_ONCE)))

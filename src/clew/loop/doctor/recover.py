@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, NotFound
 from clew.core.ids import Digest
+from clew.core.paging import items_of
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.data.datasets import LedgerDatasets
 from clew.data.folder import Entry, EntryKind, decode
@@ -27,7 +29,6 @@ from clew.store.ledger.sqlite import SqliteConnection
 
 __all__ = ["recover", "salvage", "set_aside"]
 
-_ALL = 1_000_000
 _MOST_BYTES = 64 << 20
 """A manifest or a folder is smaller."""
 
@@ -79,8 +80,8 @@ def _known(stores: Stores) -> set[Digest]:
     found: set[Digest] = set()
     with stores.ledger.read() as tx:
         for dataset in tx.datasets.list(stores.project):
-            page = tx.datasets.versions(dataset.id, limit=_ALL) if dataset.kind is not DatasetKind.LOG else None
-            found |= {version.manifest for version in page.items} if page is not None else set()
+            if dataset.kind is not DatasetKind.LOG:
+                found |= {version.manifest for version in items_of(partial(tx.datasets.versions, dataset.id))}
     return found
 
 
