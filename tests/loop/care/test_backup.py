@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,47 @@ def test_a_run_under_way_comes_back_with_what_it_had_logged(tmp_path: Path) -> N
         assert (series.count, series.last) == (5000, 4999)
 
 
+def test_decisions_that_wait_come_back(life: Life, tmp_path: Path) -> None:
+    names = life.decide(0, 24)
+    life.label(names, day=1)
+    backed_up(life.workspace, tmp_path / "backup")
+    came_back(tmp_path / "backup", tmp_path / "back")
+    back = Life(tmp_path / "back")
+    back.watch(2.0)
+    assert [(window.rows, window.labels) for window in back.windows] == [(24, 24)]
+    back.close()
+
+
+def test_a_backup_that_is_killed_takes_nothing_from_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waited then is in no ledger of it."""
+    init_project(tmp_path / "p")
+    module = import_module("clew.loop.care.backup")
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Workspace(tmp_path / "p") as workspace:
+        with start(workspace.recorder, "under way", capture=False) as run:
+            for step in range(100):
+                run.log(loss=step, step=step)
+            backed_up(workspace, tmp_path / "backup")
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "_copy_ledger", dies)
+            with pytest.raises(KeyboardInterrupt):
+                backed_up(workspace, tmp_path / "backup")
+    came_back(tmp_path / "backup", tmp_path / "back")
+    with Workspace(tmp_path / "back") as workspace:
+        adopt(workspace.runs, workspace.stores.objects, workspace.folder)
+        (series,) = workspace.runs.summaries([run.id])
+        assert series.count == 100
+    with Workspace(tmp_path / "p") as workspace:
+        backed_up(workspace, tmp_path / "backup", keep=1)
+    (ledger,) = ledgers_of(tmp_path / "backup")
+    assert [folder.name for folder in (tmp_path / "backup" / "waiting").iterdir()] == [ledger.stem]
+
+
 def test_it_agrees_with_itself_while_others_write(tmp_path: Path) -> None:
     init_project(tmp_path / "p")
     stop = threading.Event()
@@ -131,7 +173,7 @@ def test_journals_may_go_while_they_are_copied(tmp_path: Path, monkeypatch: pyte
         with monkeypatch.context() as patch:
             patch.setattr(shutil, "copyfile", drain_the_others)
             backed_up(workspace, tmp_path / "backup")
-        assert len([path for path in (tmp_path / "backup" / "journals").rglob("*") if path.is_file()]) == 1
+        assert len([path for path in (tmp_path / "backup" / "waiting").rglob("*") if path.is_file()]) == 1
 
 
 KILLED = """

@@ -1,7 +1,8 @@
 """Copies a project of one folder while it is being written, and makes a project of such a copy.
 
-A backup is a folder: `ledgers/<microseconds>.db`, `objects/` as the project has them, `journals/`, `clew.toml`. What
-has its name there already is not copied again. Order and reasoning: docs/design/backup.md.
+A backup is a folder: `ledgers/<microseconds>.db`, what was not in such a ledger yet in `waiting/<microseconds>`,
+`objects/` as the project has them, `clew.toml`. What has its name there already is not copied again. Order and
+reasoning: docs/design/backup.md.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from clew.store.objects.local import LocalObjects
 __all__ = ["BackedUp", "Restored", "back_up", "ledgers_of", "restore"]
 
 _PIECE_BYTES = 4 << 20
-_KEPT = ("journals", "offline")
+_KEPT = ("journals", "offline", "decisions")
 """Folders below `.clew` that hold what is not in the ledger yet."""
+
+_WAITING = "waiting"
 
 Tell = Callable[[int], None]
 
@@ -77,16 +80,19 @@ def back_up(stores: Stores, root: Path, target: Path, *, keep: int = 3, tell: Te
             (target / name).mkdir(parents=True, exist_ok=True)
         (target / ".clew-backup").touch()
         with objects.exclusive(), locked(target / ".clew-backup"):
-            _copy_waiting(stores.folder, target)
+            _sweep_waiting(target)
+            ledger = _next_ledger(target, stores.clock.now_us())
+            waiting = _waiting_of(target, ledger)
+            _copy_waiting(stores.folder, waiting)
             draft = target / "ledgers" / "draft"
             _copy_ledger(source, draft)
-            ledger = _next_ledger(target, stores.clock.now_us())
             copied, size_bytes = _copy_objects(objects.folder, target / "objects", tell)
             _copy_settings(root, target)
-            live = _check(stores, draft, target)
+            live = _check(replace(stores, folder=waiting), draft, target / "objects")
             _publish(draft, ledger)
-        for old in ledgers_of(target)[: -max(keep, 1)]:
-            old.unlink()
+            for old in ledgers_of(target)[: -max(keep, 1)]:
+                old.unlink()
+            _sweep_waiting(target)
     return BackedUp(ledger=str(ledger), copied=copied, copied_bytes=size_bytes, live=live)
 
 
@@ -114,7 +120,7 @@ def restore(backup: Path, root: Path, *, at_us: int | None = None, tell: Tell) -
             (made / "objects" / name).mkdir(parents=True, exist_ok=True)
         _copy_objects(backup / "objects", made / "objects", tell)
         _copy_file(ledgers[-1], made / "ledger.db", mode=0o644)
-        _copy_waiting(backup, made)
+        _copy_waiting(_waiting_of(backup, ledgers[-1]), made)
         (made / ".gitignore").write_text("*\n", encoding="utf-8")
         if not (root / SETTINGS_FILE).exists() and (backup / SETTINGS_FILE).exists():
             _copy_file(backup / SETTINGS_FILE, root / SETTINGS_FILE, mode=0o644)
@@ -135,6 +141,19 @@ def _next_ledger(target: Path, now_us: int) -> Path:
     """The name of a new moment, behind all that are there, also where the clock went back."""
     last = max((int(path.stem) for path in ledgers_of(target)), default=0)
     return target / "ledgers" / f"{max(now_us, last + 1):016d}.db"
+
+
+def _waiting_of(backup: Path, ledger: Path) -> Path:
+    """Where a backup has what was not in a ledger yet."""
+    return backup / _WAITING / ledger.stem
+
+
+def _sweep_waiting(backup: Path) -> None:
+    """Remove what waited for ledgers that are gone, or never came to be."""
+    known = {ledger.stem for ledger in ledgers_of(backup)}
+    for folder in backup.glob(f"{_WAITING}/*"):
+        if folder.name not in known:
+            shutil.rmtree(folder)
 
 
 def _local(stores: Stores) -> LocalObjects:
@@ -159,13 +178,17 @@ def _copy_ledger(source: Path, draft: Path) -> None:
 
 def _publish(draft: Path, target: Path) -> None:
     """Give a copy of a ledger its name, durably."""
-    fd = os.open(draft, os.O_RDWR)
+    _sync_file(draft)
+    draft.rename(target)
+    sync_folder(target.parent)
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDWR)
     try:
         sync(fd)
     finally:
         os.close(fd)
-    draft.rename(target)
-    sync_folder(target.parent)
 
 
 def _copy_objects(source: Path, target: Path, tell: Tell) -> tuple[int, int]:
@@ -209,10 +232,13 @@ def _copy_waiting(source: Path, target: Path) -> None:
         shutil.rmtree(target / name, ignore_errors=True)
         if (source / name).is_dir():
             _copy_alive(source / name, target / name)
+    target.mkdir(parents=True, exist_ok=True)
+    for folder in (target, *target.parents[:2]):
+        sync_folder(folder)
 
 
 def _copy_alive(source: Path, target: Path) -> None:
-    """Copy a folder of journals, any of which may be drained and go meanwhile: its points are in the ledger then."""
+    """Copy a folder of journals, any of which may be drained and go meanwhile: what it held is in the ledger then."""
     target.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         for path in source.iterdir():
@@ -221,6 +247,8 @@ def _copy_alive(source: Path, target: Path) -> None:
             else:
                 with suppress(FileNotFoundError):
                     shutil.copyfile(path, target / path.name)
+                    _sync_file(target / path.name)
+    sync_folder(target)
 
 
 def _copy_settings(root: Path, target: Path) -> None:
@@ -228,12 +256,12 @@ def _copy_settings(root: Path, target: Path) -> None:
         _copy_file(root / SETTINGS_FILE, target / SETTINGS_FILE, mode=0o644)
 
 
-def _check(stores: Stores, ledger: Path, target: Path) -> int:
-    """Look whether the copy has every object that its own ledger needs; how many those are."""
-    objects, stored = LocalObjects(target / "objects"), set(_local(stores).list())
+def _check(stores: Stores, ledger: Path, folder: Path) -> int:
+    """Look whether a folder has every object that a copied ledger needs, or what waits for it; how many those are."""
+    objects, stored = LocalObjects(folder), set(_local(stores).list())
     copy = SqliteLedger(ledger)
     try:
-        live = mark(replace(stores, ledger=copy, objects=objects, folder=target / "journals"), stored, lambda _: None)
+        live = mark(replace(stores, ledger=copy, objects=objects), stored, lambda _: None)
         lost = objects.missing(live)
     except NotFound as error:
         raise Corrupt(f"the backup lacks an object that is needed: {error.what}", hint="repeat the command") from error
