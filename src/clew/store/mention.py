@@ -6,13 +6,18 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from clew.core.ids import Digest
 
-__all__ = ["digests_in", "mentions_of", "tells_of_removable"]
+__all__ = ["digests_in", "mentions_of", "pieces_of", "tells_of_removable"]
 
 _WORD = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _STRIDE = 32
+_PIECE_BYTES = 4 << 20
+_OVERLAP_BYTES = 65
+"""A word, and the byte before it."""
+
 _SAMPLED = bytes(0x68 if chr(each) in "0123456789abcdef" else 0x2E for each in range(256))
 _PAIR = re.compile(rb"hh+")
 _INLINE = re.compile(r'"([A-Za-z0-9+/]{86,}={0,2})"')
@@ -34,6 +39,15 @@ def digests_in(data: bytes) -> Iterator[Digest]:
         start, end = _STRIDE * (pair.start() - 1) - 1, _STRIDE * pair.end() + 1
         for word in _WORD.findall(data[max(start, 0) : end]):
             yield Digest(word.decode())
+
+
+def pieces_of(file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a file in pieces, each with the end of the one before, so that no name is cut."""
+    rest = b""
+    while piece := file.read(_PIECE_BYTES):
+        whole = rest + piece
+        yield whole
+        rest = whole[-_OVERLAP_BYTES:]
 
 
 def mentions_of(text: str) -> Iterator[Digest]:

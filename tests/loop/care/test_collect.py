@@ -164,6 +164,18 @@ def test_names_in_files_that_wait_count(tmp_path: Path) -> None:
     assert collected(stores).garbage == 0
 
 
+@pytest.mark.parametrize("at", [(4 << 20) - 1, (4 << 20) - 63, 65 << 20])
+def test_names_in_long_files_that_wait_count(tmp_path: Path, at: int) -> None:
+    """A run that has shown much has a long outbox."""
+    stores = open_stores(tmp_path)
+    digest = stores.objects.put(b"shown by a run that goes on" * 9)
+    (tmp_path / "journals" / "r").mkdir(parents=True)
+    with (tmp_path / "journals" / "r" / "outbox").open("wb") as file:
+        file.seek(at)
+        file.write(digest.encode())
+    assert collected(stores).garbage == 0
+
+
 def test_an_output_of_a_step_that_lies_in_its_row_names_what_it_holds(life: Life) -> None:
     """A path's small document is base64 in the row, and names the files."""
     from clew.core.types.step import StepEntry, StepOutput

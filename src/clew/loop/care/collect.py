@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from clew.core.errors import Corrupt
 from clew.core.ids import Digest
 from clew.loop.care.reach import Reach
 from clew.loop.care.retention import over_us
-from clew.store.mention import digests_in
+from clew.store.mention import digests_in, pieces_of
 from clew.store.objects.collection import Collection, collection_of
 
 __all__ = ["Collected", "Terms", "collect", "mark"]
@@ -29,8 +30,6 @@ _SKIPPED = frozenset(("objects", "trees", "tables", "cache"))
 
 _PROJECTS = "projects"
 """The folder below `.clew` with a folder like it for each other project of a server."""
-
-_LONGEST_BYTES = 64 << 20
 
 Tell = Callable[[int], None]
 
@@ -126,11 +125,11 @@ def _beside(folder: Path) -> Iterator[Digest]:
             names = [name for name in names if not name.startswith("ledger.db")]
         for name in names:
             path = Path(top) / name
-            try:
-                if path.is_file() and path.stat().st_size <= _LONGEST_BYTES:
-                    yield from digests_in(path.read_bytes())
-            except FileNotFoundError:  # a journal that was just brought home
-                continue
+            with suppress(FileNotFoundError):  # a journal that was just brought home
+                if path.is_file():
+                    with path.open("rb") as file:
+                        for piece in pieces_of(file):
+                            yield from digests_in(piece)
 
 
 def _take_back_late(stores: Stores, store: Collection, gone: set[Digest], tell: Tell) -> set[Digest]:

@@ -17,15 +17,14 @@ import numpy as np
 from clew.core.errors import Corrupt, NotFound
 from clew.core.ids import Digest
 from clew.data.folder import EntryKind, decode
-from clew.store.mention import digests_in
+from clew.store.mention import digests_in, pieces_of
 from clew.store.objects.collection import Collection
 
 __all__ = ["Reach"]
 
 _FOLDER = b"clewtree\0"
 _PARQUET = b"PAR1"
-_PIECE_BYTES = 4 << 20
-_OVERLAP_BYTES = 64
+_LONG_BYTES = 4 << 20
 _BITS = 24
 
 
@@ -64,7 +63,7 @@ class Reach:
 
     def _named(self, digest: Digest) -> Iterator[Digest]:
         """The objects that an object names, but for those that name nothing themselves, which are taken at once."""
-        long = self._objects.size(digest) > _PIECE_BYTES
+        long = self._objects.size(digest) > _LONG_BYTES
         data = self._objects.head(digest, len(_FOLDER)) if long else self._objects.get(digest)
         if data.startswith(_FOLDER):
             yield from self._below(self._objects.get(digest) if long else data)
@@ -85,12 +84,9 @@ class Reach:
     def _searched(self, digest: Digest) -> Iterator[Digest]:
         try:
             with self._objects.open(digest) as file:
-                rest = b""
-                while piece := file.read(_PIECE_BYTES):
-                    whole = rest + piece
-                    yield from digests_in(whole)
-                    yield from self._raw(whole)
-                    rest = whole[-_OVERLAP_BYTES - 1 :]
+                for piece in pieces_of(file):
+                    yield from digests_in(piece)
+                    yield from self._raw(piece)
         except NotFound as error:
             raise Corrupt(f"object {digest} vanished while it was read", hint="repeat the command") from error
 
