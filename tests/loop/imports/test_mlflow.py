@@ -5,21 +5,30 @@ from __future__ import annotations
 import math
 import shutil
 import sqlite3
+import threading
+import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pytest
 
 from clew.audit.verify import verify
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Corrupt, GateRefused, Invalid, NotFound, Unavailable
+from clew.core.hashing import hash_bytes
 from clew.core.types.logged_model import LoggedModelStatus
 from clew.core.types.run import RunStatus
 from clew.loop.imports import Outcome, Source, take_in
+from clew.loop.imports.files import keep_files
+from clew.loop.imports.foreign import ForeignFile
 from clew.loop.imports.mlflow import open_mlflow
+from clew.loop.imports.mlflow_server import MlflowServer
 from clew.policy.gate import DeclaredGate
 from clew.registry.aliases import LedgerAliases
 from clew.settings.settings import Settings
@@ -276,6 +285,77 @@ def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "_TRIES", 1)
     with closing(open_mlflow("http://127.0.0.1:9")) as source, pytest.raises(Unavailable, match="did not answer"):
         source.experiments()
+
+
+class Answers(NamedTuple):
+    """A server that says what it is told to, and how long that is."""
+
+    url: str
+    said: list[tuple[bytes, int]]
+
+
+@pytest.fixture
+def answers() -> Iterator[Answers]:
+    said: list[tuple[bytes, int]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            body, length = said.pop(0) if len(said) > 1 else said[0]
+            self.send_response(200)
+            self.send_header("content-length", str(length))
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Answers(f"http://127.0.0.1:{server.server_port}", said)
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("page", [b"<html>a page</html>", b"[1]"])
+def test_another_server_than_one_of_mlflow_is_told(answers: Answers, page: bytes) -> None:
+    answers.said.append((page, len(page)))
+    with closing(open_mlflow(answers.url)) as source, pytest.raises(Invalid, match="does not answer as MLflow"):
+        source.experiments()
+
+
+def test_a_large_file_from_a_server_is_never_whole_in_memory(
+    stores: Stores, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that breaks off is asked for again, from its beginning."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    large = bytes(range(256)) * (16 << 12)
+    answers.said.extend([(b"torn", len(large)), (large, len(large))])
+    with closing(MlflowServer(answers.url)) as source:
+        file = ForeignFile("model.bin", partial(source._fetch, "/get-artifact"), -1)
+        tracemalloc.start()
+        try:
+            (kept,) = keep_files(stores, "r", [file], {}, at_us=1)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert kept.size_bytes == stores.objects.size(kept.digest) == len(large)
+    assert hash_bytes(large) == kept.digest
+    assert peak < len(large) // 2
+
+
+def test_a_file_that_cannot_be_read_is_told(stores: Stores, mlruns: tuple[Path, list[str]], tmp_path: Path) -> None:
+    root = shutil.copytree(mlruns[0], tmp_path / "mlruns")
+    next(root.rglob("params/lr")).write_bytes(b"\xff\xfe")
+    with pytest.raises(Corrupt, match="lr cannot be read"):
+        come(stores, open_mlflow(str(root)))
+    file = ForeignFile("gone.txt", tmp_path / "gone.txt", 4)
+    with pytest.raises(Unavailable, match=r"could not read gone\.txt"):
+        keep_files(stores, "r", [file], {}, at_us=1)
 
 
 def test_files_behind_a_server_are_asked_for(stores: Stores, mlflow: Recorded) -> None:

@@ -208,6 +208,31 @@ def test_what_is_no_event_is_told(tmp_path: Path, event: bytes) -> None:
         list(read_events(file))
 
 
+def value_event(content: bytes, *, begins: bytes = b"") -> bytes:
+    return record(begins + message((1, 1.0), (5, message((1, message((1, b"t")) + content)))))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        value_event(message((4, 7))),  # an image that is a number
+        value_event(message((4, b"\xff"))),
+        value_event(message((5, message((6, b"123"))))),  # limits that are no doubles
+        value_event(message((2, 1.5))),  # a double in the place of a float
+        value_event(b"\x15\0\0\0\0", begins=b"\x10" + b"\xff" * 9 + b"\x7f"),  # a step of 70 bits
+        record(message((1, math.inf), (2, 1))),
+        tensor_event(1, b"bins", b"histograms", message((1, 2), (4, struct.pack("<2d", 0, 1)))),
+        value_event(message((9, message((1, message((1, b"hparams"), (2, message((3, b"\x08\x01\x0a\x00"))))))))),
+    ],
+    ids=lambda event: f"{len(event)} bytes",
+)
+def test_an_event_that_nobody_writes_is_told(stores: Stores, tmp_path: Path, event: bytes) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "x.tfevents.1").write_bytes(record(message((1, 1.0))) + event)
+    with pytest.raises(Corrupt, match=r"x\.tfevents\.1"):
+        come(stores, tmp_path / "logs")
+
+
 def test_what_is_no_folder_of_tensorboard_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         TensorBoardFolder(tmp_path / "nothing")

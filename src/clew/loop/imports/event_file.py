@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 from clew.core.errors import Corrupt
 from clew.core.extras import require
 
-__all__ = ["Event", "Value", "fields", "read_events"]
+__all__ = ["ODD", "Event", "Value", "fields", "read_events"]
+
+ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
+"""What comes of reading a message that nobody's writer of such messages wrote."""
 
 _LENGTH = struct.Struct("<QI")
 _CRC = struct.Struct("<I")
@@ -63,7 +66,7 @@ def read_events(path: Path) -> Iterator[Event]:
                 raise _damaged(path, at)
             try:
                 yield _event(data)
-            except (IndexError, ValueError, struct.error) as error:
+            except ODD as error:
                 raise _damaged(path, at) from error
             at += 16 + length
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
+from clew.core.contracts.objects import ObjectBatch, Objects
 from clew.core.contracts.stores import Stores
+from clew.core.ids import Digest
 from clew.core.types.run import Artifact
 from clew.loop.imports.foreign import ForeignFile
+from clew.store.objects.disk import disk_errors
 from clew.tracking.artifact import check_path, media_type_of
 
 __all__ = ["keep_files"]
@@ -29,6 +34,7 @@ def keep_files(
 
     Raises:
         Invalid: a path leads out of its run.
+        Unavailable: a file cannot be read.
     """
     kept: list[Artifact] = []
     if not files:
@@ -40,13 +46,7 @@ def keep_files(
             if known is not None and (known.size_bytes == file.size_bytes or file.size_bytes < 0):
                 kept.append(known)
                 continue
-            size = file.size_bytes
-            if isinstance(file.content, Path) and size >= _SMALL_BYTES:
-                digest = stores.objects.put_file(file.content)
-            else:
-                data = file.content.read_bytes() if isinstance(file.content, Path) else file.content()
-                size = len(data)
-                digest = batch.put(data)
+            digest, size = _stored(stores.objects, batch, file)
             kept.append(
                 Artifact(
                     run=owner,
@@ -58,3 +58,23 @@ def keep_files(
                 )
             )
     return kept
+
+
+def _stored(objects: Objects, batch: ObjectBatch, file: ForeignFile) -> tuple[Digest, int]:
+    """The digest and size of a file, in memory only where it is small."""
+    with disk_errors(f"read {file.path}"):
+        if isinstance(file.content, Path):
+            return _put(objects, batch, file.content)
+        if 0 <= file.size_bytes < _SMALL_BYTES:
+            content = BytesIO()
+            file.content(content)
+            return batch.put(content.getvalue()), content.tell()
+        with tempfile.NamedTemporaryFile(prefix="clew-import-") as draft:
+            file.content(draft)
+            draft.flush()
+            return _put(objects, batch, Path(draft.name))
+
+
+def _put(objects: Objects, batch: ObjectBatch, path: Path) -> tuple[Digest, int]:
+    size = path.stat().st_size
+    return (batch.put(path.read_bytes()) if size < _SMALL_BYTES else objects.put_file(path)), size

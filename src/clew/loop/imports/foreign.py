@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import Model, ModelVersion
@@ -18,10 +18,11 @@ __all__ = ["ForeignFile", "ForeignLogged", "ForeignModel", "ForeignRun", "Source
 
 @dataclass(frozen=True)
 class ForeignFile:
-    """One file that a run kept: a file of this machine, or a way to get its bytes."""
+    """One file that a run kept: a file of this machine, or what writes its bytes into one. `size_bytes` is below 0
+    where nobody knows it."""
 
     path: str
-    content: Path | Callable[[], bytes]
+    content: Path | Callable[[IO[bytes]], object]
     size_bytes: int
     media_type: str = ""
 
@@ -80,7 +81,7 @@ class Source(Protocol):
         ...
 
     def runs(self) -> Iterator[ForeignRun]:
-        """Every run, parents before children where that is known."""
+        """Every run, parents before children where that is known. Its files are there until the next one is asked."""
         ...
 
     def logged_models(self) -> Iterator[ForeignLogged]:

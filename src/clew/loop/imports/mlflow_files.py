@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from clew.core.errors import Invalid
@@ -62,5 +63,9 @@ def below(root: Path) -> Iterator[ForeignFile]:
 
 def _in_bucket(address: str) -> Iterator[ForeignFile]:
     bucket = open_bucket(address)
+
+    def fetch(key: str, out: IO[bytes]) -> None:
+        out.writelines(bucket.read_to(key))
+
     for key, size, _ in bucket.list():
-        yield ForeignFile(key, partial(bucket.read, key), size)
+        yield ForeignFile(key, partial(fetch, key), size)

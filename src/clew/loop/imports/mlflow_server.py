@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import threading
 import time
 import urllib.parse
@@ -12,31 +13,23 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 
 from clew.core.errors import Invalid, NotFound, Unavailable
 from clew.core.types.logged_model import LoggedMetric, LoggedModel
-from clew.core.types.model import Model
 from clew.core.types.run import Experiment
 from clew.core.types.run_input import RunInput
+from clew.loop.imports import mlflow_words as words
 from clew.loop.imports.foreign import ForeignFile, ForeignLogged, ForeignModel, ForeignRun
-from clew.loop.imports.mlflow_words import (
-    LOGGED_STATUSES,
-    dataset_input,
-    experiment_name,
-    model_input,
-    model_version,
-    points_of_rows,
-    run_of,
-    us,
-)
 
 __all__ = ["MlflowServer"]
 
 _API = "/api/2.0/mlflow/"
 _THREADS, _AHEAD = 8, 16
-_PAGE, _POINTS = 1000, 25_000
+_PAGE, _POINTS, _PIECE_BYTES = 1000, 25_000, 1 << 20
 _TRIES, _TIMEOUT_S = 4, 60.0
+_HINT = "is this the address of an MLflow server?"
 
 
 class MlflowServer:
@@ -78,19 +71,9 @@ class MlflowServer:
 
     def experiments(self) -> list[Experiment]:
         found = list(self._pages("experiments/search", "experiments", {"view_type": "ALL"}))
-        self._names = {each["experiment_id"]: experiment_name(each["name"]) for each in found}
-        return [
-            Experiment(
-                id="",
-                project="",
-                name=experiment_name(each["name"]),
-                created_us=us(each.get("creation_time")) or 1,
-                tags=_pairs(each.get("tags")),
-                updated_us=us(each.get("last_update_time")),
-                deleted_us=us(each.get("last_update_time")) or 1 if each.get("lifecycle_stage") == "deleted" else 0,
-            )
-            for each in sorted(found, key=lambda each: int(each["experiment_id"]))
-        ]
+        found.sort(key=lambda each: int(each["experiment_id"]))
+        self._names = {each["experiment_id"]: words.experiment_name(each["name"]) for each in found}
+        return [words.experiment_of(each, _pairs(each.get("tags"))) for each in found]
 
     def runs(self) -> Iterator[ForeignRun]:
         """Histories of some runs are asked for while others are written."""
@@ -113,25 +96,18 @@ class MlflowServer:
     def models(self) -> Iterator[ForeignModel]:
         for told in self._pages("registered-models/search", "registered_models", {}, get=True):
             name = told["name"]
-            model = Model(
-                id="",
-                project="",
-                name=name,
-                created_us=us(told.get("creation_timestamp")),
-                description=told.get("description", ""),
-                tags=_pairs(told.get("tags")),
-                updated_us=us(told.get("last_updated_timestamp")),
-            )
             query = {"filter": "name='{}'".format(name.replace("'", "\\'"))}
-            rows = list(self._pages("model-versions/search", "model_versions", query, get=True))
-            made = [model_version(self._version(row), _pairs(row.get("tags"))) for row in rows]
+            rows = self._pages("model-versions/search", "model_versions", query, get=True)
+            made = sorted(
+                (words.model_version_of(row, _pairs(row.get("tags"))) for row in rows), key=lambda each: each.number
+            )
             aliases = {each["alias"]: int(each["version"]) for each in told.get("aliases", [])}
-            yield ForeignModel(model, tuple(sorted(made, key=lambda each: each.number)), aliases)
+            yield ForeignModel(words.model_of(told, _pairs(told.get("tags"))), tuple(made), aliases)
 
     def _run(self, told: dict[str, Any]) -> ForeignRun:
         info, data = told["info"], told.get("data", {})
         run_id = info["run_id"]
-        run = run_of(
+        run = words.run_of(
             run_id,
             name=info.get("run_name", ""),
             status=info["status"],
@@ -145,7 +121,7 @@ class MlflowServer:
         return ForeignRun(
             run=run,
             experiment=self._names[info["experiment_id"]],
-            series=points_of_rows(point for key in keys for point in self._history(run_id, key)),
+            series=words.points_of_rows(point for key in keys for point in self._history(run_id, key)),
             inputs=tuple(_inputs(run_id, told)),
             files=partial(self._run_files, run_id),
         )
@@ -163,7 +139,7 @@ class MlflowServer:
                 yield from self._run_files(run, path)
             else:
                 query = urllib.parse.urlencode({"path": path, "run_uuid": run})
-                content = partial(self._ask, "GET", f"/get-artifact?{query}")
+                content = partial(self._fetch, f"/get-artifact?{query}")
                 yield ForeignFile(path, content, int(each.get("file_size", -1)))
 
     def _logged_files(self, model: str, folder: str = "") -> Iterator[ForeignFile]:
@@ -174,15 +150,8 @@ class MlflowServer:
                 yield from self._logged_files(model, path)
             else:
                 asked = urllib.parse.urlencode({"artifact_file_path": path})
-                content = partial(
-                    self._ask, "GET", f"/ajax-api/2.0/mlflow/logged-models/{model}/artifacts/files?{asked}"
-                )
+                content = partial(self._fetch, f"/ajax-api/2.0/mlflow/logged-models/{model}/artifacts/files?{asked}")
                 yield ForeignFile(path, content, int(each.get("file_size", -1)))
-
-    def _version(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The row of a version, in the names of the database."""
-        names = {"creation_time": row.get("creation_timestamp"), "last_updated_time": row.get("last_updated_timestamp")}
-        return row | names
 
     def _search(self, verb: str, field: str, query: Mapping[str, object]) -> Iterator[dict[str, Any]]:
         ids = list(self._names)
@@ -195,20 +164,31 @@ class MlflowServer:
         token = ""
         while True:
             asked = {"max_results": _PAGE, **query, **({"page_token": token} if token else {})}
-            if get:
-                told = self._ask("GET", f"{_API}{verb}?{urllib.parse.urlencode(asked)}")
-            else:
-                told = self._ask("POST", f"{_API}{verb}", json.dumps(asked).encode())
-            page = json.loads(told)
+            page = self._ask(f"{_API}{verb}", asked, get=get)
             yield from page.get(field, [])
             token = page.get("next_page_token", "")
             if not token:
                 return
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """One request; what may be repeated is."""
+    def _ask(self, path: str, asked: Mapping[str, object], *, get: bool) -> dict[str, Any]:
+        """What the server says, which is an object."""
+        answer = BytesIO()
+        if get:
+            self._fetch(f"{path}?{urllib.parse.urlencode(asked)}", answer)
+        else:
+            self._fetch(path, answer, body=json.dumps(asked).encode())
+        try:
+            found: object = json.loads(answer.getvalue())
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise Invalid(f"{self._url} does not answer as MLflow does", hint=_HINT)
+        return found
+
+    def _fetch(self, path: str, out: IO[bytes], *, body: bytes | None = None) -> None:
+        """Write the answer to one request, a POST where it has a body, into a file; what may be repeated is."""
         headers = self._headers | ({"content-type": "application/json"} if body is not None else {})
-        trouble = ""
+        method, trouble = "GET" if body is None else "POST", ""
         for attempt in range(_TRIES):
             if attempt:
                 time.sleep(0.2 * 4 ** (attempt - 1))
@@ -216,16 +196,16 @@ class MlflowServer:
             try:
                 connection.request(method, self._parts.path.rstrip("/") + path, body, headers)
                 answer = connection.getresponse()
+                if answer.status == 200:
+                    return _write(answer, out)
                 data = answer.read()
             except (OSError, http.client.HTTPException) as error:
                 connection.close()  # the next request opens it anew
                 trouble = str(error) or type(error).__name__
                 continue
-            if answer.status == 200:
-                return data
             trouble = f"{answer.status}: {data[:300].decode('utf-8', 'replace')}"
             if answer.status == 404:
-                raise NotFound("page", f"{self._url}{path}", hint="is this the address of an MLflow server?")
+                raise NotFound("page", f"{self._url}{path}", hint=_HINT)
             if answer.status < 500 and answer.status != 429:
                 break
         raise Unavailable(
@@ -242,6 +222,15 @@ class MlflowServer:
             with self._lock:
                 self._open.append(found)
         return found
+
+
+def _write(answer: http.client.HTTPResponse, out: IO[bytes]) -> None:
+    """All of an answer, in the place of what an earlier one left."""
+    out.seek(0)
+    out.truncate()
+    shutil.copyfileobj(answer, out, _PIECE_BYTES)
+    if answer.length:  # told, and not there
+        raise http.client.IncompleteRead(b"", answer.length)
 
 
 def _credentials(environ: Mapping[str, str]) -> dict[str, str]:
@@ -261,39 +250,27 @@ def _pairs(found: list[dict[str, str]] | None) -> dict[str, str]:
 def _inputs(run: str, told: dict[str, Any]) -> Iterator[RunInput]:
     used = told.get("inputs", {})
     for each in used.get("dataset_inputs", []):
-        yield dataset_input(run, each["dataset"], _pairs(each.get("tags")))
+        yield words.dataset_input(run, each["dataset"], _pairs(each.get("tags")))
     for each in used.get("model_inputs", []):
-        yield model_input(run, each["model_id"], output=False, step=0)
+        yield words.model_input(run, each["model_id"], output=False, step=0)
     for each in told.get("outputs", {}).get("model_outputs", []):
-        yield model_input(run, each["model_id"], output=True, step=int(each.get("step", 0)))
+        yield words.model_input(run, each["model_id"], output=True, step=int(each.get("step", 0)))
 
 
 def _logged(told: dict[str, Any]) -> LoggedModel:
     info, data = told["info"], told.get("data", {})
-    metrics = tuple(
+    metrics = [
         LoggedMetric(
             key=each["key"],
             value=float(each["value"]),
             step=int(each.get("step", 0)),
-            time_us=us(each.get("timestamp")),
+            time_us=words.us(each.get("timestamp")),
             run=each.get("run_id", ""),
             dataset=each.get("dataset_name", ""),
             digest=each.get("dataset_digest", ""),
         )
         for each in data.get("metrics", [])
-    )
-    return LoggedModel(
-        id=info["model_id"],
-        project="",
-        experiment="",
-        name=info["name"],
-        status=LOGGED_STATUSES[info["status"]],
-        created_us=us(info.get("creation_timestamp_ms")),
-        run=info.get("source_run_id", ""),
-        type=info.get("model_type", ""),
-        reason=info.get("status_message", ""),
-        params=_pairs(data.get("params")),
-        tags=_pairs(info.get("tags")),
-        metrics=metrics,
-        updated_us=us(info.get("last_updated_timestamp_ms")),
+    ]
+    return words.logged_model_of(
+        info, params=_pairs(data.get("params")), tags=_pairs(info.get("tags")), metrics=metrics
     )

@@ -9,23 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from clew.core.errors import Corrupt, Invalid, NotFound
-from clew.core.types.logged_model import LoggedMetric, LoggedModel
-from clew.core.types.model import Model
+from clew.core.types.logged_model import LoggedMetric
 from clew.core.types.run import Experiment, Run
 from clew.core.types.run_input import RunInput
+from clew.loop.imports import mlflow_words as words
 from clew.loop.imports.foreign import ForeignLogged, ForeignModel, ForeignRun
 from clew.loop.imports.mlflow_files import MlflowFiles
-from clew.loop.imports.mlflow_words import (
-    DELETED,
-    LOGGED_STATUSES,
-    dataset_input,
-    experiment_name,
-    model_input,
-    model_version,
-    points_of_rows,
-    run_of,
-    us,
-)
 
 __all__ = ["MlflowDatabase"]
 
@@ -59,7 +48,9 @@ class MlflowDatabase:
             raise Invalid(f"{file} is no SQLite database: {error}") from error
         if not {"experiments", "runs", "metrics", "params", "tags"} <= self._tables:
             raise Invalid(f"{file} is no database of MLflow: it has no tables of experiments and runs")
-        self._experiments = {row["experiment_id"]: str(row["name"]) for row in self._rows("experiments")}
+        self._experiments = {
+            row["experiment_id"]: words.experiment_name(str(row["name"])) for row in self._rows("experiments")
+        }
 
     def close(self) -> None:
         """Let go of the file."""
@@ -78,23 +69,13 @@ class MlflowDatabase:
         more["logged models"] = "logged_models"
         queries |= {what: f"SELECT COUNT(*) FROM {table}" for what, table in more.items() if table in self._tables}
         if "model_versions" in self._tables:
-            queries["versions"] = f"SELECT COUNT(*) FROM model_versions WHERE current_stage <> '{DELETED}'"
+            queries["versions"] = f"SELECT COUNT(*) FROM model_versions WHERE current_stage <> '{words.DELETED}'"
         return {what: int(str(self._query(sql)[0][0])) for what, sql in queries.items()}
 
     def experiments(self) -> list[Experiment]:
         tags = self._tags("experiment_tags", "experiment_id", "key", "value")
-        return [
-            Experiment(
-                id="",
-                project="",
-                name=experiment_name(str(row["name"])),
-                created_us=us(row.get("creation_time")) or 1,
-                tags=tags[row["experiment_id"]],
-                updated_us=us(row.get("last_update_time")),
-                deleted_us=us(row.get("last_update_time")) or 1 if row.get("lifecycle_stage") == "deleted" else 0,
-            )
-            for row in self._rows("experiments", order="experiment_id")
-        ]
+        rows = self._rows("experiments", order="experiment_id")
+        return [words.experiment_of(row, tags[row["experiment_id"]]) for row in rows]
 
     def runs(self) -> Iterator[ForeignRun]:
         inputs = self._inputs()
@@ -102,8 +83,8 @@ class MlflowDatabase:
             run_id = str(row["run_uuid"])
             yield ForeignRun(
                 run=self._run(run_id, row),
-                experiment=experiment_name(self._experiments[row["experiment_id"]]),
-                series=points_of_rows(self._points(run_id)),
+                experiment=self._experiments[row["experiment_id"]],
+                series=words.points_of_rows(self._points(run_id)),
                 inputs=tuple(inputs[run_id]),
                 files=partial(self._files.at, str(row["artifact_uri"])),
             )
@@ -116,25 +97,9 @@ class MlflowDatabase:
             metrics[row["model_id"]].append(_metric(row))
         for row in self._rows("logged_models", order="creation_timestamp_ms, model_id"):
             key = row["model_id"]
-            status = row["status"]
-            model = LoggedModel(
-                id=str(key),
-                project="",
-                experiment="",
-                name=str(row["name"]),
-                status=LOGGED_STATUSES[status if isinstance(status, int) else str(status)],
-                created_us=us(row["creation_timestamp_ms"]),
-                run=str(row["source_run_id"] or ""),
-                type=str(row["model_type"] or ""),
-                reason=str(row["status_message"] or ""),
-                params=params[key],
-                tags=tags[key],
-                metrics=tuple(metrics[key]),
-                updated_us=us(row["last_updated_timestamp_ms"]),
-                deleted_us=us(row["last_updated_timestamp_ms"]) or 1 if row["lifecycle_stage"] == "deleted" else 0,
-            )
+            model = words.logged_model_of(row, params=params[key], tags=tags[key], metrics=metrics[key])
             files = partial(self._files.at, str(row["artifact_location"]))
-            yield ForeignLogged(model, experiment_name(self._experiments[row["experiment_id"]]), files)
+            yield ForeignLogged(model, self._experiments[row["experiment_id"]], files)
 
     def models(self) -> Iterator[ForeignModel]:
         tags = self._tags("registered_model_tags", "name", "key", "value")
@@ -146,26 +111,17 @@ class MlflowDatabase:
             aliases[row["name"]][str(row["alias"])] = int(str(row["version"]))
         versions: dict[object, list[Row]] = defaultdict(list)
         for row in self._rows("model_versions", order="name, version"):
-            if row.get("current_stage") != DELETED:
+            if row.get("current_stage") != words.DELETED:
                 versions[row["name"]].append(row)
         for row in self._rows("registered_models", order="name"):
             name = row["name"]
-            model = Model(
-                id="",
-                project="",
-                name=str(name),
-                created_us=us(row["creation_time"]),
-                description=str(row.get("description") or ""),
-                tags=tags[name],
-                updated_us=us(row["last_updated_time"]),
-            )
-            made = tuple(model_version(each, version_tags[name, each["version"]]) for each in versions[name])
-            yield ForeignModel(model, made, aliases[name])
+            made = tuple(words.model_version_of(each, version_tags[name, each["version"]]) for each in versions[name])
+            yield ForeignModel(words.model_of(row, tags[name]), made, aliases[name])
 
     def _run(self, id: str, row: Mapping[str, object]) -> Run:
         params = {str(key): str(value) for key, value in self._query(_PARAMS, (id,))}
         tags = {str(key): str(value or "") for key, value in self._query(_TAGS, (id,))}
-        return run_of(
+        return words.run_of(
             id,
             name=str(row.get("name") or ""),
             status=str(row["status"]),
@@ -191,11 +147,11 @@ class MlflowDatabase:
             kind, source, target = row["source_type"], str(row["source_id"]), str(row["destination_id"])
             step = int(str(row.get("step") or 0))
             if kind == "DATASET" and row["destination_type"] == "RUN" and row["source_id"] in datasets:
-                found[target].append(dataset_input(target, datasets[row["source_id"]], tags[row["input_uuid"]]))
+                found[target].append(words.dataset_input(target, datasets[row["source_id"]], tags[row["input_uuid"]]))
             elif kind == "RUN_OUTPUT":
-                found[source].append(model_input(source, target, output=True, step=step))
+                found[source].append(words.model_input(source, target, output=True, step=step))
             elif kind == "RUN_INPUT":
-                found[source].append(model_input(source, target, output=False, step=step))
+                found[source].append(words.model_input(source, target, output=False, step=step))
         return found
 
     def _tags(self, table: str, owner: str, key: str, value: str) -> dict[object, dict[str, str]]:
@@ -242,7 +198,7 @@ def _metric(row: Row) -> LoggedMetric:
         key=str(row["metric_name"]),
         value=float(str(row["metric_value"])),
         step=int(str(row["metric_step"])),
-        time_us=us(row["metric_timestamp_ms"]),
+        time_us=words.us(row["metric_timestamp_ms"]),
         run=str(row["run_id"]),
         dataset=str(row["dataset_name"] or ""),
         digest=str(row["dataset_digest"] or ""),

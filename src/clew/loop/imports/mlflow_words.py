@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from clew.core.ids import Digest, is_id
 from clew.core.types.edge import Role
-from clew.core.types.logged_model import LoggedModelStatus
-from clew.core.types.model import ModelVersion
-from clew.core.types.run import DEFAULT_EXPERIMENT, Run, RunKind, RunStatus, Scalar
+from clew.core.types.logged_model import LoggedMetric, LoggedModel, LoggedModelStatus
+from clew.core.types.model import Model, ModelVersion
+from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run, RunKind, RunStatus, Scalar
 from clew.core.types.run_input import RunInput
 from clew.tracking.names import name_of
 from clew.tracking.series import Points
@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DELETED",
-    "LOGGED_STATUSES",
     "dataset_input",
     "experiment_name",
+    "experiment_of",
+    "logged_model_of",
     "model_input",
-    "model_version",
+    "model_of",
+    "model_version_of",
     "points_of_rows",
     "run_of",
     "us",
 ]
+
+Row = Mapping[str, object]
+"""With MLflow's names, which are not the same in its database, its folder and its server: `_MADE` and `_CHANGED`."""
 
 DELETED = "Deleted_Internal"
 """The stage of a version that was deleted, where its row stays."""
@@ -44,14 +49,16 @@ _STATUSES = {
     "FAILED": RunStatus.FAILED,
     "KILLED": RunStatus.KILLED,
 }
-LOGGED_STATUSES = {
-    1: LoggedModelStatus.PENDING,
-    2: LoggedModelStatus.READY,
-    3: LoggedModelStatus.FAILED,
+_LOGGED_STATUSES = {
+    "1": LoggedModelStatus.PENDING,
+    "2": LoggedModelStatus.READY,
+    "3": LoggedModelStatus.FAILED,
     "LOGGED_MODEL_PENDING": LoggedModelStatus.PENDING,
     "LOGGED_MODEL_READY": LoggedModelStatus.READY,
     "LOGGED_MODEL_UPLOAD_FAILED": LoggedModelStatus.FAILED,
 }
+_MADE = ("creation_time", "creation_timestamp", "creation_timestamp_ms")
+_CHANGED = ("last_update_time", "last_updated_time", "last_updated_timestamp", "last_updated_timestamp_ms")
 
 
 def us(milliseconds: object) -> int:
@@ -62,6 +69,19 @@ def us(milliseconds: object) -> int:
 def experiment_name(name: str) -> str:
     """MLflow's `Default` is the `default` of clew."""
     return DEFAULT_EXPERIMENT if name == "Default" else name
+
+
+def experiment_of(row: Row, tags: Mapping[str, str]) -> Experiment:
+    """An experiment."""
+    return Experiment(
+        id="",
+        project="",
+        name=experiment_name(str(row["name"])),
+        created_us=_time_us(row, _MADE) or 1,
+        tags=dict(tags),
+        updated_us=_time_us(row, _CHANGED),
+        deleted_us=_deleted_us(row),
+    )
 
 
 def run_of(
@@ -144,7 +164,7 @@ def _values(numbers: NDArray[np.float64], nans: NDArray[np.bool_]) -> NDArray[np
     return numbers
 
 
-def dataset_input(run: str, row: Mapping[str, object], tags: Mapping[str, str]) -> RunInput:
+def dataset_input(run: str, row: Row, tags: Mapping[str, str]) -> RunInput:
     """A dataset that flowed into a run."""
     return RunInput(
         run=run,
@@ -164,8 +184,43 @@ def model_input(run: str, model: str, *, output: bool, step: int) -> RunInput:
     return RunInput(run=run, role=Role.OUTPUT if output else Role.INPUT, model=model, step=step)
 
 
-def model_version(row: Mapping[str, object], tags: Mapping[str, str]) -> ModelVersion:
-    """A version of a registered model, from a row with MLflow's names."""
+def logged_model_of(
+    row: Row, *, params: Mapping[str, str], tags: Mapping[str, str], metrics: Iterable[LoggedMetric]
+) -> LoggedModel:
+    """A logged model."""
+    return LoggedModel(
+        id=_text(row, "model_id"),
+        project="",
+        experiment="",
+        name=_text(row, "name"),
+        status=_LOGGED_STATUSES.get(_text(row, "status"), LoggedModelStatus.PENDING),
+        created_us=_time_us(row, _MADE),
+        run=_text(row, "source_run_id"),
+        type=_text(row, "model_type"),
+        reason=_text(row, "status_message"),
+        params=dict(params),
+        tags=dict(tags),
+        metrics=tuple(metrics),
+        updated_us=_time_us(row, _CHANGED),
+        deleted_us=_deleted_us(row),
+    )
+
+
+def model_of(row: Row, tags: Mapping[str, str]) -> Model:
+    """A registered model."""
+    return Model(
+        id="",
+        project="",
+        name=_text(row, "name"),
+        created_us=_time_us(row, _MADE),
+        description=_text(row, "description"),
+        tags=dict(tags),
+        updated_us=_time_us(row, _CHANGED),
+    )
+
+
+def model_version_of(row: Row, tags: Mapping[str, str]) -> ModelVersion:
+    """A version of a registered model."""
     source = _text(row, "source")
     logged = source.removeprefix("models:/") if source.startswith("models:/m-") else ""
     stage = _text(row, "current_stage")
@@ -176,7 +231,7 @@ def model_version(row: Mapping[str, object], tags: Mapping[str, str]) -> ModelVe
         number=int(str(row["version"])),
         package=Digest(""),
         run=_text(row, "run_id"),
-        created_us=us(row.get("creation_time")),
+        created_us=_time_us(row, _MADE),
         created_by=_text(row, "user_id"),
         message=_text(row, "description"),
         tags=dict(tags),
@@ -185,10 +240,18 @@ def model_version(row: Mapping[str, object], tags: Mapping[str, str]) -> ModelVe
         storage=_text(row, "storage_location") or source,
         logged=_text(row, "model_id") or logged,
         run_link=_text(row, "run_link"),
-        updated_us=us(row.get("last_updated_time")),
+        updated_us=_time_us(row, _CHANGED),
     )
 
 
-def _text(row: Mapping[str, object], name: str) -> str:
+def _time_us(row: Row, names: Sequence[str]) -> int:
+    return us(next((row[name] for name in names if name in row), None))
+
+
+def _deleted_us(row: Row) -> int:
+    return (_time_us(row, _CHANGED) or 1) if row.get("lifecycle_stage") == "deleted" else 0
+
+
+def _text(row: Row, name: str) -> str:
     value = row.get(name)
     return "" if value is None else str(value)

@@ -7,18 +7,21 @@ a run is made of its name and the time of its first event, so that the same fold
 from __future__ import annotations
 
 import json
+import os
 import struct
+import tempfile
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from clew.core.errors import Invalid, NotFound
+from clew.core.errors import Corrupt, Invalid, NotFound
 from clew.core.hashing import hash_bytes
 from clew.core.types.run import Experiment, Run, RunKind, RunStatus, Scalar
-from clew.loop.imports.event_file import Event, Value, fields, read_events
+from clew.loop.imports.event_file import ODD, Event, Value, fields, read_events
 from clew.loop.imports.foreign import ForeignFile, ForeignLogged, ForeignModel, ForeignRun
+from clew.store.objects.disk import disk_errors
 from clew.tracking.series import Points
 
 __all__ = ["TensorBoardFolder"]
@@ -66,11 +69,11 @@ class TensorBoardFolder:
     def runs(self) -> Iterator[ForeignRun]:
         for folder in self._folders:
             name = folder.relative_to(self._root).as_posix()
-            found = _Folder()
-            for file in _files(folder):
-                for event in read_events(file):
-                    found.see(event)
-            yield found.run(self._experiment if name == "." else name, self._experiment)
+            with tempfile.TemporaryFile() as kept:
+                found = _Folder(kept)
+                for file in _files(folder):
+                    _see_all(found, file)
+                yield found.run(self._experiment if name == "." else name, self._experiment)
 
     def logged_models(self) -> Iterator[ForeignLogged]:
         """TensorBoard knows none."""
@@ -82,13 +85,14 @@ class TensorBoardFolder:
 
 
 class _Folder:
-    """What the events of one folder come to."""
+    """What the events of one folder come to; the contents of its files lie in `kept`, one behind the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: IO[bytes]) -> None:
+        self._kept = kept
         self._points: dict[str, tuple[array[int], array[int], array[float]]] = {}
         self._plugins: dict[str, str] = {}
         self._histograms: dict[str, list[dict[str, object]]] = {}
-        self._files: dict[str, bytes] = {}
+        self._files: dict[str, tuple[int, int]] = {}
         self._params: dict[str, Scalar] = {}
         self._status, self._first_us, self._last_us = RunStatus.FINISHED, 0, 0
 
@@ -105,7 +109,7 @@ class _Folder:
         run_id = f"{self._first_us // 1000:012x}7{digest[:3]}8{digest[3:18]}"
         for tag, steps in self._histograms.items():
             lines = "".join(f"{json.dumps(each)}\n" for each in steps)
-            self._files[f"histograms/{_path(tag)}.jsonl"] = lines.encode()
+            self._keep(f"histograms/{_path(tag)}.jsonl", lines.encode())
         return ForeignRun(
             run=Run(
                 id=run_id,
@@ -122,7 +126,7 @@ class _Folder:
             ),
             experiment=experiment,
             series={key: _series(*columns) for key, columns in self._points.items()},
-            files=partial(_foreign, self._files),
+            files=self._foreign,
         )
 
     def _see(self, event: Event, value: Value) -> None:
@@ -142,7 +146,7 @@ class _Folder:
     def _tensor(self, event: Event, tag: str, plugin: str, data: bytes) -> None:
         if plugin == _TEXTS:
             for place, text in enumerate(_strings(data)):
-                self._files[_file(_TEXTS, tag, event.step, place, ".txt")] = text
+                self._keep(_file(_TEXTS, tag, event.step, place, ".txt"), text)
         elif plugin == _IMAGES:
             for place, image in enumerate(_strings(data)[2:]):  # width and height come first
                 self._image(event, tag, image, place)
@@ -164,7 +168,20 @@ class _Folder:
 
     def _image(self, event: Event, tag: str, image: bytes, place: int = 0) -> None:
         suffix = next((suffix for head, suffix in _SUFFIXES.items() if image.startswith(head)), ".bin")
-        self._files[_file(_IMAGES, tag, event.step, place, suffix)] = image
+        self._keep(_file(_IMAGES, tag, event.step, place, suffix), image)
+
+    def _keep(self, path: str, content: bytes) -> None:
+        with disk_errors(f"set {path} aside"):
+            self._files[path] = (self._kept.seek(0, os.SEEK_END), len(content))
+            self._kept.write(content)
+
+    def _foreign(self) -> Iterator[ForeignFile]:
+        for path, (offset, length) in self._files.items():
+            yield ForeignFile(path, partial(self._copy, offset, length), length)
+
+    def _copy(self, offset: int, length: int, out: IO[bytes]) -> None:
+        self._kept.seek(offset)
+        out.write(self._kept.read(length))
 
     def _hparams(self, content: bytes) -> None:
         """What the plugin calls the start and the end of a session."""
@@ -179,6 +196,15 @@ class _Folder:
                 self._status = RunStatus.FAILED if status == _FAILURE else RunStatus.FINISHED
 
 
+def _see_all(found: _Folder, file: Path) -> None:
+    try:
+        for event in read_events(file):
+            found.see(event)
+    except ODD as error:
+        hint = "move the file away to import the others"
+        raise Corrupt(f"{file} has an event that no TensorBoard writes: {error}", hint=hint) from error
+
+
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*tfevents*") if path.is_file())
 
@@ -191,11 +217,6 @@ def _series(steps: array[int], times: array[int], values: array[float]) -> Point
     import numpy as np
 
     return Points(np.array(steps, dtype=np.int64), np.array(times, dtype=np.int64), np.array(values, dtype=np.float64))
-
-
-def _foreign(files: Mapping[str, bytes]) -> Iterator[ForeignFile]:
-    for path, content in files.items():
-        yield ForeignFile(path, partial(bytes, content), len(content))
 
 
 def _at(event: Event) -> dict[str, object]:
