@@ -8,20 +8,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from msgspec import structs
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
 from clew.core.errors import Denied, Invalid, NotFound
+from clew.core.ids import Digest
 from clew.core.types.evaluation import decode_evaluation
 from clew.core.types.gate import Verdict
 from clew.core.types.model import ModelVersion
 from clew.core.types.package import FileRole
 from clew.loop import registering
 from clew.loop.fitted import Model
+from clew.loop.labelling import add_labels
 from clew.loop.packing import _decision
 from clew.loop.promotion import champion_artifact
+from clew.loop.reproduce.pack import _standing
 from clew.monitoring.profile import decode_profile
+from clew.registry.aliases import take_away
 from clew.registry.columns import columns_of
+from clew.registry.revise import add_version
 from clew.registry.signature import infer_signature
 from clew.settings import settings_of
 from clew.testing.life import INPUTS, Life, flights
@@ -53,6 +59,21 @@ def test_the_same_model_twice_is_one_version(life: Life) -> None:
     assert register(life, fitted())[0] == first
     assert register(life, fitted(test=flights(300, seed=9)))[0].number == 5
     assert register(life, fitted(test=flights(300, seed=9), threshold=0.5))[0].number == 6
+
+
+def test_a_version_whose_files_are_elsewhere_keeps_nothing_out(life: Life) -> None:
+    """As an import makes one: neither a new version, nor labels, nor a bundle of the run that made the new one."""
+    bare = structs.replace(life.version(3), id=life.stores.ids(), number=4, package=Digest(""))
+    with life.stores.ledger.write() as tx:
+        model = tx.models.get(life.endpoint.model)
+        add_version(life.stores, tx, bare)
+        [held] = [move for move in tx.models.aliases(model.id) if move.alias == "champion"]
+        take_away(life.stores, tx, model, held)
+    rows = pl.DataFrame({"flight": ["a"], "late": [True]})
+    assert add_labels(life.stores, life.endpoint, rows, label="late", by_key="flight") == 1
+    version, _ = register(life, fitted())
+    assert version.number == 5
+    assert set(_standing(life.stores, version, version.created_us)).isdisjoint([""])
 
 
 def test_a_version_carries_what_is_known_of_it(life: Life) -> None:

@@ -17,7 +17,7 @@ from clew.core.errors import Conflict, Invalid
 from clew.core.ids import Digest
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.core.types.step import StepOutcome, StepRun
-from clew.loop.reproduce.compare import compare_steps, difference_of, verdict_of
+from clew.loop.reproduce.compare import _metric, compare_steps, difference_of, verdict_of
 from clew.loop.reproduce.factors import key_factors
 from clew.loop.reproduce.pin import kernel_variables, pinned_variables, source_paths
 from clew.loop.reproduce.recorded import Capture, check_repeatable
@@ -509,6 +509,11 @@ def test_verdicts(steps: list[bool | None], metrics: list[float | None], verdict
         for same in steps
     ]
     assert verdict_of(compared, [], [a_metric(each) for each in metrics], tolerance=1e-6) == verdict
+
+
+def test_the_last_value_is_the_one_that_came_last_at_the_greatest_step() -> None:
+    found = _metric("loss", [(1.0, 5.0), (2.0, 4.0), (2.0, 3.0), (1.0, 9.0)], [])
+    assert (found.recorded, found.value) == (3.0, None)
 
 
 def test_differences_of_numbers() -> None:

@@ -240,11 +240,11 @@ def _texts(column: pl.Series) -> pl.Series:
 
 
 def _signature(stores: Stores, endpoint: Endpoint) -> Signature | None:
-    """What the version that answers decides; that of the newest version where none answers now."""
+    """What the version that answers decides; what the newest version does where none answers now."""
     with stores.ledger.read() as tx:
         held = {move.alias: move.version for move in tx.models.aliases(endpoint.model)}
         newest = tx.models.newest(endpoint.model)
-    version = held.get(endpoint.alias) or (newest.id if newest is not None else "")
+    version = held.get(endpoint.alias) or (newest.id if newest is not None and newest.package else "")
     return Deciders(stores)(version).package.signature if version else None
 
 

@@ -135,7 +135,6 @@ def evaluation_on(
     Raises:
         Invalid: the test rows lack a column, or hold labels that are no classes.
     """
-
     test = _polars(model.test)
     if model.label not in test.columns:
         raise Invalid(f"the test rows of model {model.name!r} have no column {model.label!r}")
@@ -175,7 +174,6 @@ def _profile(
     train: pl.DataFrame, names: list[str], columns: Columns, original: OriginalRuntime, contract: ValueContract
 ) -> bytes:
     """The training profile, from evenly spaced rows when there are very many."""
-
     step = max(1, -(-train.height // _PROFILED_ROWS))
     rows = train.gather_every(step)
     units = units_of(contract, rows)

@@ -69,6 +69,8 @@ def _warn_of_typos(project: Services, settings: Settings, name: str) -> None:
 
 
 def _is_same(objects: Objects, package: Package, newest: ModelVersion) -> bool:
+    if not newest.package:
+        return False  # its files are elsewhere
     try:
         before = _essence(objects, load_package(objects, newest.package))
     except NotFound as error:  # lost, or not in the bundle that this is repeated from: it keeps no new one out

@@ -24,7 +24,6 @@ def units_of(contract: ValueContract, rows: pl.DataFrame) -> list[str] | None:
     Raises:
         Invalid: the column that the contract names is missing, or holds no times.
     """
-
     if contract.unit == "row":
         return None
     column = contract.time if contract.unit in TIME_UNITS else contract.unit

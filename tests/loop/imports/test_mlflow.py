@@ -190,6 +190,7 @@ def test_what_was_changed_here_stays(stores: Stores, mlflow: Recorded) -> None:
     come(stores, open_source(mlflow))
     LedgerRuns(stores).describe(mlflow.open_run, tags={"mine": "yes"})
     found = come(stores, open_source(mlflow))
+    assert LedgerRuns(stores).get(mlflow.open_run).tags["mine"] == "yes"
     assert not any(count.differs for count in found.counts if count.what != "aliases")
 
 

@@ -45,8 +45,10 @@ class MlflowDatabase:
         try:
             self._tables = {row[0] for row in self._c.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         except sqlite3.DatabaseError as error:
+            self._c.close()
             raise Invalid(f"{file} is no SQLite database: {error}") from error
         if not {"experiments", "runs", "metrics", "params", "tags"} <= self._tables:
+            self._c.close()
             raise Invalid(f"{file} is no database of MLflow: it has no tables of experiments and runs")
         self._experiments = {
             row["experiment_id"]: words.experiment_name(str(row["name"])) for row in self._rows("experiments")

@@ -178,8 +178,10 @@ def _write_run(stores: Stores, tx: Transaction, name: str, prepared: _Prepared) 
         tx.runs.add(run)
         told = {"name": run.name, "experiment": experiment.name, "imported": name}
         stores.tell(tx, "run.created", subject, told)
-    elif before.status is RunStatus.RUNNING and before != run:
-        tx.runs.put(run)
+    elif before.status is RunStatus.RUNNING:
+        run = msgspec.structs.replace(run, params={**before.params, **run.params}, tags={**before.tags, **run.tags})
+        if before != run:
+            tx.runs.put(run)
     else:
         run = before
     changed = _add_points(tx, prepared) + _add_files(tx, prepared) + _add_inputs(stores, tx, prepared)

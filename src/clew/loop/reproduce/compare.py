@@ -167,7 +167,8 @@ def _metric(name: str, was: list[tuple[float, float]], again: list[tuple[float, 
 
 
 def _last(points: list[tuple[float, float]]) -> float | None:
-    return max(points, key=lambda each: each[0])[1] if points else None
+    """The value at the greatest step, the one that came last where several have it."""
+    return max(reversed(points), key=lambda each: each[0])[1] if points else None
 
 
 def _bits(point: tuple[float, float]) -> tuple[str, str]:

@@ -76,7 +76,8 @@ def pack_bundle(
         tell(f"gathering {len(source.files)} source files and {len(recorded.inputs)} dataset versions")
         files, missing = _files_of(stores.objects, source, scene, recorded, place / "source")
         wheels, left = _wheels(was.environment, place / "wheels") if with_packages else ([], [])
-        digests = dict.fromkeys([*_objects(stores, recorded, source), *([certificate] if certificate else [])])
+        needed = dict.fromkeys([*_objects(stores, recorded, source), certificate])
+        digests = [digest for digest in needed if digest]  # a model whose files are elsewhere has none
         laid = {file.digest: place / "source" / file.path for file in files}
         sizes = {digest: stores.objects.size(digest) for digest in digests}
         encoded = msgspec.msgpack.encode(rows)
@@ -211,7 +212,7 @@ def _standing(stores: Stores, made: ModelVersion, at_us: int) -> Iterator[Digest
         named = {move.number for each in held for move in each}
         earlier = [tx.models.find_version(made.model, number) for number in {*named, made.number - 1}]
     for version in earlier:
-        if version is None or version.id == made.id or stores.objects.missing([version.package]):
+        if version is None or version.id == made.id or not version.package or stores.objects.missing([version.package]):
             continue
         files = _package_files(stores, version)
         wanted = [file.digest for file in files if version.number in named or file.role is FileRole.EVALUATION]
