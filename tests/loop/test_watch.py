@@ -192,7 +192,7 @@ def test_alerts_are_sent_to_the_webhook(life: Life, hook: tuple[str, list[Any]])
     assert got[0]["facts"]["version"] == life.version(1).id
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/none", "http://no where/", "http://[::1", "http://127.0.0.1:bad/"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/none", "http://no where/"])
 def test_a_webhook_that_does_not_answer_holds_nothing_up(
     life: Life, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
