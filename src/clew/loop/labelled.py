@@ -11,7 +11,7 @@ from clew.loop.monitor import Monitor
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["labelled_windows"]
+__all__ = ["holding", "labelled_windows"]
 
 
 def labelled_windows(monitor: Monitor, batches: Sequence[LogBatch], after: int, until: int) -> set[tuple[int, str]]:
@@ -29,7 +29,7 @@ def labelled_windows(monitor: Monitor, batches: Sequence[LogBatch], after: int, 
     for labels in monitor.logs.labels_behind(monitor.endpoint, after, until):
         by_id = labels.filter(pl.col("id") != "").select("id")
         by_key = labels.filter((pl.col("id") == "") & (pl.col("key") != "")).select("key")
-        near = batches if by_key.height else _holding(batches, by_id)
+        near = batches if by_key.height else holding(batches, by_id)
         for decisions in monitor.logs.names(near):
             for names in (by_id, by_key):
                 rows = decisions.join(names, on=names.columns, how="semi").select("time_us", "version").unique()
@@ -37,7 +37,7 @@ def labelled_windows(monitor: Monitor, batches: Sequence[LogBatch], after: int, 
     return found
 
 
-def _holding(batches: Sequence[LogBatch], ids: pl.DataFrame) -> list[LogBatch]:
+def holding(batches: Sequence[LogBatch], ids: pl.DataFrame) -> list[LogBatch]:
     """The batches whose range of ids says that they may hold one of some."""
     if not ids.height:
         return []

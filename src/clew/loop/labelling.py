@@ -21,6 +21,7 @@ from clew.core.types.dataset import LogBatch
 from clew.core.types.endpoint import Endpoint
 from clew.core.types.signature import Signature
 from clew.data.ingest import load_table
+from clew.loop.labelled import holding
 from clew.loop.monitor import Deciders
 from clew.loop.waiting import waiting_requests
 from clew.monitoring.logged import LogReader, labels_in
@@ -116,21 +117,7 @@ def add_labels(
             "label": texts,
         }
     )
-    content = io.BytesIO()
-    frame.write_parquet(content, compression="zstd")
-    batch = LogBatch(
-        dataset=endpoint.labels,
-        position=0,
-        object=stores.objects.put(content.getvalue()),
-        rows=frame.height,
-        size_bytes=len(content.getvalue()),
-        time_low_us=time_us or now_us,
-        time_high_us=time_us or now_us,
-        id_low=str(frame["id"].min()),
-        id_high=str(frame["id"].max()),
-        created_us=now_us,
-        source=_source(stores, endpoint, frame),
-    )
+    batch = _batch(stores, endpoint, frame)
     with stores.ledger.write() as tx:
         return frame.height if append_batches(stores, tx, [batch]) else 0
 
@@ -156,14 +143,32 @@ def count_unknown(
     left = left.filter(~pl.col(column).is_in(list(waiting)))
     with stores.ledger.read() as tx:
         batches = tx.logs.list(endpoint.predictions)
-    if by_id and left.height:
-        low, high = str(left[column].min()), str(left[column].max())
-        batches = [batch for batch in batches if batch.id_low <= high and batch.id_high >= low]
+    if by_id:
+        batches = holding(batches, left)
     for decisions in LogReader(stores).names(reversed(batches)):  # most labels are about the newest decisions
         if not left.height:
             break
         left = left.join(decisions, on=column, how="anti")
     return left.height
+
+
+def _batch(stores: Stores, endpoint: Endpoint, frame: pl.DataFrame) -> LogBatch:
+    """Labels of one time, stored, as a batch of their log."""
+    content = io.BytesIO()
+    frame.write_parquet(content, compression="zstd")
+    return LogBatch(
+        dataset=endpoint.labels,
+        position=0,
+        object=stores.objects.put(content.getvalue()),
+        rows=frame.height,
+        size_bytes=len(content.getvalue()),
+        time_low_us=frame["time_us"][0],
+        time_high_us=frame["time_us"][0],
+        id_low=str(frame["id"].min()),
+        id_high=str(frame["id"].max()),
+        created_us=frame["received_us"][0],
+        source=_source(stores, endpoint, frame),
+    )
 
 
 def _source(stores: Stores, endpoint: Endpoint, frame: pl.DataFrame) -> str:
