@@ -13,7 +13,7 @@ from clew.core.errors import Invalid, NotFound
 from clew.core.types.gate import Verdict
 from clew.core.types.step import StepOutcome
 from clew.loop.replay import ReplayVerdict
-from clew.loop.why import why
+from clew.loop.why import Why, scored_here, why
 from clew.registry.formats.format import Trust
 
 ROWS: list[dict[str, Any]] = [{"hour": 5, "wind": 0.25}, {"hour": 20, "wind": -1.5}, {"hour": 13, "wind": 0.0}]
@@ -160,7 +160,17 @@ def test_all_of_it_is_json(lived: Any) -> None:
     lived.compact()
     found = why(lived.stores, ids[0], trust=Trust())
     text = msgspec.json.encode(found)
-    assert set(msgspec.json.decode(text)) == set(found.__struct_fields__)
+    assert set(msgspec.json.decode(text)) == set(found.__struct_fields__) - {"asked"}
+
+
+def test_who_asks_a_server_scores_it_again(lived: Any) -> None:
+    ids = lived.predict(ROWS)
+    lived.compact()
+    here, told = why(lived.stores, ids[1], trust=Trust()), why(lived.stores, ids[1], trust=None)
+    assert told.replay.verdict is ReplayVerdict.CANNOT
+    sent = msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=Why)
+    assert scored_here(sent, lived.stores.objects, trust=Trust()) == here
+    assert scored_here(here, lived.stores.objects, trust=Trust()) is here
 
 
 def test_a_replay_by_the_compiled_runtime_does_without_scikit_learn(lived: Any) -> None:

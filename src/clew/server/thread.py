@@ -32,7 +32,7 @@ class Checkpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/why/{prediction:str}", opt=_READ, sync_to_thread=True)
 def why_prediction(request: AnyRequest, prediction: FromPath[str]) -> Response[bytes]:
-    """Everything behind one decision, as MessagePack, but for scoring it again."""
+    """Everything behind one decision, as MessagePack, with the request that it was in, for who scores it again."""
     return packed_answer(why(stores_of(request), prediction, trust=None))
 
 

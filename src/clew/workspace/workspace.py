@@ -172,14 +172,15 @@ class Workspace:
         return HttpAccounts(self._connection.to_server(), self._connection.project)
 
     def why(self, prediction: str) -> Why:
-        """Follow the thread from one prediction; see `clew.loop.why`. A server does not score it again."""
-        from clew.loop.why import Why, why
+        """Follow the thread from one prediction; see `clew.loop.why`. It is scored again by this process."""
+        from clew.loop.why import Why, scored_here, why
 
         if self._stores is not None:
             return why(self._stores, prediction, trust=self.trust)
         from clew.client.connection import named, quoted
 
-        return self._connection.get(f"/why/{quoted(named(prediction))}", Why)
+        found = self._connection.get(f"/why/{quoted(named(prediction))}", Why)
+        return scored_here(found, self.objects, trust=self.trust)
 
     def impact(self, reference: str) -> Impact:
         """Everything that something touched; see `clew.loop.impact`."""

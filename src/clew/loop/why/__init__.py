@@ -1,5 +1,5 @@
 """`clew why`: from one prediction to everything behind it. One part of the thread to a file."""
 
-from clew.loop.why.thread import Why, why
+from clew.loop.why.thread import Why, scored_here, why
 
-__all__ = ["Why", "why"]
+__all__ = ["Why", "scored_here", "why"]

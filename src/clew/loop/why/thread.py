@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from clew.core.contracts.objects import Objects
 from clew.core.contracts.stores import Stores
 from clew.core.ids import Digest
 from clew.core.types.edge import node
@@ -23,7 +24,11 @@ from clew.loop.why.promotion import Promotion, find_promotion
 from clew.registry.formats.format import Trust
 from clew.registry.package import load_package
 
-__all__ = ["Endpoint", "Model", "Why", "why"]
+__all__ = ["Endpoint", "Model", "Why", "scored_here", "why"]
+
+_NOT_HERE = Replay(
+    verdict=ReplayVerdict.CANNOT, reason="a server runs no models: clew why scores it on the machine that asks"
+)
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,11 +55,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-class Why(msgspec.Struct, frozen=True, kw_only=True):
+class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything behind one prediction, as one value.
 
     `checks` are those on the training data that the gate looked at. What is None was not recorded, has not come, or
-    does not exist: a version that no run made has no `run`, a decision that nobody labelled yet no `label`.
+    does not exist: a version that no run made has no `run`, a decision that nobody labelled yet no `label`. `asked` is
+    the request as a server gives it, which scores nothing again: see `scored_here`.
     """
 
     prediction: LoggedPrediction
@@ -69,6 +75,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     label: KnownLabel | None
     shadows: list[ShadowScore]
     replay: Replay
+    asked: Asked | None = None
 
 
 def why(stores: Stores, prediction: str, *, trust: Trust | None) -> Why:
@@ -92,7 +99,7 @@ def why(stores: Stores, prediction: str, *, trust: Trust | None) -> Why:
         edges = list(dict.fromkeys(edge for start in starts for edge in tx.edges.up(start)))
         run = tx.runs.get(version.run) if version.run else None
         data = data_behind(tx, starts, edges)
-    package = load_package(stores.objects, version.package)
+    package, asked = load_package(stores.objects, version.package), _asked(found)
     promotion = find_promotion(stores, found.endpoint, logged)
     return Why(
         prediction=logged,
@@ -106,8 +113,26 @@ def why(stores: Stores, prediction: str, *, trust: Trust | None) -> Why:
         drift=drift_then(stores, found.endpoint, logged, package),
         label=find_label(stores, found.endpoint, logged),
         shadows=find_shadows(stores, found.endpoint, logged),
-        replay=_replay(stores, found, package, trust),
+        replay=_NOT_HERE if trust is None else replay(package, stores.objects, asked, trust=trust),
+        asked=asked if trust is None else None,
     )
+
+
+def scored_here(found: Why, objects: Objects, *, trust: Trust) -> Why:
+    """What a server said of a prediction, with its request scored again by this process.
+
+    Args:
+        found: as the server gave it.
+        objects: of the project, wherever they are.
+        trust: what the policy of this folder allows in a model file.
+
+    Raises:
+        NotFound, Corrupt: the package is not there, or not what it was.
+    """
+    if found.asked is None:  # of a server that keeps it to itself
+        return found
+    again = replay(load_package(objects, found.model.package), objects, found.asked, trust=trust)
+    return msgspec.structs.replace(found, replay=again, asked=None)
 
 
 def _model(version: ModelVersion, package: Package) -> Model:
@@ -133,15 +158,11 @@ def _data_checks(promotion: Promotion | None) -> list[GateCheck]:
     return [check for check in promotion.gate.checks if check.name.startswith("data ")]
 
 
-def _replay(stores: Stores, found: Found, package: Package, trust: Trust | None) -> Replay:
-    if trust is None:
-        reason = "a server runs no models: give the command where the project is"
-        return Replay(verdict=ReplayVerdict.CANNOT, reason=reason)
-    asked = Asked(
+def _asked(found: Found) -> Asked:
+    return Asked(
         columns=found.columns,
         scores=found.scores,
         decisions=found.decisions,
         runtime=found.prediction.runtime,
         row=found.prediction.row,
     )
-    return replay(package, stores.objects, asked, trust=trust)
