@@ -14,7 +14,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -34,19 +34,6 @@ from clew.registry.aliases import LedgerAliases
 from clew.settings.settings import Settings
 from clew.testing.project import open_stores
 from clew.tracking.series import join, points_of
-
-
-class Recorded(Protocol):
-    """What the fixture `mlflow` has."""
-
-    url: str
-    database: Path
-    files: Path
-    parent: str
-    child: str
-    open_run: str
-    logged: str
-
 
 COUNTS = {
     "experiments": 3,
@@ -76,7 +63,7 @@ def come(stores: Stores, source: Source) -> Outcome:
         return take_in(stores, source, promote=aliases.promote, tell=lambda _: None)
 
 
-def open_source(mlflow: Recorded, kind: str = "database") -> Source:
+def open_source(mlflow: Any, kind: str = "database") -> Source:
     if kind == "server":
         return open_mlflow(mlflow.url)
     return open_mlflow(f"sqlite:///{mlflow.database}", artifacts=str(mlflow.files))
@@ -139,7 +126,7 @@ def check(stores: Stores, found: Outcome, ids: list[str]) -> int:
 
 
 @pytest.mark.parametrize("kind", ["server", "database"])
-def test_everything_comes_in_and_again_changes_nothing(stores: Stores, mlflow: Recorded, kind: str) -> None:
+def test_everything_comes_in_and_again_changes_nothing(stores: Stores, mlflow: Any, kind: str) -> None:
     ids = [mlflow.parent, mlflow.child, mlflow.open_run, mlflow.logged]
     before = check(stores, come(stores, open_source(mlflow, kind)), ids)
     assert check(stores, come(stores, open_source(mlflow, kind)), ids) == before
@@ -162,7 +149,7 @@ def test_a_folder_that_was_moved_still_has_its_files(
     check(stores, come(stores, open_mlflow(str(moved))), ids)
 
 
-def test_what_is_new_is_added(stores: Stores, mlflow: Recorded, tmp_path: Path) -> None:
+def test_what_is_new_is_added(stores: Stores, mlflow: Any, tmp_path: Path) -> None:
     """A run that went on and ended, and points that came late to one that had ended."""
     copy = shutil.copy(mlflow.database, tmp_path / "copy.db")
     come(stores, open_mlflow(str(copy), artifacts=str(mlflow.files)))
@@ -184,7 +171,7 @@ def test_what_is_new_is_added(stores: Stores, mlflow: Recorded, tmp_path: Path) 
     assert list(verify(stores).problems) == []
 
 
-def test_what_was_changed_here_stays(stores: Stores, mlflow: Recorded) -> None:
+def test_what_was_changed_here_stays(stores: Stores, mlflow: Any) -> None:
     from clew.tracking.runs import LedgerRuns
 
     come(stores, open_source(mlflow))
@@ -194,7 +181,7 @@ def test_what_was_changed_here_stays(stores: Stores, mlflow: Recorded) -> None:
     assert not any(count.differs for count in found.counts if count.what != "aliases")
 
 
-def test_a_broken_off_import_goes_on(stores: Stores, mlflow: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_off_import_goes_on(stores: Stores, mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module("clew.loop.imports.take_in")
     monkeypatch.setattr(module, "_AT_ONCE_RUNS", 1)
     real, calls = module._write_run, []
@@ -212,7 +199,7 @@ def test_a_broken_off_import_goes_on(stores: Stores, mlflow: Recorded, monkeypat
     check(stores, come(stores, open_source(mlflow)), ids)
 
 
-def test_another_model_of_the_same_name_is_not_mixed_up(stores: Stores, mlflow: Recorded, tmp_path: Path) -> None:
+def test_another_model_of_the_same_name_is_not_mixed_up(stores: Stores, mlflow: Any, tmp_path: Path) -> None:
     come(stores, open_source(mlflow))
     copy = shutil.copy(mlflow.database, tmp_path / "copy.db")
     with sqlite3.connect(copy) as c:
@@ -222,7 +209,7 @@ def test_another_model_of_the_same_name_is_not_mixed_up(stores: Stores, mlflow: 
         come(stores, open_mlflow(str(copy), artifacts=str(mlflow.files)))
 
 
-def test_a_guarded_name_goes_through_the_gate(stores: Stores, mlflow: Recorded) -> None:
+def test_a_guarded_name_goes_through_the_gate(stores: Stores, mlflow: Any) -> None:
     asked: list[tuple[str, str]] = []
 
     def refuses(reference: str, alias: str) -> None:
@@ -359,7 +346,7 @@ def test_a_file_that_cannot_be_read_is_told(stores: Stores, mlruns: tuple[Path, 
         keep_files(stores, "r", [file], {}, at_us=1)
 
 
-def test_files_behind_a_server_are_asked_for(stores: Stores, mlflow: Recorded) -> None:
+def test_files_behind_a_server_are_asked_for(stores: Stores, mlflow: Any) -> None:
     with pytest.raises(Invalid, match="--artifacts"):
         come(stores, open_mlflow(str(mlflow.database)))
 

@@ -36,13 +36,11 @@ _AT_ONCE_RUNS, _AT_ONCE_POINTS = 50, 400_000
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of something there are in the source, and here. `counted` says whether the source counted them itself,
-    and not what was read of it."""
+    """How many of something there are in the source, as it counts itself where it can, and here."""
 
     what: str
     source: int
     here: int
-    counted: bool
 
     @property
     def differs(self) -> bool:
@@ -102,7 +100,7 @@ def take_in(stores: Stores, source: Source, *, promote: Promote, tell: Callable[
     counted = source.counts()
     return Outcome(
         counts=[
-            Count(what=what, source=counted.get(what, read[what]), here=here[what], counted=what in counted)
+            Count(what=what, source=counted.get(what, read[what]), here=here[what])
             for what in WHAT
             if counted.get(what, read[what]) or here[what]
         ],
@@ -135,13 +133,13 @@ def _prepare(stores: Stores, name: str, foreign: ForeignRun, read: Counter[str])
     read["points"] += sum(len(points.values) for points in foreign.series.values())
     read["inputs"] += len(foreign.inputs)
     read["files"] += len(files)
-    blocks = {key: list(_blocks(run.id, key, name, points, 0)) for key, points in foreign.series.items()}
+    blocks = {key: list(_blocks(run.id, key, name, points)) for key, points in foreign.series.items()}
     return _Prepared(run=run, experiment=foreign.experiment, blocks=blocks, inputs=foreign.inputs, artifacts=files)
 
 
-def _blocks(run: str, key: str, name: str, points: Points, start: int) -> Iterator[SeriesBlock]:
-    """The points from `start` on; a block is named by where it begins, so that it is added once."""
-    for low in range(start, len(points.values), BLOCK_POINTS):
+def _blocks(run: str, key: str, name: str, points: Points) -> Iterator[SeriesBlock]:
+    """All points; a block is named by where it begins, so that it is added once."""
+    for low in range(0, len(points.values), BLOCK_POINTS):
         part = slice(low, low + BLOCK_POINTS)
         yield block_of(run, key, f"{name}@{low}", _part(points, part))
 
