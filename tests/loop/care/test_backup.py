@@ -246,6 +246,9 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Invalid, match="within the project"):
             backed_up(workspace, tmp_path / "p" / "backup")
         backed_up(workspace, tmp_path / "backup")
+        workspace.accounts.add_project("other")
+        with pytest.raises(Invalid, match="the bytes of other"):
+            backed_up(workspace, tmp_path / "backup")
     with pytest.raises(Exists):
         came_back(tmp_path / "backup", tmp_path / "p")
     with pytest.raises(NotFound):

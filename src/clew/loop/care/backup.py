@@ -64,7 +64,8 @@ def back_up(stores: Stores, root: Path, target: Path, *, keep: int = 3, tell: Te
         tell: hears how many files were copied.
 
     Raises:
-        Invalid: the rows or the bytes of the project are elsewhere, or the target lies within it.
+        Invalid: the rows or the bytes of the project are elsewhere, the ledger has other projects too, or the target
+            lies within it.
         Corrupt: the copy lacks something that is needed.
     """
     objects = _local(stores)
@@ -72,6 +73,11 @@ def back_up(stores: Stores, root: Path, target: Path, *, keep: int = 3, tell: Te
     if not source.exists():
         hint = "back up the database with its own tools (pg_dump), and the objects with those of their store"
         raise Invalid("the rows of this project are in a database of their own", hint=hint)
+    with stores.ledger.read() as tx:
+        others = [each.name for each in tx.projects.list() if each.id != stores.project]
+    if others:
+        hint = "stop the server, and copy its whole folder"
+        raise Invalid(f"the bytes of {', '.join(others[:5])}, whose rows are here too, would be left out", hint=hint)
     if any(target.resolve().is_relative_to(own.resolve()) for own in (root, stores.folder)):
         hint = "choose another disk: what happens to the folder happens to the backup"
         raise Invalid(f"{target} lies within the project's own folder", hint=hint)
