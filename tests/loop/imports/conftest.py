@@ -14,10 +14,21 @@ from typing import NamedTuple
 
 import pytest
 
+from clew.core.contracts.stores import Stores
+from clew.testing.project import open_stores
+
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-mlflow" / "bin" / "python"
 AROUND = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_FILE_STORE": "true", "DO_NOT_TRACK": "true"}
 AROUND["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # eight processes for calls that are not made
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Stores]:
+    """A project to import into."""
+    opened = open_stores(tmp_path / "project")
+    yield opened
+    opened.ledger.close()
 
 
 class Recorded(NamedTuple):

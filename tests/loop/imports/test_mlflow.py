@@ -32,7 +32,6 @@ from clew.loop.imports.mlflow_server import MlflowServer
 from clew.policy.gate import DeclaredGate
 from clew.registry.aliases import LedgerAliases
 from clew.settings.settings import Settings
-from clew.testing.project import open_stores
 from clew.tracking.series import join, points_of
 
 COUNTS = {
@@ -48,13 +47,6 @@ COUNTS = {
     "versions": 2,
     "aliases": 2,
 }
-
-
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Stores]:
-    opened = open_stores(tmp_path / "project")
-    yield opened
-    opened.ledger.close()
 
 
 def come(stores: Stores, source: Source) -> Outcome:

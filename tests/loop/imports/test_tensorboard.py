@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import google_crc32c
@@ -20,15 +19,7 @@ from clew.core.types.run import Run, RunStatus
 from clew.loop.imports import Outcome, take_in
 from clew.loop.imports.event_file import read_events
 from clew.loop.imports.tensorboard import TensorBoardFolder
-from clew.testing.project import open_stores
 from clew.tracking.series import Points, join, points_of
-
-
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Stores]:
-    opened = open_stores(tmp_path / "project")
-    yield opened
-    opened.ledger.close()
 
 
 def come(stores: Stores, root: Path) -> Outcome:
