@@ -21,7 +21,7 @@ import zstandard
 
 from clew.core.types.account import ProjectRole
 from clew.core.types.run import Run
-from clew.server.coding import coding_for
+from clew.server.coding import coding_for, packed_body
 from clew.server.counts import Counts, forget_counts
 from clew.server.doorkeeper import Doorkeeper
 from clew.server.front import front
@@ -163,6 +163,34 @@ def test_methods_that_callers_make_up_do_not_fill_the_memory(tmp_path: Path) -> 
 
     asyncio.run(ask_oddly())
     assert 'clew_server_requests_total{method="other",route="unknown",status="405"} 100' in counts.text()
+
+
+@pytest.mark.parametrize("size_bytes", [10_000, 2 << 20])
+def test_large_answers_are_compressed_beside_the_loop(
+    tmp_path: Path, size_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    sent: list[Any] = []
+
+    def packed(body: bytes, coding: str) -> bytes:
+        threads.append(threading.current_thread())
+        return packed_body(body, coding)
+
+    async def tell(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"x" * size_bytes})
+
+    async def ask_for_it() -> None:
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"accept-encoding", b"gzip")]}
+        await front(tell, lambda: Counts(tmp_path))(scope, send, send)
+
+    monkeypatch.setattr("clew.server.front.packed_body", packed)
+    asyncio.run(ask_for_it())
+    assert gzip.decompress(sent[1]["body"]) == b"x" * size_bytes
+    assert [thread is threading.main_thread() for thread in threads] == [size_bytes < 1 << 20]
 
 
 def test_counts_are_read_while_they_grow(tmp_path: Path) -> None:

@@ -53,10 +53,10 @@ class Counts:
         asked = f"{where} {status}"
         kept.requests[asked] = kept.requests.get(asked, 0) + 1
         kept.refused += status == 401
-        if where not in kept.buckets:
+        kept.seconds[where] = kept.seconds.get(where, 0.0) + seconds
+        if where not in kept.buckets:  # last: who reads meanwhile finds the rest of what is here
             kept.buckets[where] = [0] * (len(BUCKETS_S) + 1)
         kept.buckets[where][bisect_left(BUCKETS_S, seconds)] += 1
-        kept.seconds[where] = kept.seconds.get(where, 0.0) + seconds
         if time.monotonic() - self._written > _EVERY_S:
             self.write()
 

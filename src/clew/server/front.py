@@ -13,6 +13,7 @@ from typing import Any
 from clew.core.hashing import hash_bytes
 from clew.server.coding import Unpacking, coding_for, packed_body
 from clew.server.counts import Counts
+from clew.server.request import in_thread
 
 __all__ = ["REQUEST_ID", "front"]
 
@@ -26,7 +27,7 @@ REQUEST_ID = b"x-request-id"
 _ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _COMPRESSED = (b"application/json", b"text/plain", b"application/vnd.msgpack")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_LEAST_BYTES = 1024
+_LEAST_BYTES, _LARGE_BYTES = 1024, 1 << 20
 _MOST_SHOWN = 200
 _log = logging.getLogger("clew.access")
 
@@ -75,12 +76,13 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status, self._start = message["status"], message
             return
-        body = message.get("body", b"")
+        body = bytes(message.get("body", b""))
         if self._start is not None:
             start, self._start = self._start, None
             headers = [*start["headers"], (REQUEST_ID, self.id), (b"x-content-type-options", b"nosniff")]
             if not message.get("more_body", False):
-                headers, body = self._whole(headers, bytes(body))
+                large = len(body) > _LARGE_BYTES  # the loop has others to answer meanwhile
+                headers, body = await in_thread(self._whole, headers, body) if large else self._whole(headers, body)
             await self._send({**start, "status": self.status, "headers": headers})
         self.size_bytes += len(body)
         await self._send({**message, "body": body})

@@ -38,6 +38,7 @@ GRAMMAR = Grammar(
         ),
         ("run_id NOT  IN ('a', \"b\")", [Comparison("attribute", "run_id", "NOT IN", ("a", "b"))]),
         ("dataset.name IN ('a')", [Comparison("dataset", "name", "IN", ("a",))]),
+        ("run_id IN ( 'a,b' , \"c'd\",)", [Comparison("attribute", "run_id", "IN", ("a,b", "c'd"))]),
     ],
 )
 def test_what_is_in_the_language(text: str, clauses: list[Comparison]) -> None:
@@ -54,6 +55,12 @@ def test_what_is_in_the_language(text: str, clauses: list[Comparison]) -> None:
         "status IN ('a')",
         "run_id IN ()",
         "run_id IN (1)",
+        "run_id IN (,)",
+        "run_id IN ('a' 'b')",
+        "run_id IN ('a', 1)",
+        "run_id IN (a, b)",
+        pytest.param(f"run_id IN ({'-' * 100_000}1)", id="deep"),
+        pytest.param(f"run_id IN ({'+1' * 100_000})", id="long"),
         "nowhere.a = 'b'",
         "unknown = 'b'",
         "metrics.a > 1 OR metrics.a < 0",

@@ -6,7 +6,6 @@ of what is absent: it matches nothing but `IS NULL`.
 
 from __future__ import annotations
 
-import ast
 import math
 import operator
 import re
@@ -54,6 +53,7 @@ _CLAUSE = re.compile(
 _ORDER = re.compile(rf"(?=.)((?:{_QUOTED}|[\w\-/]*)(?:\.(?:{_QUOTED}|[\w\-/]*))*)(?:\s+(\w+))?")
 _AND, _END = re.compile(r"\s*AND\b", re.IGNORECASE), re.compile(r"\s*\Z")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_ITEM = re.compile(rf"""\s*('[^']*'|"[^"]*"|{_NUMBER.pattern})\s*(?:,|\Z)""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,23 +203,21 @@ def _value(text: str, kind: str, key: str, op: str, grammar: Grammar) -> Value:
 
 
 def _list(text: str) -> tuple[str, ...]:
-    try:
-        parsed = ast.literal_eval(text)
-    except (SyntaxError, ValueError):
-        raise invalid(
-            "While parsing a list in the query, expected a non-empty list of string values, but got ill-formed list."
-        ) from None
-    values = parsed if isinstance(parsed, tuple) else (parsed,)
-    if not values:
-        raise invalid(
-            "While parsing a list in the query, expected a non-empty list of string values, but got empty list"
-        )
-    if not all(isinstance(value, str) for value in values):
-        raise invalid(
-            "While parsing a list in the query, expected string value, punctuation, or whitespace, but got different "
-            f"type in list: {values}"
-        )
-    return values
+    """The texts between parentheses."""
+    expected = "While parsing a list in the query, expected"
+    inner, items, at = text[1:-1], [], 0
+    while not _END.match(inner, at):
+        found = _ITEM.match(inner, at)
+        if found is None:
+            raise invalid(f"{expected} a non-empty list of string values, but got ill-formed list.")
+        items.append(found[1])
+        at = found.end()
+    if not items:
+        raise invalid(f"{expected} a non-empty list of string values, but got empty list")
+    if any(_NUMBER.fullmatch(item) for item in items):
+        shown = f"({', '.join(items)}{',' * (len(items) == 1)})"
+        raise invalid(f"{expected} string value, punctuation, or whitespace, but got different type in list: {shown}")
+    return tuple(item[1:-1] for item in items)
 
 
 def parse_order(orders: Iterable[str], grammar: Grammar) -> list[Order]:
