@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from clew.client.objects import HttpObjects
 from clew.core.errors import Conflict, Invalid, NotFound, Unavailable
 from clew.core.hashing import hash_bytes
 from clew.server import uploads
+from clew.store.objects.local import LocalObjects
 from clew.workspace import init_project
 
 PIECE = 1 << 16
@@ -128,6 +131,17 @@ def test_a_disk_that_refuses_is_no_defect(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(Unavailable, match="could not keep what is received"):
         connection.request("PUT", f"/objects/{'a' * 64}", b"x" * (2 << 20))
+
+
+def test_an_object_that_ends_too_early_ends_the_answer(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve(open=True)
+    digest = HttpObjects(served.connection()).put(b"some bytes")
+    monkeypatch.setattr(LocalObjects, "size", lambda *_: 99)
+    url = f"{served.url}/api/v1/projects/late/objects/{digest}"
+    with pytest.raises(http.client.IncompleteRead), urllib.request.urlopen(url, timeout=30) as answer:
+        answer.read()
 
 
 def free_port() -> int:

@@ -101,8 +101,8 @@ def make_app(host: Host) -> Litestar:
     Args:
         host: the projects that it serves.
     """
-    in_project = Router("/projects/{project:str}", route_handlers=_IN_PROJECT)
-    native = Router(API, route_handlers=[projects_router, accounts_router, arrivals_router, in_project], guards=[guard])
+    of_server = Router(API, route_handlers=[projects_router, accounts_router, arrivals_router], guards=[guard])
+    in_project = Router(f"{API}/projects/{{project:str}}", route_handlers=_IN_PROJECT, guards=[guard])
     handlers: dict[Any, Any] = {
         ClewError: answer_error,
         HTTPException: answer_http,
@@ -110,7 +110,7 @@ def make_app(host: Host) -> Litestar:
         Exception: answer_defect,
     }
     app = Litestar(
-        route_handlers=[health, version, metrics, native],
+        route_handlers=[health, version, metrics, of_server, in_project],
         state=State({"host": host}),
         exception_handlers=handlers,
         on_startup=[_limit_threads],

@@ -11,7 +11,6 @@ from litestar.params import JSONBody
 
 from clew.core.ids import Digest
 from clew.core.types.project import Project
-from clew.loop.moving.take_in import take_in
 from clew.server.caller import Caller
 from clew.server.direct import direct_router
 from clew.server.host import Host
@@ -33,6 +32,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 @post("/", status_code=200, sync_to_thread=True)
 def take_in_project(request: AnyRequest, data: JSONBody[Arrival]) -> Project:
     """Take in a whole project whose bytes are stored; it replaces nothing but an earlier state of itself."""
+    from clew.loop.moving.take_in import take_in  # with all that moves projects, which hardly any start needs
+
     host: Host = request.app.state.host
     caller: Caller = request.scope["user"]
     assert caller.project is not None  # the guard has made it of the path

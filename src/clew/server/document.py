@@ -19,8 +19,6 @@ from clew.core.problem import Problem
 from clew.core.types.gate import GateReport
 from clew.core.types.series import Series, SeriesBlock
 from clew.core.types.step import StepEntry
-from clew.loop.impact import Impact
-from clew.loop.why import Why
 from clew.server.models import Wish
 from clew.server.request import MESSAGEPACK
 from clew.server.steps import Done
@@ -34,15 +32,6 @@ PACKED_BODIES: dict[str, Any] = {
     "put_objects": list[bytes],
     "judge_version": Wish,
     "promote_version": Wish,
-}
-PACKED_ANSWERS: dict[str, Any] = {
-    "why_prediction": Why,
-    "impact_of": Impact,
-    "get_blocks": list[SeriesBlock],
-    "get_summaries": list[Series],
-    "find_steps": list[StepEntry],
-    "judge_version": GateReport,
-    "search_runs": Page[FoundRun],
 }
 BINARY_BODIES = {"put_object", "append_upload"}
 API = "/api/v1"
@@ -80,7 +69,8 @@ def operation_id(handler: Any, method: Any, path: Any) -> str:  # noqa: ARG001 -
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
     """The document of the framework, with what it cannot know."""
-    kinds = [Wrong, *PACKED_BODIES.values(), *PACKED_ANSWERS.values()]
+    answers = _packed_answers()
+    kinds = [Wrong, *PACKED_BODIES.values(), *answers.values()]
     schemas, components = msgspec.json.schema_components(
         kinds, schema_hook=lambda _: {"description": "any value"}, ref_template="#/components/schemas/{name}"
     )
@@ -93,7 +83,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
         for method, operation in methods.items():
             if method not in _METHODS:
                 continue
-            _say_bodies(operation, of)
+            _say_bodies(operation, of, answers)
             if path.startswith(API):
                 operation["security"] = [{"token": []}]
                 operation["responses"] |= {
@@ -102,7 +92,23 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _say_bodies(operation: dict[str, Any], of: Mapping[str, object]) -> None:
+def _packed_answers() -> dict[str, Any]:
+    """What is answered in MessagePack. Some of it takes a tenth of a start to load."""
+    from clew.loop.impact import Impact
+    from clew.loop.why import Why
+
+    return {
+        "why_prediction": Why,
+        "impact_of": Impact,
+        "get_blocks": list[SeriesBlock],
+        "get_summaries": list[Series],
+        "find_steps": list[StepEntry],
+        "judge_version": GateReport,
+        "search_runs": Page[FoundRun],
+    }
+
+
+def _say_bodies(operation: dict[str, Any], of: Mapping[str, object], answers: Mapping[str, object]) -> None:
     name = operation["operationId"].removeprefix(_ARRIVING)
     if name in PACKED_BODIES:
         content = {MESSAGEPACK: {"schema": of[str(PACKED_BODIES[name])]}}
@@ -110,5 +116,5 @@ def _say_bodies(operation: dict[str, Any], of: Mapping[str, object]) -> None:
     if name in BINARY_BODIES:
         content = {BYTES: {"schema": {"type": "string", "format": "binary"}}}
         operation["requestBody"] = {"content": content, "required": True}
-    if name in PACKED_ANSWERS:
-        operation["responses"]["200"]["content"] = {MESSAGEPACK: {"schema": of[str(PACKED_ANSWERS[name])]}}
+    if name in answers:
+        operation["responses"]["200"]["content"] = {MESSAGEPACK: {"schema": of[str(answers[name])]}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -17,13 +18,20 @@ from clew.workspace import open_workspace
 
 __all__ = ["make"]
 
+_COLLECTED_AFTER = 10_000
+"""Objects. An answer is made of thousands that all go with it: looking for circles among them finds none."""
+
 
 def make() -> Litestar:
     """The application of one worker."""
     threading.Thread(target=_end_with_parent, name="clew-parent", daemon=True).start()
     _log_requests(os.environ.get(LOG_VARIABLE) == "1")
     workspace = open_workspace(Path(os.environ[FOLDER_VARIABLE]))
-    return make_app(host_of(workspace, open=os.environ.get(OPEN_VARIABLE) == "1"))
+    app = make_app(host_of(workspace, open=os.environ.get(OPEN_VARIABLE) == "1"))
+    gc.freeze()  # what is loaded stays: no collection looks at it again
+    gc.set_threshold(_COLLECTED_AFTER)
+    gc.enable()
+    return app
 
 
 def _log_requests(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -70,7 +71,11 @@ def run_server(target: str, *, address: str, port: int, workers: int, open: bool
     )
     watch = threading.Thread(target=_call_when_listening, args=(address, port, ready), daemon=True)
     server.on_startup(watch.start)  # granian calls it once the port is taken, before anything listens to it
-    server.serve()
+    gc.disable()  # what a start makes stays; the factory lets it go on
+    try:
+        server.serve()
+    finally:
+        gc.enable()
 
 
 def _call_when_listening(address: str, port: int, ready: Callable[[], None]) -> None:

@@ -18,7 +18,16 @@ from clew.server.receive import put_received
 from clew.tracking.artifact import check_path, media_type_of
 from clew.tracking.revise import put_artifacts, remove_artifacts
 
-__all__ = ["Download", "delete_artifact", "download", "list_artifacts", "list_proxied", "receive", "tell_files"]
+__all__ = [
+    "Download",
+    "checked_folder",
+    "delete_artifact",
+    "download",
+    "list_artifacts",
+    "list_proxied",
+    "receive",
+    "tell_files",
+]
 
 
 class List(msgspec.Struct, frozen=True):
@@ -44,7 +53,7 @@ class Download(msgspec.Struct, frozen=True):
 def list_artifacts(call: Call, asked: List) -> Json:
     """What a run keeps in a folder; paths begin at the run."""
     run_id = run_id_of(asked)
-    folder = _checked_folder(asked.path)
+    folder = checked_folder(asked.path)
     with call.stores.ledger.read() as tx:
         run = run_of(tx, call, run_id)
         root = artifact_root(tx.experiments.get(run.experiment), run_id)
@@ -137,7 +146,8 @@ def delete_artifact(call: Call) -> Json:
     return {}
 
 
-def _checked_folder(path: str) -> str:
+def checked_folder(path: str) -> str:
+    """A folder within the files of a run or logged model; the empty one is all of them."""
     path = path.strip("/")
     if ".." in path.split("/"):
         raise invalid("Invalid path")

@@ -13,14 +13,13 @@ from clew.core.types.edge import Edge, Role, node
 from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
 from clew.core.types.run import Experiment
 from clew.server.mlflow.answers import Json, experiment_root, key_values, number_of
-from clew.server.mlflow.artifacts import tell_files
+from clew.server.mlflow.artifacts import checked_folder, tell_files
 from clew.server.mlflow.body import KeyValue, by_key, need
 from clew.server.mlflow.call import Call, Empty, active, experiment_of
 from clew.server.mlflow.limits import bad_value
 from clew.server.mlflow.refusal import invalid, missing
 from clew.store.account import artifacts_digest
 from clew.store.owner import check_mine
-from clew.tracking.artifact import check_path
 from clew.tracking.names import name_of
 
 __all__ = [
@@ -233,13 +232,11 @@ def _rewrite(call: Call, changes: Callable[[LoggedModel], dict[str, object]]) ->
 
 def list_logged_files(call: Call, asked: Folder) -> Json:
     """What a logged model keeps in a folder."""
-    path = asked.artifact_directory_path.strip("/")
-    if ".." in path.split("/"):
-        raise invalid("Invalid path")
+    folder = checked_folder(asked.artifact_directory_path)
     with call.stores.ledger.read() as tx:
         model = logged_model_of(tx, call, call.path["model"], deleted=False)
         root = logged_root(tx.experiments.get(model.experiment), model.id)
-        files = tell_files(tx.artifacts.list(model.id), check_path(path) if path else "", whole=True)
+        files = tell_files(tx.artifacts.list(model.id), folder, whole=True)
     return {"root_uri": root, "files": files}
 
 

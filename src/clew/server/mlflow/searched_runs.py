@@ -62,7 +62,7 @@ class SearchedRuns:
             return self._sorted(search, rest, orders)[start : start + count]
         if not rest:
             return self._rows(msgspec.structs.replace(search, skip=start, limit=count)).items
-        found = self._judged(msgspec.structs.replace(search, limit=start + count), rest)
+        found = self._judged(msgspec.structs.replace(search, limit=min(start + count, _AT_ONCE)), rest)
         return list(islice(found, start, start + count))
 
     def _rows(self, search: Search) -> Page[Row]:
