@@ -140,15 +140,22 @@ def test_a_run_without_a_server_waits_and_comes_home_once(
 
 
 def test_a_run_whose_server_is_gone_says_that_it_waits_and_not_for_long(
-    tmp_path: Path, nowhere: Connection, said: list[str]
+    tmp_path: Path, nowhere: Connection, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began = time.monotonic()
-    with start(recorder_of(tmp_path, nowhere, wait_s=600.0), capture=False, say=said.append) as run:
+    monkeypatch.setattr("clew.tracking.drain._GONE_S", 1.0)
+    monkeypatch.setattr("clew.tracking.drain._SILENT_S", 0.1)
+    recorder, began = recorder_of(tmp_path, nowhere, wait_s=600.0), time.monotonic()
+    with start(recorder, "outer", capture=False, say=said.append) as run:
         run.log(loss=0.5)
+        for number in range(3):
+            with start(recorder, f"inner-{number}", capture=False, say=said.append) as within:
+                within.log(loss=0.5)
     assert time.monotonic() - began < 60  # and not the ten minutes that a server gets which answers
-    assert any("waits for the server" in text for text in said)
     assert run.is_left
     assert not any("\n" in text for text in said)
+    left = [text.split()[4] for text in said if "clew sync" in text]
+    assert left == ["inner-0", "inner-1", "inner-2", "outer"]
+    assert [at for at, text in enumerate(said) if "waits for the server" in text] == [len(said) - 2]  # the outer one
 
 
 def test_a_script_names_the_run_that_was_started_for_it(

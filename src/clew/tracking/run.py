@@ -88,6 +88,7 @@ class ActiveRun:
         self._journal, self._say, self._stop_console = line.journal, line.say, stop_console
         # One process of a run speaks for all on its machine. That an offline run stores nothing now is no news.
         self._speaks = ends or not self.others
+        self._again = self._speaks and current_run() is None  # a run within another one leaves the waiting to it
         self._tell = line.say if self._speaks and line.recorder.wait_s else _hush
         if run.kind is not RunKind.PIPELINE:  # which starts in a tenth of a second, and hardly logs in a loop
             load_codec()
@@ -311,7 +312,7 @@ class ActiveRun:
                 self._say_end(ending)
             else:
                 self._say_end(ending)
-                self._drain.finish_within(self._line.recorder.wait_s, self._deliver_end, again=self._speaks)
+                self._drain.finish_within(self._line.recorder.wait_s, self._deliver_end, again=self._again)
         except (ClewError, OSError) as error:
             if isinstance(error, Conflict) and not self._ends:
                 self._say(f"the last words of this process came when run {self.name} had ended: {error.what}")
