@@ -27,7 +27,7 @@ from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
 from clew.tracking.adopt import adopt_run, find_alive
 from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, files_of, keep
-from clew.tracking.capture.cells import CELLS, executed_cells, take_cells
+from clew.tracking.capture.cells import CELLS, executed_cells, in_notebook, take_cells
 from clew.tracking.capture.console import Console
 from clew.tracking.capture.system import Watch
 from clew.tracking.drain import Drain, load_codec
@@ -51,14 +51,6 @@ def current_run() -> ActiveRun | None:
     return _current.get()
 
 
-def _nothing() -> None:
-    return
-
-
-def _hush(_text: str) -> None:
-    return
-
-
 class ActiveRun:
     """A run of this process, from `clew.tracking.start`. Threads may share it; a forked child may go on logging.
 
@@ -78,7 +70,7 @@ class ActiveRun:
         *,
         line: Line,
         console: Console | None = None,
-        stop_console: Callable[[], None] = _nothing,
+        stop_console: Callable[[], None] = lambda: None,
         ends: bool = True,
         watches: bool = False,
         keeps_cells: bool = False,
@@ -87,9 +79,9 @@ class ActiveRun:
         self._runs, self._objects, self._clock = line.runs, line.objects, line.recorder.clock
         self._journal, self._say, self._stop_console = line.journal, line.say, stop_console
         # One process of a run speaks for all on its machine. That an offline run stores nothing now is no news.
-        self._speaks = ends or not self.others
-        self._again = self._speaks and current_run() is None  # a run within another one leaves the waiting to it
-        self._tell = line.say if self._speaks and line.recorder.wait_s else _hush
+        speaks = ends or not self.others
+        self._again = speaks and current_run() is None  # a run within another one leaves the waiting to it
+        self._tell = line.say if speaks and line.recorder.wait_s else lambda _: None
         if run.kind is not RunKind.PIPELINE:  # which starts in a tenth of a second, and hardly logs in a loop
             load_codec()
         self._drain = Drain(line.journal, line.runs.append, say=self._tell, post=line.posted, beat=self._beat)
@@ -425,11 +417,6 @@ class ActiveRun:
         rows = "".join(f"<tr><th>{escape(str(key))}</th><td>{escape(str(value))}</td></tr>" for key, value in words)
         title = f"run <b>{escape(self.name)}</b> <code>{self.id}</code>"
         return f"<div>{title}<table>{rows}</table><code>clew runs show {escape(self.name)}</code></div>"
-
-
-def in_notebook() -> bool:
-    """Whether this process is a kernel of a notebook or an interactive IPython."""
-    return "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None
 
 
 def _uncaught() -> BaseException | None:

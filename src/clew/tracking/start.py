@@ -16,6 +16,7 @@ from clew.core.ids import Digest
 from clew.core.types.run import Run, RunKind, RunStatus, Scalar
 from clew.tracking.adopt import CONSOLE
 from clew.tracking.begin import begin, new_run, record_start
+from clew.tracking.capture.cells import in_notebook
 from clew.tracking.capture.command import entry_of_process
 from clew.tracking.capture.console import Console, tee
 from clew.tracking.capture.seeds import Seeds, restore_seeds
@@ -25,7 +26,7 @@ from clew.tracking.line import Line, open_line
 from clew.tracking.params import flat_params
 from clew.tracking.ranks import RANK_TAG, Rank, find_rank
 from clew.tracking.recorder import Recorder
-from clew.tracking.run import ActiveRun, current_run, in_notebook
+from clew.tracking.run import ActiveRun, current_run
 
 __all__ = ["RESUMED_VARIABLE", "ROOM_VARIABLE", "RUN_VARIABLE", "SEEDS_VARIABLE", "say_on_stderr", "start"]
 

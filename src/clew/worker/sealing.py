@@ -17,12 +17,8 @@ _EVERY_S, _PATIENCE_S = 0.5, 10.0
 _log = logging.getLogger("clew.sealer")
 
 
-def _nothing() -> None:
-    return
-
-
 @contextmanager
-def sealing(stores: Stores, *, after: Callable[[], None] = _nothing) -> Iterator[None]:
+def sealing(stores: Stores, *, after: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Seal what waits, twice a second, while the block runs, and once more at its end.
 
     Any number of processes may do so for one project: they queue in the ledger.

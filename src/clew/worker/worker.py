@@ -31,10 +31,6 @@ _SHORTEST_NAP_S, _LONGEST_NAP_S = 0.005, 1.0
 _log = logging.getLogger("clew.worker")
 
 
-def _nothing() -> None:
-    return
-
-
 def queue(stores: Stores, kind: str, key: str, args: dict[str, object], *, due_us: int = 0) -> Job | None:
     """Ask for work, at once or from `due_us` on; None when an unfinished job has the key already."""
     job = Job(
@@ -66,7 +62,7 @@ class Worker:
     ) -> None:
         self._stores, self._name, self._handlers, self._presence = stores, name, handlers, presence
 
-    def run(self, stop: threading.Event, *, before: Callable[[], None] = _nothing) -> None:
+    def run(self, stop: threading.Event, *, before: Callable[[], None] = lambda: None) -> None:
         """Work until `stop` is set. Looks again at once after a job, and ever less often while there is none.
 
         Args:

@@ -7,12 +7,13 @@ this process does not know, and not what cells printed: that is the console.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import msgspec
 
 from clew.tracking.capture.secrets import find_secret
 
-__all__ = ["CELLS", "Cells", "executed_cells", "take_cells"]
+__all__ = ["CELLS", "Cells", "executed_cells", "in_notebook", "take_cells"]
 
 CELLS = "cells.py"
 """The artifact of a run that holds them."""
@@ -27,9 +28,14 @@ class Cells(msgspec.Struct, frozen=True, kw_only=True):
     left_out: list[str]
 
 
+def in_notebook() -> bool:
+    """Whether this process is a kernel of a notebook or an interactive IPython."""
+    return _shell() is not None
+
+
 def executed_cells() -> list[str]:
     """What this kernel has executed since it began, the cell that runs now included; nothing outside of IPython."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell = _shell()
     return list(shell.history_manager.input_hist_raw[1:]) if shell is not None else []
 
 
@@ -55,3 +61,7 @@ def take_cells(sources: list[str]) -> Cells:
             size_bytes += size
         parts.append(f"{head}{code}\n")
     return Cells(text="\n".join(parts), left_out=left_out)
+
+
+def _shell() -> Any:
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
