@@ -323,7 +323,7 @@ def _check_scores(scores: list[float], rows: int) -> None:
         row = next(at for at, score in enumerate(scores) if not isfinite(score))
         raise Invalid(
             f"row {row}: the model gives {scores[row]}, which is no score",
-            hint="a value of this row is far beyond those that it was trained on",
+            hint="a value of this row is null, or far beyond those that it was trained on",
         )
 
 
