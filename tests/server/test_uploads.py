@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -120,17 +119,30 @@ def test_what_mlflows_clients_left_stands_in_nobodys_way(serve: Callable[..., An
     assert not folder.exists()
 
 
-def test_a_disk_that_refuses_is_no_defect(
-    serve: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_refuses_is_no_defect(serve: Callable[..., Any]) -> None:
     served = serve(open=True)
     connection = served.connection()
     (served.host.folder / "uploads").write_bytes(b"no folder")
     with pytest.raises(Unavailable, match="could not keep a piece of an upload"):
         connection.request("PUT", f"/uploads/{'a' * 64}", b"x", query={"offset": "0"})
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(Unavailable, match="could not keep what is received"):
         connection.request("PUT", f"/objects/{'a' * 64}", b"x" * (2 << 20))
+
+
+def test_what_is_received_lies_where_it_is_to_stay(serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`/tmp` may be memory, and another disk costs another copy."""
+    served = serve(open=True)
+    put, files = LocalObjects.put_file, []
+
+    def put_file(objects: LocalObjects, path: Path) -> Any:
+        files.append(path)
+        return put(objects, path)
+
+    monkeypatch.setattr(LocalObjects, "put_file", put_file)
+    data = os.urandom(2 << 20)
+    served.connection().request("PUT", f"/objects/{hash_bytes(data)}", data)
+    assert [path.parent for path in files] == [served.host.folder / "uploads" / "p"]
+    assert not files[0].exists()
 
 
 def test_an_object_that_ends_too_early_ends_the_answer(

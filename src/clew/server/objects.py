@@ -21,6 +21,7 @@ from clew.server.direct import VALID_S
 from clew.server.ranges import span_of
 from clew.server.receive import put_received, received
 from clew.server.request import AnyRequest, checked_limit, in_thread, packed, stores_of
+from clew.server.uploads import uploads_folder
 
 __all__ = ["objects_router"]
 
@@ -41,9 +42,10 @@ class Digests(msgspec.Struct, frozen=True, kw_only=True):
 @put("/objects/{digest:str}", opt=_WRITE, status_code=204, request_max_body_size=None)
 async def put_object(request: AnyRequest, digest: FromPath[str]) -> None:
     """Store bytes, which must have this digest. They survive power loss once this answers."""
-    objects = stores_of(request).objects
+    stores = stores_of(request)
+    objects, folder = stores.objects, uploads_folder(stores)
     await in_thread(objects.missing, [Digest(digest)])  # refuses what is no digest before a byte is read
-    async with received(request.stream()) as content:
+    async with received(request.stream(), folder) as content:
         stored = await in_thread(put_received, objects, content)
     if stored != digest:  # its bytes are garbage under their own name
         raise Invalid(f"the body has the digest {stored}, not {digest}", hint="send it again")

@@ -18,8 +18,13 @@ IN_MEMORY_BYTES = 1 << 20
 
 
 @asynccontextmanager
-async def received(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes | Path]:
-    """All that comes: as bytes, or as a file that is there until the block ends."""
+async def received(pieces: AsyncIterator[bytes], folder: Path) -> AsyncIterator[bytes | Path]:
+    """All that comes: as bytes, or as a file that is there until the block ends.
+
+    Args:
+        pieces: what comes.
+        folder: where the file lies, on the disk on which it is to stay: `/tmp` may be memory.
+    """
     held = bytearray()
     async for piece in pieces:
         held += piece
@@ -28,12 +33,14 @@ async def received(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes | Path]:
     else:
         yield bytes(held)
         return
-    with disk_errors("keep what is received"), tempfile.NamedTemporaryFile() as file:
-        await in_thread(file.write, held)
-        async for piece in pieces:
-            await in_thread(file.write, piece)
-        await in_thread(file.flush)
-        yield Path(file.name)
+    with disk_errors("keep what is received"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            await in_thread(file.write, held)
+            async for piece in pieces:
+                await in_thread(file.write, piece)
+            await in_thread(file.flush)
+            yield Path(file.name)
 
 
 def put_received(objects: Objects, content: bytes | Path) -> Digest:

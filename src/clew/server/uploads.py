@@ -17,10 +17,10 @@ import msgspec
 from litestar import Router, get, post, put
 from litestar.params import FromPath, FromQuery
 
+from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.ids import Digest
 from clew.policy.access import Action
-from clew.server.host import Host
 from clew.server.request import AnyRequest, in_thread, stores_of
 from clew.store.objects.disk import disk_errors
 from clew.store.objects.names import checked
@@ -40,9 +40,9 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     stored: bool = False
 
 
-def uploads_folder(host: Host, project: str) -> Path:
+def uploads_folder(stores: Stores) -> Path:
     """Where what has come of a project's large objects and files lies until they are whole."""
-    return host.folder / "uploads" / project
+    return stores.folder / "uploads" / stores.project
 
 
 def forget_old_uploads(folder: Path) -> None:
@@ -55,7 +55,7 @@ def forget_old_uploads(folder: Path) -> None:
 
 def _file_of(request: AnyRequest, digest: str) -> Path:
     """Where the pieces of an object are."""
-    return uploads_folder(request.app.state.host, stores_of(request).project) / checked(Digest(digest))
+    return uploads_folder(stores_of(request)) / checked(Digest(digest))
 
 
 @get("/uploads/{digest:str}", opt={"action": Action.READ}, sync_to_thread=True)

@@ -33,6 +33,7 @@ from clew.server.mlflow.routes import PATTERNS, ROUTES, Route
 from clew.server.mlflow.uploads import receive_part
 from clew.server.receive import IN_MEMORY_BYTES, received
 from clew.server.request import in_thread
+from clew.server.uploads import uploads_folder
 
 __all__ = ["MlflowDoor"]
 
@@ -122,7 +123,7 @@ class MlflowDoor:
         let_in = partial(self._let_in, route, receive, found, caller)
         if route.verb in _TAKE_FILES:
             call = await let_in()
-            async with received(_pieces(receive)) as content:
+            async with received(_pieces(receive), uploads_folder(call.stores)) as content:
                 return _encode(await in_thread(route.verb, call, content))
         body = await _body(receive, let_in)
         return await in_thread(self._run, route, body, scope["method"], found, caller)

@@ -224,5 +224,6 @@ def _measure_models(tx: Transaction, call: Call, run: str, measured: Sequence[tu
         )
     for model_id, metrics in by_model.items():
         model = logged_model_of(tx, call, model_id)
-        fresh = [each for each in metrics if each not in model.metrics]
+        there = set(model.metrics)
+        fresh = [each for each in metrics if each not in there]
         tx.logged_models.put(msgspec.structs.replace(model, metrics=(*model.metrics, *fresh)))

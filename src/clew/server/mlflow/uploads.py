@@ -113,7 +113,7 @@ def _place(call: Call, file: str) -> Place:
 
 
 def _folder(call: Call, upload: str) -> Path:
-    return uploads_folder(call.host, call.stores.project) / upload
+    return uploads_folder(call.stores) / upload
 
 
 def _known(call: Call, upload: str) -> Path:
