@@ -211,7 +211,7 @@ class Bench:
             who="machine",
             date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             machine=machine(),
-            load=round(os.getloadavg()[0], 1),
+            load=round(busy_cores(), 1),
             cores=os.cpu_count(),
             command=os.environ.get("CLEW_BENCH_COMMAND") or " ".join(["python", *sys.argv]),
         )
@@ -220,6 +220,25 @@ class Bench:
         told = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
         for figure, numbers in json.loads(told.stdout).items():
             self.show(f"calibration: {figure}", who="machine", **numbers)
+
+
+def busy_cores(seconds: float = 1.0) -> float:
+    """How many cores other work keeps busy while nothing is measured; the load of the last minute where none tells.
+
+    That load is no help by itself: it still holds the benchmark that ran before this one.
+    """
+    try:
+        before, began = _busy_s(), time.monotonic()
+        time.sleep(seconds)
+        return max(0.0, (_busy_s() - before) / (time.monotonic() - began))
+    except OSError:
+        return os.getloadavg()[0]
+
+
+def _busy_s() -> float:
+    first = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    user, nice, system, _, _, irq, softirq, *_ = map(int, first.split()[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> str:

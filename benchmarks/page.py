@@ -69,10 +69,11 @@ def _circumstances(lines: list[Line]) -> Iterator[str]:
         for line in lines
         if line["figure"].startswith("calibration")
     ]
-    yield f"Measured {machine['date']} by `{machine['command']}` on {machine['machine']}, load {machine['load']}."
+    yield f"Measured {machine['date']} by `{machine['command']}` on {machine['machine']}."
     yield f"Calibration in the same run: {'; '.join(speed)}."
-    if machine["load"] > machine["cores"] / 2:
-        yield "Other work ran on the machine: read medians of calls and CPU; wall times and starts are too long."
+    if machine["load"] > machine["cores"] / 4:
+        busy = f"Other work kept {machine['load']} of {machine['cores']} cores busy"
+        yield f"{busy}: read medians of calls and CPU; wall times and starts are too long."
 
 
 def _shown(line: Line) -> tuple[str, ...]:

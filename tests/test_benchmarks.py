@@ -57,7 +57,9 @@ def test_the_page_shows_targets_ratios_and_by_how_much_one_is_missed(load) -> No
     assert "rests" not in text
     assert "1 of 2 targets are reached:" in text
     assert "- a mile, wall s: 5, 2.5 times the target. Short legs." in text
-    assert "Measured today by `walk` on feet, load 0.1." in text
+    assert "Measured today by `walk` on feet." in text
+    assert "Other work" not in text
+    assert "Other work kept 1.5 of 2 cores busy" in page.page([{**line("machine"), **MACHINE, "load": 1.5}, ours])
 
 
 def test_a_target_stands_beside_the_number_where_others_of_its_column_have_another(load) -> None:
@@ -87,6 +89,15 @@ def test_repeats_are_joined_to_medians_and_maxima(load) -> None:
         "p99_us": 990.0,
         "max_us": 999.0,
     }
+
+
+def test_what_others_do_on_the_machine_is_told(load) -> None:
+    harness = load("harness")
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        try:
+            assert harness.busy_cores(0.5) > 0.2
+        finally:
+            other.kill()
 
 
 def test_a_peer_that_nobody_knows_is_named(load) -> None:
