@@ -139,11 +139,23 @@ def find_endpoint(stores: Stores, name: str) -> Endpoint:
 def load_slots(stores: Stores, endpoint: Endpoint, *, shadows: Sequence[str], load: Load) -> Slots:
     """The versions that the aliases name now; what is in shadow twice, or answers, is loaded once.
 
+    A version in shadow that cannot be loaded is logged and left out: it is only tried.
+
     Raises:
         NotFound: the endpoint's alias names no version yet.
     """
     champion, others = _versions(stores, endpoint, shadows)
-    return Slots(champion=load(champion), shadows=tuple(load(version) for version in others))
+    return Slots(champion=load(champion), shadows=_in_shadow(others, load))
+
+
+def _in_shadow(versions: Sequence[ModelVersion], load: Load) -> tuple[Served, ...]:
+    found = []
+    for version in versions:
+        try:
+            found.append(load(version))
+        except Exception:  # noqa: BLE001 - a challenger's failure must not keep the champion from answering
+            _log.exception("%s cannot score in shadow, and is left out", version.reference)
+    return tuple(found)
 
 
 def watch(
@@ -161,26 +173,42 @@ def watch(
 
     A version that cannot be loaded is logged and not tried again until the aliases move anew: what runs, runs on.
     """
-    _record_served(stores, endpoint, slots)
-    refused: tuple[str, ...] = ()
-    while not stop.wait(every_s):
+    settled, trouble = slots.versions, ""
+    recorded: tuple[str, ...] = ()
+    while True:
         try:
             champion, others = _versions(stores, endpoint, shadows)
             wanted = (champion.id, *(version.id for version in others))
-            if wanted in (slots.versions, refused):
-                continue
-            loaded = {served.version.id: served for served in (slots.champion, *slots.shadows)}
-            try:
-                fresh = {v.id: loaded.get(v.id) or load(v) for v in (champion, *others)}
-            except Exception:  # noqa: BLE001 - the version that runs must go on answering
-                refused = wanted
-                _log.exception("%s cannot be served; %s goes on", champion.reference, slots.champion.version.reference)
-                continue
-            slots = Slots(champion=fresh[champion.id], shadows=tuple(fresh[v.id] for v in others))
-            swap(slots)
-            _record_served(stores, endpoint, slots)
-        except Exception:  # noqa: BLE001 - a busy ledger now is no reason to stop watching
-            _log.exception("the aliases of endpoint %s could not be read", endpoint.name)
+            if wanted != settled:
+                settled = wanted
+                fresh = slots if wanted == slots.versions else _moved(slots, champion, others, load)
+                if fresh.versions != slots.versions:
+                    slots = fresh
+                    swap(slots)
+            if slots.versions != recorded:
+                _record_served(stores, endpoint, slots)
+                recorded = slots.versions
+            trouble = ""
+        except Exception as error:  # noqa: BLE001 - a busy ledger now is no reason to stop watching
+            if str(error) != trouble:  # once, and not ten times a second
+                trouble = str(error)
+                _log.exception("the aliases of endpoint %s cannot be followed now", endpoint.name)
+        if stop.wait(every_s):
+            return
+
+
+def _moved(slots: Slots, champion: ModelVersion, others: Sequence[ModelVersion], load: Load) -> Slots:
+    """What runs once the aliases have moved: as before where the version that is to answer cannot be loaded."""
+    loaded = {served.version.id: served for served in (slots.champion, *slots.shadows)}
+
+    def known(version: ModelVersion) -> Served:
+        return loaded.get(version.id) or load(version)
+
+    try:
+        return Slots(champion=known(champion), shadows=_in_shadow(others, known))
+    except Exception:  # noqa: BLE001 - the version that runs must go on answering
+        _log.exception("%s cannot be served; %s goes on", champion.reference, slots.champion.version.reference)
+        return slots
 
 
 def _versions(
