@@ -18,7 +18,9 @@ import polars as pl
 import pytest
 
 from clew.core.contracts.ledger import Durability, Transaction
+from clew.core.errors import NotFound
 from clew.core.types.edge import node
+from clew.core.types.signature import Signature
 from clew.loop.watch import compact_endpoint
 from clew.serving import compaction
 from clew.serving.compaction import Compacted, compact, journal_folder, set_aside
@@ -274,6 +276,24 @@ def test_frames_behind_damage_wait_and_hold_nobody_up(life: Life) -> None:
     assert f"byte {frames[9]}" in moved.damaged[f"replica-1/{path.stem}"]
     assert path.exists()
     assert drain(life).predictions == 0
+
+
+def test_decisions_whose_package_is_lost_wait_and_hold_nobody_up(life: Life) -> None:
+    asked = life.decide(0, 24)
+    found: list[str] = []
+    life.end_replica()
+    more = life.decide(1, 24)
+
+    def lost_at_first(version: str) -> Signature:
+        found.append(version)
+        if len(found) == 1:
+            raise NotFound("object", "of the package")
+        return life.deciders(version).package.signature
+
+    moved = compact(life.stores, life.endpoint, signature_of=lost_at_first)
+    assert (keys(life), list(moved.damaged.values())) == (more, ["no object named 'of the package'"])
+    assert drain(life).damaged == {}
+    assert sorted(keys(life)) == sorted(asked + more)
 
 
 def test_a_record_of_a_newer_clew_is_damage_and_no_defect(life: Life) -> None:

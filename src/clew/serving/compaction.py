@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Corrupt
+from clew.core.errors import Corrupt, Invalid, NotFound
 from clew.core.ids import Digest
 from clew.core.types.dataset import LogBatch
 from clew.core.types.edge import Edge, Role, node
@@ -107,7 +107,7 @@ def compact(
                 for some in _ranges(path, end):
                     _move(stores, endpoint, journal, some, moved, signature_of=signature_of, profile_of=profile_of)
                     end = some.end
-            except Corrupt as damage:
+            except (Corrupt, Invalid, NotFound) as damage:  # of the segment, or of the package that decided
                 moved.damaged[journal] = damage.what
                 continue
             except FileNotFoundError:  # another process drained and removed it
