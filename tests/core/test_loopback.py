@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
-from clew.core.loopback import is_foreign, is_loopback, url_of
+from clew.core.loopback import is_foreign, is_loopback, unusable, url_of
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1"])
@@ -62,3 +65,8 @@ def test_requests_of_others(host: str, origin: str) -> None:
 def test_what_is_told_is_local_too(host: str) -> None:
     url = url_of(host, 8470)
     assert not is_foreign(url.removeprefix("http://"), url)
+
+
+@pytest.mark.parametrize(("number", "advice"), [(errno.EADDRINUSE, "--port"), (errno.EADDRNOTAVAIL, "--host")])
+def test_what_to_change_about_an_address_is_said(number: int, advice: str) -> None:
+    assert advice in unusable("10.9.8.7", 80, OSError(number, os.strerror(number))).hint

@@ -8,10 +8,13 @@ notebook, or some program's page on another port, did not mean to let its script
 
 from __future__ import annotations
 
+import errno
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-__all__ = ["is_foreign", "is_loopback", "url_of"]
+from clew.core.errors import Unavailable
+
+__all__ = ["is_foreign", "is_loopback", "unusable", "url_of"]
 
 
 def is_loopback(host: str) -> bool:
@@ -27,6 +30,13 @@ def is_loopback(host: str) -> bool:
 def url_of(host: str, port: int) -> str:
     """What to call an address by over HTTP; one of IPv6 stands in brackets."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def unusable(host: str, port: int, error: OSError) -> Unavailable:
+    """What to raise where nothing can listen at an address."""
+    taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+    hint = "take another --port" if taken else "give --host an address of this machine"
+    return Unavailable(f"{host}:{port} cannot be used: {error.strerror}", hint=hint)
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from clew.core.errors import Unavailable
+from clew.core.loopback import unusable
 
 __all__ = ["sole_port"]
 
@@ -41,4 +41,4 @@ def _bind(taken: socket.socket, name: str | tuple[str, int], address: str, port:
     try:
         taken.bind(name)
     except OSError as error:
-        raise Unavailable(f"{address}:{port} cannot be used: {error.strerror}", hint="take another --port") from error
+        raise unusable(address, port, error) from error

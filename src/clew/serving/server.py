@@ -18,7 +18,7 @@ import msgspec
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Denied, Unavailable
 from clew.core.extras import require
-from clew.core.loopback import is_loopback, url_of
+from clew.core.loopback import is_loopback, unusable, url_of
 from clew.core.types.endpoint import Endpoint
 from clew.serving.app import EndpointApp
 from clew.serving.compaction import journal_folder
@@ -161,7 +161,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise Unavailable(f"{host}:{port} cannot be used: {error.strerror}", hint="take another --port") from error
+        raise unusable(host, port, error) from error
     listener.listen(512)
     listener.setblocking(False)
     return listener

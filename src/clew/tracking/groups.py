@@ -14,6 +14,7 @@ import msgspec
 from clew.core.contracts.objects import Objects
 from clew.core.errors import Invalid, NotFound
 from clew.core.judging import FoundRun
+from clew.core.numbers import counted
 from clew.core.types.interval import Interval
 from clew.core.types.run import RunStatus
 from clew.tracking.capture import Source, read_aspect
@@ -113,7 +114,8 @@ def group_runs(found: Sequence[FoundRun], by: str, word: Callable[[FoundRun], st
     if first and first not in sides:
         raise NotFound("group", first, near=list(sides)[:5])
     if len(sides) < 2:
-        raise Invalid(f"these {len(found)} runs are one group by {by}", hint="choose another --by, or more runs")
+        said = f"{counted(len(found), 'runs')} in {counted(len(sides), 'groups')} by {by}, where two are needed"
+        raise Invalid(said, hint="choose another --by, or more runs")
     if len(sides) > _MOST:
         raise Invalid(f"these runs are {len(sides)} groups by {by}", hint="choose fewer with --where")
     names = [first, *(name for name in sides if name != first)] if first else list(sides)

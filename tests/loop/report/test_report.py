@@ -96,7 +96,7 @@ def test_a_sure_difference_is_bold_and_an_unsure_one_is_not() -> None:
 
 
 def test_groups_are_chosen_with_words_that_make_sense(tmp_path: Path) -> None:
-    with pytest.raises(Invalid, match="one group"):
+    with pytest.raises(Invalid, match="2 runs in 1 group by group, where two are needed"):
         grouped({"a": [1.0, 2.0]})
     with pytest.raises(NotFound):
         grouped({"a": [1.0], "bb": [2.0]}, first="c")
