@@ -78,7 +78,14 @@ def _kept(headings: Sequence[str], rows: Sequence[Sequence[str]], spares: Sequen
 def _below(text: str, width: int) -> str:
     if text == NOTHING:
         return ""
-    return textwrap.fill(text, width, initial_indent=_INDENT, subsequent_indent=_INDENT) + "\n"
+    lines = textwrap.wrap(
+        text,
+        width,
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+        break_on_hyphens=False,  # they stand in paths and options
+    )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def draw_record(rows: Sequence[tuple[str, str]], *, title: str = "") -> None:
