@@ -96,6 +96,8 @@ def test_what_a_run_has_needs_no_words(capsys: Capture) -> None:
         (["--where", "created > -7d"], "write it in quotes: '-7d'"),
         (["--columns", "foo"], "the field cannot be read at character 1"),
         (["--output", "runs.xlsx"], "--output needs a form"),
+        (["--format", "csv", "--after", "x"], "--after and --json do not go with --format"),
+        (["--output", "runs.csv", "--json"], "--after and --json do not go with --format"),
     ],
 )
 def test_a_filter_that_cannot_be_read_says_what_was_meant(words: list[str], said: str, capsys: Capture) -> None:

@@ -78,6 +78,8 @@ def list_(
 ) -> None:
     """List runs, newest first, or those that a filter lets through."""
     if format_ or path:
+        if after or as_json:
+            raise click.UsageError("--after and --json do not go with --format and --output, which take all")
         _export(format_ or "", path, condition, sort, experiment, columns, limit)
         return
     _list(condition, sort, experiment, columns, limit or 50, after, as_json=as_json)
