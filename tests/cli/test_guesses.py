@@ -60,6 +60,12 @@ def test_a_misspelt_option_of_run_is_no_script(capsys: Capture) -> None:
     assert "No such option '--nmae'. Did you mean '--name'?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["--resume", "train", "guessed.py:train_guessed"], ["--workers", "2", "guessed.py"]])
+def test_an_option_that_does_not_go_with_what_is_run_is_refused(words: list[str], capsys: Capture) -> None:
+    assert main(["run", *words]) == 2
+    assert f"{words[0]} is for" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("one_run")
 @pytest.mark.parametrize(
     ("words", "said"),

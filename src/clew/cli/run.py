@@ -76,10 +76,15 @@ def run(
         from clew.core.types.run import RunKind
         from clew.loop.training import About
 
+        if resume:
+            hint = "run it again: steps that are done come from the cache"
+            raise Invalid("--resume is for scripts, and this is a pipeline", hint=hint)
         about = About(kind=RunKind(kind), name=name, experiment=experiment, tags=tags_of(tags))
         return _run_pipeline(words, about, workers=workers, as_json=as_json)
     from clew.tracking.launch import launch
 
+    if workers:
+        raise Invalid("--workers is for pipelines, and this is a script", hint="clew run FILE.py:PIPELINE")
     with _recorder() as recorder:
         launched = launch(
             recorder,
