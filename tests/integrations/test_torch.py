@@ -21,6 +21,7 @@ from clew import facade
 from clew.core.types.run import RunStatus
 from clew.integrations.lightning import Logger
 from clew.integrations.transformers import Callback
+from clew.tracking.adopt import adopt
 from clew.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -76,6 +77,18 @@ def test_lightning_logs_to_the_run_around_it(workspace: Workspace, tmp_path: Pat
         assert workspace.runs.get(run.id).status is RunStatus.RUNNING
         run.log(after=1.0)
     assert {"fit.loss", "after"} <= {series.key for series in workspace.runs.summaries([run.id])}
+
+
+def test_lightning_logs_to_a_run_that_is_offline(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEW_OFFLINE", "1")
+    with clew.run("far", capture=False) as run:
+        trainer(Logger(), tmp_path, enable_checkpointing=False).fit(Line(), rows())
+    adopt(workspace.runs, workspace.objects, workspace.folder)
+    found = workspace.runs.get(run.id)
+    assert (found.status, found.params["rate"]) == (RunStatus.FINISHED, 0.1)
+    assert "loss" in {series.key for series in workspace.runs.summaries([run.id])}
 
 
 def test_lightning_says_that_a_training_failed(workspace: Workspace, tmp_path: Path) -> None:

@@ -98,8 +98,6 @@ class Logger(_Logger):
         self._keep_checkpoints(self._run)
         if self._own:
             self._run.finish(_STATUS.get(status, RunStatus.FAILED), reason="" if status in _STATUS else status)
-        else:
-            self._run.flush()
 
     def _keep_checkpoints(self, run: ActiveRun) -> None:
         if not self._checkpoints:
