@@ -14,7 +14,7 @@ import pytest
 from clew.core.contracts.stores import Stores
 from clew.core.types.run import RunKind, RunStatus
 from clew.testing.project import open_stores
-from clew.testing.runs import ONE, a_run
+from clew.testing.runs import ONE, TWO, a_run
 from clew.tracking import adopt as adopting
 from clew.tracking.adopt import adopt, adopt_run, journals_folder
 from clew.tracking.cut import cut_path
@@ -146,6 +146,28 @@ def test_a_long_journal_comes_home_segment_by_segment_and_once(
     assert sorted(found.points for found in adopt(runs, stores.objects, stores.folder)) == [3, 100]
     assert calls == ["read_segment", "append"] * 5  # no more than one segment is held at a time
     assert len(values(stores)) == 103
+
+
+def test_a_journal_of_another_user_does_not_hold_up_the_others(
+    stores: Stores, runs: LedgerRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.create(a_run(TWO), experiment="e")
+    theirs = left_behind(stores)
+    mine = Journal(journals_folder(stores.folder, TWO), TWO)
+    mine.log({"loss": 1.0}, 1)
+    mine.close(delete=False)
+    real = os.open
+
+    def refused(path: object, *given: int, **more: int) -> int:
+        if str(path).startswith(str(theirs.folder)):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("clew.tracking.adopt.os.open", refused)
+    first, second = adopt(runs, stores.objects, stores.folder)
+    assert "Permission denied; it stays there" in first.problem
+    assert (second.run, second.points, second.problem) == (TWO, 1, "")
+    assert runs.get(ONE).status is RunStatus.RUNNING
 
 
 def test_a_run_that_could_not_say_its_end_ends_that_way(stores: Stores, runs: LedgerRuns) -> None:

@@ -86,7 +86,7 @@ def adopt(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]:
 
 def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]:
     """`adopt` for the journals in the folder of one run."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         for unfinished in folder.glob("*.new"):
             if _is_stale(unfinished):
                 unfinished.unlink()
@@ -101,7 +101,7 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
     adopted = _together([found for found in [*begun, *rest] if found is not None])
     for journal in {path.stem for path in folder.glob("*.end")}.difference(journals):
         _end_without_journal(runs, objects, folder, journal)
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         # Of a living run, too, whose journal found no room.
         if not journals and _is_stale(folder / CONSOLE):
             (folder / CONSOLE).unlink()
@@ -115,7 +115,7 @@ def find_alive(folder: Path, journal: str) -> list[str]:
     others = {path.name.partition(".")[0] for path in folder.glob("*.journal")} - {journal}
     alive = []
     for other in sorted(others):
-        with _orphaned(folder, other) as mine:
+        with contextlib.suppress(PermissionError), _orphaned(folder, other) as mine:
             if not mine and any(folder.glob(f"{other}.*.journal")):
                 alive.append(other)
     return alive
@@ -124,8 +124,11 @@ def find_alive(folder: Path, journal: str) -> list[str]:
 def _is_main(folder: Path, journal: str) -> bool:
     """Whether a journal is of the process that began the run; one that cannot be read may be."""
     first = min(folder.glob(f"{journal}.*.journal"), default=None)
+    if first is None:
+        return True
     try:
-        header = None if first is None else parse_header(first.read_bytes()[:HEADER_BYTES], str(first))
+        with first.open("rb") as file:
+            header = parse_header(file.read(HEADER_BYTES), str(first))
     except (OSError, Corrupt):
         return True
     return header is None or header.main
@@ -150,27 +153,33 @@ def _sum(one: Adopted, two: Adopted) -> Adopted:
 
 def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str, *, last_us: int | None) -> Adopted | None:
     """Bring home one journal, if its process is gone; no more than its messages where `last_us` is not given."""
-    with _orphaned(folder, journal) as mine:
-        if not mine:
-            return None
-        problems: list[str] = []
-        found = Adopted(run=folder.name, journal=journal, points=0)
-        with _open_post(runs, objects, folder, journal, problems) as post:
-            try:
-                post.deliver(to_end=False)
-                if last_us is not None:
-                    parts = _read(folder, journal, problems)
-                    found = _bring_home(runs, objects, folder, found, parts, post, last_us=last_us)
-            except NotFound:
-                if post.waits or any(len(slots.numbers) for _, slots in _read(folder, journal, problems)):
-                    problem = f"no run {folder.name} in this project; its journal stays in {folder}"
-                    return msgspec.structs.replace(found, problem=problem)
-        if last_us is not None:
-            shutil.rmtree(kept_folder(folder, journal), ignore_errors=True)
-            paths = sorted(folder.glob(f"{journal}.*.journal"), reverse=True)
-            aside = [folder / f"{journal}.end", outbox_path(folder, journal), cut_path(folder, journal)]
-            for path in [*aside, *paths]:
-                path.unlink(missing_ok=True)
+    try:
+        with _orphaned(folder, journal) as mine:
+            return _adopt_orphan(runs, objects, folder, journal, last_us=last_us) if mine else None
+    except OSError as error:  # another user's, or a disk that fails: the others come home
+        problem = f"{error.filename or folder}: {error.strerror}; it stays there"
+        return Adopted(run=folder.name, journal=journal, points=0, problem=problem)
+
+
+def _adopt_orphan(runs: RunService, objects: Objects, folder: Path, journal: str, *, last_us: int | None) -> Adopted:
+    problems: list[str] = []
+    found = Adopted(run=folder.name, journal=journal, points=0)
+    with _open_post(runs, objects, folder, journal, problems) as post:
+        try:
+            post.deliver(to_end=False)
+            if last_us is not None:
+                parts = _read(folder, journal, problems)
+                found = _bring_home(runs, objects, folder, found, parts, post, last_us=last_us)
+        except NotFound:
+            if post.waits or any(len(slots.numbers) for _, slots in _read(folder, journal, problems)):
+                problem = f"no run {folder.name} in this project; its journal stays in {folder}"
+                return msgspec.structs.replace(found, problem=problem)
+    if last_us is not None:
+        shutil.rmtree(kept_folder(folder, journal), ignore_errors=True)
+        paths = sorted(folder.glob(f"{journal}.*.journal"), reverse=True)
+        aside = [folder / f"{journal}.end", outbox_path(folder, journal), cut_path(folder, journal)]
+        for path in [*aside, *paths]:
+            path.unlink(missing_ok=True)
     return msgspec.structs.replace(found, messages=post.delivered, problem="; ".join(problems))
 
 
@@ -205,7 +214,7 @@ def _is_stale(path: Path) -> bool:
 
 def _last_sign_of_life(folder: Path) -> int:
     """When any process of the run last touched a file, microseconds since 1970 UTC."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0) // 1000
     return 0
 
