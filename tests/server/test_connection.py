@@ -13,15 +13,18 @@ from typing import Any
 
 import pytest
 
+from clew.client.accounts import HttpAccounts
 from clew.client.connection import Connection
 from clew.client.models import HttpAliases
 from clew.client.objects import HttpObjects
 from clew.client.project import HttpProject
+from clew.client.runs import HttpRuns
 from clew.client.upload import upload
 from clew.core.clock import SystemClock
-from clew.core.errors import Conflict, Unavailable
+from clew.core.errors import Conflict, Invalid, Unavailable
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Ids
+from clew.core.types.account import ProjectRole
 from clew.testing.services import a_package
 
 
@@ -154,3 +157,19 @@ def test_a_page_does_not_say_that_an_object_is_stored(tmp_path: Path) -> None:
     for send in (lambda to: to.put(b"x"), lambda to: to.put_file(tmp_path / "x")):
         with answering(lacks, PAGE) as connection, pytest.raises(Unavailable, match="nothing was to be said"):
             send(HttpObjects(connection))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda to: HttpRuns(to).get(""),
+        lambda to: HttpAccounts(to, "late").disable_user(""),
+        lambda to: HttpAccounts(to, "late").enable_user(""),
+        lambda to: HttpAccounts(to, "late").revoke_token("ann", ""),
+        lambda to: HttpAccounts(to, "late").put_member("", ProjectRole.VIEWER),
+        lambda to: HttpAccounts(to, "late").remove_member(""),
+    ],
+)
+def test_an_empty_name_asks_for_nothing_else(ask: Callable[[Connection], object]) -> None:
+    with answering(said(b"null")) as connection, pytest.raises(Invalid, match="names nothing"):
+        ask(connection)

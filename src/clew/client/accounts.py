@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clew.client.connection import Connection, quoted
+from clew.client.connection import Connection, named, quoted
 from clew.core.types.account import ProjectRole, Secret, Token, User
 from clew.core.types.project import Project
 
@@ -31,10 +31,10 @@ class HttpAccounts:
         return self._c.send("POST", "/users", {"name": name, "admin": admin}, User)
 
     def disable_user(self, name: str) -> User:
-        return self._c.send("POST", f"/users/{quoted(name)}/disabled", {}, User)
+        return self._c.send("POST", f"/users/{quoted(named(name))}/disabled", {}, User)
 
     def enable_user(self, name: str) -> User:
-        return self._c.send("DELETE", f"/users/{quoted(name)}/disabled", {}, User)
+        return self._c.send("DELETE", f"/users/{quoted(named(name))}/disabled", {}, User)
 
     def tokens(self, user: str) -> list[Token]:
         return self._c.get("/tokens", list[Token], user=user)
@@ -43,7 +43,7 @@ class HttpAccounts:
         return self._c.send("POST", "/tokens", {"name": name, "user": user, "expires_us": expires_us}, Secret)
 
     def revoke_token(self, user: str, id: str) -> None:
-        self._c.ask("DELETE", f"/tokens/{quoted(id)}", query={"user": user})
+        self._c.ask("DELETE", f"/tokens/{quoted(named(id))}", query={"user": user})
 
     def members(self) -> dict[str, ProjectRole]:
         return self._c.get(f"/projects/{self._project}/members", dict[str, ProjectRole])
@@ -61,4 +61,4 @@ class HttpAccounts:
         return self._c.get("/projects", list[Project])
 
     def _member(self, user: str) -> str:
-        return f"/projects/{self._project}/members/{quoted(user)}"
+        return f"/projects/{self._project}/members/{quoted(named(user))}"
