@@ -19,6 +19,7 @@ from clew.tracking.capture import Command, Seeds, Source, read_aspect
 from clew.tracking.launch import Launched, launch
 from clew.tracking.recorder import Recorder
 from clew.tracking.runs import LedgerRuns
+from clew.tracking.start import start
 
 
 class Out(io.BytesIO):
@@ -115,6 +116,40 @@ os._exit(0)
     assert done.run.status is RunStatus.FINISHED
     assert read_aspect(stores.objects, done.run, "seeds", Seeds).python is not None
     assert len(runs.list().items) == 1
+
+
+_WITHIN = """
+from pathlib import Path
+from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
+from clew.tracking.start import start
+with start(Recorder.of(open_stores(Path({folder!r}))), **{options!r}) as run:
+    run.log(loss=9.0, step=9)
+"""
+
+
+def test_a_script_forks_into_the_run_that_was_started_for_it(stores: Stores, tmp_path: Path) -> None:
+    with start(Recorder.of(stores), "trunk", params={"lr": 0.1}, capture=False) as trunk:
+        for step in range(5):
+            trunk.log(loss=step, step=step)
+    text = _WITHIN.format(folder=str(stores.folder), options={"fork": "trunk@3"})
+    done, _ = launched(stores, script(tmp_path, text))
+    runs = LedgerRuns(stores)
+    assert done.run.status is RunStatus.FINISHED
+    assert runs.get(done.run.id).tags == {"clew.fork": f"{trunk.id}@3"}
+    assert [(each.key, each.count) for each in runs.summaries([done.run.id]) if each.key == "loss"] == [("loss", 5)]
+
+
+def test_a_script_cannot_let_another_run_go_on(
+    stores: Stores, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with start(Recorder.of(stores), "long", capture=False) as long:
+        long.log(loss=1.0)
+    path = script(tmp_path, _WITHIN.format(folder=str(stores.folder), options={"resume": "long"}))
+    assert launched(stores, path)[0].exit_code == 1
+    assert "clew run --resume long SCRIPT" in capfd.readouterr().err
+    done, _ = launched(stores, path, resume="long")
+    assert (done.exit_code, done.run.id, done.run.status) == (0, long.id, RunStatus.FINISHED)
 
 
 def test_a_script_that_is_asked_to_stop_is_interrupted_once(

@@ -14,7 +14,6 @@ from clew.core.contracts.services import RunWriter
 from clew.core.types.edge import Role, node
 from clew.core.types.run import Run, RunKind, RunStatus, Scalar
 from clew.tracking.capture.snapshot import take_snapshot
-from clew.tracking.fork import fork_of
 from clew.tracking.line import Line
 from clew.tracking.names import name_of
 from clew.tracking.recorder import Recorder
@@ -65,8 +64,7 @@ def begin(line: Line, run: Run, *, record: Callable[[Run], Run], experiment: str
         fork: `RUN@step`, whose history it shares.
     """
     with line.closed_by_errors(delete=True):
-        trunk, step = fork_of(fork) if fork else ("", 0.0)
-        trunk = line.recorder.id_of(trunk) if fork else ""
+        trunk, step = line.recorder.trunk_of(fork) if fork else ("", 0.0)
         created = line.runs.create(record(run), experiment=experiment or DEFAULT)
     with line.closed_by_errors(delete=False):
         if created.status is not RunStatus.RUNNING:  # the ranks of a job that is started again

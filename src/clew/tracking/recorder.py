@@ -10,6 +10,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService, Services
 from clew.core.contracts.stores import Stores
 from clew.core.ids import IdSource, is_id
+from clew.tracking.fork import fork_of
 from clew.tracking.runs import LedgerRuns
 
 __all__ = ["Recorder"]
@@ -41,6 +42,16 @@ class Recorder:
     def id_of(self, run: str) -> str:
         """The id of a run by id, the beginning of it, or name; nobody elsewhere is asked for what is an id already."""
         return run if self.outbox and is_id(run) else self.runs.get(run).id
+
+    def trunk_of(self, fork: str) -> tuple[str, float]:
+        """The id of the run that `RUN@step` forks from, and the step.
+
+        Raises:
+            Invalid: it has another form.
+            NotFound: there is no such run.
+        """
+        run, step = fork_of(fork)
+        return self.id_of(run), step
 
     @classmethod
     def of(cls, stores: Stores) -> Recorder:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from clew.core.errors import NotFound, Unavailable
+from clew.core.errors import Invalid, NotFound, Unavailable
 from clew.core.ids import Digest
 from clew.core.types.run import Run, RunKind, RunStatus, Scalar
 from clew.tracking.adopt import CONSOLE
@@ -121,14 +121,17 @@ def start(
         made: the class of the run.
 
     Raises:
-        ClewError: the project cannot be written to.
+        ClewError: the project cannot be written to, or there is no run to go on or to fork.
     """
     _go_on_from_seeds(recorder)
     flat, words = flat_params(params or {}), {key: str(value) for key, value in (tags or {}).items()}
     asked = _Asked(recorder=recorder, params=flat, tags=words, capture=capture, tees=tees, say=say, made=made)
     joined, outer = _claim(), current_run()
     if joined:
-        return _join(asked, joined, name=name, experiment=experiment)
+        if resume and recorder.id_of(resume) != joined:
+            what = f"this script runs within run {joined}, and cannot let run {resume} go on"
+            raise Invalid(what, hint=f"clew run --resume {resume} SCRIPT")
+        return _join(asked, joined, name=name, experiment=experiment, fork=fork)
     if resume:
         return _resume(asked, resume)
     rank = find_rank(os.environ) if not (fork or outer or parent) else None
@@ -162,7 +165,7 @@ def _begin(asked: _Asked, run: Run, outer: ActiveRun | None, *, experiment: str,
     return asked.active(run, line, own=own, console=console)
 
 
-def _join(asked: _Asked, run_id: str, *, name: str, experiment: str) -> ActiveRun:
+def _join(asked: _Asked, run_id: str, *, name: str, experiment: str, fork: str) -> ActiveRun:
     """The run of the process that started this one."""
     line = asked.open(run_id, main=False)
     with line.closed_by_errors(delete=True):
@@ -174,6 +177,9 @@ def _join(asked: _Asked, run_id: str, *, name: str, experiment: str) -> ActiveRu
             experiment=experiment or None,
             capture=take_process(line.objects) if asked.capture else None,
         )
+        if fork:
+            trunk, step = asked.recorder.trunk_of(fork)
+            run = line.runs.fork(run_id, of=trunk, step=step)
     if os.environ.pop(RESUMED_VARIABLE, ""):
         _go_on(line, run_id)
     return asked.active(run, line, ends=False)
