@@ -34,7 +34,8 @@ demo: $(RUN) ## Run the flights example end to end (FRESH=1 starts over)
 
 # Bytecode, as an installed package has it, for the hundreds of commands that tests start: where
 # PYTHONDONTWRITEBYTECODE is set, each of them would compile what it imports.
-test: $(DEV) $(MLFLOW)/.installed ## Run the tests (ARGS="tests/cli -k help" narrows them)
+test: ## Run the tests (ARGS="tests/cli -k help" narrows them)
+	@$(MAKE) --silent --no-print-directory --jobs=2 $(DEV) $(MLFLOW)/.installed
 	@$(BIN)/python -m compileall -qq src
 	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 $(ARGS)
 
