@@ -138,6 +138,15 @@ def test_transformers_start_a_run_and_end_it(workspace: Workspace, tmp_path: Pat
     assert "train.runtime" in metrics
 
 
+def test_transformers_log_to_the_run_around_each_training(workspace: Workspace, tmp_path: Path) -> None:
+    callback, found = Callback(), []
+    for _ in range(2):
+        with clew.run(capture=False) as run:
+            trained(tmp_path, callback)
+        found.append(run.id)
+    assert [each.run for each in workspace.runs.summaries(found, keys=["loss"])] == found
+
+
 def test_transformers_log_to_the_run_around_them(workspace: Workspace, tmp_path: Path) -> None:
     with clew.run("around", capture=False) as run:
         trained(tmp_path, Callback())

@@ -32,13 +32,14 @@ class Callback(TrainerCallback):
     """
 
     def __init__(self, name: str = "", *, experiment: str = "", run: ActiveRun | None = None) -> None:
-        self._name, self._experiment, self._run, self._own = name, experiment, run, False
+        self._name, self._experiment, self._given = name, experiment, run
+        self._run, self._own = run, False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Start a run where there is none, and record the arguments."""
         if not state.is_world_process_zero:
             return
-        self._run = self._run or current_run()
+        self._run, self._own = self._given or current_run(), False
         if self._run is None:
             self._run, self._own = facade.run(self._name, experiment=self._experiment), True
         new_params(self._run, args.to_sanitized_dict())
