@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clew.core.http_address import http_parts
+from clew.core.http_address import address_parts, http_parts
 
 
 @pytest.mark.parametrize("address", ["http://h", "https://h:443/a?b#c", "http://[::1]:80", "HTTP://H", "http://u:p@h"])
@@ -19,3 +19,10 @@ def test_addresses(address: str) -> None:
 )
 def test_what_is_none(address: str) -> None:
     assert http_parts(address) is None
+
+
+def test_addresses_of_any_kind() -> None:
+    parts = address_parts("s3://bucket/a")
+    assert parts is not None
+    assert parts.scheme == "s3"
+    assert address_parts("s3://[bucket") is None

@@ -1,10 +1,18 @@
-"""Addresses of HTTP as people type them: whether one is any, and its parts."""
+"""Addresses as people type them: whether one is any, and its parts."""
 
 from __future__ import annotations
 
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["http_parts"]
+__all__ = ["address_parts", "http_parts"]
+
+
+def address_parts(address: str) -> SplitResult | None:
+    """The parts of an address of any kind; None where it is none, as with brackets that do not close."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
 
 
 def http_parts(address: str) -> SplitResult | None:

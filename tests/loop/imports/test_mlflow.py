@@ -246,6 +246,9 @@ def test_what_is_no_mlflow_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         open_mlflow(str(tmp_path / "nothing"))
     (tmp_path / "text.db").write_text("no database" * 100)
+    for url in ("http://[::1", "http://h:x"):
+        with pytest.raises(Invalid, match=r"no address|names no server"):
+            open_mlflow(url)
     with pytest.raises(Invalid, match="no SQLite database"):
         open_mlflow(str(tmp_path / "text.db"))
     sqlite3.connect(tmp_path / "empty.db").close()

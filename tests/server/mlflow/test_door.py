@@ -265,6 +265,12 @@ def test_a_model_may_have_a_name_that_clew_would_not_give(ask: Ask, served: Any)
         assert resolve(tx, "p", f"{name}@mine").number == 1
 
 
+@pytest.mark.parametrize("source", ["s3://[bucket/m", "s3://%5Bbucket/m", "s3://[::1%5D/m"])
+def test_a_source_that_is_no_address_is_the_callers_mistake(ask: Ask, source: str) -> None:
+    assert ask("POST", f"{API}/registered-models/create", {"name": "m"})[0] == 200
+    assert ask("POST", f"{API}/model-versions/create", {"name": "m", "source": source})[0] == 400
+
+
 @pytest.mark.parametrize("before", ["", "/projects/late"])
 def test_links_that_clients_print_lead_to_a_command(ask: Ask, before: str) -> None:
     status, page = ask("GET", f"{before}/", who="")

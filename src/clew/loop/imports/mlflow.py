@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from clew.core.errors import Invalid, NotFound
+from clew.core.http_address import address_parts
 from clew.loop.imports.foreign import Source
 from clew.loop.imports.mlflow_sql import MlflowDatabase
 
@@ -23,7 +24,9 @@ def open_mlflow(uri: str, *, artifacts: str = "") -> Source:
         NotFound: there is nothing.
         Invalid: it is no tracking address, or of a kind that cannot be read.
     """
-    parts = urlsplit(uri)
+    parts = address_parts(uri)
+    if parts is None:
+        raise Invalid(f"{uri!r} is no address", hint="for example: http://localhost:5000, or the path of a database")
     if parts.scheme == "sqlite":
         return MlflowDatabase(Path(unquote(uri[len("sqlite:///") :])), artifacts=artifacts)
     if parts.scheme in ("http", "https"):

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from clew.core.errors import Invalid
+from clew.core.http_address import address_parts
 from clew.loop.imports.foreign import ForeignFile
 from clew.store.objects.bucket import is_bucket, open_bucket
 
@@ -33,7 +34,9 @@ class MlflowFiles:
         Raises:
             Invalid: nothing can be read from such an address.
         """
-        parts = urlsplit(address)
+        parts = address_parts(address)
+        if parts is None:
+            raise Invalid(f"{address!r}, where files are said to be, is no address")
         if parts.scheme == "mlflow-artifacts":
             root = self._proxied or str(self._base / "mlartifacts")
             if not self._proxied and not Path(root).is_dir():

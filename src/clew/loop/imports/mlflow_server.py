@@ -17,6 +17,7 @@ from io import BytesIO
 from typing import IO, Any
 
 from clew.core.errors import Invalid, NotFound, Unavailable
+from clew.core.http_address import http_parts
 from clew.core.types.logged_model import LoggedMetric, LoggedModel
 from clew.core.types.run import Experiment
 from clew.core.types.run_input import RunInput
@@ -48,8 +49,8 @@ class MlflowServer:
     name = "mlflow"
 
     def __init__(self, url: str) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if not parts.hostname:
+        parts = http_parts(url)
+        if parts is None:
             raise Invalid(f"{url!r} names no server", hint="for example: http://localhost:5000")
         self._url, self._parts = url, parts
         self._here = threading.local()

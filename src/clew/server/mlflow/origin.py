@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import NotFound
+from clew.core.http_address import address_parts
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import ModelVersion
 from clew.registry.mlflow_package import Part
@@ -52,8 +53,7 @@ def origin_of(tx: Transaction, call: Call, source: str, run_id: str | None, mode
         Refusal: it is none, or the files are somebody else's.
     """
     run, logged = run_id or "", model_id or ""
-    _check_source(source)
-    parts = urlsplit(source)
+    parts = _checked(source)
     if parts.scheme == "models" and parts.netloc:
         raise invalid(
             f"Invalid model version source: '{source}'. Registered model sources must use the active model registry."
@@ -131,13 +131,15 @@ def _logged_for(tx: Transaction, call: Call, source: str, id: str) -> LoggedMode
         raise _foreign(source, "model_id") from None
 
 
-def _check_source(source: str) -> None:
-    """Refuse paths of the server's own disk, and addresses that lead upwards."""
+def _checked(source: str) -> SplitResult:
+    """The parts of an address; refused are paths of the server's own disk, and addresses that lead upwards."""
     check_length("source", _LONGEST, source)
     plain = source
     while (unquoted := unquote(plain)) != plain:
         plain = unquoted
-    parts = urlsplit(plain)
+    parts, as_given = address_parts(plain), address_parts(source)
+    if parts is None or as_given is None:
+        raise invalid(f"Invalid model version source: '{source}'. It is no address.")
     if not parts.scheme or parts.scheme == "file" or len(parts.scheme) == 1:
         raise invalid(
             f"Invalid model version source: '{source}'. To use a local path as a model version "
@@ -150,6 +152,7 @@ def _check_source(source: str) -> None:
             "local file path, ftp, objectstore, or mlflow-artifacts uri, an absolute path must be "
             "provided without relative path references present. Please provide an absolute path."
         )
+    return as_given
 
 
 def _foreign(source: str, field: str) -> Refusal:

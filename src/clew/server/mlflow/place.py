@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import NotFound
+from clew.core.http_address import address_parts
 from clew.core.types.run import Artifact
 from clew.server.mlflow.refusal import invalid, missing
 from clew.tracking.artifact import check_path
@@ -67,7 +68,9 @@ def place_of(path: str) -> Place:
 
 def place_of_uri(uri: str) -> Place | None:
     """The place that the address of a model's files means; None when they are not in this project's hands."""
-    parts = urlsplit(uri)
+    parts = address_parts(uri)
+    if parts is None:
+        return None
     if parts.scheme == "runs":
         run, _, path = parts.path.strip("/").partition("/")
         return Place(run, path.strip("/"))
