@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
+from clew.core.address import http_parts
 from clew.core.errors import Invalid, Unavailable
-from clew.core.http_address import http_parts
 
 __all__ = ["ADDRESS_HINT", "address_of", "credentials_file", "forget_token", "keep_token", "token_for"]
 

@@ -14,8 +14,8 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from clew.core.address import http_parts
 from clew.core.errors import Invalid
-from clew.core.http_address import http_parts
 from clew.core.types.run import Scalar
 
 __all__ = [

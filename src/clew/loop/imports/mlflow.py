@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote
 
+from clew.core.address import address_parts
 from clew.core.errors import Invalid, NotFound
-from clew.core.http_address import address_parts
 from clew.loop.imports.foreign import Source
 from clew.loop.imports.mlflow_sql import MlflowDatabase
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
 
+from clew.core.address import address_parts
 from clew.core.errors import Invalid
-from clew.core.http_address import address_parts
 from clew.loop.imports.foreign import ForeignFile
 from clew.store.objects.bucket import is_bucket, open_bucket
 

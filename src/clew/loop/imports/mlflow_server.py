@@ -16,8 +16,8 @@ from functools import partial
 from io import BytesIO
 from typing import IO, Any
 
+from clew.core.address import http_parts
 from clew.core.errors import Invalid, NotFound, Unavailable
-from clew.core.http_address import http_parts
 from clew.core.types.logged_model import LoggedMetric, LoggedModel
 from clew.core.types.run import Experiment
 from clew.core.types.run_input import RunInput

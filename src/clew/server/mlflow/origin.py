@@ -7,9 +7,9 @@ from urllib.parse import SplitResult, unquote
 
 import msgspec
 
+from clew.core.address import address_parts
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import NotFound
-from clew.core.http_address import address_parts
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import ModelVersion
 from clew.registry.mlflow_package import Part

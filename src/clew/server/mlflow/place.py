@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 import msgspec
 
+from clew.core.address import address_parts
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import NotFound
-from clew.core.http_address import address_parts
 from clew.core.types.run import Artifact
 from clew.server.mlflow.refusal import invalid, missing
 from clew.tracking.artifact import check_path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clew.core.http_address import address_parts, http_parts
+from clew.core.address import address_parts, http_parts
 
 
 @pytest.mark.parametrize("address", ["http://h", "https://h:443/a?b#c", "http://[::1]:80", "HTTP://H", "http://u:p@h"])
