@@ -32,12 +32,15 @@ install: $(RUN) ## Install clew, with everything that it can use, into .venv
 demo: $(RUN) ## Run the flights example end to end (FRESH=1 starts over)
 	@$(BIN)/clew demo $(if $(FRESH),--fresh)
 
+# One more than there are cores, as many tests wait for processes that they start.
+WORKERS = $$($(BIN)/python -c 'import os; print(min(os.cpu_count() or 1, 8) + 1)')
+
 # Bytecode, as an installed package has it, for the hundreds of commands that tests start: where
 # PYTHONDONTWRITEBYTECODE is set, each of them would compile what it imports.
 test: ## Run the tests (ARGS="tests/cli -k help" narrows them)
 	@$(MAKE) --silent --no-print-directory --jobs=2 $(DEV) $(MLFLOW)/.installed
 	@$(BIN)/python -m compileall -qq src
-	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 test-kill: $(DEV) ## Kill everything with kill -9 at random, 100 times, and repeat it (ARGS="--kills 20 --only watch")
 	@$(BIN)/python tests/kill/kill.py $(ARGS)
