@@ -52,3 +52,16 @@ def test_the_project_that_was_not_asked_for_longest_makes_room(
     for project, kept in (("p", "p"), ("q", "pq"), ("p", "qp"), ("r", "pr"), ("q", "rq")):
         assert found(ledger, project, "half") == [f"0{project}"]
         assert "".join(ledger._searches._tables) == kept
+
+
+def test_columns_are_read_by_who_asks_twice(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_plan, "_STEPS", (110, 1000))  # the second step reaches every run
+    with ledger.write() as tx:
+        for at in range(150):
+            tx.runs.add(a_run(f"{at:02x}", tags={"progress": "half" if at == 0 else "none"}))
+    known = []
+    for _ in range(2):
+        assert found(ledger, "p", "half") == ["00"]
+        with ledger._searches.table("p") as table:
+            known.append(table.knows([PROGRESS]))
+    assert known == [False, True]
