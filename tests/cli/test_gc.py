@@ -16,12 +16,8 @@ from clew.tracking.runs import LedgerRuns
 from clew.workspace import Workspace, init_project
 
 
-def test_what_nothing_names_goes_in_two_steps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    init_project(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    with Workspace(tmp_path) as workspace:
+def test_what_nothing_names_goes_in_two_steps(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Workspace(project) as workspace:
         digest = workspace.stores.objects.put(b"rubbish" * 99)
     assert main(["gc", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["young"] == 1
@@ -30,16 +26,12 @@ def test_what_nothing_names_goes_in_two_steps(
     assert (found["garbage"], found["freed_bytes"], found["waiting_bytes"] > 0) == (1, 0, True)
     assert main(["gc", "--grace-days", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["freed_bytes"] > 0
-    with Workspace(tmp_path) as workspace, pytest.raises(NotFound):
+    with Workspace(project) as workspace, pytest.raises(NotFound):
         workspace.stores.objects.get(digest)
 
 
-def test_the_other_projects_of_a_server_are_collected_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    init_project(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    with Workspace(tmp_path) as workspace:
+def test_the_other_projects_of_a_server_are_collected_too(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Workspace(project) as workspace:
         other = host_of(workspace).stores(workspace.accounts.add_project("other"), actor="ann")
         run = Run(id=other.ids(), project=other.project, experiment="", name="r", kind=RunKind.SCRIPT,
                   status=RunStatus.RUNNING, created_us=1, created_by="ann")  # fmt: skip
@@ -53,7 +45,7 @@ def test_the_other_projects_of_a_server_are_collected_too(
         assert main(["gc", "--young-hours", "0", "--grace-days", grace, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert (found["projects"], found["garbage"], found["live"]) == (2, 2 if grace == "7" else 0, 1)
-    with Workspace(tmp_path) as workspace:
+    with Workspace(project) as workspace:
         other = host_of(workspace).stores(host_of(workspace).project("other"), actor="ann")
         assert other.objects.get(kept) == b"kept" * 99
         with pytest.raises(NotFound):
@@ -74,11 +66,9 @@ def test_a_project_without_anything_is_collected_backed_up_and_restored(
 
 
 def test_what_came_of_a_move_that_was_never_completed_is_collected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    init_project(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    with Workspace(tmp_path) as workspace:
+    with Workspace(project) as workspace:
         arriving = Project(id="0a" * 16, name="", created_us=0)
         host_of(workspace).stores(arriving, actor="ann").objects.put(b"half of it" * 99)
     for grace in ("7", "0"):

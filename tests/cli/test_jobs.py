@@ -9,15 +9,13 @@ import pytest
 
 from clew.cli.main import main
 from clew.worker.worker import queue
-from clew.workspace import Workspace, init_project
+from clew.workspace import Workspace
 
 
 def test_a_job_that_is_due_at_once_is_due_since_it_was_queued(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    init_project(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    with Workspace(tmp_path) as workspace:
+    with Workspace(project) as workspace:
         assert queue(workspace.stores, "watch", "now", {}) is not None
         assert queue(workspace.stores, "watch", "later", {}, due_us=1 << 60) is not None
     assert main(["jobs", "list", "--json"]) == 0

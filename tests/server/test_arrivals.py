@@ -143,6 +143,18 @@ def test_a_move_that_is_killed_goes_on(root: Path, served: Any, monkeypatch: pyt
     assert not list((root / ".clew").glob("move*"))
 
 
+def killed_at_its_end(root: Path, served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A move that is killed when everything is at the server, and the folder does not know it yet."""
+
+    def dies(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(import_module("clew.loop.moving.to_server"), "begin_switch", dies)
+        with pytest.raises(Killed):
+            moved(root, served.url)
+
+
 def test_a_run_that_the_server_gave_up_meanwhile_does_not_hold_up_the_move(
     root: Path, served: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,15 +164,7 @@ def test_a_run_that_the_server_gave_up_meanwhile_does_not_hold_up_the_move(
         runs, run = LedgerRuns(workspace.stores), workspace.runs.get("elsewhere").id
         runs.resume(run)
         runs.beat(run)
-    module = import_module("clew.loop.moving.to_server")
-
-    def dies(*_: Any) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(module, "begin_switch", dies)
-        with pytest.raises(Killed):
-            moved(root, served.url)
+    killed_at_its_end(root, served, monkeypatch)
     with there(served).ledger.read() as tx:
         (beat,) = tx.beats.list(there(served).project)
     assert LedgerRuns(there(served)).lose(beat, reason="no sign of life")
@@ -198,15 +202,7 @@ def test_a_name_that_is_taken_is_refused_and_another_one_taken(root: Path, serve
 
 
 def test_a_project_that_is_there_keeps_its_name(root: Path, served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = import_module("clew.loop.moving.to_server")
-
-    def dies(*_: Any) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(module, "begin_switch", dies)
-        with pytest.raises(Killed):
-            moved(root, served.url)
+    killed_at_its_end(root, served, monkeypatch)
     assert served.host.find_project("flights")  # what serves it knows it by this name from now on
     with pytest.raises(Conflict, match="there already, as 'flights'"):
         moved(root, served.url, name="trains")

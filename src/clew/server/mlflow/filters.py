@@ -7,13 +7,12 @@ of what is absent: it matches nothing but `IS NULL`.
 from __future__ import annotations
 
 import math
-import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from clew.core.judging import pattern
+from clew.core.judging import OPERATORS, pattern
 from clew.server.mlflow.refusal import invalid
 
 __all__ = ["Comparison", "Grammar", "Order", "holds", "ordered", "parse_filter", "parse_order", "wanted_attribute"]
@@ -258,17 +257,7 @@ def holds(value: str | int | float | None, clause: Comparison) -> bool:
         return pattern(str(wanted), fold=op == "ILIKE").fullmatch(str(value)) is not None
     if op == "IN" or op == "NOT IN":
         return (value in wanted) == (op == "IN")  # type: ignore[operator]
-    return _COMPARE[op](value, wanted)
-
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+    return bool(OPERATORS[op](value, wanted))
 
 
 def ordered(things: list[T], orders: Sequence[Order], value_of: Callable[[T, str, str], Any]) -> list[T]:
