@@ -10,15 +10,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from clew.core.errors import Unavailable
+from clew.core.errors import Invalid, Unavailable
 from clew.core.types.job import Job, JobState
 from clew.loop import retrain as retraining
 from clew.settings import SETTINGS_FILE
 from clew.testing.life import SETTINGS, START_US, Life
 from clew.worker import handlers
-from clew.worker.handlers import handlers_of, queue_watch
+from clew.worker.handlers import handlers_of, look_at, queue_watch
 from clew.worker.schedule import Schedule
 from clew.worker.worker import Worker, queue
 from clew.workspace import Workspace
@@ -58,6 +59,57 @@ def test_a_look_without_a_time_is_now(life: Life) -> None:
     assert queue_watch(life.workspace, "late") is None
     Worker(life.stores, "w", handlers_of(life.workspace)).drain()
     assert len(life.windows) == 1
+
+
+def test_a_look_that_is_under_way_is_waited_for_and_another_one_done(life: Life) -> None:
+    """The first one may be of another time: what it found is not the answer."""
+    life.decide(0, 24)
+    first = queue_watch(life.workspace, "late", until_us=START_US)
+    heard: list[str] = []
+    ledger, now_us = life.stores.ledger, life.stores.clock.now_us()
+    with ledger.write() as tx:
+        leased = tx.jobs.lease(life.stores.project, holder="elsewhere", now_us=now_us, until_us=now_us + 60_000_000)
+    assert leased is not None
+    assert first is not None
+    assert leased.id == first.id
+
+    def done(said: str) -> None:
+        heard.append(said)
+        with ledger.write() as tx:
+            tx.jobs.finish(msgspec.structs.replace(leased, state=JobState.DONE))
+
+    here = Worker(life.stores, "here", handlers_of(life.workspace))
+    look_at(life.workspace, here, "late", until_us=START_US + DAY_US, say=done)
+    assert heard == ["worker elsewhere is looking at it now; waiting for it"]
+    assert len(life.windows) == 1
+
+
+def test_a_look_that_a_worker_takes_is_waited_for(life: Life) -> None:
+    life.decide(0, 24)
+    stop = threading.Event()
+    there = Worker(life.stores, "there", handlers_of(life.workspace))
+    idle = Worker(life.stores, "idle", handlers_of(life.workspace))
+    idle.step = lambda: False  # type: ignore[method-assign]
+    thread = threading.Thread(target=there.run, args=(stop,))
+    thread.start()
+    try:
+        look_at(life.workspace, idle, "late", until_us=START_US + DAY_US, say=lambda _: None)
+    finally:
+        stop.set()
+        thread.join()
+    assert len(life.windows) == 1
+
+
+def test_a_look_that_fails_says_why(
+    life: Life, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise Invalid("the log is on the moon")
+
+    monkeypatch.setattr(handlers, "watch_endpoint", fail)
+    here = Worker(life.stores, "here", handlers_of(life.workspace))
+    with caplog.at_level(logging.CRITICAL, "clew.worker"), pytest.raises(Unavailable, match="the log is on the moon"):
+        look_at(life.workspace, here, "late", say=lambda _: None)
 
 
 def test_a_look_that_finds_drift_asks_for_one_retraining(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:

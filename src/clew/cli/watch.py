@@ -11,7 +11,6 @@ from clew.cli.command import command
 from clew.cli.output import cell
 from clew.core.clock import parse_us
 from clew.core.errors import Invalid
-from clew.core.types.job import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +55,7 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
     """
     from clew.loop.monitor import LENGTH_US, window_start
     from clew.serving.endpoint import find_endpoint
-    from clew.worker.handlers import handlers_of, queue_watch, watch_key
+    from clew.worker.handlers import handlers_of, look_at
     from clew.worker.presence import Presence
     from clew.worker.worker import Worker
     from clew.workspace import open_workspace
@@ -68,11 +67,10 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
     with open_workspace() as workspace:
         stores = workspace.stores
         found = find_endpoint(stores, endpoint)
-        queue_watch(workspace, endpoint, until_us=until_us)
         with Presence(workspace.folder, stores.ids) as presence:
-            Worker(stores, presence.holder, handlers_of(workspace), presence=presence).drain()
+            worker = Worker(stores, presence.holder, handlers_of(workspace), presence=presence)
+            look_at(workspace, worker, endpoint, until_us=until_us, say=output.note)
         with stores.ledger.read() as tx:
-            leased = tx.jobs.list(stores.project, state=JobState.LEASED)
             shown = tx.windows.list(found.id)[-windows:]
             trials = tx.trials.list(found.id)
             alerts = tx.alerts.list(found.id, limit=10)
@@ -80,9 +78,6 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
         length = workspace.settings.monitor_of(endpoint).window.value
         closes_us = window_start(until_us or stores.clock.now_us(), length) + LENGTH_US[length]
     drifts = _drifts(shown[-1], numbers) if shown else []
-    for job in leased:
-        if job.key == watch_key(endpoint):
-            output.note(f"worker {job.holder} is looking at it now; this is what was known before")
     if as_json:
         output.record({"windows": shown, "drift": drifts, "trials": trials, "alerts": alerts}, as_json=True)
         return

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from clew.core.errors import Invalid
+from clew.core.errors import Invalid, Unavailable
 from clew.core.types.interval import Interval
-from clew.core.types.job import Job
+from clew.core.types.job import Job, JobState
 from clew.loop.monitor import Deciders, Monitor
 from clew.loop.promotion import promote_version
 from clew.loop.retrain import CHALLENGER, retrain_model
@@ -17,15 +18,17 @@ from clew.loop.trigger import Reason
 from clew.loop.watch import watch_endpoint
 from clew.monitoring.logged import LogReader
 from clew.serving.endpoint import find_endpoint
-from clew.worker.worker import Handler, queue
+from clew.worker.worker import Handler, Worker, queue
 
 if TYPE_CHECKING:
     from clew.workspace import Workspace
 
-__all__ = ["RETRAIN", "WATCH", "handlers_of", "queue_watch", "watch_key"]
+__all__ = ["RETRAIN", "WATCH", "handlers_of", "look_at", "queue_watch"]
 
 T = TypeVar("T")
 WATCH, RETRAIN = "watch", "retrain"
+_UNFINISHED = (JobState.QUEUED, JobState.LEASED)
+_NAP_S = 0.05
 
 
 class WatchArgs(msgspec.Struct, frozen=True):
@@ -46,10 +49,52 @@ class RetrainArgs(msgspec.Struct, frozen=True):
 def queue_watch(workspace: Workspace, endpoint: str, *, until_us: int = 0) -> Job | None:
     """Ask for a look at an endpoint; None when one is under way or waiting."""
     args: dict[str, object] = {"endpoint": endpoint, "until_us": until_us}
-    return queue(workspace.stores, WATCH, watch_key(endpoint), args)
+    return queue(workspace.stores, WATCH, _watch_key(endpoint), args)
 
 
-def watch_key(endpoint: str) -> str:
+def look_at(
+    workspace: Workspace, worker: Worker, endpoint: str, *, until_us: int = 0, say: Callable[[str], None]
+) -> None:
+    """Look at an endpoint and do what follows from it, here or wherever a worker takes the job.
+
+    A look that is under way is waited for first: it may be of another time, or older than the newest decisions.
+
+    Args:
+        workspace: the project.
+        worker: does here what nobody else has taken.
+        endpoint: its name.
+        until_us: now, in event time; 0 for the clock's.
+        say: hears once of a worker that is waited for.
+
+    Raises:
+        Unavailable: the look failed, or was cancelled.
+    """
+    ledger, heard = workspace.stores.ledger, False
+
+    def wait() -> None:
+        nonlocal heard
+        if worker.step():
+            return
+        with ledger.read() as tx:
+            leased = tx.jobs.list(workspace.stores.project, state=JobState.LEASED)
+        holders = [job.holder for job in leased if job.key == _watch_key(endpoint)]
+        if holders and not heard:
+            say(f"worker {holders[0]} is looking at it now; waiting for it")
+            heard = True
+        time.sleep(_NAP_S)
+
+    while (asked := queue_watch(workspace, endpoint, until_us=until_us)) is None:
+        wait()
+    while asked.state in _UNFINISHED:
+        wait()
+        with ledger.read() as tx:
+            asked = tx.jobs.get(asked.id)
+    if asked.state is not JobState.DONE:
+        raise Unavailable(f"endpoint {endpoint!r} could not be looked at: {asked.reason or asked.state}")
+    worker.drain()
+
+
+def _watch_key(endpoint: str) -> str:
     """What makes two looks at an endpoint the same job."""
     return f"{WATCH}/{endpoint}"
 
