@@ -15,6 +15,7 @@ from clew.cli.main import main
 from clew.core.types.run import RunStatus
 from clew.tracking.capture import Source, read_aspect
 from clew.tracking.offline import local_folder, state_folder
+from clew.tracking.series import join, points_of
 from clew.workspace import init_project, open_workspace
 
 Capture = pytest.CaptureFixture[str]
@@ -88,6 +89,31 @@ def test_a_script_under_clew_run_can_be_offline(
     rc, found = synced(capsys)
     assert (rc, {each["state"] for each in found}) == (0, {"stored"})
     check(RunStatus.FINISHED)
+
+
+def test_a_script_that_was_killed_with_clew_run_goes_on_offline(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "killed.py").write_text(
+        _TRAIN.replace("range(100)", "range(60)").replace("sys.exit(", "import os; os.kill(os.getppid(), 9); sys.exit(")
+    )
+    monkeypatch.setenv("CLEW_OFFLINE", "1")
+    first = [sys.executable, "-m", "clew", "run", "killed.py", "0"]
+    assert subprocess.run(first, check=False, capture_output=True).returncode == -9
+    (project / "train.py").write_text(_TRAIN.replace("range(100)", "range(60, 100)"))
+    assert main(["run", "--resume", "nobody", "train.py", "0"]) != 0
+    assert "no run 'nobody' waits on this machine" in capsys.readouterr().err
+    assert main(["run", "--resume", "far", "train.py", "0"]) == 0
+    assert "run far finished: clew sync, then clew runs show far" in capsys.readouterr().err
+    monkeypatch.delenv("CLEW_OFFLINE")
+    assert [each["state"] for each in synced(capsys)[1]] == ["stored"]
+    with open_workspace() as workspace:
+        (run,) = workspace.runs.list().items
+        assert (run.name, run.status) == ("far", RunStatus.FINISHED)
+        blocks = workspace.runs.blocks(run.id, "loss")
+        assert join(map(points_of, blocks)).steps.tolist() == list(range(100))
+        kept = {each.path: workspace.stores.objects.get(each.digest) for each in workspace.runs.artifacts(run.id)}
+        assert kept["console.txt"] == b"epoch 1\n" * 2
 
 
 def test_a_folder_from_another_machine_goes_where_it_is_told(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clew.core.contracts.services import RunService
     from clew.core.types.run import Run
 
-__all__ = ["newest_run", "only_run", "short_ids", "word_for"]
+__all__ = ["newest_run", "only_one", "only_run", "short_ids", "word_for"]
 
 SHORTEST = 12
 """Digits of an id that are shown, at least: they are its time in milliseconds."""
@@ -31,8 +31,16 @@ def only_run(runs: RunService, word: str) -> Run:
         NotFound: there is none.
         Conflict: several runs have this name.
     """
-    found = runs.get(word)
-    same = _namesakes(runs, found, word)
+    return only_one(word, _namesakes(runs, runs.get(word), word))
+
+
+def only_one(word: str, found: Sequence[Run]) -> Run:
+    """The run that a word means, where all that it may mean was found.
+
+    Raises:
+        Conflict: they are several.
+    """
+    same = list({run.id: run for run in found}.values())
     if len(same) > 1:
         ids = short_ids([run.id for run in same])
         listed = "".join(
@@ -41,7 +49,7 @@ def only_run(runs: RunService, word: str) -> Run:
         )
         more = f"\n    … clew runs list --where 'name = \"{word}\"'" if len(same) > _LISTED else ""
         raise Conflict(f"{_many(same)} runs are named {word}:{listed}{more}", hint=f"give an id, such as {ids[0]}")
-    return found
+    return same[0]
 
 
 def newest_run(runs: RunService, word: str) -> Run:

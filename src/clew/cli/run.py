@@ -12,8 +12,8 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command, names_pipeline, tags_of
-from clew.cli.named import only_run
-from clew.core.errors import Invalid, Unavailable
+from clew.cli.named import only_one, only_run
+from clew.core.errors import Invalid, NotFound, Unavailable
 from clew.core.ids import is_id
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def run(
             name=name,
             experiment=experiment,
             tags=tags_of(tags),
-            resume=resume if not resume or is_id(resume) else only_run(recorder.runs, resume).id,
+            resume=_run_named(recorder, resume),
             out=sys.stderr.buffer if as_json else None,
         )
     found = launched.run
@@ -104,6 +104,18 @@ def run(
         if not module and launched.exit_code == 0 and (unused := _uncalled(Path(words[0]))):
             output.note(f"{words[0]} makes pipelines and runs none: clew run {words[0]}:{unused[0]} NAME=VALUE")
     raise click.exceptions.Exit(launched.exit_code)
+
+
+def _run_named(recorder: Recorder, word: str) -> str:
+    """The id of the run that is to go on, which may wait on this machine."""
+    from clew.tracking.here import find_here
+
+    if not word or is_id(word):
+        return word
+    found = find_here(recorder.folder, word)
+    with contextlib.suppress(NotFound, Unavailable):
+        found.append(only_run(recorder.runs, word))
+    return only_one(word, found).id if found else recorder.id_of(word)
 
 
 def _near_options(word: str) -> list[str]:

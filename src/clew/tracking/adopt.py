@@ -10,7 +10,10 @@ import contextlib
 import os
 import shutil
 import time
+from bisect import bisect
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +52,7 @@ CONSOLE = "console.txt"
 
 _GONE = "its process ended without closing the run"
 _STALE_S = 3600.0
+_FILES = ("*.journal", "*.outbox")
 
 
 class Adopted(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,15 +94,17 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
         for unfinished in folder.glob("*.new"):
             if _is_stale(unfinished):
                 unfinished.unlink()
-    files = [*folder.glob("*.journal"), *folder.glob("*.outbox")]
+    files = [path for pattern in _FILES for path in folder.glob(pattern)]
     journals = sorted({path.name.partition(".")[0] for path in files})
     last_us = _last_sign_of_life(folder)
-    # Who began the run comes first, so that there is one, and ends it last: its children belong to it until then.
-    main = [journal for journal in journals if _is_main(folder, journal)]
-    children = [journal for journal in journals if journal not in main]
-    begun = [_adopt(runs, objects, folder, journal, last_us=None) for journal in main if children]
-    rest = [_adopt(runs, objects, folder, journal, last_us=last_us) for journal in [*children, *main]]
-    adopted = _together([found for found in [*begun, *rest] if found is not None])
+    found: list[Adopted | None] = []
+    for some in _times(folder, journals):
+        main = [journal for journal in some if _is_main(folder, journal)]
+        children = [journal for journal in some if journal not in main]
+        # Who began the run comes first, so that there is one, and ends it last: its children belong to it until then.
+        found += [_adopt(runs, objects, folder, journal, last_us=None) for journal in main if children]
+        found += [_adopt(runs, objects, folder, journal, last_us=last_us) for journal in [*children, *main]]
+    adopted = _together([each for each in found if each is not None])
     for journal in {path.stem for path in folder.glob("*.end")}.difference(journals):
         _end_without_journal(runs, objects, folder, journal)
     with contextlib.suppress(OSError):
@@ -113,12 +119,26 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]
 def find_alive(folder: Path, journal: str) -> list[str]:
     """The other journals in a run's folder whose processes live."""
     others = {path.name.partition(".")[0] for path in folder.glob("*.journal")} - {journal}
-    alive = []
-    for other in sorted(others):
-        with contextlib.suppress(PermissionError), _orphaned(folder, other) as mine:
-            if not mine and any(folder.glob(f"{other}.*.journal")):
-                alive.append(other)
-    return alive
+    return [other for other in sorted(others) if _lives(folder, other)]
+
+
+def _lives(folder: Path, journal: str) -> bool:
+    with contextlib.suppress(PermissionError), _orphaned(folder, journal) as mine:
+        return not mine and any(folder.glob(f"{journal}.*.journal"))
+    return False
+
+
+def _times(folder: Path, journals: list[str]) -> list[list[str]]:
+    """The journals of a run, apart for each time that a process began it or let it go on, in order."""
+    again = [journal for journal in journals if _is_main(folder, journal)][1:]
+    return [list(some) for _, some in groupby(journals, key=partial(bisect, again))]
+
+
+def _goes_on(folder: Path, journal: str) -> bool:
+    """Whether another process let the run go on later, or does so now: then that one ends it."""
+    others = {path.name.partition(".")[0] for pattern in _FILES for path in folder.glob(pattern)} - {journal}
+    main = [other for other in others if _is_main(folder, other)]
+    return any(other > journal or _lives(folder, other) for other in main)
 
 
 def _is_main(folder: Path, journal: str) -> bool:
@@ -170,9 +190,9 @@ def _adopt_orphan(runs: RunService, objects: Objects, folder: Path, journal: str
             if last_us is not None:
                 parts = _read(folder, journal, problems)
                 found = _bring_home(runs, objects, folder, found, parts, post, last_us=last_us)
-        except NotFound:
+        except NotFound as error:
             if post.waits or any(len(slots.numbers) for _, slots in _read(folder, journal, problems)):
-                problem = f"no run {folder.name} in this project; its journal stays in {folder}"
+                problem = f"{error.what} in this project; what waits stays in {folder}"
                 return msgspec.structs.replace(found, problem=problem)
     if last_us is not None:
         shutil.rmtree(kept_folder(folder, journal), ignore_errors=True)
@@ -274,7 +294,7 @@ def _bring_home(
                 runs.append(blocks)
     post.deliver(to_end=True)
     killed = False
-    if main:
+    if main and not _goes_on(folder, journal.journal):
         run, end = runs.get(main), read_ending(folder, journal.journal)
         alive_us = max(run.created_us, last_us)
         end = end or Ending(status=RunStatus.KILLED, ended_us=alive_us, reason=_GONE)

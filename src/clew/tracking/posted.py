@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -18,13 +17,15 @@ from clew.core.contracts.services import RunService
 from clew.core.errors import Unavailable
 from clew.core.ids import Digest
 from clew.core.types.edge import Node, Role
-from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
+from clew.core.types.run import Artifact, Run, RunStatus, Scalar
 from clew.core.types.series import SeriesBlock
+from clew.tracking.adopt import adopt_run
 from clew.tracking.described import check_running, described
+from clew.tracking.here import known_here, messages_here
 from clew.tracking.journal import Journal
 from clew.tracking.kept import KeptObjects
 from clew.tracking.messages import Begin, Describe, Fork, Keep, Link, Message, Resume, Stop
-from clew.tracking.outbox import Outbox, outbox_path, read_outbox
+from clew.tracking.outbox import Outbox, outbox_path
 from clew.tracking.post import Post
 
 __all__ = ["PostedRuns"]
@@ -47,6 +48,7 @@ class PostedRuns:
         self._behind, self._objects, self._sink, self._journal, self._say = behind, objects, sink, journal, say
         self._run: Run | None = None
         self._owner = os.getpid()
+        self._goes_on = False
         self._outbox, self._post = self._open()
 
     def _open(self) -> tuple[Outbox, Post]:
@@ -71,6 +73,9 @@ class PostedRuns:
         Raises:
             ClewError: the services do not take it now.
         """
+        if self._goes_on:  # what the processes before this one have said comes first
+            adopt_run(self._behind, self._sink, self._journal.folder)
+            self._goes_on = False
         self._post.deliver(to_end=to_end)
 
     def close(self, *, delete: bool) -> None:
@@ -84,13 +89,17 @@ class PostedRuns:
     @property
     def experiment(self) -> str:
         """The name of the run's experiment, as the processes of this machine have said it."""
-        messages = _messages(self._journal.folder)
+        messages = messages_here(self._journal.folder)
         named = [each.experiment for each in messages if isinstance(each, Begin | Describe) and each.experiment]
         return named[-1] if named else ""
 
     def create(self, run: Run, *, experiment: str) -> Run:
+        begun = any(isinstance(message, Begin) for message in messages_here(self._journal.folder))
         self._run = run
         self._add(Begin(run=run, experiment=experiment))
+        if begun:  # by the ranks of a job that is started again
+            self._goes_on = True
+            self._add(Resume(run=run.id))
         return run
 
     def get(self, id: str) -> Run:
@@ -148,6 +157,7 @@ class PostedRuns:
 
     def resume(self, run: str) -> Run:
         self._run = msgspec.structs.replace(self._known(run), status=RunStatus.RUNNING, ended_us=0, reason="")
+        self._goes_on = True
         self._add(Resume(run=run))
         return self._run
 
@@ -161,7 +171,7 @@ class PostedRuns:
 
     def _renamed(self, run: Run) -> Run:
         """The run with the name that another process of it has given, as far as that still waits here."""
-        given = [message.name for message in _messages(self._journal.folder) if isinstance(message, Describe)]
+        given = [message.name for message in messages_here(self._journal.folder) if isinstance(message, Describe)]
         names = [name for name in given if name]
         return msgspec.structs.replace(run, name=names[-1]) if names else run
 
@@ -177,29 +187,3 @@ class PostedRuns:
         if self._run is None:
             self._run = known_here(self._journal.folder, self._journal.run)
         return self._run
-
-
-def known_here(folder: Path, run: str) -> Run:
-    """What the outboxes in a run's folder say of it; where they do not hold its beginning, no more than its id."""
-    messages = _messages(folder)
-    begun = next((message.run for message in messages if isinstance(message, Begin)), None)
-    if begun is None:
-        begun = Run(
-            id=run,
-            project="",
-            experiment="",
-            name=run,
-            kind=RunKind.SCRIPT,
-            status=RunStatus.RUNNING,
-            created_us=0,
-            created_by="",
-        )
-    for message in messages:
-        if isinstance(message, Describe):
-            given = msgspec.structs.asdict(message)
-            begun = described(begun, **{key: given[key] for key in ("params", "tags", "capture", "commit", "name")})
-    return begun
-
-
-def _messages(folder: Path) -> list[Message]:
-    return [said.message for path in sorted(folder.glob("*.outbox")) for said in read_outbox(path, all=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,11 @@ from clew.core.clock import Clock
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService, Services
 from clew.core.contracts.stores import Stores
+from clew.core.errors import NotFound, Unavailable
 from clew.core.ids import IdSource, is_id
+from clew.tracking.adopt import adopt_run, journals_folder
 from clew.tracking.fork import fork_of
+from clew.tracking.here import find_here
 from clew.tracking.runs import LedgerRuns
 
 __all__ = ["Recorder"]
@@ -40,18 +44,42 @@ class Recorder:
     left_out: frozenset[str] = frozenset()
 
     def id_of(self, run: str) -> str:
-        """The id of a run by id, the beginning of it, or name; nobody elsewhere is asked for what is an id already."""
-        return run if self.outbox and is_id(run) else self.runs.get(run).id
+        """The id of a run by id, the beginning of it, or name; nobody elsewhere is asked for what is an id already.
+
+        Raises:
+            NotFound: there is no such run, neither in the project nor waiting on this machine.
+            Unavailable: none waits on this machine, and the project cannot be asked.
+        """
+        if self.outbox and is_id(run):
+            return run
+        found = find_here(self.folder, run)
+        try:
+            found.append(self.runs.get(run))
+        except NotFound:
+            if not found:
+                raise
+        except Unavailable as error:
+            if not found:
+                what = f"no run {run!r} waits on this machine, and its project cannot be asked: {error.what}"
+                raise Unavailable(what, hint="give the id of the run, all 32 digits of it") from error
+        return max(found, key=lambda each: each.created_us).id
 
     def trunk_of(self, fork: str) -> tuple[str, float]:
-        """The id of the run that `RUN@step` forks from, and the step.
+        """The id of the run that `RUN@step` forks from, which is brought home if it waits here, and the step.
 
         Raises:
             Invalid: it has another form.
             NotFound: there is no such run.
         """
         run, step = fork_of(fork)
-        return self.id_of(run), step
+        trunk = self.id_of(run)
+        self.bring_home(trunk)
+        return trunk, step
+
+    def bring_home(self, run: str) -> None:
+        """Store what processes of a run that are gone have left here; it waits on while the project is out of reach."""
+        with suppress(Unavailable):
+            adopt_run(self.runs, self.objects, journals_folder(self.folder, run))
 
     @classmethod
     def of(cls, stores: Stores) -> Recorder:

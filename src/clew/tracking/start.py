@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -22,13 +21,21 @@ from clew.tracking.capture.console import Console, tee
 from clew.tracking.capture.seeds import Seeds, restore_seeds
 from clew.tracking.capture.snapshot import take_process
 from clew.tracking.described import described
+from clew.tracking.here import file_here, steps_here
 from clew.tracking.line import Line, open_line
 from clew.tracking.params import flat_params
 from clew.tracking.ranks import RANK_TAG, Rank, find_rank
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun, current_run
 
-__all__ = ["RESUMED_VARIABLE", "ROOM_VARIABLE", "RUN_VARIABLE", "SEEDS_VARIABLE", "say_on_stderr", "start"]
+__all__ = [
+    "RESUMED_VARIABLE",
+    "ROOM_VARIABLE",
+    "RUN_VARIABLE",
+    "SEEDS_VARIABLE",
+    "say_on_stderr",
+    "start",
+]
 
 RUN_VARIABLE = "CLEW_RUN"
 """Environment variable: id of the run that the first `start` of this process joins."""
@@ -216,34 +223,41 @@ def _resume(asked: _Asked, name: str) -> ActiveRun:
     """A run that has ended, going on in this process."""
     recorder = asked.recorder
     run_id = recorder.id_of(name)
+    recorder.bring_home(run_id)
     line = asked.open(run_id, main=True)
     with line.closed_by_errors(delete=True):
         _go_on(line, run_id)
-        # Another value of a parameter is refused before the run goes on, and not behind that.
         ended = line.runs.get(run_id)
+        if not ended.created_us:
+            asked.say(f"run {run_id} began elsewhere, and clew sync joins them: what names no step is numbered from 0")
+        # Another value of a parameter is refused before the run goes on, and not behind that.
         described(msgspec.structs.replace(ended, status=RunStatus.RUNNING), params=asked.params)
         run = line.runs.resume(run_id)
     with line.closed_by_errors(delete=False):
         if asked.params or asked.tags:
             run = line.runs.describe(run_id, params=asked.params, tags=asked.tags)
     keeps = asked.capture and recorder.console
-    console = Console(line.journal.folder / CONSOLE, before=_console_of(recorder, run_id)) if keeps else None
+    console = Console(line.journal.folder / CONSOLE, before=_console_of(line, run_id)) if keeps else None
     return asked.active(run, line, own=asked.capture, console=console)
 
 
 def _go_on(line: Line, run: str) -> None:
-    """Number points behind those that the run has, where that can be asked."""
-    with contextlib.suppress(Unavailable):
-        found = line.recorder.runs.summaries([run])
-        line.journal.go_on({series.key: int(series.last_step) + 1 for series in found})
+    """Number points behind those that the run has; where that cannot be asked, behind those that wait here."""
+    try:
+        last = {series.key: int(series.last_step) for series in line.recorder.runs.summaries([run])}
+    except Unavailable:
+        last = steps_here(line.journal.folder)
+    line.journal.go_on({key: step + 1 for key, step in last.items()})
 
 
-def _console_of(recorder: Recorder, run: str) -> bytes:
+def _console_of(line: Line, run: str) -> bytes:
     """What a run has printed so far, where that can be had."""
-    with contextlib.suppress(Unavailable, NotFound):
+    recorder = line.recorder
+    try:
         kept = next((each for each in recorder.runs.artifacts(run) if each.path == CONSOLE), None)
         return recorder.objects.get(kept.digest) if kept is not None else b""
-    return b""
+    except (Unavailable, NotFound):
+        return file_here(line.journal.folder, CONSOLE)
 
 
 def _go_on_from_seeds(recorder: Recorder) -> None:

@@ -73,17 +73,17 @@ class Console:
     """The console text of a run, in a file that survives a kill.
 
     Args:
-        path: the file; made with its folder.
-        before: what the run has printed already.
+        path: the file; made with its folder, and gone on with where a process that was killed has left it.
+        before: what the run has printed already, where there is no such file.
     """
 
     def __init__(self, path: Path, *, before: bytes = b"") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file: BinaryIO = path.open("wb", buffering=0)
-        self._size_bytes = len(before)
-        if before:
+        self._file: BinaryIO = path.open("ab", buffering=0)
+        if before and not self._file.tell():
             self._file.write(before)
+        self._size_bytes = self._file.tell()
         self.start_over()
         _live.add(self)
 
