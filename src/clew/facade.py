@@ -42,11 +42,12 @@ from clew.tracking.logged import Audio, Histogram, Html
 from clew.tracking.offline import is_offline
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
-from clew.tracking.start import say_on_stderr, start
+from clew.tracking.start import join_as_child, say_on_stderr, start
 from clew.workspace import Workspace, find_project, init_project, offline_here, refuse_shared, remote_root
 
 if TYPE_CHECKING:
     from clew.core.types.model import ModelVersion
+    from clew.core.types.run import Run as RunInfo
     from clew.tracking.found import RunList
 
 __all__ = [
@@ -117,7 +118,10 @@ def data(reference: str) -> Dataset:
 
 
 class Run(ActiveRun):
-    """A run of this process; see `clew.run`."""
+    """A run of this process; see `clew.run`. It can be handed to processes that this one starts, which log to it."""
+
+    def __reduce__(self) -> tuple[Callable[[RunInfo], Run], tuple[RunInfo]]:
+        return _handed, (self.info,)
 
     def save_model(
         self,
@@ -203,6 +207,11 @@ def run(
         made=Run,
     )
     return cast("Run", started)
+
+
+def _handed(info: RunInfo) -> Run:
+    """A run that another process has handed to this one."""
+    return cast("Run", join_as_child(_recorder(), info, made=Run))
 
 
 def _recorder() -> Recorder:

@@ -234,9 +234,9 @@ def test_a_forked_child_logs_to_a_journal_of_its_own(tmp_path: Path) -> None:
     assert read(tmp_path, journal.id) == [("parent", 1, 1), ("parent", 3, 3)]
     (other,) = {p.name.partition(".")[0] for p in tmp_path.iterdir()} - {journal.id}
     assert read(tmp_path, other) == [("child", 2, 2)]
-    found = read_segment(next(tmp_path.glob(f"{other}*")))
+    found = read_segment(next(tmp_path.glob(f"{other}*.journal")))
     assert found is not None
-    assert not found[0].main
+    assert (found[0].main, found[0].child) == (False, True)
     journal.close(delete=True)
 
 

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,18 +24,14 @@ from clew.core.errors import Corrupt, NotFound
 from clew.core.types.run import Run, RunStatus
 from clew.store.objects.local import LocalObjects
 from clew.tracking.artifact import Content, keep
-from clew.tracking.cut import Cut, cut_path, read_cut
-from clew.tracking.drain import blocks_of, drained_until
+from clew.tracking.cut import cut_path
 from clew.tracking.ending import Ending, read_ending
 from clew.tracking.kept import kept_folder
 from clew.tracking.outbox import Outbox, outbox_path
 from clew.tracking.post import Post
-from clew.tracking.segment import lock_file, read_segment
-from clew.tracking.slots import HEADER_BYTES, Header, Slots, parse_header, parse_slots
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from clew.tracking.segment import lock_file, read_header, read_segment
+from clew.tracking.slots import Header, Slots, parse_slots
+from clew.tracking.undrained import drain_dead, turn
 
 __all__ = [
     "CONSOLE",
@@ -144,11 +139,8 @@ def _goes_on(folder: Path, journal: str) -> bool:
 def _is_main(folder: Path, journal: str) -> bool:
     """Whether a journal is of the process that began the run; one that cannot be read may be."""
     first = min(folder.glob(f"{journal}.*.journal"), default=None)
-    if first is None:
-        return True
     try:
-        with first.open("rb") as file:
-            header = parse_header(file.read(HEADER_BYTES), str(first))
+        header = read_header(first) if first is not None else None
     except (OSError, Corrupt):
         return True
     return header is None or header.main
@@ -184,7 +176,7 @@ def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str, *, la
 def _adopt_orphan(runs: RunService, objects: Objects, folder: Path, journal: str, *, last_us: int | None) -> Adopted:
     problems: list[str] = []
     found = Adopted(run=folder.name, journal=journal, points=0)
-    with _open_post(runs, objects, folder, journal, problems) as post:
+    with turn(folder, journal, wait=True), _open_post(runs, objects, folder, journal, problems) as post:
         try:
             post.deliver(to_end=False)
             if last_us is not None:
@@ -194,12 +186,12 @@ def _adopt_orphan(runs: RunService, objects: Objects, folder: Path, journal: str
             if post.waits or any(len(slots.numbers) for _, slots in _read(folder, journal, problems)):
                 problem = f"{error.what} in this project; what waits stays in {folder}"
                 return msgspec.structs.replace(found, problem=problem)
-    if last_us is not None:
-        shutil.rmtree(kept_folder(folder, journal), ignore_errors=True)
-        paths = sorted(folder.glob(f"{journal}.*.journal"), reverse=True)
-        aside = [folder / f"{journal}.end", outbox_path(folder, journal), cut_path(folder, journal)]
-        for path in [*aside, *paths]:
-            path.unlink(missing_ok=True)
+        if last_us is not None:
+            shutil.rmtree(kept_folder(folder, journal), ignore_errors=True)
+            paths = sorted(folder.glob(f"{journal}.*.journal"), reverse=True)
+            aside = [folder / f"{journal}.end", outbox_path(folder, journal), cut_path(folder, journal)]
+            for path in [*aside, *paths]:
+                path.unlink(missing_ok=True)
     return msgspec.structs.replace(found, messages=post.delivered, problem="; ".join(problems))
 
 
@@ -282,24 +274,15 @@ def _bring_home(
     last_us: int,
 ) -> Adopted:
     """Store the points that a process left, and how it ended; `last_us` says when any of its kind was last seen."""
-    points, until, main = 0, dict[str, int](), ""
-    cut = read_cut(cut_path(folder, journal.journal))
-    for header, slots in parts:
-        main, last_us = header.run if header.main else main, max(last_us, int(slots.times_us.max(initial=0)))
-        fresh = [_fresh(runs, header, slots, until)] if cut is None else _cut_again(slots, cut)
-        for some in fresh:
-            points += len(some.numbers)
-            blocks = list(blocks_of(header.run, header.journal, some))
-            if blocks:
-                runs.append(blocks)
+    found = drain_dead(runs, folder, journal.journal, parts)
     post.deliver(to_end=True)
     killed = False
-    if main and not _goes_on(folder, journal.journal):
-        run, end = runs.get(main), read_ending(folder, journal.journal)
-        alive_us = max(run.created_us, last_us)
+    if found.main and not _goes_on(folder, journal.journal):
+        run, end = runs.get(found.main), read_ending(folder, journal.journal)
+        alive_us = max(run.created_us, last_us, found.last_us)
         end = end or Ending(status=RunStatus.KILLED, ended_us=alive_us, reason=_GONE)
         killed = _end(runs, objects, folder, run, end)
-    return msgspec.structs.replace(journal, points=points, killed=killed)
+    return msgspec.structs.replace(journal, points=found.points, killed=killed)
 
 
 def _end(runs: RunService, objects: Objects, folder: Path, run: Run, end: Ending) -> bool:
@@ -314,33 +297,3 @@ def _end(runs: RunService, objects: Objects, folder: Path, run: Run, end: Ending
     for console in consoles:
         console.unlink(missing_ok=True)
     return running and end.status is RunStatus.KILLED
-
-
-def _cut_again(slots: Slots, cut: Cut) -> list[Slots]:
-    """The points that are not known to be stored: those that were sent last, as they were sent, and the rest."""
-    sent = (slots.numbers >= cut.drained) & (slots.numbers < cut.taken)
-    return [_those(slots, sent), _those(slots, slots.numbers >= max(cut.taken, cut.drained))]
-
-
-def _those(slots: Slots, wanted: NDArray[np.bool_]) -> Slots:
-    return Slots(
-        numbers=slots.numbers[wanted],
-        keys=slots.keys[wanted],
-        steps=slots.steps[wanted],
-        times_us=slots.times_us[wanted],
-        values=slots.values[wanted],
-        float_step=slots.float_step[wanted],
-        names=slots.names,
-    )
-
-
-def _fresh(runs: RunService, header: Header, slots: Slots, until: dict[str, int]) -> Slots:
-    """The points that are not in the ledger yet; `until` remembers how far each metric is drained."""
-    import numpy as np
-
-    keys, inverse = np.unique(slots.keys, return_inverse=True)
-    for name in (slots.names[key] for key in keys.tolist()):
-        if name not in until:
-            until[name] = drained_until(header.journal, [b.source for b in runs.blocks(header.run, name)])
-    drained = np.array([until[slots.names[key]] for key in keys.tolist()], dtype=np.int64)
-    return _those(slots, slots.numbers > drained[inverse.reshape(-1)])

@@ -85,6 +85,7 @@ class Drain:
         send: where they go to.
         say: told once when the ledger cannot be reached; logging goes on.
         post: what goes the same way, behind the points that came before it.
+        beside: called behind both; stores what comes from elsewhere.
         beat: called every `BEAT_S`; what it raises is of no consequence.
     """
 
@@ -95,10 +96,11 @@ class Drain:
         *,
         say: Callable[[str], None],
         post: Post | None = None,
+        beside: Callable[[], object] = lambda: None,
         beat: Callable[[], object] = lambda: None,
     ) -> None:
         self._journal, self._send, self._say, self._post = journal, send, say, post
-        self._beat, self._beats = beat, time.monotonic() + BEAT_S
+        self._beside, self._beat, self._beats = beside, beat, time.monotonic() + BEAT_S
         self._stop, self._turn = threading.Event(), threading.Lock()
         self._started = self._last = time.monotonic()
         self._wait_s, self._gone_s, self._until_s = 0.0, _GONE_S, 0.0
@@ -125,6 +127,7 @@ class Drain:
                 self._beat_if_due()
             if self._post is not None:
                 self._post.deliver(to_end=False)
+            self._beside()
 
     def finish(self) -> None:
         """Stop the thread, refuse further points, and send the rest.

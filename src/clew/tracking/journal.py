@@ -72,6 +72,7 @@ class Journal:
         mapped: whether to map files; None finds out.
         smallest: slots of the first segment.
         main: whether the run ends with this process.
+        child: whether this process leaves it to others of the run to drain it, as a forked child does.
     """
 
     def __init__(
@@ -84,10 +85,11 @@ class Journal:
         mapped: bool | None = None,
         smallest: int = _SMALLEST,
         main: bool = True,
+        child: bool = False,
     ) -> None:
         self.folder, self.run = folder, run
         self._say, self._clock_ns, self._mapped, self._smallest = say, clock_ns, mapped, smallest
-        self._main, self._closed = main, False
+        self._main, self._child, self._closed = main, child, False
         self._reset()
         _live.add(self)
 
@@ -118,7 +120,7 @@ class Journal:
         for segment in [*self._segments, *([self._spare] if self._spare else [])]:
             segment.close(delete=False)
         self._cut.close(delete=False)
-        self._main = False
+        self._main, self._child = False, True
         self._reset()
 
     def log(self, values: Mapping[str, SupportsFloat], step: Step | None = None) -> None:
@@ -256,6 +258,8 @@ class Journal:
             self._buffer, self._at, self._end, self._limit, self._write = bytearray(), 0, 0, 0, None
             return False
         self._segments.append(segment)
+        if self._child and not segment.header.number:
+            self._cut.write(Cut(0, 0))  # whose lock is for those who drain it from outside
         self._buffer, self._at, self._end = segment.buffer, HEADER_BYTES, segment.size_bytes
         self._write = None if segment.mapped or segment.in_memory else self._write_through
         return True
@@ -265,7 +269,7 @@ class Journal:
         number, base = self._next
         capacity = max(min(self._smallest << min(number, 4), _LARGEST), needed)
         self._next = number + 1, base + capacity
-        return Header(self.run, self.id, number, base, capacity, self._main, os.getpid(), self._clock_ns())
+        return Header(self.run, self.id, number, base, capacity, self._main, os.getpid(), self._clock_ns(), self._child)
 
     def _open_segment(self, header: Header) -> Segment | None:
         try:

@@ -47,7 +47,7 @@ class Line:
             raise
 
 
-def open_line(recorder: Recorder, run: str, say: Callable[[str], None], *, main: bool) -> Line:
+def open_line(recorder: Recorder, run: str, say: Callable[[str], None], *, main: bool, child: bool = False) -> Line:
     """Open the journal of a run, so that its lock says that this process lives.
 
     Args:
@@ -55,8 +55,9 @@ def open_line(recorder: Recorder, run: str, say: Callable[[str], None], *, main:
         run: id of the run.
         say: told what a person should know.
         main: whether the run ends with this process.
+        child: whether others of the run drain the journal.
     """
-    journal = Journal(journals_folder(recorder.folder, run), run, say=say, main=main)
+    journal = Journal(journals_folder(recorder.folder, run), run, say=say, main=main, child=child)
     journal.open()
     if not recorder.outbox:
         return Line(

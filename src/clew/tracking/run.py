@@ -37,6 +37,7 @@ from clew.tracking.logged import path_of, shown_of
 from clew.tracking.params import flat_params
 from clew.tracking.point import Step, check_step
 from clew.tracking.recorder import Recorder
+from clew.tracking.undrained import drain_children
 
 __all__ = ["STOP_TAG", "ActiveRun", "current_run"]
 
@@ -62,6 +63,7 @@ class ActiveRun:
         watches: whether it records what the machine does.
         keeps_cells: whether it keeps the cells of the notebook that it runs in, if it does.
         ends: whether the end of this object ends the run; not where a parent process will.
+        child: whether a parent process drains its journal too.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class ActiveRun:
         console: Console | None = None,
         stop_console: Callable[[], None] = lambda: None,
         ends: bool = True,
+        child: bool = False,
         watches: bool = False,
         keeps_cells: bool = False,
     ) -> None:
@@ -82,14 +85,24 @@ class ActiveRun:
         speaks = ends or not self.others
         self._again = speaks and current_run() is None  # a run within another one leaves the waiting to it
         self._tell = line.say if speaks and line.recorder.wait_s else lambda _: None
-        if run.kind is not RunKind.PIPELINE:  # which starts in a tenth of a second, and hardly logs in a loop
+        if (
+            run.kind is not RunKind.PIPELINE and not child
+        ):  # which starts in a tenth of a second, and hardly logs in a loop
             load_codec()
-        self._drain = Drain(line.journal, line.runs.append, say=self._tell, post=line.posted, beat=self._beat)
+        self._drain = Drain(
+            line.journal,
+            line.runs.append,
+            say=self._tell,
+            post=line.posted,
+            beside=self._drain_children,
+            beat=self._beat,
+        )
         self._stopped = ""
         self.on_stop: Callable[[], object] = interrupt_main
-        self._drain.start()
+        if not child:
+            self._drain.start()
         self._watch = Watch(self._log_system) if watches else None
-        self._pid = os.getpid()
+        self._pid = 0 if child else os.getpid()  # of the process that drains what this one logs
         self._over = self._left = False
         self._counted: dict[str, int] = {}
         self._token: Token[ActiveRun | None] | None = None
@@ -277,7 +290,10 @@ class ActiveRun:
         Raises:
             ClewError: it takes none now; they are still in the journal.
         """
-        self._drain.flush()
+        if os.getpid() == self._pid:
+            self._drain.flush()
+        else:
+            self._drain_children()
 
     def finish(self, status: RunStatus = RunStatus.FINISHED, *, reason: str = "") -> None:
         """End the run; all of it survives *power* then. Ending twice is fine.
@@ -313,6 +329,10 @@ class ActiveRun:
                 self._leave(ending, error)
         else:
             self._clear()
+
+    def _drain_children(self) -> None:
+        """Store what children of the processes of this run have logged so far, whether they live or not."""
+        drain_children(self.recorder.runs.append, self._journal.folder)
 
     def _await_ranks(self) -> None:
         """Let other ranks on this machine, which end when this one does, say their last words before the run ends.

@@ -13,7 +13,7 @@ from pathlib import Path
 from clew.core.errors import Corrupt
 from clew.tracking.slots import HEADER_BYTES, SLOT_BYTES, Header, pack_header, parse_header
 
-__all__ = ["Segment", "lock_file", "read_segment", "segment_path", "trusts_mmap"]
+__all__ = ["Segment", "lock_file", "read_header", "read_segment", "segment_path", "trusts_mmap", "unlock_file"]
 
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_MMAP = frozenset(
@@ -71,8 +71,12 @@ def trusts_mmap(path: Path, mounts: str | None = None) -> bool:
     return bool(kind) and kind.partition(".")[0] not in _NO_MMAP
 
 
-def lock_file(fd: int) -> bool:
-    """Take the lock that says "its owner lives"; False when another process, or another opening of it, has it.
+def lock_file(fd: int, *, wait: bool = False) -> bool:
+    """Take the lock of a file; False when another process, or another opening of it, has it.
+
+    Args:
+        fd: of the file.
+        wait: until it is free.
 
     Raises:
         OSError: there are no such locks here.
@@ -82,10 +86,17 @@ def lock_file(fd: int) -> bool:
     except ModuleNotFoundError as error:
         raise OSError("this system has no file locks that clew can use") from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     return True
+
+
+def unlock_file(fd: int) -> None:
+    """Give back the lock of a file, also where a child was forked meanwhile, which has the same opening of it."""
+    import fcntl
+
+    fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 class Segment:
@@ -165,6 +176,17 @@ class Segment:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def read_header(path: Path) -> Header | None:
+    """Header of a segment on disk; None where it never got one.
+
+    Raises:
+        Corrupt: it is no journal segment.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return parse_header(file.read(HEADER_BYTES), str(path))
 
 
 def read_segment(path: Path) -> tuple[Header, bytes] | None:

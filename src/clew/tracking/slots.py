@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FLOAT_STEP",
+    "CHILD",
     "HEADER_BYTES",
     "INT_STEP",
     "MAIN",
@@ -24,6 +25,7 @@ __all__ = [
     "SLOT_BYTES",
     "Header",
     "Slots",
+    "count_committed",
     "name_slots",
     "pack_float_step",
     "pack_header",
@@ -40,6 +42,8 @@ NAME_BYTES = 1000
 INT_STEP, FLOAT_STEP, NAME = 1 << 56, 2 << 56, 3 << 56
 MAIN = 1
 """Flag of the journal of the process that started the run."""
+CHILD = 2
+"""Flag of the journal of a child (forked, or one that was handed the run), which its own process does not drain."""
 
 pack_int_step = struct.Struct("<qqdQ").pack_into
 pack_float_step = struct.Struct("<dqdQ").pack_into
@@ -60,6 +64,7 @@ class Header(NamedTuple):
     main: bool
     pid: int
     created_ns: int
+    child: bool = False
 
 
 class Slots(NamedTuple):
@@ -79,7 +84,7 @@ def pack_header(header: Header) -> bytes:
     front = _HEADER.pack(
         _MAGIC,
         0,
-        MAIN if header.main else 0,
+        (MAIN if header.main else 0) | (CHILD if header.child else 0),
         header.number,
         header.base,
         header.capacity,
@@ -104,7 +109,8 @@ def parse_header(data: bytes, where: str) -> Header | None:
         raise Corrupt(f"{where} is no journal segment: its header does not hold")
     if version != 0:
         raise Corrupt(f"{where} has journal format {version}; this clew reads 0", hint="use a newer clew")
-    return Header(run.hex(), journal.hex(), number, base, capacity, bool(flags & MAIN), pid, created)
+    main, child = bool(flags & MAIN), bool(flags & CHILD)
+    return Header(run.hex(), journal.hex(), number, base, capacity, main, pid, created, child)
 
 
 def name_slots(key: int, name: bytes) -> bytes:
@@ -114,6 +120,15 @@ def name_slots(key: int, name: bytes) -> bytes:
         head = NAME | (part << 16 | len(name)) << 32 | key
         parts.append(name[at : at + _PART].ljust(_PART, b"\0") + struct.pack("<Q", head))
     return b"".join(parts)
+
+
+def count_committed(data: bytes, start: int) -> int:
+    """How many slots there are before the first one, from `start` on, that is not committed."""
+    import numpy as np
+
+    heads = np.frombuffer(data, dtype="<u8", count=len(data) // SLOT_BYTES * 4)[3::4]
+    (gaps,) = np.nonzero(heads[start:] == 0)
+    return start + int(gaps[0]) if len(gaps) else len(heads)
 
 
 def parse_slots(data: bytes, base: int, where: str, names: dict[int, str] | None = None) -> Slots:

@@ -33,6 +33,7 @@ __all__ = [
     "ROOM_VARIABLE",
     "RUN_VARIABLE",
     "SEEDS_VARIABLE",
+    "join_as_child",
     "say_on_stderr",
     "start",
 ]
@@ -190,6 +191,14 @@ def _join(asked: _Asked, run_id: str, *, name: str, experiment: str, fork: str) 
     if os.environ.pop(RESUMED_VARIABLE, ""):
         _go_on(line, run_id)
     return asked.active(run, line, ends=False)
+
+
+def join_as_child(
+    recorder: Recorder, run: Run, *, say: Callable[[str], None] = say_on_stderr, made: type[ActiveRun] = ActiveRun
+) -> ActiveRun:
+    """The run of a process that has handed it to this one, which may log to it as a forked child may."""
+    line = open_line(recorder, run.id, say, main=False, child=True)
+    return made(run, line=line, ends=False, child=True)
 
 
 def _join_as_rank(asked: _Asked, rank: Rank) -> ActiveRun:
