@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
-from clew.core.errors import ClewError, Exists, Invalid, Unavailable
+from clew.core.errors import ClewError, Corrupt, Exists, Invalid, Unavailable
 from clew.core.numbers import counted
 from clew.core.types.step import StepOutcome, StepRun
 from clew.data.handle import DatasetHandle as Dataset
@@ -219,7 +219,7 @@ def _recorder() -> Recorder:
     if not is_offline(os.environ):
         try:
             return workspace().recorder
-        except Unavailable as error:
+        except (Corrupt, Unavailable) as error:
             say_on_stderr(f"{error.what}; this run stays on this machine until clew sync")
     return offline_here(os.environ)
 

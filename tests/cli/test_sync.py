@@ -140,6 +140,19 @@ def test_where_no_project_can_be_a_run_waits_in_the_state_folder(
     check(RunStatus.FINISHED)
 
 
+def test_a_ledger_that_is_gone_keeps_no_run_from_training(project: Path, tmp_path: Path, capsys: Capture) -> None:
+    with open_workspace() as workspace:
+        workspace.objects.put(b"something")
+    (project / ".clew" / "ledger.db").rename(tmp_path / "ledger.db")
+    assert "is gone" in train()
+    words = [sys.executable, "-m", "clew", "run", "train.py", "0"]
+    assert "clew sync, then" in subprocess.run(words, check=True, capture_output=True, text=True).stderr
+    assert main(["sync"]) != 0
+    (tmp_path / "ledger.db").rename(project / ".clew" / "ledger.db")
+    capsys.readouterr()
+    assert [each["state"] for each in synced(capsys)[1]] == ["stored"] * 2
+
+
 def test_a_folder_without_runs_has_nothing_to_store(project: Path, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "empty").mkdir()
     assert synced(capsys, str(tmp_path / "empty")) == (0, [])

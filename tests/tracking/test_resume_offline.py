@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import NotFound, Unavailable
+from clew.core.errors import Conflict, NotFound, Unavailable
 from clew.core.types.run import Run, RunStatus
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.capture import Source, read_aspect
@@ -161,6 +161,17 @@ def test_a_run_that_began_elsewhere_is_joined_by_its_id(stores: Stores, away: Re
         run.log(loss=1.0, step=9)
     assert f"run {first.id} began elsewhere" in said[0]
     assert (home(stores).status, steps(stores, first.id)) == (RunStatus.FINISHED, [*range(5), *range(5), 9])
+
+
+def test_a_run_on_a_server_is_known_when_it_goes_on(stores: Stores, away: Recorder) -> None:
+    killed(lambda: train(away, name="long", params={"lr": 0.1}))
+    far = replace(Recorder.of(stores), outbox=True)
+    with pytest.raises(Conflict, match="lr"):
+        train(far, resume="long", params={"lr": 0.2})
+    assert LedgerRuns(stores).get("long").status is RunStatus.KILLED
+    with train(far, resume="long", say=pytest.fail) as run:
+        assert (run.name, run.params()) == ("long", {"lr": 0.1})
+    assert (home(stores).status, steps(stores, run.id)) == (RunStatus.FINISHED, list(range(10)))
 
 
 def test_a_part_without_its_beginning_waits_for_it(stores: Stores, away: Recorder) -> None:

@@ -13,7 +13,7 @@ import click
 from clew.cli import output
 from clew.cli.command import command, names_pipeline, tags_of
 from clew.cli.named import only_one, only_run
-from clew.core.errors import Invalid, NotFound, Unavailable
+from clew.core.errors import Corrupt, Invalid, NotFound, Unavailable
 from clew.core.ids import is_id
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _recorder() -> Iterator[Recorder]:
     if not is_offline(os.environ):
         try:
             workspace = open_workspace()
-        except Unavailable as error:
+        except (Corrupt, Unavailable) as error:
             output.note(f"{error.what}; this run stays on this machine until clew sync")
             os.environ[OFFLINE_VARIABLE] = "1"  # the script's own process is to find it there
     if workspace is None:

@@ -103,8 +103,11 @@ class PostedRuns:
         return run
 
     def get(self, id: str) -> Run:
-        mine = self._mine()
-        return mine if id == mine.id else self._behind.get(id)
+        """A run of before: what the server says of it, or this machine where that does not answer."""
+        try:
+            return self._behind.get(id)
+        except Unavailable:
+            return self._mine()
 
     def append(self, blocks: Sequence[SeriesBlock]) -> None:
         """Add blocks at the other end, behind what the run has said before."""
@@ -156,7 +159,7 @@ class PostedRuns:
         return self._run
 
     def resume(self, run: str) -> Run:
-        self._run = msgspec.structs.replace(self._known(run), status=RunStatus.RUNNING, ended_us=0, reason="")
+        self._run = msgspec.structs.replace(self.get(run), status=RunStatus.RUNNING, ended_us=0, reason="")
         self._goes_on = True
         self._add(Resume(run=run))
         return self._run
@@ -174,13 +177,6 @@ class PostedRuns:
         given = [message.name for message in messages_here(self._journal.folder) if isinstance(message, Describe)]
         names = [name for name in given if name]
         return msgspec.structs.replace(run, name=names[-1]) if names else run
-
-    def _known(self, run: str) -> Run:
-        """A run of before: what the server says of it, or this machine where that does not answer."""
-        try:
-            return self._behind.get(run)
-        except Unavailable:
-            return self._mine()
 
     def _mine(self) -> Run:
         """The run as this machine knows it: from its own outboxes, since it may be that nobody else can be asked."""

@@ -61,7 +61,7 @@ class Recorder:
         except Unavailable as error:
             if not found:
                 what = f"no run {run!r} waits on this machine, and its project cannot be asked: {error.what}"
-                raise Unavailable(what, hint="give the id of the run, all 32 digits of it") from error
+                raise Unavailable(what, hint="give the id of the run, all 32 digits of it") from None
         return max(found, key=lambda each: each.created_us).id
 
     def trunk_of(self, fork: str) -> tuple[str, float]:
