@@ -155,7 +155,7 @@ class Life:
 
     def set_aside(self, objects: object) -> set[Digest]:
         assert isinstance(objects, LocalObjects)
-        return {digest for each in objects.quarantine.generations() for digest in each.list()}
+        return {digest for each in objects.quarantine.generations() for digest in each.names()}
 
     def backup(self, workspace: Workspace) -> None:
         target = self.root.parent / "backup"

@@ -412,6 +412,7 @@ def test_odd_requests_are_mistakes_of_who_asks(serve: Callable[..., Any]) -> Non
         assert (status, "it has ended" in str(told)) == (400, True)
     for limit in (-1, 0, 10_001):
         assert ask(served, "GET", f"{NATIVE}/projects/late/objects?limit={limit}", None, token)[0] == 400
+    assert ask(served, "GET", f"{NATIVE}/projects/late/objects?after=no-digest", None, token)[0] == 400
     digest = HttpObjects(served.connection(token)).put(b"id,late")
     file = {"file": digest, "name": "labels.\0csv", "label": "late"}
     status, told = ask(served, "POST", f"{NATIVE}/projects/late/endpoints/nobody/labels", file, token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from clew.core.contracts.accounts import AccountService
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService, Services
 from clew.core.contracts.stores import Stores
-from clew.core.ids import Ids
+from clew.core.ids import Digest, Ids
+from clew.core.paging import Page, items_of
+from clew.store.objects.folder import PackFolder
 from clew.testing.accounts import AccountServiceContract
 from clew.testing.objects import ObjectsContract
 from clew.testing.runs import RunServiceContract
@@ -34,6 +37,29 @@ class TestObjects(ObjectsContract):
     @pytest.fixture
     def objects(self, serve: Callable[..., Any], tmp_path: Path) -> Objects:
         return HttpObjects(serve(open=True).connection())
+
+
+def test_pages_of_objects_read_together_what_one_list_does(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = serve(open=True).connection()
+    objects = HttpObjects(connection)
+    with objects.batch() as batch:
+        every = sorted(batch.put(b"%d" % i) for i in range(4000))
+    read: list[int] = []
+    read_at = PackFolder.read_at
+
+    def told(folder: PackFolder, path: str, offset: int, length: int) -> bytes:
+        read.append(length)
+        return read_at(folder, path, offset, length)
+
+    monkeypatch.setattr(PackFolder, "read_at", told)
+    assert list(objects.list()) == every
+    whole = sum(read)
+    read.clear()
+    page = partial(connection.get, "/objects", Page[Digest], limit=200)
+    assert list(items_of(page)) == every
+    assert sum(read) < whole * 1.2
 
 
 class TestServices(ServicesContract):

@@ -129,8 +129,8 @@ class HttpObjects:
             )
         return found
 
-    def list(self) -> Iterator[Digest]:
-        return items_of(partial(self._c.get, "/objects", Page[Digest]))
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        return items_of(partial(self._c.get, "/objects", Page[Digest]), after=after)
 
     def delete(self, digests: Iterable[Digest]) -> None:
         self._c.send("POST", "/objects/delete", {"digests": [checked(digest) for digest in digests]})

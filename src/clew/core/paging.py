@@ -22,13 +22,13 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next: str = ""
 
 
-def items_of(page: Callable[..., Page[T]]) -> Iterator[T]:
+def items_of(page: Callable[..., Page[T]], *, after: str = "") -> Iterator[T]:
     """All items of a list, read page by page as they are asked for.
 
     Args:
         page: takes `after`, and gives the page behind it.
+        after: where the first page begins.
     """
-    after = ""
     while True:
         found = page(after=after)
         yield from found.items

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import AsyncIterator
 from functools import partial
+from itertools import islice
 from typing import BinaryIO
 
 import msgspec
@@ -73,9 +73,8 @@ def delete_objects(request: AnyRequest, data: JSONBody[Digests]) -> None:
 @get("/objects", opt=_READ, sync_to_thread=True)
 def list_objects(request: AnyRequest, after: FromQuery[str] = "", limit: FromQuery[int] = 10_000) -> Page[Digest]:
     """Every stored digest, in order, in pages."""
-    checked_limit(limit)
-    behind = (digest for digest in stores_of(request).objects.list() if digest > after)
-    found = heapq.nsmallest(limit + 1, behind)
+    behind = stores_of(request).objects.list(after=after)
+    found = list(islice(behind, checked_limit(limit) + 1))
     return Page(items=found[:limit], next=found[limit - 1] if len(found) > limit else "")
 
 

@@ -128,8 +128,8 @@ class FaultyObjects:
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         return self._inner.missing(digests)
 
-    def list(self) -> Iterator[Digest]:
-        return self._inner.list()
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        return self._inner.list(after=after)
 
     def delete(self, digests: Iterable[Digest]) -> None:
         with self._plan.call("a deletion"):

@@ -6,6 +6,7 @@ import io
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,20 @@ class ObjectsContract:
         assert objects.missing([]) == set()
         assert set(objects.list()) == {one, two}
 
+    def test_a_list_is_in_order_and_goes_on_behind_any_digest(self, objects: Objects) -> None:
+        there = {objects.put(b"alone %d" % i) for i in range(20)}
+        for some in (range(10, 100), range(50, 150)):
+            with objects.batch() as batch:
+                there |= {batch.put(b"%d" % i) for i in some}
+        every = sorted({*there, objects.put(b"12"), objects.put(b"13")})
+        assert list(objects.list()) == every
+        for at in (0, 1, 77, len(every) - 1):
+            assert list(objects.list(after=every[at])) == every[at + 1 :]
+        for absent in (_ABSENT, hash_bytes(b"absent"), Digest("7f" + "f" * 62), Digest("80" + "0" * 62)):
+            assert list(objects.list(after=absent)) == [digest for digest in every if digest > absent]
+        assert list(objects.list(after="f" * 64)) == []
+        assert list(islice(objects.list(after=every[5]), 3)) == every[6:9]
+
     def test_what_is_absent_is_not_found(self, objects: Objects, tmp_path: Path) -> None:
         target = tmp_path / "target"
         for read in (objects.get, objects.open, objects.size, objects.find_path):
@@ -109,6 +124,9 @@ class ObjectsContract:
             objects.missing([Digest(name)])
         with pytest.raises(Invalid):
             objects.delete([Digest(name)])
+        if name:
+            with pytest.raises(Invalid):
+                list(objects.list(after=name))
 
     def test_deleted_objects_are_gone_and_others_stay(self, objects: Objects) -> None:
         loose = [objects.put(b"loose %d" % i) for i in range(4)]

@@ -71,8 +71,8 @@ class KeptObjects:
         """Which of these do not wait here. What the server has is not asked: that would be waiting for it."""
         return self.kept.missing(digests)
 
-    def list(self) -> Iterator[Digest]:
-        return self._behind.list()
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        return self._behind.list(after=after)
 
     def delete(self, digests: Iterable[Digest]) -> None:
         self._behind.delete(digests)

@@ -255,6 +255,9 @@ def test_foreign_files_in_the_folder_are_ignored_or_named(tmp_path: Path) -> Non
     digest = objects.put(b"mine")
     (tmp_path / "store" / "packs" / "README").write_text("hello")
     (tmp_path / "store" / "loose" / "note").write_text("hello")
+    (tmp_path / "store" / "loose" / digest[:2] / (digest[:2] + "." * 62)).write_text("no digest")
+    (tmp_path / "store" / "loose" / digest[:3]).mkdir()
+    (tmp_path / "store" / "loose" / digest[:3] / digest).write_text("not where it belongs")
     assert list(objects.list()) == [digest]
     (tmp_path / "store" / "packs" / "no.pack").write_text("hello")
     assert objects.get(digest) == b"mine"

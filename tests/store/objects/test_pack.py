@@ -190,6 +190,19 @@ def test_entries_may_reach_to_the_index_and_grow_to_the_limit(path: Path) -> Non
         next(opened(path).entries())
 
 
+def test_entries_between_two_bytes_are_those_that_begin_with_them(tmp_path: Path) -> None:
+    digests = [bytes([byte]) + os.urandom(31) for byte in (0, 0, 1, 127, 128, 254, 255, 255)]
+    draft = PackDraft(Draft(tmp_path))
+    for digest in digests:
+        draft.add(digest, b"x", 1)
+    draft.seal()
+    draft.draft.publish(tmp_path / "some.pack")
+    pack = opened(tmp_path / "some.pack")
+    for first, last in ((0, 255), (0, 0), (1, 127), (2, 126), (128, 254), (255, 255)):
+        between = sorted(digest for digest in digests if first <= digest[0] <= last)
+        assert [each.digest for each in pack.entries(first, last)] == between
+
+
 def test_a_flipped_entry_is_damage_where_it_lies(path: Path) -> None:
     data = bytearray(path.read_bytes())
     _, table = index_of(data)

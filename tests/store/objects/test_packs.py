@@ -67,6 +67,36 @@ def test_what_is_no_pack_is_set_aside_until_it_is_one(packs: Packs) -> None:
     assert packs.holds(digest_of(b"one"))
 
 
+def test_a_list_follows_a_pack_that_is_rewritten_meanwhile(packs: Packs) -> None:
+    objects = [b"%d" % i for i in range(400)]
+    path = publish(packs, *objects)
+    listed = packs.list()
+    first = next(listed)
+    other = Packs(PackFolder(Path(path).parent), Path(path).parent.parent)
+    other.remove({digest_of(b"7")})
+    packs.place.forget(path)
+    assert [first, *listed] == sorted(digest_of(data).hex() for data in objects if data != b"7")
+
+
+def test_a_list_that_cannot_be_whole_breaks_off(packs: Packs) -> None:
+    path = Path(publish(packs, *(b"%d" % i for i in range(400))))
+    listed = packs.list()
+    next(listed)
+    (path.parent / "other.pack").write_bytes(b"no pack")
+    path.unlink()
+    packs.place.forget(str(path))
+    with pytest.raises(Corrupt, match=r"other\.pack"):
+        list(listed)
+    (path.parent / "other.pack").unlink()
+    gone = Path(publish(packs, b"one"))
+    packs.refresh()
+    gone.unlink()
+    gone.symlink_to("nothing")
+    packs.place.forget(str(gone))
+    with pytest.raises(FileNotFoundError):
+        list(packs.list())
+
+
 def test_every_copy_is_found_and_a_damaged_one_does_not_count(packs: Packs) -> None:
     first, second = Path(publish(packs, b"one")), Path(publish(packs, b"one", b"two"))
     digest = digest_of(b"one")

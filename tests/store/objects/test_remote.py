@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from clew.core.errors import Invalid, NotFound, Unavailable
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.store.objects import CachedObjects, RemoteObjects
-from clew.store.objects.bucket import Bucket, is_bucket, open_bucket
+from clew.store.objects.bucket import Bucket, Stored, is_bucket, open_bucket
 from clew.testing import ManualClock
 from clew.testing.objects import ObjectsContract
 
@@ -112,6 +113,32 @@ def test_the_layout_is_that_of_a_folder(s3_bucket: str, tmp_path: Path) -> None:
     assert set(remote.list()) == {alone, packed}
     assert hash_bytes(remote.get(alone)) == alone
     assert remote.get(packed) == b"packed"
+
+
+def test_keys_that_are_no_objects_are_not_listed(s3_bucket: str, tmp_path: Path) -> None:
+    objects = s3_objects(s3_bucket, tmp_path)
+    digest = objects.put(b"one")
+    for key in (f"loose/{digest}", f"loose/00/{digest}", "loose/zz/" + "z" * 64, f"loose/{digest[:2]}/note"):
+        objects.bucket.write(key, b"foreign")
+    assert list(objects.list()) == [digest]
+
+
+def test_a_page_asks_a_bucket_for_what_is_behind_it(
+    s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = s3_objects(s3_bucket, tmp_path)
+    every = sorted(objects.put(b"%d" % i) for i in range(30))
+    asked: list[str] = []
+    given = Bucket.list
+
+    def told(bucket: Bucket, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
+        for stored in given(bucket, prefix, after=after):
+            asked.append(stored.key)
+            yield stored
+
+    monkeypatch.setattr(Bucket, "list", told)
+    assert list(objects.list(after=every[26])) == every[27:]
+    assert len(asked) == 3
 
 
 def test_an_address_leads_to_the_bytes_for_a_while(s3_bucket: str, tmp_path: Path) -> None:

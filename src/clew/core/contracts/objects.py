@@ -78,8 +78,14 @@ class Objects(Protocol):
         """Which of these are not stored."""
         ...
 
-    def list(self) -> Iterator[Digest]:
-        """Every stored digest, in no order."""
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        """Every stored digest behind another one, once and in order, read as it is asked for.
+
+        What is stored or deleted meanwhile may be among them or not.
+
+        Args:
+            after: a digest, stored or not; empty to begin with the first one.
+        """
         ...
 
     def delete(self, digests: Iterable[Digest]) -> None:

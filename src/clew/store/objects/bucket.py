@@ -110,10 +110,10 @@ class Bucket:
         with self._errors("write", key):
             self._api.put(self._store, key, data)
 
-    def list(self, prefix: str = "") -> Iterator[Stored]:
-        """Every key below a prefix, by key where the store has an order."""
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
+        """Every key below a prefix, by key, behind another one."""
         with self._errors("list", prefix):
-            for page in self._api.list(self._store, prefix or None, chunk_size=_AT_ONCE):
+            for page in self._api.list(self._store, prefix or None, offset=after or None, chunk_size=_AT_ONCE):
                 for entry in page:
                     yield Stored(entry["path"], int(entry["size"]), round(entry["last_modified"].timestamp() * 1e6))
 

@@ -42,7 +42,7 @@ class BucketCollection:
         return set(self._objects.list())
 
     def aside(self) -> set[Digest]:
-        return {digest for each in self._objects.quarantine.generations() for digest in each.list()}
+        return {digest for each in self._objects.quarantine.generations() for digest in each.names()}
 
     def waiting_bytes(self) -> int:
         return sum(each.size_bytes for each in self._objects.quarantine.generations())
@@ -90,7 +90,7 @@ class BucketCollection:
             back = self._copied((generation.loose[digest], loose_key(digest)) for digest in ours)
             wanted.difference_update(digest_of(key) for key in back)
             with self._objects.batch() as batch:
-                for digest in wanted & set(generation.packs.list()):
+                for digest in wanted & generation.packs.names():
                     batch.put(next(iter(generation.copies(digest))).read())
                     wanted.discard(digest)
 

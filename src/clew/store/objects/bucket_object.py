@@ -11,6 +11,7 @@ from clew.core.hashing import Hasher
 from clew.core.ids import Digest
 from clew.store.objects.bucket import Bucket
 from clew.store.objects.disk import Draft
+from clew.store.objects.names import is_digest
 
 __all__ = ["BucketObject", "digest_of", "loose_key"]
 
@@ -23,7 +24,7 @@ def loose_key(digest: Digest) -> str:
 def digest_of(key: str) -> Digest | None:
     """The object that a key of its own is of."""
     name = key.rpartition("/")[2]
-    return Digest(name) if len(name) == 64 else None
+    return Digest(name) if is_digest(name) else None
 
 
 @dataclass(frozen=True)

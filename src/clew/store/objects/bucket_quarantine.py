@@ -54,10 +54,9 @@ class BucketGeneration:
         if digest in self.loose:
             yield BucketObject(self.bucket, digest, self.loose[digest])
 
-    def list(self) -> Iterator[Digest]:
-        """Every digest."""
-        yield from self.loose
-        yield from self.packs.list()
+    def names(self) -> set[Digest]:
+        """Every digest that can be read."""
+        return {*self.loose, *self.packs.names()}
 
 
 class BucketQuarantine:

@@ -98,8 +98,8 @@ class CachedObjects:
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         return self.inner.missing(digests)
 
-    def list(self) -> Iterator[Digest]:
-        return self.inner.list()
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        return self.inner.list(after=after)
 
     def delete(self, digests: Iterable[Digest]) -> None:
         gone = list(digests)

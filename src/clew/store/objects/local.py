@@ -23,7 +23,7 @@ from clew.store.objects.disk import Draft, disk_errors, locked, saving, sweep_dr
 from clew.store.objects.folder import PackFolder
 from clew.store.objects.frames import FRAME_BYTES, frames, worth_shrinking
 from clew.store.objects.loose import Loose, LooseObject
-from clew.store.objects.names import checked
+from clew.store.objects.names import checked, in_order
 from clew.store.objects.packs import PackedObject, Packs
 from clew.store.objects.quarantine import Quarantine
 from clew.store.objects.source import Source, open_source
@@ -138,16 +138,10 @@ class LocalObjects:
                 and not self.packs.listed(bytes.fromhex(digest), seen)
             }
 
-    def list(self) -> Iterator[Digest]:
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        start = after and checked(Digest(after))
         with disk_errors(f"look into {self.folder}"):
-            self.packs.refresh()
-            for broken in self.packs.broken.values():
-                raise broken
-            given: set[Digest] = set()
-            for digest in chain(self.loose.list(), self.packs.list()):
-                if digest not in given:
-                    given.add(digest)
-                    yield digest
+            yield from in_order(self.loose.list(after=start), self.packs.list(after=start))
 
     def check(self) -> Iterator[tuple[Digest, Corrupt | None]]:
         """Read every copy of every object, in no order: its digest, and what is wrong with that copy.

@@ -28,7 +28,7 @@ class LocalCollection:
         return set(self._objects.list())
 
     def aside(self) -> set[Digest]:
-        return {digest for each in self._objects.quarantine.generations() for digest in each.list()}
+        return {digest for each in self._objects.quarantine.generations() for digest in each.names()}
 
     def waiting_bytes(self) -> int:
         return sum(each.size_bytes() for each in self._objects.quarantine.generations())
@@ -74,7 +74,7 @@ class LocalCollection:
         with disk_errors(f"take objects back in {objects.folder}"), objects.exclusive():
             for generation in objects.quarantine.generations():
                 with objects.batch() as batch:
-                    for digest in wanted & set(generation.list()):
+                    for digest in wanted & generation.names():
                         wanted.discard(digest)
                         copies = list(generation.copies(digest))
                         path = next((copy.path for copy in copies if copy.path is not None), None)

@@ -23,6 +23,7 @@ from clew.core.hashing import Hasher
 from clew.core.ids import Digest
 from clew.store.objects.disk import Draft, sync_folder
 from clew.store.objects.frames import FRAME_BYTES, FrameFile, Frames
+from clew.store.objects.names import is_digest
 
 __all__ = ["Loose", "LooseObject"]
 
@@ -201,20 +202,24 @@ class Loose:
             return set(os.listdir(self.folder))
         return set()
 
-    def list(self) -> Iterator[Digest]:
-        """Every digest; one that lies in both forms comes twice."""
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        """Every digest behind another one, once and in order; a folder of them is held at a time."""
         for shard in sorted(self.shards()):
-            with suppress(NotADirectoryError, FileNotFoundError):
-                for name in os.listdir(f"{self.folder}/{shard}"):
-                    digest = name.removesuffix(_SUFFIX)
-                    if digest.startswith(shard) and len(digest) == 64:
-                        yield Digest(digest)
+            if shard >= after[:2]:
+                yield from sorted(digest for digest in self._names(shard) if digest > after)
 
     def remove(self, digest: Digest) -> None:
         """Unlink the files under this name."""
         for found in self.find(digest):
             with suppress(FileNotFoundError):
                 os.unlink(found.file)
+
+    def _names(self, shard: str) -> set[Digest]:
+        """The digests in a folder; one may lie there in both forms."""
+        with suppress(NotADirectoryError, FileNotFoundError):
+            names = {name.removesuffix(_SUFFIX) for name in os.listdir(f"{self.folder}/{shard}")}
+            return {Digest(name) for name in names if name[:2] == shard and is_digest(name)}
+        return set()
 
     def _shard(self, digest: Digest) -> str:
         """The folder of a digest, which exists durably."""

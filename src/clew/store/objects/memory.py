@@ -73,8 +73,9 @@ class MemoryObjects:
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         return {digest for digest in digests if checked(digest) not in self._held}
 
-    def list(self) -> Iterator[Digest]:
-        yield from list(self._held)
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        start = after and checked(Digest(after))
+        yield from sorted(digest for digest in list(self._held) if digest > start)
 
     def delete(self, digests: Iterable[Digest]) -> None:
         with self._lock:

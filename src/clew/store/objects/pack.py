@@ -34,6 +34,7 @@ _FOOT = struct.Struct("<QQ32s")
 _CHECK_BYTES = 32
 _TAIL_BYTES = _FOOT.size + _CHECK_BYTES + len(_MAGIC)
 _BUFFER_BYTES = 1 << 20
+_AT_ONCE = 1024
 
 
 class Entry(NamedTuple):
@@ -116,7 +117,7 @@ class Pack:
         prefix = int.from_bytes(digest[:8], "big")
         at = bisect_left(self.prefixes, prefix)
         while at < len(self.prefixes) and self.prefixes[at] == prefix:
-            entry = self._entry(at)
+            [entry] = self._entries(at, 1)
             if entry.digest == digest:
                 return entry
             at += 1
@@ -142,10 +143,15 @@ class Pack:
         """The bytes of an object as they lie in the pack, unverified."""
         return self._read_at(entry.offset, entry.stored)
 
-    def entries(self) -> Iterator[Entry]:
-        """Every entry, by digest."""
-        for at in range(len(self.prefixes)):
-            yield self._entry(at)
+    def entries(self, first: int = 0, last: int = 255) -> Iterator[Entry]:
+        """Every entry, by digest; or those whose digests begin with a byte within two.
+
+        Raises:
+            Corrupt: one of them is damaged.
+        """
+        start, stop = bisect_left(self.prefixes, first << 56), bisect_left(self.prefixes, last + 1 << 56)
+        for at in range(start, stop, _AT_ONCE):
+            yield from self._entries(at, min(stop - at, _AT_ONCE))
 
     def _index(self) -> tuple[array[int], int]:
         length = self._place.size(self.path)
@@ -166,18 +172,20 @@ class Pack:
             raise Corrupt(f"the index of {self.path} is damaged")
         return _prefixes(raw), start + len(raw)
 
-    def _entry(self, at: int) -> Entry:
-        raw = self._read_at(self._table + at * _ENTRY_BYTES, _ENTRY_BYTES)
-        entry = Entry(*_ENTRY.unpack_from(raw))
-        if (
-            raw != _packed(entry)
-            or int.from_bytes(entry.digest[:8], "big") != self.prefixes[at]
-            or entry.offset + entry.stored > self._table
-            or entry.stored > entry.size
-            or (entry.stored < entry.size and entry.size > PACKED_MAX_BYTES)
-        ):
-            raise Corrupt(f"the index of {self.path} is damaged")
-        return entry
+    def _entries(self, at: int, count: int) -> Iterator[Entry]:
+        """So many entries from the one at a place on, read together."""
+        table = self._read_at(self._table + at * _ENTRY_BYTES, count * _ENTRY_BYTES)
+        for prefix, start in zip(self.prefixes[at : at + count], range(0, len(table), _ENTRY_BYTES), strict=True):
+            entry = Entry(*_ENTRY.unpack_from(table, start))
+            if (
+                table[start : start + _ENTRY_BYTES] != _packed(entry)
+                or int.from_bytes(entry.digest[:8], "big") != prefix
+                or entry.offset + entry.stored > self._table
+                or entry.stored > entry.size
+                or (entry.stored < entry.size and entry.size > PACKED_MAX_BYTES)
+            ):
+                raise Corrupt(f"the index of {self.path} is damaged")
+            yield entry
 
     def _read_at(self, offset: int, length: int) -> bytes:
         return self._place.read_at(self.path, offset, length)

@@ -113,11 +113,21 @@ class Packs:
             self.refresh()
         return list((self._packs or {}).values())
 
-    def list(self) -> Iterator[Digest]:
-        """Every digest; one that lies in several packs comes as often."""
-        for pack in self.all():
-            for entry in pack.entries():
-                yield entry.name
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        """Every digest behind another one, once and in order, in the packs as there are now.
+
+        Those that begin with the same byte are held at a time: a 256th of them.
+
+        Raises:
+            Corrupt: some pack cannot be read, so that what it holds is not known.
+        """
+        self.refresh()
+        for byte in range(int(after[:2] or "0", 16), 256):
+            yield from sorted(digest for digest in self._beginning(byte) if digest > after)
+
+    def names(self) -> set[Digest]:
+        """Every digest in the packs as last listed that can be read."""
+        return {entry.name for pack in self.all() for entry in pack.entries()}
 
     def find(self, digest: bytes) -> Iterator[PackedObject]:
         """Every copy of an object, in the packs as last listed.
@@ -190,6 +200,19 @@ class Packs:
             if any(pack.find(digest) is not None for digest in digests):
                 self._rewrite(pack, digests)
         self.refresh()
+
+    def _beginning(self, byte: int) -> set[Digest]:
+        """The digests that begin with a byte."""
+        while True:
+            for broken in self.broken.values():
+                raise broken
+            packs = self.all()
+            try:
+                return {entry.name for pack in packs for entry in pack.entries(byte, byte)}
+            except FileNotFoundError:  # another process rewrote one meanwhile
+                self.refresh()
+                if self.all() == packs:
+                    raise
 
     def _rewrite(self, pack: Pack, without: set[bytes]) -> None:
         keep = [entry for entry in pack.entries() if entry.digest not in without]

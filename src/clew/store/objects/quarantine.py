@@ -54,10 +54,9 @@ class Generation:
         yield from self.packs.find(bytes.fromhex(digest))
         yield from self.loose.find(digest)
 
-    def list(self) -> Iterator[Digest]:
-        """Every digest."""
-        yield from self.loose.list()
-        yield from self.packs.list()
+    def names(self) -> set[Digest]:
+        """Every digest that can be read."""
+        return {*self.loose.list(), *self.packs.names()}
 
     def size_bytes(self) -> int:
         """What it takes on the disk."""

@@ -24,7 +24,7 @@ from clew.store.objects.bucket_packs import BucketPacks
 from clew.store.objects.bucket_quarantine import BucketQuarantine
 from clew.store.objects.copies import copies, damage, first_sound
 from clew.store.objects.disk import Draft, disk_errors, saving, sweep_drafts
-from clew.store.objects.names import checked
+from clew.store.objects.names import checked, in_order
 from clew.store.objects.packs import PackedObject, Packs
 from clew.store.objects.source import open_source
 
@@ -139,16 +139,10 @@ class RemoteObjects:
             there = pool.map(lambda digest: self.bucket.holds(loose_key(digest)), left)
             return {digest for digest, found in zip(left, there, strict=True) if not found}
 
-    def list(self) -> Iterator[Digest]:
-        self.packs.refresh()
-        for broken in self.packs.broken.values():
-            raise broken
-        given: set[Digest] = set()
-        for digest in self.packs.list():
-            if digest not in given:
-                given.add(digest)
-                yield digest
-        yield from (digest for digest, _ in self.loose() if digest not in given)
+    def list(self, *, after: str = "") -> Iterator[Digest]:
+        start = after and checked(Digest(after))
+        loose = (digest for digest, _ in self.loose(after=start))
+        yield from in_order(self.packs.list(after=start), loose)
 
     def delete(self, digests: Iterable[Digest]) -> None:
         gone = {checked(digest) for digest in digests}
@@ -168,11 +162,11 @@ class RemoteObjects:
         for digest, _ in self.loose():
             yield digest, damage(BucketObject(self.bucket, digest, loose_key(digest)).verify)
 
-    def loose(self) -> Iterator[tuple[Digest, Stored]]:
-        """The objects that have keys of their own."""
-        for stored in self.bucket.list(_LOOSE):
+    def loose(self, *, after: str = "") -> Iterator[tuple[Digest, Stored]]:
+        """The objects that have keys of their own, in order, behind another one."""
+        for stored in self.bucket.list(_LOOSE, after=loose_key(Digest(after)) if after else ""):
             digest = digest_of(stored.key)
-            if digest:
+            if digest and stored.key == loose_key(digest):
                 yield digest, stored
 
     def abandoned_us(self) -> int:
