@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from clew.core.contracts.objects import Objects
@@ -30,15 +31,15 @@ def copy_objects(source: Objects, target: Objects, *, tell: Callable[[int], None
     Raises:
         Corrupt: one cannot be read, or is not there afterwards.
     """
-    digests = sorted(set(source.list()))
-    for at in range(0, len(digests), _AT_ONCE):
-        some = digests[at : at + _AT_ONCE]
-        _copy(source, target, sorted(target.missing(some)))
-        tell(at + len(some))
-    lost = target.missing(digests)
-    if lost:
-        raise Corrupt(f"{len(lost)} objects did not arrive, {min(lost)} among them", hint="repeat the command")
-    return len(digests)
+    digests, count = source.list(), 0
+    while some := list(islice(digests, _AT_ONCE)):
+        absent = target.missing(some)
+        _copy(source, target, sorted(absent))
+        if lost := target.missing(absent):
+            raise Corrupt(f"{len(lost)} objects did not arrive, {min(lost)} among them", hint="repeat the command")
+        count += len(some)
+        tell(count)
+    return count
 
 
 def _copy(source: Objects, target: Objects, digests: Sequence[Digest]) -> None:
