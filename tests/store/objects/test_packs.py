@@ -153,6 +153,25 @@ def test_the_filter_never_misses_and_seldom_lets_through(packs: Packs) -> None:
     assert not Seen([]).may_hold(digest_of(b"one"))
 
 
+def test_the_filter_is_made_anew_only_when_it_is_full_or_packs_are_gone(packs: Packs) -> None:
+    objects = [b"%d" % i for i in range(6000)]
+    filters: list[Seen] = []
+    paths: list[str] = []
+    for at in range(0, len(objects), 300):
+        paths.append(publish(packs, *objects[at : at + 300]))
+        packs.refresh()
+        filters.append(packs.seen())
+        assert all(filters[-1].may_hold(digest_of(data)) for data in objects[: at + 300])
+    assert len(set(filters)) == 2
+    through = sum(filters[-1].may_hold(digest_of(b"other %d" % i)) for i in range(5000)) / 5000
+    assert through <= 0.08
+    Path(paths[0]).unlink()
+    assert packs.seen() is filters[-1]
+    packs.refresh()
+    assert packs.seen() is not filters[-1]
+    assert sum(packs.seen().may_hold(digest_of(data)) for data in objects[:300]) < 60
+
+
 def test_objects_are_taken_out_and_packs_without_any_are_gone(packs: Packs) -> None:
     alone, mixed, other = publish(packs, b"one"), publish(packs, b"one", b"two"), publish(packs, b"three")
     packs.remove({digest_of(b"one")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -54,22 +55,36 @@ class PackedObject:
 class Seen:
     """A filter over all digests in the packs: False means surely not there, at the cost of one look-up.
 
-    One byte a slot, 16 slots an object, so that one in sixteen answers is a needless True.
+    One bit a slot, 16 slots an object or more, so that one in sixteen answers at most is a needless True.
     """
 
     def __init__(self, packs: Iterable[Pack]) -> None:
         packs = list(packs)
-        bits = max((16 * sum(len(pack) for pack in packs)).bit_length(), 16)
-        self._shift = 64 - bits
-        self._slots = bytearray(1 << bits)
-        for pack in packs:
-            shift, slots = self._shift, self._slots
+        bits = max((16 * sum(map(len, packs))).bit_length(), 16)
+        self._shift, self._room = 64 - bits, (1 << bits) // 16
+        self._slots = bytearray(1 << bits - 3)
+        self._packs: set[Pack] = set()
+        self.takes(packs)
+
+    def takes(self, packs: Iterable[Pack]) -> bool:
+        """Let in what came since, if these are the packs now; False if some are gone, or there is no room."""
+        packs = set(packs)
+        new = packs - self._packs
+        if not self._packs <= packs or sum(map(len, new)) > self._room:
+            return False
+        shift, slots = self._shift, self._slots
+        for pack in new:
             for prefix in pack.prefixes:
-                slots[prefix >> shift] = 1
+                slot = prefix >> shift
+                slots[slot >> 3] |= 1 << (slot & 7)
+            self._room -= len(pack)
+        self._packs = packs
+        return True
 
     def may_hold(self, digest: bytes) -> bool:
         """Whether some pack may hold it."""
-        return self._slots[int.from_bytes(digest[:8], "big") >> self._shift] == 1
+        slot = int.from_bytes(digest[:8], "big") >> self._shift
+        return self._slots[slot >> 3] >> (slot & 7) & 1 == 1
 
 
 class Packs:
@@ -88,6 +103,8 @@ class Packs:
         self._drafts = drafts
         self.broken: dict[str, Corrupt] = {}
         self._packs: dict[str, Pack] | None = None
+        self._seen: Seen | None = None
+        self._lock = threading.Lock()
 
     def refresh(self) -> bool:
         """List the folder again; whether there are other packs than before."""
@@ -168,8 +185,12 @@ class Packs:
             return False
 
     def seen(self) -> Seen:
-        """A filter over the packs as last listed."""
-        return Seen(self.all())
+        """A filter over the packs as last listed, which is kept: the next one costs what came since."""
+        with self._lock:
+            packs = self.all()
+            if self._seen is None or not self._seen.takes(packs):
+                self._seen = Seen(packs)
+            return self._seen
 
     def new(self) -> PackDraft:
         """Start a pack."""
