@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -15,6 +16,7 @@ from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.store.objects import LocalObjects
 from clew.store.objects.disk import Draft
+from clew.store.objects.loose import LooseObject
 from clew.testing import ManualClock
 from clew.testing.objects import ObjectsContract
 
@@ -156,6 +158,32 @@ def test_putting_again_mends_a_damaged_loose_object(tmp_path: Path) -> None:
         objects.get(digest)
     assert objects.put(NOISE) == digest
     assert objects.get(digest) == NOISE
+
+
+def test_a_put_that_finds_damage_takes_nothing_from_who_mended_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = LocalObjects(tmp_path / "store"), LocalObjects(tmp_path / "store")
+    digest = mine.put(NOISE)
+    (file,) = (tmp_path / "store" / "loose").rglob(digest)
+    rewrite(file, NOISE[:1000])
+    verify = LooseObject.verify
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    def mended_meanwhile(found: LooseObject) -> None:
+        monkeypatch.setattr(LooseObject, "verify", verify)
+        with pytest.raises(Corrupt):
+            found.verify()
+        assert other.put(NOISE) == digest
+        monkeypatch.setattr(Draft, "write", full)
+        raise Corrupt("it was damaged")
+
+    monkeypatch.setattr(LooseObject, "verify", mended_meanwhile)
+    with pytest.raises(Unavailable):
+        mine.put(NOISE)
+    assert LocalObjects(tmp_path / "store").get(digest) == NOISE
 
 
 def test_a_batch_stores_again_what_is_damaged(tmp_path: Path) -> None:

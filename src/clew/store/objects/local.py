@@ -206,13 +206,8 @@ class LocalObjects:
         return digest
 
     def _settled(self, digest: Digest) -> bool:
-        """Whether an object is there, and will be after a loss of power. A damaged loose file is removed."""
-        for loose in self.loose.find(digest):
-            try:
-                loose.verify()
-            except Corrupt:
-                self.loose.remove(digest)
-                continue
+        """Whether a sound copy is there, and will be after a loss of power."""
+        if self.loose.holds(digest):
             self.loose.settle(digest)
             return True
         if self.packs.holds(bytes.fromhex(digest)):
