@@ -14,7 +14,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.errors import Invalid, NotFound, Unavailable
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
-from clew.store.objects import CachedObjects, RemoteObjects
+from clew.store.objects import CachedObjects, RemoteObjects, remote
 from clew.store.objects.bucket import Bucket, Stored, is_bucket, open_bucket
 from clew.testing import ManualClock
 from clew.testing.objects import ObjectsContract
@@ -91,11 +91,48 @@ def test_what_is_there_is_not_stored_again(s3_bucket: str, tmp_path: Path) -> No
     assert sorted(one.bucket.list()) == keys
 
 
+def asked_of(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[str]]:
+    """The keys that buckets list from now on, and those that are looked for."""
+    listed: list[str] = []
+    sought: list[str] = []
+    every, holds = Bucket.list, Bucket.holds
+
+    def told(bucket: Bucket, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
+        for stored in every(bucket, prefix, after=after):
+            listed.append(stored.key)
+            yield stored
+
+    monkeypatch.setattr(Bucket, "list", told)
+    monkeypatch.setattr(Bucket, "holds", lambda bucket, key: sought.append(key) or holds(bucket, key))
+    return listed, sought
+
+
 def test_many_are_looked_up_by_listing(s3_bucket: str, tmp_path: Path) -> None:
     objects = s3_objects(s3_bucket, tmp_path)
     there = {objects.put(b"%d" % i) for i in range(5)}
     asked = there | {hash_bytes(b"no %d" % i) for i in range(100)}
     assert objects.missing(asked) == asked - there
+
+
+def test_what_is_close_is_found_by_listing_what_lies_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = s3_objects("memory:///", tmp_path)
+    there = sorted(objects.put(b"%d" % i) for i in range(300))
+    absent = {Digest(f"{digest[:-4]}0000") for digest in there[100:200]}
+    listed, sought = asked_of(monkeypatch)
+    assert objects.missing({*there[100:200], *absent}) == absent - set(there)
+    assert len(listed) <= 102
+    assert len(sought) == 1
+
+
+def test_a_long_list_is_given_up_for_looking_at_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = s3_objects("memory:///", tmp_path)
+    there = sorted(objects.put(b"%d" % i) for i in range(300))
+    some = {*there[::4], *(hash_bytes(b"no %d" % i) for i in range(25))}
+    monkeypatch.setattr(remote, "_LISTED", 8)
+    listed, sought = asked_of(monkeypatch)
+    assert objects.missing(some) == some - set(there)
+    assert len(listed) == 50
+    assert 75 < len(sought) < 100
 
 
 def test_the_layout_is_that_of_a_folder(s3_bucket: str, tmp_path: Path) -> None:
@@ -128,17 +165,9 @@ def test_a_page_asks_a_bucket_for_what_is_behind_it(
 ) -> None:
     objects = s3_objects(s3_bucket, tmp_path)
     every = sorted(objects.put(b"%d" % i) for i in range(30))
-    asked: list[str] = []
-    given = Bucket.list
-
-    def told(bucket: Bucket, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
-        for stored in given(bucket, prefix, after=after):
-            asked.append(stored.key)
-            yield stored
-
-    monkeypatch.setattr(Bucket, "list", told)
+    listed, _ = asked_of(monkeypatch)
     assert list(objects.list(after=every[26])) == every[27:]
-    assert len(asked) == 3
+    assert len(listed) == 3
 
 
 def test_an_address_leads_to_the_bytes_for_a_while(s3_bucket: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ deleters that meet take out less than they wanted, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -36,6 +36,8 @@ PACKS, ARRIVING, _LOOSE = "packs", "arriving", "loose"
 _ABANDONED_US, _FORGOTTEN_US = 3600 * 1_000_000, 24 * 3600 * 1_000_000
 _SMALL_BYTES = 1 << 20
 _MANY, _THREADS = 64, 16
+_LISTED = 1000
+"""Keys that one request lists."""
 
 
 class RemoteObjects:
@@ -130,14 +132,8 @@ class RemoteObjects:
             return set()
         self.packs.refresh()
         seen = self.packs.seen()
-        left = [digest for digest in wanted if not self.packs.listed(bytes.fromhex(digest), seen)]
-        if len(left) >= _MANY:
-            return set(left).difference(digest for digest, _ in self.loose())
-        if not left:
-            return set()
-        with ThreadPoolExecutor(min(_THREADS, len(left)), thread_name_prefix="clew-look") as pool:
-            there = pool.map(lambda digest: self.bucket.holds(loose_key(digest)), left)
-            return {digest for digest, found in zip(left, there, strict=True) if not found}
+        left = sorted(digest for digest in wanted if not self.packs.listed(bytes.fromhex(digest), seen))
+        return self._not_loose(left) if left else set()
 
     def list(self, *, after: str = "") -> Iterator[Digest]:
         start = after and checked(Digest(after))
@@ -172,6 +168,24 @@ class RemoteObjects:
     def abandoned_us(self) -> int:
         """What came past the server before this time, and was never asked to be taken in, will not be."""
         return self._clock.now_us() - _FORGOTTEN_US
+
+    def _not_loose(self, digests: Sequence[Digest]) -> set[Digest]:
+        """Which of these, which are in order, have no keys of their own.
+
+        Many are sought in a list of what lies between them, until that has cost what it does to look for each of them.
+        """
+        absent, end = set(digests), ""
+        if len(digests) >= _MANY:
+            end = digests[-1]
+            for count, (digest, _) in enumerate(self.loose(after=digests[0]), 1):
+                absent.discard(digest)
+                if digest >= end or count >= len(digests) * _LISTED // _THREADS:
+                    end = min(end, digest)
+                    break
+        left = [digests[0], *(digest for digest in digests[1:] if digest > end)]
+        with ThreadPoolExecutor(min(_THREADS, len(left)), thread_name_prefix="clew-look") as pool:
+            there = pool.map(lambda digest: self.bucket.holds(loose_key(digest)), left)
+            return absent.difference(digest for digest, found in zip(left, there, strict=True) if found)
 
     def _stored(self, digest: Digest) -> bool:
         """Whether an object is there. A bucket vouches for its bytes, so loose ones are not read again."""
