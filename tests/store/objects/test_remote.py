@@ -15,6 +15,7 @@ from clew.core.errors import Invalid, NotFound, Unavailable
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.store.objects import CachedObjects, RemoteObjects, remote
+from clew.store.objects import cached as cached_module
 from clew.store.objects.bucket import Bucket, Stored, is_bucket, open_bucket
 from clew.testing import ManualClock
 from clew.testing.objects import ObjectsContract
@@ -239,6 +240,20 @@ def test_the_cache_keeps_to_its_limit(tmp_path: Path) -> None:
     for _ in range(2):
         assert all(hash_bytes(objects.get(digest)) == digest for digest in digests)
         assert 0 < kept(objects) <= 20_000
+
+
+def test_a_cache_full_of_what_is_spared_is_not_looked_through_for_each_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached_module, "_WHOLE_BYTES", 1000)
+    objects = cached(tmp_path, 20_000)
+    looks: list[int] = []
+    files = objects._files
+    monkeypatch.setattr(objects, "_files", lambda: looks.append(1) or files())
+    for _ in range(100):
+        assert objects.find_path(objects.put(os.urandom(1000))) is not None
+    assert kept(objects) == 100_000, "paths that were given are spared"
+    assert len(looks) <= 21
 
 
 def test_what_was_used_before_the_clock_went_back_makes_room_an_hour_later(tmp_path: Path) -> None:

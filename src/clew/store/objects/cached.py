@@ -46,6 +46,7 @@ class CachedObjects:
         self._kept = Loose(folder)
         self._lock = threading.Lock()
         self._size_bytes = -1
+        self._full_bytes = limit_bytes
 
     def put(self, data: bytes) -> Digest:
         return self.inner.put(data)
@@ -147,8 +148,10 @@ class CachedObjects:
                 self._size_bytes = sum(size for _, size, _ in self._files())
             else:
                 self._size_bytes += target.stat().st_size
-            if self._size_bytes > self._limit_bytes:
+            if self._size_bytes > self._full_bytes:
                 self._size_bytes = self._evict()
+                # what is spared is not looked through again for each file that comes
+                self._full_bytes = self._limit_bytes + max(self._size_bytes - round(self._limit_bytes * _FULL), 0)
 
     def _evict(self) -> int:
         """Remove what was used longest ago; how many bytes are left."""
