@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections.abc import Generator, Iterable, Iterator
@@ -19,7 +20,7 @@ from clew.core.errors import Corrupt, Unavailable
 from clew.core.hashing import Hasher, hash_bytes
 from clew.core.ids import Digest
 from clew.core.paging import Page, items_of
-from clew.store.objects.disk import Draft, saving
+from clew.store.objects.disk import Draft, disk_errors, saving
 from clew.store.objects.names import checked
 from clew.store.objects.source import open_source
 
@@ -27,6 +28,7 @@ __all__ = ["HttpObjects"]
 
 _PIECE, _WHOLE_BYTES = 1 << 20, 32 << 20
 _BATCH_BYTES, _BATCH_ITEMS = 16 << 20, 10_000
+_HELD_BYTES = 64 << 20
 _ASKED = 5_000
 _BYTES = {"content-type": "application/octet-stream"}
 
@@ -72,20 +74,9 @@ class HttpObjects:
 
     @contextmanager
     def batch(self) -> Iterator[_Batch]:
-        batch = _Batch()
-        yield batch
-        held = batch.close()
-        there = self.missing(held)
-        some: list[bytes] = []
-        size = 0
-        for digest in there:
-            some.append(held[digest])
-            size += len(held[digest])
-            if size >= _BATCH_BYTES or len(some) >= _BATCH_ITEMS:
-                self._c.pack("/objects", some, _Digests)
-                some, size = [], 0
-        if some:
-            self._c.pack("/objects", some, _Digests)
+        with closing(_Batch()) as batch:
+            yield batch
+            self._send(batch)
 
     def get(self, digest: Digest) -> bytes:
         data, _ = self._c.request("GET", _path(checked(digest)))
@@ -133,7 +124,26 @@ class HttpObjects:
         return items_of(partial(self._c.get, "/objects", Page[Digest]), after=after)
 
     def delete(self, digests: Iterable[Digest]) -> None:
-        self._c.send("POST", "/objects/delete", {"digests": [checked(digest) for digest in digests]})
+        gone = [checked(digest) for digest in digests]
+        for at in range(0, len(gone), _ASKED):
+            self._c.send("POST", "/objects/delete", {"digests": gone[at : at + _ASKED]})
+
+    def _send(self, batch: _Batch) -> None:
+        """Send what is missing of a batch, as much at once as a server takes."""
+        some: list[bytes] = []
+        size = 0
+        for digest in sorted(self.missing(batch.held), key=batch.held.__getitem__):
+            data = batch.get(digest)
+            if len(data) > _BATCH_BYTES:
+                self.put(data)
+                continue
+            if size + len(data) > _BATCH_BYTES or len(some) == _BATCH_ITEMS:
+                self._c.pack("/objects", some, _Digests)
+                some, size = [], 0
+            some.append(data)
+            size += len(data)
+        if some:
+            self._c.pack("/objects", some, _Digests)
 
     def _sent_direct(self, digest: Digest, path: Path) -> bool:
         """Send a file past the server, where a bucket takes it from here; False where the server has to."""
@@ -180,22 +190,35 @@ class HttpObjects:
 
 
 class _Batch:
-    """`clew.core.contracts.objects.ObjectBatch`: held in memory, as the objects are small."""
+    """`clew.core.contracts.objects.ObjectBatch`: held in memory, and from some length on in a file of this machine.
+
+    `held` says where in it each object begins, and how long it is.
+    """
 
     def __init__(self) -> None:
-        self._held: dict[Digest, bytes] = {}
+        self.held: dict[Digest, tuple[int, int]] = {}
+        self._file = tempfile.SpooledTemporaryFile(max_size=_HELD_BYTES)  # noqa: SIM115 - closed at the end of the batch
         self._lock = threading.Lock()
 
     def put(self, data: bytes) -> Digest:
         digest = hash_bytes(data)
-        with self._lock:
-            self._held[digest] = bytes(data)
+        with self._lock, disk_errors("hold a batch for the server"):
+            if digest not in self.held:
+                at = self._file.seek(0, os.SEEK_END)
+                self._file.write(data)
+                self.held[digest] = at, len(data)
         return digest
 
-    def close(self) -> dict[Digest, bytes]:
-        """What was put."""
-        with self._lock:
-            return dict(self._held)
+    def get(self, digest: Digest) -> bytes:
+        """An object that was put."""
+        at, length = self.held[digest]
+        with self._lock, disk_errors("read what was held for the server"):
+            self._file.seek(at)
+            return self._file.read(length)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()
 
 
 def _path(digest: Digest) -> str:
