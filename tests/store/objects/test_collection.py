@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,10 +19,11 @@ from clew.core.contracts.objects import Objects
 from clew.core.errors import Invalid, NotFound, Unavailable
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
-from clew.store.objects import CachedObjects, MemoryObjects, RemoteObjects
-from clew.store.objects.bucket import open_bucket
+from clew.store.objects import CachedObjects, MemoryObjects, RemoteObjects, local_collection
+from clew.store.objects.bucket import Bucket, Stored, open_bucket
 from clew.store.objects.collection import Collection, collection_of
 from clew.store.objects.local import LocalObjects
+from clew.store.objects.packs import Packs
 from clew.testing.disk import Fault, FaultyDisk
 
 DRAW = random.Random(0)
@@ -119,6 +123,45 @@ def inner(objects: Objects) -> Objects:
     return objects.inner if isinstance(objects, CachedObjects) else objects
 
 
+def test_what_another_collector_deletes_meanwhile_is_not_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = open_bucket("memory:///")
+    one, two = (RemoteObjects(bucket, tmp_path / name, pack_bytes=4000) for name in "12")
+    fill(one)
+    gone = {hash_bytes(PACKED[0]), hash_bytes(PACKED[1])}
+    collection_of(one).set_aside(gone, now_us=5)
+    names = Packs.names
+
+    def deleted_meanwhile(packs: Packs) -> set[Digest]:
+        found = names(packs)
+        monkeypatch.setattr(Packs, "names", names)
+        assert collection_of(two).expire(until_us=FAR_US) > 0
+        return found
+
+    monkeypatch.setattr(Packs, "names", deleted_meanwhile)
+    collection_of(one).take_back(gone)
+    assert collection_of(one).missing(ALL) == gone
+
+
+def test_a_pack_that_has_just_come_to_a_bucket_is_young(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = open_bucket("memory:///")
+    one, two = (RemoteObjects(bucket, tmp_path / name, pack_bytes=4000) for name in "12")
+    some = {one.put(data): data for data in LOOSE}
+    every = Bucket.list
+
+    def packed_meanwhile(listed: Bucket, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
+        found = list(every(listed, prefix, after=after))
+        monkeypatch.setattr(Bucket, "list", every)
+        with two.batch() as batch:
+            batch.put(LOOSE[0])
+        yield from found
+
+    monkeypatch.setattr(Bucket, "list", packed_meanwhile)
+    old = collection_of(one).old_enough(set(some), until_us=FAR_US)
+    assert set(old) == set(some) - {hash_bytes(LOOSE[0])}
+
+
 def test_only_a_folder_and_a_bucket_are_collected() -> None:
     with pytest.raises(Invalid):
         collection_of(MemoryObjects())
@@ -147,6 +190,37 @@ def test_what_is_set_aside_behind_a_clock_that_was_ahead_goes_in_its_time(store:
     collection.set_aside([later], now_us=100)
     assert collection.expire(until_us=101) > 0
     assert collection.aside() == {ahead}
+
+
+def test_nobody_moves_what_a_collection_looks_at(folder: LocalObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, written_us = [], local_collection._written_us
+
+    def looks(path: str) -> int:
+        with (folder.folder / "delete.lock").open("w") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        looked.append(path)
+        return written_us(path)
+
+    monkeypatch.setattr(local_collection, "_written_us", looks)
+    assert set(collection_of(folder).old_enough(set(ALL), until_us=FAR_US)) == set(ALL)
+    assert len(looked) > len(LOOSE)
+
+
+def test_a_generation_may_go_while_it_is_measured(folder: LocalObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection_of(folder).set_aside(ALL, now_us=1)
+    [generation] = folder.quarantine.generations()
+    whole, looked, look = generation.size_bytes(), [], os.stat
+
+    def gone(path: str, **named: Any) -> os.stat_result:
+        found = look(path, **named)
+        looked.extend([path] if stat.S_ISREG(found.st_mode) else [])
+        if len(looked) == 2:
+            monkeypatch.setattr(os, "stat", look)
+            generation.remove()
+        return look(path, **named)
+
+    monkeypatch.setattr(os, "stat", gone)
+    assert 0 < generation.size_bytes() < whole
 
 
 def test_a_pack_that_is_all_garbage_is_moved_as_it_is(folder: LocalObjects) -> None:

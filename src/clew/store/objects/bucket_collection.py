@@ -12,9 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from clew.core.contracts.objects import Objects
+from clew.core.errors import NotFound
 from clew.core.ids import Digest
 from clew.store.objects.bucket import Stored
 from clew.store.objects.bucket_object import digest_of, loose_key
+from clew.store.objects.copies import first_sound
 from clew.store.objects.disk import Draft
 from clew.store.objects.folder import PackFolder
 from clew.store.objects.pack import Pack
@@ -59,9 +61,9 @@ class BucketCollection:
         written = {stored.key: stored for stored in self._bucket.list(PACKS)}
         self._objects.packs.refresh()
         for pack in self._objects.packs.all():
-            if pack.path in written:
-                for entry in pack.entries():
-                    see(entry.name, entry.stored, written[pack.path])
+            stored = written.get(pack.path) or Stored(pack.path, 0, until_us)  # it has just come
+            for entry in pack.entries():
+                see(entry.name, entry.stored, stored)
         for digest, stored in self._objects.loose():
             see(digest, stored.size, stored)
         return {digest: size for digest, size in sizes.items() if digest not in young}
@@ -91,8 +93,10 @@ class BucketCollection:
             wanted.difference_update(digest_of(key) for key in back)
             with self._objects.batch() as batch:
                 for digest in wanted & generation.packs.names():
-                    batch.put(next(iter(generation.copies(digest))).read())
-                    wanted.discard(digest)
+                    with suppress(NotFound):  # another collector was faster
+                        copies = generation.copies(digest)
+                        batch.put(first_sound(digest, copies, generation.packs, lambda copy: copy.read()))
+                        wanted.discard(digest)
 
     def expire(self, *, until_us: int) -> int:
         old = [each for each in self._bucket.list(ARRIVING) if each.written_us < self._objects.abandoned_us()]

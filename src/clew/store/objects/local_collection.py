@@ -34,21 +34,10 @@ class LocalCollection:
         return sum(each.size_bytes() for each in self._objects.quarantine.generations())
 
     def old_enough(self, digests: set[Digest], *, until_us: int) -> dict[Digest, int]:
-        objects = self._objects
-        objects.packs.refresh()
-        sizes: dict[Digest, int] = {}
-        young: set[Digest] = set()
-        for pack in objects.packs.all():
-            old = _written_us(pack.path) < until_us
-            for entry in pack.entries():
-                if entry.name in digests:
-                    sizes[entry.name] = sizes.get(entry.name, 0) + entry.stored
-                    young.update(() if old else (entry.name,))
-        for digest in digests:
-            for found in objects.loose.find(digest):
-                sizes[digest] = sizes.get(digest, 0) + Path(found.file).stat().st_size
-                young.update(() if _written_us(found.file) < until_us else (digest,))
-        return {digest: size for digest, size in sizes.items() if digest not in young}
+        if not digests:
+            return {}
+        with disk_errors(f"look into {self._objects.folder}"), self._objects.exclusive():
+            return self._old_enough(digests, until_us)
 
     def set_aside(self, digests: Iterable[Digest], *, now_us: int) -> None:
         gone, objects = set(digests), self._objects
@@ -93,6 +82,23 @@ class LocalCollection:
                     freed += generation.size_bytes()
                     generation.remove()
             return freed
+
+    def _old_enough(self, digests: set[Digest], until_us: int) -> dict[Digest, int]:
+        objects = self._objects
+        objects.packs.refresh()
+        sizes: dict[Digest, int] = {}
+        young: set[Digest] = set()
+        for pack in objects.packs.all():
+            old = _written_us(pack.path) < until_us
+            for entry in pack.entries():
+                if entry.name in digests:
+                    sizes[entry.name] = sizes.get(entry.name, 0) + entry.stored
+                    young.update(() if old else (entry.name,))
+        for digest in digests:
+            for found in objects.loose.find(digest):
+                sizes[digest] = sizes.get(digest, 0) + Path(found.file).stat().st_size
+                young.update(() if _written_us(found.file) < until_us else (digest,))
+        return {digest: size for digest, size in sizes.items() if digest not in young}
 
 
 def _move(file: str, loose: Loose, digest: Digest) -> None:

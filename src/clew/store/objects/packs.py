@@ -140,11 +140,21 @@ class Packs:
         """
         self.refresh()
         for byte in range(int(after[:2] or "0", 16), 256):
-            yield from sorted(digest for digest in self._beginning(byte) if digest > after)
+            found = self.names(byte, byte)
+            for broken in self.broken.values():
+                raise broken
+            yield from sorted(digest for digest in found if digest > after)
 
-    def names(self) -> set[Digest]:
-        """Every digest in the packs as last listed that can be read."""
-        return {entry.name for pack in self.all() for entry in pack.entries()}
+    def names(self, first: int = 0, last: int = 255) -> set[Digest]:
+        """Every digest in the packs that can be read, or those that begin with a byte within two."""
+        while True:
+            packs = self.all()
+            try:
+                return {entry.name for pack in packs for entry in pack.entries(first, last)}
+            except FileNotFoundError:  # another process rewrote one meanwhile, or took it away
+                self.refresh()
+                if self.all() == packs:
+                    raise
 
     def find(self, digest: bytes) -> Iterator[PackedObject]:
         """Every copy of an object, in the packs as last listed.
@@ -221,19 +231,6 @@ class Packs:
             if any(pack.find(digest) is not None for digest in digests):
                 self._rewrite(pack, digests)
         self.refresh()
-
-    def _beginning(self, byte: int) -> set[Digest]:
-        """The digests that begin with a byte."""
-        while True:
-            for broken in self.broken.values():
-                raise broken
-            packs = self.all()
-            try:
-                return {entry.name for pack in packs for entry in pack.entries(byte, byte)}
-            except FileNotFoundError:  # another process rewrote one meanwhile
-                self.refresh()
-                if self.all() == packs:
-                    raise
 
     def _rewrite(self, pack: Pack, without: set[bytes]) -> None:
         keep = [entry for entry in pack.entries() if entry.digest not in without]

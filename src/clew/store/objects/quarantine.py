@@ -59,8 +59,13 @@ class Generation:
         return {*self.loose.list(), *self.packs.names()}
 
     def size_bytes(self) -> int:
-        """What it takes on the disk."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        """What it takes on the disk; another process may be deleting it."""
+        total = 0
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    total += os.stat(f"{folder}/{name}").st_size  # noqa: PTH116 - as elsewhere in the store
+        return total
 
     def remove(self) -> None:
         """Delete it, under another name first, so that a crash leaves no half of it to be read."""
