@@ -171,6 +171,23 @@ def test_a_page_asks_a_bucket_for_what_is_behind_it(
     assert len(listed) == 3
 
 
+@pytest.mark.parametrize("at", [None, 20, 60, -10])
+def test_a_damaged_index_that_is_kept_here_is_fetched_again(tmp_path: Path, at: int | None) -> None:
+    bucket = open_bucket("memory:///")
+    with RemoteObjects(bucket, tmp_path / "other").batch() as batch:
+        digest = batch.put(b"one")
+    assert RemoteObjects(bucket, tmp_path / "kept").get(digest) == b"one"
+    [kept] = (tmp_path / "kept" / "indices").iterdir()
+    sound = kept.read_bytes()
+    kept.write_bytes(b"" if at is None else sound[:at] + bytes([sound[at] ^ 1]) + sound[at:][1:])
+    objects = RemoteObjects(bucket, tmp_path / "kept")
+    if at != 60:  # an entry is not read when a pack is opened
+        assert list(objects.list()) == [digest]
+    assert objects.get(digest) == b"one"
+    assert list(objects.list()) == [digest]
+    assert kept.read_bytes() == sound
+
+
 def test_an_address_leads_to_the_bytes_for_a_while(s3_bucket: str, tmp_path: Path) -> None:
     objects = s3_objects(s3_bucket, tmp_path)
     digest = objects.put(b"for everybody")

@@ -184,6 +184,7 @@ class Pack:
                 or entry.stored > entry.size
                 or (entry.stored < entry.size and entry.size > PACKED_MAX_BYTES)
             ):
+                self._place.forget(self.path)  # what is kept of it on this machine may be what is damaged
                 raise Corrupt(f"the index of {self.path} is damaged")
             yield entry
 

@@ -113,7 +113,7 @@ class Packs:
         broken: dict[str, Corrupt] = {}
         for path in self.place.list():
             try:
-                packs[path] = known.get(path) or Pack(path, self.place)
+                packs[path] = known.get(path) or self._opened(path)
             except Corrupt as error:
                 broken[path] = error
                 self.place.forget(path)
@@ -231,6 +231,14 @@ class Packs:
             if any(pack.find(digest) is not None for digest in digests):
                 self._rewrite(pack, digests)
         self.refresh()
+
+    def _opened(self, path: str) -> Pack:
+        """A pack that was not known; read again, as what is kept of it on this machine may be what is damaged."""
+        try:
+            return Pack(path, self.place)
+        except Corrupt:
+            self.place.forget(path)
+            return Pack(path, self.place)
 
     def _rewrite(self, pack: Pack, without: set[bytes]) -> None:
         keep = [entry for entry in pack.entries() if entry.digest not in without]
