@@ -465,6 +465,29 @@ def test_a_check_tells_of_every_copy(tmp_path: Path) -> None:
     assert packed[2] not in dict(found)
 
 
+def test_a_check_goes_on_when_objects_are_taken_out_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects, other = LocalObjects(tmp_path / "store"), LocalObjects(tmp_path / "store")
+    loose = [objects.put(b"loose %d" % at) for at in range(5)]
+    with objects.batch() as batch:
+        packed = [batch.put(b"packed %d" % at) for at in range(2000)]
+    verify = LooseObject.verify
+
+    def gone(found: LooseObject) -> None:
+        monkeypatch.setattr(LooseObject, "verify", verify)
+        other.delete([found.digest])
+        found.verify()
+
+    monkeypatch.setattr(LooseObject, "verify", gone)
+    checked = objects.check()
+    first = next(checked)
+    other.delete([packed[7]])
+    objects.packs.place.forget(objects.packs.all()[0].path)
+    found = {first, *checked}
+    assert all(trouble is None for _, trouble in found)
+    assert {digest for digest, _ in found} >= {*packed} - {packed[7]}
+    assert len({*loose} - {digest for digest, _ in found}) == 1
+
+
 def test_only_many_look_ups_are_worth_a_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     objects = LocalObjects(tmp_path / "store")
     with objects.batch() as batch:

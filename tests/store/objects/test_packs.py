@@ -8,6 +8,7 @@ import pytest
 
 from clew.core.errors import Corrupt
 from clew.core.hashing import Hasher
+from clew.core.ids import Digest
 from clew.store.objects.folder import PackFolder
 from clew.store.objects.packs import Packs, Seen
 
@@ -95,6 +96,31 @@ def test_a_list_that_cannot_be_whole_breaks_off(packs: Packs) -> None:
     packs.place.forget(str(gone))
     with pytest.raises(FileNotFoundError):
         list(packs.list())
+
+
+def test_a_check_follows_a_pack_that_is_rewritten_meanwhile(packs: Packs) -> None:
+    objects = [b"%d" % i for i in range(2000)]
+    path = publish(packs, *objects)
+    checked = packs.check()
+    first = next(checked)
+    Packs(PackFolder(Path(path).parent), Path(path).parent.parent).remove({digest_of(b"7")})
+    packs.place.forget(path)
+    kept = {(digest_of(data).hex(), None) for data in objects if data != b"7"}
+    assert {first, *checked} - {(digest_of(b"7").hex(), None)} == kept
+
+
+def test_a_check_goes_on_behind_a_damaged_index(packs: Packs) -> None:
+    path = Path(publish(packs, b"one", b"two"))
+    publish(packs, b"three")
+    packs.refresh()
+    [bad] = [pack for pack in packs.all() if pack.path == str(path)]
+    data = bytearray(path.read_bytes())
+    data[bad._table + 3] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    found = dict(packs.check())
+    assert sorted(found) == ["", digest_of(b"three").hex()]
+    assert found[Digest("")] is not None
 
 
 def test_every_copy_is_found_and_a_damaged_one_does_not_count(packs: Packs) -> None:

@@ -213,6 +213,20 @@ def test_every_copy_is_checked(s3_bucket: str, tmp_path: Path) -> None:
     assert {digest for digest, trouble in fresh.check() if trouble} == {alone, packed}
 
 
+def test_a_check_tells_of_a_damaged_index_and_goes_on(tmp_path: Path) -> None:
+    objects = s3_objects("memory:///", tmp_path)
+    with objects.batch() as batch:
+        batch.put(b"one")
+    [stored] = objects.bucket.list("packs")
+    data = bytearray(objects.bucket.read(stored.key))
+    data[-150] ^= 1
+    objects.bucket.write(stored.key, bytes(data))
+    alone = objects.put(b"alone")
+    [(nothing, damaged), sound] = RemoteObjects(objects.bucket, tmp_path / "fresh").check()
+    assert (nothing, sound) == ("", (alone, None))
+    assert damaged is not None
+
+
 def test_a_bucket_that_is_not_there_is_told(s3_bucket: str, tmp_path: Path) -> None:
     objects = s3_objects("s3://no-such-bucket/x", tmp_path)
     with pytest.raises(Unavailable, match="no-such-bucket"):

@@ -11,7 +11,7 @@ from clew.core.ids import Digest
 from clew.store.objects.disk import Draft
 from clew.store.objects.packs import PackedObject, Packs
 
-__all__ = ["Copy", "copies", "damage", "first_sound"]
+__all__ = ["Copy", "copies", "first_sound"]
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -77,17 +77,3 @@ def first_sound(digest: Digest, found: Iterator[C], packs: Packs, use: Callable[
         what = trouble.what if digest in trouble.what else f"object {digest}: {trouble.what}"
         raise Corrupt(what, hint=trouble.hint or _MEND) from trouble
     raise NotFound("object", digest, hint=_MEND)
-
-
-def damage(read: Callable[[], object], name: str = "") -> Corrupt | None:
-    """What is wrong with a copy, if something is.
-
-    Args:
-        read: reads and verifies it.
-        name: what the text must say, where it does not.
-    """
-    try:
-        read()
-    except Corrupt as error:
-        return error if name in error.what else Corrupt(f"{name}: {error.what}", hint=error.hint)
-    return None

@@ -7,8 +7,7 @@ in which things are written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -18,7 +17,8 @@ from clew.core.errors import Corrupt
 from clew.core.hashing import Hasher, hash_bytes, hash_file
 from clew.core.ids import Digest
 from clew.store.objects.batch import PackBatch
-from clew.store.objects.copies import copies, damage, first_sound
+from clew.store.objects.copies import copies, first_sound
+from clew.store.objects.damage import damage
 from clew.store.objects.disk import Draft, disk_errors, locked, saving, sweep_drafts, sync_folder
 from clew.store.objects.folder import PackFolder
 from clew.store.objects.frames import FRAME_BYTES, frames, worth_shrinking
@@ -149,18 +149,11 @@ class LocalObjects:
         A pack whose index cannot be read is told of with an empty digest: what it holds is not known.
         """
         with disk_errors(f"look into {self.folder}"):
-            self.packs.refresh()
-            for broken in self.packs.broken.values():
-                yield Digest(""), broken
-            for pack in self.packs.all():
-                try:
-                    for entry in pack.entries():
-                        yield entry.name, damage(partial(pack.read, entry))
-                except Corrupt as error:
-                    yield Digest(""), error
+            yield from self.packs.check()
             for digest in self.loose.list():
                 for copy in self.loose.find(digest):
-                    yield digest, damage(copy.verify, f"object {digest} in {copy.file}")
+                    with suppress(FileNotFoundError):  # a collector has moved it meanwhile
+                        yield digest, damage(copy.verify, f"object {digest} in {copy.file}")
 
     def delete(self, digests: Iterable[Digest]) -> None:
         with disk_errors(f"delete from {self.folder}"):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from clew.core.errors import Corrupt
 from clew.core.ids import Digest
+from clew.store.objects.damage import damage
 from clew.store.objects.disk import Draft
 from clew.store.objects.pack import Entry, Pack, PackDraft
 from clew.store.objects.place import PackPlace
@@ -155,6 +157,26 @@ class Packs:
                 self.refresh()
                 if self.all() == packs:
                     raise
+
+    def check(self) -> Iterator[tuple[Digest, Corrupt | None]]:
+        """Read every object in every pack: its digest, and what is wrong with it there.
+
+        A pack whose index cannot be read is told of with an empty digest: what it holds is not known.
+        """
+        self.refresh()
+        done: set[Pack] = set()
+        while left := [pack for pack in self.all() if pack not in done]:
+            for pack in left:
+                done.add(pack)
+                try:
+                    for entry in pack.entries():
+                        yield entry.name, damage(partial(pack.read, entry))
+                except Corrupt as error:
+                    yield Digest(""), error
+                except FileNotFoundError:  # another process rewrote it meanwhile: the new one is read too
+                    self.refresh()
+        for broken in self.broken.values():
+            yield Digest(""), broken
 
     def find(self, digest: bytes) -> Iterator[PackedObject]:
         """Every copy of an object, in the packs as last listed.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -22,7 +21,8 @@ from clew.store.objects.bucket import Bucket, Stored
 from clew.store.objects.bucket_object import BucketObject, digest_of, loose_key
 from clew.store.objects.bucket_packs import BucketPacks
 from clew.store.objects.bucket_quarantine import BucketQuarantine
-from clew.store.objects.copies import copies, damage, first_sound
+from clew.store.objects.copies import copies, first_sound
+from clew.store.objects.damage import damage
 from clew.store.objects.disk import Draft, disk_errors, saving, sweep_drafts
 from clew.store.objects.names import checked, in_order
 from clew.store.objects.packs import PackedObject, Packs
@@ -148,15 +148,14 @@ class RemoteObjects:
             self.packs.remove({bytes.fromhex(digest) for digest in gone})
 
     def check(self) -> Iterator[tuple[Digest, Corrupt | None]]:
-        """Read every copy of every object, in no order: its digest, and what is wrong with that copy."""
-        self.packs.refresh()
-        for broken in self.packs.broken.values():
-            yield Digest(""), broken
-        for pack in self.packs.all():
-            for entry in pack.entries():
-                yield entry.name, damage(partial(pack.read, entry))
+        """Read every copy of every object, in no order: its digest, and what is wrong with that copy.
+
+        A pack whose index cannot be read is told of with an empty digest: what it holds is not known.
+        """
+        yield from self.packs.check()
         for digest, _ in self.loose():
-            yield digest, damage(BucketObject(self.bucket, digest, loose_key(digest)).verify)
+            with suppress(FileNotFoundError):  # a collector has moved it meanwhile
+                yield digest, damage(BucketObject(self.bucket, digest, loose_key(digest)).verify)
 
     def loose(self, *, after: str = "") -> Iterator[tuple[Digest, Stored]]:
         """The objects that have keys of their own, in order, behind another one."""
