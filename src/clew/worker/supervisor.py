@@ -30,7 +30,9 @@ _SHORTEST_LIFE_S = 5.0
 _LONGEST_WAIT_S = 30.0
 _ASK_S = 2.0
 _REFUSALS = (2, 5, 8)
-"""Exit codes of `clew.cli.errors` that stay until somebody changes something: `Invalid`, `Denied`, `MissingExtra`."""
+"""Exit codes of `clew.cli.errors` that stay until somebody changes something: `Invalid`, `Denied`, `MissingExtra`.
+
+Only a start ends with them, however long it takes on a busy machine: what runs outlives such errors."""
 
 
 class _Child:
@@ -39,7 +41,7 @@ class _Child:
     def __init__(self, name: str, words: Sequence[str], root: Path, missing: Callable[[], str] = lambda: "") -> None:
         self.name, self._words, self._root, self._missing = name, words, root, missing
         self.given_up = False
-        self._lived, self._told = False, ""
+        self._first, self._told = True, ""
         self.process: subprocess.Popen[bytes] | None = None
         self._tether: Tether | None = None
         self._started, self._wait_s, self._not_before = 0.0, 0.0, 0.0
@@ -68,11 +70,11 @@ class _Child:
             code = self.process.poll()
             if code is None:
                 return
-            young = now - self._started < _SHORTEST_LIFE_S
-            self._lived = self._lived or not young
-            if code in _REFUSALS and not self._lived:
+            if code in _REFUSALS and self._first:
                 self.process, self.given_up = None, True
                 return
+            self._first = False
+            young = now - self._started < _SHORTEST_LIFE_S
             self._wait_s = min(_LONGEST_WAIT_S, max(1.0, self._wait_s * 2)) if young else 0.0
             self._not_before, self.process = now + self._wait_s, None
             tell(f"{self.name} ended with exit code {code}; it is started again in {self._wait_s:.0f} s")
