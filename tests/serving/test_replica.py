@@ -5,11 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,10 +26,26 @@ from clew.testing.life import Life
 ROW = json.dumps({"rows": [{"hour": 5, "wind": 0.5}]})
 
 
+PATIENT = ["-c", """
+import sys
+from functools import partial
+from clew.cli.main import main
+from clew.serving import server
+from clew.serving.http import Limits
+server.run = partial(server.run, limits=Limits(linger_s=60.0))
+sys.exit(main(sys.argv[1:]))
+"""]  # fmt: skip
+"""A clew that waits for a minute, at its end, for what has begun to come."""
+
+_PATIENCE_S = 60.0
+
+
 @contextmanager
-def replica(life: Life, *words: str, alias: str = "champion") -> Iterator[tuple[subprocess.Popen[str], str]]:
+def replica(
+    life: Life, *words: str, alias: str = "champion", clew: Sequence[str] = ("-m", "clew")
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A process that serves a model, and its address."""
-    command = [sys.executable, "-m", "clew", "serve", f"delay@{alias}", "--name", "late", "--port", "0", "--json"]
+    command = [sys.executable, *clew, "serve", f"delay@{alias}", "--name", "late", "--port", "0", "--json"]
     process = subprocess.Popen([*command, *words], cwd=life.workspace.root, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -43,7 +60,7 @@ class Client(threading.Thread):
 
     def __init__(self, place: str) -> None:
         super().__init__()
-        self._connection = http.client.HTTPConnection(place, timeout=20)
+        self._connection = http.client.HTTPConnection(place, timeout=_PATIENCE_S)
         self.ids: list[str] = []
         self.versions: list[int] = []
         self.failures: list[Any] = []
@@ -64,7 +81,7 @@ class Client(threading.Thread):
 
     def until(self, version: int) -> None:
         """Wait until this version answers."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + _PATIENCE_S
         while not self.versions or self.versions[-1] != version:
             assert time.monotonic() < end, self.failures
             time.sleep(0.005)
@@ -103,7 +120,7 @@ def test_no_request_fails_while_versions_change_and_every_one_is_logged(life: Li
             client.finish()
         assert [client.failures for client in clients] == [[], [], []]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=_PATIENCE_S) == 0
     answered = [each for client in clients for each in client.ids]
     assert len(answered) == len(set(answered))
     assert set(answered) == logged(life)
@@ -117,7 +134,7 @@ def test_a_replica_that_is_told_to_stop_answers_what_it_has_and_ends_well(life: 
             client.start()
         clients[0].until(1)
         process.send_signal(number)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=_PATIENCE_S) == 0
         for client in clients:
             client.finish()
     answered = {each for client in clients for each in client.ids}
@@ -128,7 +145,7 @@ def test_a_replica_that_is_told_to_stop_answers_what_it_has_and_ends_well(life: 
 def test_beyond_loopback_a_replica_answers_those_who_have_a_key(life: Life) -> None:
     secret = add_key(life.stores, "late", "ann")
     with replica(life, "--host", "0.0.0.0") as (_, place):
-        connection = http.client.HTTPConnection("127.0.0.1", int(place.rpartition(":")[2]), timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", int(place.rpartition(":")[2]), timeout=_PATIENCE_S)
         assert ask(connection, key=secret)[0] == 200
         assert ask(connection, path="/v2/models/delay/infer", key=secret)[0] == 400
         for path in ("/predict", "/v2/models/delay/infer"):
@@ -139,19 +156,31 @@ def test_beyond_loopback_a_replica_answers_those_who_have_a_key(life: Life) -> N
 
 
 def test_a_client_that_is_in_the_middle_of_a_request_gets_its_answer(life: Life) -> None:
-    with replica(life) as (process, place):
-        host, _, port = place.partition(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=20)
+    with replica(life, clew=PATIENT) as (process, place):
+        connection = http.client.HTTPConnection(place, timeout=_PATIENCE_S)
         connection.putrequest("POST", "/predict")
         connection.putheader("Content-Length", str(len(ROW)))
-        connection.endheaders(ROW[:10].encode())
-        time.sleep(0.2)
+        connection.putheader("Expect", "100-continue")
+        connection.endheaders()
+        assert connection.sock.recv(100).startswith(b"HTTP/1.1 100 ")
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        connection.send(ROW[10:].encode())
+        wait_until_nobody_listens(place)
+        connection.send(ROW.encode())
         response = connection.getresponse()
         assert (response.status, response.getheader("connection")) == (200, "close")
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=_PATIENCE_S) == 0
+
+
+def wait_until_nobody_listens(place: str) -> None:
+    host, _, port = place.partition(":")
+    end = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < end:
+        try:
+            socket.create_connection((host, int(port))).close()
+        except ConnectionError:
+            return
+        time.sleep(0.005)
+    pytest.fail("it goes on")
 
 
 def test_a_killed_replica_has_logged_whatever_it_answered(life: Life) -> None:

@@ -65,8 +65,8 @@ async def _sweep(door: Door) -> None:
 
 async def _finish(door: Door) -> None:
     """Answer what is on its way, and close what waits."""
+    door.stopping = True  # at once: whoever is answered from now on is told not to ask again
     await asyncio.sleep(_LATE_S)  # what has arrived and was not read yet
-    door.stopping = True
     until = perf_counter() + door.limits.linger_s
     while door.connections and perf_counter() < until:
         door.tick()
