@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
+
+import pytest
 
 from clew.demo.screen import drawn, lines_of
 from clew.demo.standing import Standing
@@ -38,12 +41,23 @@ def test_before_the_first_request_there_is_only_what_goes_on() -> None:
     assert lines_of(Standing(phase="training version 1"), 0.0) == [("", "training version 1 …")]
 
 
-def test_a_log_gets_a_line_for_each_phase_month_and_piece_of_news() -> None:
+def test_a_log_gets_a_line_for_each_phase_month_and_piece_of_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+
+    class Late(threading.Thread):
+        """Begins when everything has happened."""
+
+        def run(self) -> None:
+            go.wait(60)
+            super().run()
+
+    monkeypatch.setattr(threading, "Thread", Late)
     out, shown = io.StringIO(), Standing(phase="opening the project")
     with drawn(shown, out):
         fresh = standing()
         shown.phase, shown.total, shown.flights, shown.at_us = fresh.phase, 1_000, 250, fresh.at_us
         shown.tell("2013-03-01  version 2 is promoted")
+        go.set()
     lines = out.getvalue().splitlines()
     assert lines[-3:-1] == ["living through 2013", "2013-03-01  version 2 is promoted"]
     assert lines[-1].startswith("2013-03: 250 of 1,000 flights")

@@ -40,7 +40,8 @@ def drawn(standing: Standing, out: TextIO) -> Iterator[None]:
             yield
         return
     over = threading.Event()
-    thread = threading.Thread(target=_tell, args=(standing, out, over), name="clew-demo-lines", daemon=True)
+    words = (standing, standing.phase, out, over)
+    thread = threading.Thread(target=_tell, args=words, name="clew-demo-lines", daemon=True)
     thread.start()
     try:
         yield
@@ -94,17 +95,17 @@ def _picture(standing: Standing) -> RenderableType:
     return text
 
 
-def _tell(standing: Standing, out: TextIO, over: threading.Event) -> None:
-    """Lines for a log: phases, months, news."""
-    phase, month, told = standing.phase, "", 0
+def _tell(standing: Standing, phase: str, out: TextIO, over: threading.Event) -> None:
+    """Lines for a log: phases behind this one, months, news."""
+    month, told = "", 0
     while True:
         last = over.wait(_LOOK_S)
         lines = []
         if standing.phase != phase:
             phase = standing.phase
             lines.append(phase)
-        fresh, told = standing.told - told, standing.told
-        lines += list(standing.news)[-fresh:] if fresh else []
+        before, told = told, standing.told
+        lines += list(standing.news)[before - told :] if told > before else []
         if standing.total and format_us(standing.at_us)[:7] != month:
             month = format_us(standing.at_us)[:7]
             saved = standing.cost_static - standing.cost_loop
