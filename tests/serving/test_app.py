@@ -307,7 +307,7 @@ class SlowScorer(HourScorer):
         self.go = threading.Event()
 
     def decide(self, columns: dict[str, list[Any]]) -> tuple[list[float], list[Any]]:
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         return super().decide(columns)
 
 

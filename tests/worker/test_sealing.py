@@ -25,7 +25,7 @@ def test_events_are_sealed_while_the_worker_is_at_something_else(tmp_path: Path)
     with sealing(stores):
         with stores.ledger.write() as tx:
             stores.tell(tx, "run.created", "run:1", {})
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             with stores.ledger.read() as tx:
                 if tx.events.tail("p").position:
@@ -47,10 +47,10 @@ def test_what_cannot_be_sealed_is_said_and_ends_nothing(tmp_path: Path, caplog: 
         raise Unavailable("the disk is full")
 
     with caplog.at_level(logging.WARNING), sealing(stores, after=refuse):
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while not caplog.records and time.monotonic() < until:
             time.sleep(0.02)
-    assert caplog.messages == ["events wait to be sealed: the disk is full"]
+    assert set(caplog.messages) == {"events wait to be sealed: the disk is full"}
     stores.ledger.close()
 
 

@@ -9,14 +9,14 @@ from urllib.request import Request, urlopen
 
 from clew.core.clock import format_us
 from clew.core.types.endpoint import TrialState
-from clew.core.types.job import JobState
+from clew.core.types.job import Job, JobState
 from clew.loop.monitor import DAY_US
 from clew.loop.why import why
 from clew.serving.server import find_address
 from clew.settings import SETTINGS_FILE
 from clew.testing.commands import Commands
 from clew.testing.life import INPUTS, MODEL, SETTINGS, START_US, TRAIN, Life, flights
-from clew.worker.handlers import RETRAIN, queue_watch
+from clew.worker.handlers import RETRAIN, WATCH, queue_watch
 from clew.worker.supervisor import alone
 
 DATABASES = ["postgresql"]
@@ -36,7 +36,7 @@ port = 0
 
 def ask(url: str, path: str, body: object) -> Any:
     request = Request(url + path, json.dumps(body).encode(), {"content-type": "application/json"})
-    with urlopen(request, timeout=10) as answer:
+    with urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -54,17 +54,20 @@ def live(url: str, days: Sequence[int], *, shift: float) -> None:
         ask(url, "/labels", {"labels": labels, "time": format_us(START_US + (day + 1) * DAY_US)})
 
 
-_OVER = (JobState.DONE, JobState.FAILED)
+def over(life: Life, kind: str) -> Job | None:
+    """A job of a kind that is done, or has failed."""
+    return next((job for job in life.jobs(kind) if job.state in (JobState.DONE, JobState.FAILED)), None)
 
 
 def test_the_loop_closes_by_itself(life: Life, commands: Commands) -> None:
     life.teach(TRAIN, settings=SETTINGS.partition("[retrain")[0] + LOOP)
     commands.start("up")
     url = commands.until(lambda: find_address(life.stores, life.endpoint)).url
+    commands.until(lambda: over(life, WATCH))  # the scheduled look: as of today, every day of 2013 is over
     live(url, range(3), shift=-1.5)
     code, said = commands.run("watch", "late", "--until", format_us(START_US + 3 * DAY_US))
     assert code == 0, said
-    done = commands.until(lambda: next((j for j in life.jobs(RETRAIN) if j.state in _OVER), None))
+    done = commands.until(lambda: over(life, RETRAIN))
     assert (done.state, done.result["number"]) == (JobState.DONE, 4), done.reason
     commands.until(lambda: True if serving(url)["shadows"] == [4] else None)
     live(url, range(3, 16), shift=-1.5)
@@ -82,7 +85,7 @@ def test_the_loop_closes_by_itself(life: Life, commands: Commands) -> None:
 
 
 def serving(url: str) -> Any:
-    with urlopen(f"{url}/health", timeout=10) as answer:
+    with urlopen(f"{url}/health", timeout=60) as answer:
         return json.load(answer)
 
 

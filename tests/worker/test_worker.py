@@ -132,6 +132,6 @@ def test_two_workers_share_the_work(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(timeout=30)
+        worker.join(timeout=90)
     assert sorted(done, key=int) == [str(i) for i in range(40)]
     of.ledger.close()
