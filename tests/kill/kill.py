@@ -88,9 +88,9 @@ def kill_once(measured: Measured, root: Path, seed: int) -> str:
     draw, operation = random.Random(seed), measured.operation
     folder = Path(shutil.copytree(measured.project, root / f"killed-{seed}"))
     said = [root / f"said-{seed}-first", root / f"said-{seed}-again"]
-    at = draw.randint(1, measured.points) if measured.points and draw.random() < 0.5 else 0
     words = [*operation.words, *operation.places(folder)]
     while True:
+        at = draw.randint(1, measured.points) if measured.points and draw.random() < 0.5 else 0
         process = start(command(words, (root / "points", at) if at else None), folder, said[0])
         how = _wait_and_kill(process, measured, draw, at)
         if how:
@@ -133,7 +133,7 @@ def _wait_and_kill(process: subprocess.Popen[bytes], measured: Measured, draw: r
 
 def _orphans(folder: Path) -> list[str]:
     """What still runs in the project once the command has ended again."""
-    until = time.monotonic() + 3.0
+    until = time.monotonic() + 30.0
     while True:
         found = []
         for process in psutil.process_iter(["pid", "cwd", "cmdline"]):
