@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -52,12 +53,16 @@ def test_a_second_demo_in_a_folder_is_refused_and_the_first_goes_on(tmp_path: Pa
     while not (tmp_path / "clew-demo" / "clew.toml").exists():
         assert first.poll() is None
         time.sleep(0.01)
-    [(code, text)] = ends([start(["demo", "--until", "2"], tmp_path)])
-    assert code == 4, text
-    assert "a demo runs in" in text
-    [(code, text)] = ends([start(["demo", "--until", "2", "--fresh"], tmp_path)])
-    assert code == 4, text
-    assert (tmp_path / "clew-demo" / "clew.toml").exists()
-    assert first.poll() is None
-    first.kill()
-    ends([first])
+    first.send_signal(signal.SIGSTOP)  # so that it does not come to its end meanwhile
+    try:
+        [(code, text)] = ends([start(["demo", "--until", "2"], tmp_path)])
+        assert code == 4, text
+        assert "a demo runs in" in text
+        [(code, text)] = ends([start(["demo", "--until", "2", "--fresh"], tmp_path)])
+        assert code == 4, text
+        assert (tmp_path / "clew-demo" / "clew.toml").exists()
+        first.send_signal(signal.SIGCONT)
+        assert first.poll() is None
+    finally:
+        first.kill()
+        ends([first])

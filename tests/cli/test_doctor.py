@@ -159,8 +159,11 @@ def test_a_clock_that_was_ahead_is_told(
 ) -> None:
     import time
 
-    now = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: now() - 86_400_000_000_000)
+    from clew.workspace import open_workspace
+
+    with open_workspace(place) as workspace:
+        newest_us = workspace.services.events.list(limit=1).items[0].at_us
+    monkeypatch.setattr(time, "time_ns", lambda: (newest_us - 86_400_000_000) * 1000)
     code, found = look(capfd)
     assert (code, found["clock"][0]["level"]) == (0, "warning")
     assert "24.0 hours in the future" in found["clock"][0]["text"]

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from clew.client import upload as uploading
@@ -181,8 +182,11 @@ class Server:
         )
 
     def kill(self) -> None:
+        """End all its processes; the port is free then."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        psutil.wait_procs(family, timeout=60)
 
 
 def test_a_server_that_is_killed_on_the_way_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
