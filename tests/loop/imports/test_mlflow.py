@@ -34,6 +34,7 @@ from clew.registry.aliases import LedgerAliases
 from clew.settings.settings import Settings
 from clew.tracking.series import join, points_of
 
+pytestmark = pytest.mark.timeout(400)  # whichever test is first waits for the server of MLflow
 COUNTS = {
     "experiments": 3,
     "runs": 4,

@@ -52,7 +52,7 @@ def server(project: Path) -> Iterator[dict[str, Any]]:
     told: dict[str, Any] = json.loads(process.stdout.readline())
     yield told
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     process.stdout.close()
 
 
@@ -91,10 +91,10 @@ def served(project: Path, body: str) -> dict[str, Any]:
     try:
         url = json.loads(process.stdout.readline())["url"]
         asked = urllib.request.Request(f"{url}/predict", body.encode())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
-                with urllib.request.urlopen(asked, timeout=10) as answer:
+                with urllib.request.urlopen(asked, timeout=60) as answer:
                     told: dict[str, Any] = json.loads(answer.read())
                     return told
             except OSError:
@@ -102,5 +102,5 @@ def served(project: Path, body: str) -> dict[str, Any]:
                 time.sleep(0.1)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=60)
         process.stdout.close()
