@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -92,6 +92,14 @@ class Lived:
         return window
 
 
+class Asked(NamedTuple):
+    """What was asked about, what was answered, and the window of it."""
+
+    keys: list[str]
+    answers: list[dict[str, Any]]
+    window: Window
+
+
 def _never(*_: object, **__: object) -> None:
     """Promotes nothing."""
 
@@ -134,14 +142,19 @@ def test_the_package_decides_by_cost_and_is_evaluated_so(lived: Lived) -> None:
     assert found.metrics["auc"].low < auc < found.metrics["auc"].high
 
 
-def test_what_is_served_is_the_cheapest_and_windows_know_its_worth(lived: Lived) -> None:
+@pytest.fixture(scope="module")
+def asked(lived: Lived) -> Asked:
+    """Each train of the test, in one request, and the window of its day."""
     rows = lived.test.select("wind", "ice").to_dicts()
     keys = [f"train {at}" for at in range(len(rows))]
-    together = lived.ask("/predict", rows=rows, keys=keys, time=DAY)["predictions"]
+    return Asked(keys, lived.ask("/predict", rows=rows, keys=keys, time=DAY)["predictions"], lived.watch())
+
+
+def test_what_is_served_is_the_cheapest_and_windows_know_its_worth(lived: Lived, asked: Asked) -> None:
+    keys, together, before = asked
     assert [each["decision"] for each in together] == [CLASSES[at] for at in lived.cheapest]
-    chosen = lived.thought[np.arange(len(rows)), lived.cheapest]
+    chosen = lived.thought[np.arange(len(keys)), lived.cheapest]
     assert [each["score"] for each in together] == pytest.approx(chosen.tolist(), abs=1e-5)
-    before = lived.watch()
     report = report_of(before)
     estimated = (lived.thought @ COSTS).min(axis=1).sum()
     assert report.estimated_cost == pytest.approx(estimated, rel=1e-5)
@@ -150,13 +163,14 @@ def test_what_is_served_is_the_cheapest_and_windows_know_its_worth(lived: Lived)
     lived.ask("/labels", labels=labels, time=DAY)
     after = lived.watch()
     report, truth = report_of(after), np.array([CLASSES.index(state) for state in lived.test["state"]])
-    assert (after.labels, after.revision) == (len(rows), before.revision + 1)
+    assert (after.labels, after.revision) == (len(keys), before.revision + 1)
     assert report.cost == pytest.approx(COSTS[truth, lived.cheapest].sum())
     assert report.estimated_cost == pytest.approx(estimated, rel=1e-5)
     assert report.auc == pytest.approx(roc_auc_score(truth, lived.thought, multi_class="ovr"), abs=1e-5)
     assert (report.cases, report.alarms) == (None, None)
 
 
+@pytest.mark.usefixtures("asked")
 def test_the_log_holds_the_scores_of_all_classes_and_reads_batches_without(lived: Lived) -> None:
     stores, endpoint = lived.workspace.stores, lived.endpoint
     with stores.ledger.read() as tx:
