@@ -130,6 +130,7 @@ class Life:
         self.endpoint: Endpoint = find_endpoint(self.stores, ENDPOINT)
         self.truths: dict[str, bool] = {}
         self.asked: list[Reason] = []
+        self._versions: dict[int, ModelVersion] = {}
         self._runtimes: dict[str, Runtime] = {}
         self._journal: ReplicaJournal | None = None
         self.forget()
@@ -197,7 +198,9 @@ class Life:
 
     def version(self, number: int) -> ModelVersion:
         """A version of the model."""
-        return self.workspace.models.resolve(f"{MODEL}@{number}")
+        if number not in self._versions:
+            self._versions[number] = self.workspace.models.resolve(f"{MODEL}@{number}")
+        return self._versions[number]
 
     def decide(
         self,
