@@ -254,14 +254,25 @@ def test_what_the_script_leaves_running_does_not_hold_the_run(
     assert done.run.status is RunStatus.FINISHED
 
 
-def test_a_request_to_end_is_handed_on(tmp_path: Path) -> None:
-    path = script(tmp_path, "import os, signal, time\nos.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)")
+@pytest.mark.parametrize("starts", ["slowly", "quickly"])
+def test_a_request_to_end_is_handed_on(tmp_path: Path, starts: str) -> None:
+    """Also one that comes before the launcher knows the process that it has started."""
+    asked = tmp_path / "asked"
+    text = "import os, pathlib, signal, time\nos.kill(os.getppid(), signal.SIGTERM)\n"
+    path = script(tmp_path, f"{text}pathlib.Path({str(asked)!r}).touch()\ntime.sleep(60)")
     code = f"""
-import sys
+import subprocess, sys, time
 from pathlib import Path
 from clew.testing.project import open_stores
 from clew.tracking.recorder import Recorder
 from clew.tracking.launch import launch
+class Slow(subprocess.Popen):
+    def __init__(self, words, **options):
+        super().__init__(words, **options)
+        while {path!r} in words and not Path({str(asked)!r}).exists():
+            time.sleep(0.01)
+if {starts == "slowly"}:
+    subprocess.Popen = Slow
 done = launch(Recorder.of(open_stores(Path({str(tmp_path / ".clew")!r}))), [{path!r}])
 print(done.exit_code, done.run.status, done.run.reason)
 """

@@ -16,10 +16,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import msgspec
 
@@ -129,22 +129,23 @@ def _execute(
 
     out_read, out_write = _open_pipe(out.isatty())
     err_read, err_write = _open_pipe(sys.stderr.isatty())
-    try:
-        process = subprocess.Popen(command, stdout=out_write, stderr=err_write, env=dict(variables))  # noqa: S603
-    except OSError as error:
-        for end in (out_read, out_write, err_read, err_write):
-            os.close(end)
-        hint = "its first line names the program that reads it, such as #!/bin/sh"
-        raise Invalid(f"{command[0]} cannot be executed: {error.strerror}", hint=hint) from error
-    # A script that has joined the run hears by itself that it is to stop: twice would interrupt its tidying up.
-    active.on_stop = lambda: None if active.others else process.send_signal(signal.SIGINT)
-    os.close(out_write)
-    os.close(err_write)
-    pumps = [
-        _Pump(out_read, out, lambda text: active.feed_console("stdout", text)),
-        _Pump(err_read, sys.stderr.buffer, keep_error),
-    ]
-    with _signals_for(process):
+    with _Signals() as signals:
+        try:
+            process = subprocess.Popen(command, stdout=out_write, stderr=err_write, env=dict(variables))  # noqa: S603
+        except OSError as error:
+            for end in (out_read, out_write, err_read, err_write):
+                os.close(end)
+            hint = "its first line names the program that reads it, such as #!/bin/sh"
+            raise Invalid(f"{command[0]} cannot be executed: {error.strerror}", hint=hint) from error
+        signals.hand_on_to(process)
+        # A script that has joined the run hears by itself that it is to stop: twice would interrupt its tidying up.
+        active.on_stop = lambda: None if active.others else process.send_signal(signal.SIGINT)
+        os.close(out_write)
+        os.close(err_write)
+        pumps = [
+            _Pump(out_read, out, lambda text: active.feed_console("stdout", text)),
+            _Pump(err_read, sys.stderr.buffer, keep_error),
+        ]
         for pump in pumps:
             pump.start()
         code = process.wait()
@@ -218,17 +219,38 @@ class _Pump(threading.Thread):
             self._is_showing = False
 
 
-@contextlib.contextmanager
-def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Leave Ctrl-C to the script, which gets it too, and hand on a request to end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handed_on = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda number, _: process.send_signal(number)) for number in handed_on}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+class _Signals:
+    """Leaves Ctrl-C to the script, which gets it too, and hands on a request to end, also one that comes before there
+    is a script to hand it to. What this process ignores, as under `nohup`, the script does too."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._waiting: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._set(number, self._hand_on)
+        return self
+
+    def hand_on_to(self, process: subprocess.Popen[bytes]) -> None:
+        """The script has been started."""
+        self._process = process
+        self._set(signal.SIGINT, signal.SIG_IGN)
+        for number in self._waiting:
+            process.send_signal(number)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _set(self, number: int, handler: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._before[number] = signal.signal(number, handler)
+
+    def _hand_on(self, number: int, _frame: object) -> None:
+        if self._process is None:
+            self._waiting.append(number)
+        else:
+            self._process.send_signal(number)
