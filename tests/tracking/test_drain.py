@@ -71,7 +71,7 @@ def test_points_are_visible_before_the_end(journal: Journal, monkeypatch: pytest
     drain = Drain(journal, sink, say=pytest.fail)
     drain.start()
     journal.log({"loss": 1}, 1)
-    assert sink.sent.wait(20)
+    assert sink.sent.wait(60)
     assert sink.series("loss") == ([1], [1.0])
     drain.finish()
 

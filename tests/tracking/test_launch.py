@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,7 @@ def test_a_script_that_is_asked_to_stop_is_interrupted_once(
     stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clew.tracking.drain.BEAT_S", 0.05)
+    heard = tmp_path / "heard"
     text = f"""
 import time
 from pathlib import Path
@@ -165,20 +167,19 @@ from clew.tracking.recorder import Recorder
 from clew.tracking.run import STOP_TAG
 from clew.tracking.start import start
 clew.tracking.drain.BEAT_S = 0.05
-def interrupts(within_s):
-    until_s = time.monotonic() + within_s
-    try:
-        while time.monotonic() < until_s:
-            time.sleep(0.01)
-    except KeyboardInterrupt:
-        return 1
-    return 0
+heard = Path({str(heard)!r})
 with start(Recorder.of(open_stores(Path({str(stores.folder)!r})))) as run:
-    run.tag({{STOP_TAG: "ann"}})
-    print(interrupts(30) + interrupts(0.7))
+    try:
+        run.tag({{STOP_TAG: "ann"}})
+        time.sleep(100)
+    except KeyboardInterrupt:
+        print("interrupted")
+    while not heard.exists():  # until the launcher has been asked too
+        time.sleep(0.01)
+    time.sleep(0.5)
 """
-    done, out = launched(stores, script(tmp_path, text))
-    assert (done.exit_code, out) == (0, "1\n")
+    done, out = launched(stores, script(tmp_path, text), say=lambda _: heard.touch())
+    assert (done.exit_code, out) == (0, "interrupted\n")
 
 
 def test_modules_and_other_programs_run_too(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,18 +230,36 @@ def test_a_reader_that_goes_away_does_not_stop_the_script(stores: Stores, tmp_pa
     assert done.run.status is RunStatus.FINISHED
 
 
+UNTIL_SHOWN = """
+import time
+from pathlib import Path
+while not Path({!r}).exists():
+    time.sleep(0.01)
+"""
+
+
+class Reader(Out):
+    """Says with a file that something was printed, for scripts that end only then (`UNTIL_SHOWN`)."""
+
+    def __init__(self, shown: Path, slow_s: float = 0.0) -> None:
+        super().__init__()
+        self._shown, self._slow_s = shown, slow_s
+
+    def write(self, data: object) -> int:
+        if self._slow_s:
+            self._shown.touch()
+            time.sleep(self._slow_s)
+        count = super().write(data)  # type: ignore[arg-type]
+        self._shown.touch()
+        return count
+
+
 def test_a_reader_that_is_slow_gets_everything(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clew.tracking.launch._LINGER_S", 0.1)
-    more = threading.Event()
-
-    class Slow(Out):
-        def write(self, data: object) -> int:
-            more.wait(5)
-            return super().write(data)  # type: ignore[arg-type]
-
-    out = Slow()
-    threading.Timer(0.5, more.set).start()
-    launch(Recorder.of(stores), [script(tmp_path, "print('x' * 1000)")], out=out)
+    shown = tmp_path / "shown"
+    out = Reader(shown, slow_s=0.7)
+    text = "print('x' * 1000)" + UNTIL_SHOWN.format(str(shown))
+    launch(Recorder.of(stores), [script(tmp_path, text)], out=out)
     assert out.getvalue() == b"x" * 1000 + b"\n"
 
 
@@ -248,9 +267,11 @@ def test_what_the_script_leaves_running_does_not_hold_the_run(
     stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clew.tracking.launch._LINGER_S", 0.01)
-    text = "import subprocess, sys\nprint(subprocess.Popen(['sleep', '60']).pid)"
-    done, out = launched(stores, script(tmp_path, text))
-    os.kill(int(out), signal.SIGKILL)
+    shown = tmp_path / "shown"
+    text = "import subprocess, sys\nprint(subprocess.Popen(['sleep', '60']).pid)" + UNTIL_SHOWN.format(str(shown))
+    out = Reader(shown)
+    done = launch(Recorder.of(stores), [script(tmp_path, text)], out=out)
+    os.kill(int(out.getvalue()), signal.SIGKILL)
     assert done.run.status is RunStatus.FINISHED
 
 

@@ -35,9 +35,12 @@ with clew.run("together", params={"lr": 0.1}, tags={f"from{rank}": "yes"}) as ru
         thread.start()
     for thread in threads:
         thread.join()
-    if rank == 1 and os.fork() == 0:
-        run.log(loader=1.0)
-        os._exit(0)
+    if rank == 1:
+        loader = os.fork()
+        if loader == 0:
+            run.log(loader=1.0)
+            os._exit(0)
+        os.waitpid(loader, 0)  # what outlives the run would come home with the next command
 """
 
 _LAUNCH = """

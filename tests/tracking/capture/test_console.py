@@ -133,7 +133,7 @@ def test_a_forked_child_prints_while_a_thread_of_its_parent_does(tmp_path: Path)
     if child == 0:
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(5)  # who waits for a thread that is not there waits for ever
+            signal.alarm(60)  # who waits for a thread that is not there waits for ever
             console.feed("stdout", "from the child\n")
         finally:
             os._exit(0)
