@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,7 +54,15 @@ def connections(url: str) -> list[int]:
 def terminate(url: str) -> None:
     with psycopg.connect(url) as raw:
         for pid in connections(url):
-            raw.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+            raw.execute("SELECT pg_terminate_backend(%s, 60000)", (pid,))
+
+
+def settled(url: str, count: int) -> list[int]:
+    """`connections`, once there are so many: the server ends them behind the back of who closed them."""
+    until_s = time.monotonic() + 60
+    while len(found := connections(url)) != count and time.monotonic() < until_s:
+        time.sleep(0.01)
+    return found
 
 
 def ids(ledger: PostgresLedger) -> set[str]:
@@ -186,10 +195,13 @@ def test_what_a_block_has_read_holds_until_it_is_committed(postgres_url: str) ->
 
 
 def test_a_writer_that_pauses_is_undone_and_frees_the_others(postgres_url: str) -> None:
-    slow = PostgresLedger(postgres_url, project="p", pause_timeout_s=0.05)
-    quick = PostgresLedger(postgres_url, project="p")
+    slow = PostgresLedger(postgres_url, project="p", pause_timeout_s=120)
+    quick = PostgresLedger(postgres_url, project="p", busy_timeout_s=60)
     with pytest.raises(Unavailable, match="paused for too long"), slow.write() as tx:  # noqa: PT012
         tx.events.add(an_event("slow"))
+        raw = tx.events._c  # type: ignore[attr-defined]
+        assert raw.rows("SHOW idle_in_transaction_session_timeout") == [("2min",)]
+        raw.rows("SELECT set_config('idle_in_transaction_session_timeout', '50', true)")  # only from here on
         with quick.write() as other:  # waits until the server has undone the slow one
             other.events.add(an_event("quick"))
         tx.events.add(an_event("late"))
@@ -227,24 +239,24 @@ def test_connections_are_few_and_lent_again(postgres_url: str) -> None:
         thread = threading.Thread(target=ids, args=(ledger,))
         thread.start()
         thread.join()
-    assert len(connections(postgres_url)) == 2
+    assert len(settled(postgres_url, 2)) == 2
     ledger.close()
-    assert connections(postgres_url) == []
+    assert settled(postgres_url, 0) == []
     assert ids(ledger) == set()
 
 
 def test_a_ledger_that_nobody_closed_lets_go_of_its_connections(postgres_url: str) -> None:
     ledger = PostgresLedger(postgres_url)
-    assert len(connections(postgres_url)) == 1
+    assert len(settled(postgres_url, 1)) == 1
     del ledger
     gc.collect()
-    assert connections(postgres_url) == []
+    assert settled(postgres_url, 0) == []
 
 
 def test_a_fork_makes_its_own_connection(ledger: PostgresLedger, postgres_url: str) -> None:
     with ledger.write(Durability.KILL) as tx:
         tx.events.add(an_event("parent"))
-    before = connections(postgres_url)
+    before = settled(postgres_url, 1)
     child = os.fork()
     if child == 0:
         with ledger.write(Durability.KILL) as tx:
@@ -253,7 +265,7 @@ def test_a_fork_makes_its_own_connection(ledger: PostgresLedger, postgres_url: s
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert ids(ledger) == {"parent", "child"}
-    assert connections(postgres_url) == before
+    assert settled(postgres_url, len(before)) == before
 
 
 @pytest.mark.parametrize("durability", list(Durability))

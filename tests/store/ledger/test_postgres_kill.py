@@ -40,7 +40,7 @@ def seen(ledger: PostgresLedger) -> tuple[set[str], int]:
 
 
 def test_a_writer_that_is_killed_within_a_block_is_undone_and_lets_the_others_pass(postgres_url: str) -> None:
-    other = PostgresLedger(postgres_url, project="p", busy_timeout_s=10)
+    other = PostgresLedger(postgres_url, project="p", busy_timeout_s=60)
     victim = subprocess.Popen(
         [sys.executable, "-c", HALF, postgres_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
