@@ -8,6 +8,7 @@ import random
 import shutil
 import stat
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -35,6 +36,7 @@ from clew.store.objects import MemoryObjects
 
 Tree = dict[str, "bytes | str | Tree"]
 """A file's bytes, a link's target as text, and folders."""
+_times_ns = count(10**18)
 
 
 def make(root: Path, tree: Tree) -> None:
@@ -46,7 +48,14 @@ def make(root: Path, tree: Tree) -> None:
         elif isinstance(content, str):
             path.symlink_to(content)
         else:
-            path.write_bytes(content)
+            write(path, content)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Give a file a content and a time of its own: file systems may give one time to changes milliseconds apart."""
+    path.write_bytes(content)
+    at_ns = next(_times_ns)
+    os.utime(path, ns=(at_ns, at_ns))
 
 
 def seen(root: Path) -> Tree:
@@ -177,7 +186,7 @@ def test_a_file_that_changes_while_it_is_added_is_a_conflict(
     scan = snapshot_module._plan
 
     def later(*args: object) -> object:
-        (tmp_path / "in" / "a").write_bytes(b"A" * 100)
+        write(tmp_path / "in" / "a", b"A" * 100)
         return scan(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(snapshot_module, "_plan", later)
@@ -312,7 +321,7 @@ def test_a_file_that_keeps_its_name_is_the_one_that_moved(site: Site, tmp_path: 
 def test_a_diff_reads_what_changed_alone(site: Site, tmp_path: Path) -> None:
     make(tmp_path / "in", {f"d{i}": {"f": b"%d" % i} for i in range(50)})
     one = add_files(site, "raw", tmp_path / "in")
-    (tmp_path / "in" / "d7" / "f").write_bytes(b"x")
+    write(tmp_path / "in" / "d7" / "f", b"x")
     two = add_files(site, "raw", tmp_path / "in")
     folders: list[str] = []
     read = reader(site.objects)
@@ -357,7 +366,7 @@ def test_a_checkout_moves_between_versions(site: Site, tmp_path: Path) -> None:
 def test_a_checkout_does_not_write_over_work(site: Site, tmp_path: Path) -> None:
     make(tmp_path / "in", {"a": b"1", "b": b"b", "d": {"x": b"x"}})
     one = add_files(site, "raw", tmp_path / "in").version
-    (tmp_path / "in" / "a").write_bytes(b"2")
+    write(tmp_path / "in" / "a", b"2")
     two = add_files(site, "raw", tmp_path / "in").version
     out = tmp_path / "out"
     checkout(site, one, out)
@@ -404,7 +413,7 @@ def test_an_interrupted_checkout_goes_on(site: Site, tmp_path: Path, monkeypatch
     make(tmp_path / "in", {f"{i}": b"one %d" % i for i in range(300)})
     one = add_files(site, "raw", tmp_path / "in").version
     for i in range(300):
-        (tmp_path / "in" / f"{i}").write_bytes(b"two %d" % i)
+        write(tmp_path / "in" / f"{i}", b"two %d" % i)
     two = add_files(site, "raw", tmp_path / "in").version
     (tmp_path / "in" / "299").write_bytes(b"three")
     three = add_files(site, "raw", tmp_path / "in").version
@@ -445,7 +454,7 @@ def test_work_during_a_checkout_is_seen_afterwards(site: Site, tmp_path: Path, m
     now_ns = checkout_module.filesystem_now_ns
 
     def and_work(folder: Path) -> int:
-        (tmp_path / "out" / "a").write_bytes(b"ONE")
+        write(tmp_path / "out" / "a", b"ONE")
         return now_ns(folder)
 
     monkeypatch.setattr(checkout_module, "filesystem_now_ns", and_work)
