@@ -127,7 +127,7 @@ def test_what_is_installed_is_the_whole_package(tmp_path: Path) -> None:
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     with ZipFile(next(tmp_path.glob("clew-*.whl"))) as wheel:
         packed = {name for name in wheel.namelist() if name.startswith("clew/")}
-    files = (path for path in (ROOT / "src" / "clew").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    files = (path for path in (ROOT / "src" / "clew").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     assert packed == {path.relative_to(ROOT / "src").as_posix() for path in files}
 
 

@@ -33,7 +33,7 @@ from clew.testing.postgres import PostgresServer
 DOCS = Path(__file__).parents[1] / "docs"
 PLAYED = ["tutorial/cancer.md", "how-to/data.md", "how-to/cache.md", "how-to/runs.md"]
 PORT = "8470"
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ID = re.compile(r"\b[0-9a-f]{12,64}\b")
