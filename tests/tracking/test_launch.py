@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,7 +172,8 @@ heard = Path({str(heard)!r})
 with start(Recorder.of(open_stores(Path({str(stores.folder)!r})))) as run:
     try:
         run.tag({{STOP_TAG: "ann"}})
-        time.sleep(100)
+        for _ in range(6000):
+            time.sleep(0.01)
     except KeyboardInterrupt:
         print("interrupted")
     while not heard.exists():  # until the launcher has been asked too
@@ -180,6 +182,33 @@ with start(Recorder.of(open_stores(Path({str(stores.folder)!r})))) as run:
 """
     done, out = launched(stores, script(tmp_path, text), say=lambda _: heard.touch())
     assert (done.exit_code, out) == (0, "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("handler", "code", "status"),
+    [(signal.default_int_handler, 130, RunStatus.INTERRUPTED), (signal.SIG_IGN, 143, RunStatus.KILLED)],
+    ids=["heard", "ignored"],
+)
+def test_a_script_that_takes_no_part_is_stopped_too(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handler: Any, code: int, status: RunStatus
+) -> None:
+    """Also where the shell that started it in the background lets it ignore Ctrl-C."""
+    monkeypatch.setattr("clew.tracking.drain.BEAT_S", 0.05)
+    text = f"""
+import os, time
+from pathlib import Path
+from clew.testing.project import open_stores
+from clew.tracking.run import STOP_TAG
+from clew.tracking.runs import LedgerRuns
+LedgerRuns(open_stores(Path({str(stores.folder)!r}))).describe(os.environ["CLEW_RUN"], tags={{STOP_TAG: "ann"}})
+time.sleep(100)
+"""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        done, _ = launched(stores, script(tmp_path, text))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (done.exit_code, done.run.status) == (code, status)
 
 
 def test_modules_and_other_programs_run_too(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ def _execute(
             raise Invalid(f"{command[0]} cannot be executed: {error.strerror}", hint=hint) from error
         signals.hand_on_to(process)
         # A script that has joined the run hears by itself that it is to stop: twice would interrupt its tidying up.
-        active.on_stop = lambda: None if active.others else process.send_signal(signal.SIGINT)
+        active.on_stop = lambda: None if active.others else process.send_signal(signals.interrupt)
         os.close(out_write)
         os.close(err_write)
         pumps = [
@@ -224,6 +224,8 @@ class _Signals:
     is a script to hand it to. What this process ignores, as under `nohup`, the script does too."""
 
     def __init__(self) -> None:
+        # A shell lets what it starts with `&` ignore Ctrl-C, and so does the script then.
+        self.interrupt = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: list[int] = []
         self._before: dict[int, Any] = {}

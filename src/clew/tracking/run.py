@@ -11,7 +11,6 @@ import contextlib
 import os
 import sys
 import time
-from _thread import interrupt_main
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from html import escape
@@ -32,6 +31,7 @@ from clew.tracking.capture.console import Console
 from clew.tracking.capture.system import Watch
 from clew.tracking.drain import Drain, load_codec
 from clew.tracking.ending import Ending, ending_of, write_ending
+from clew.tracking.interrupt import interrupt_main
 from clew.tracking.line import Line
 from clew.tracking.logged import path_of, shown_of
 from clew.tracking.params import flat_params
