@@ -165,7 +165,7 @@ from pathlib import Path
 import clew.tracking.drain
 from clew.testing.project import open_stores
 from clew.tracking.recorder import Recorder
-from clew.tracking.run import STOP_TAG
+from clew.tracking.stop import STOP_TAG
 from clew.tracking.start import start
 clew.tracking.drain.BEAT_S = 0.05
 heard = Path({str(heard)!r})
@@ -198,7 +198,7 @@ def test_a_script_that_takes_no_part_is_stopped_too(
 import os, time
 from pathlib import Path
 from clew.testing.project import open_stores
-from clew.tracking.run import STOP_TAG
+from clew.tracking.stop import STOP_TAG
 from clew.tracking.runs import LedgerRuns
 LedgerRuns(open_stores(Path({str(stores.folder)!r}))).describe(os.environ["CLEW_RUN"], tags={{STOP_TAG: "ann"}})
 time.sleep(100)

@@ -14,10 +14,10 @@ from clew.core.types.run import RunStatus
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.fork import fork_of
 from clew.tracking.recorder import Recorder
-from clew.tracking.run import STOP_TAG
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
 from clew.tracking.start import start
+from clew.tracking.stop import STOP_TAG
 
 
 def steps(stores: Stores, run: str, key: str = "loss") -> list[float]:

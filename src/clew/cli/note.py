@@ -47,7 +47,7 @@ def rename(*, run: str, name: str, as_json: bool) -> None:
 def stop(*, run: str, as_json: bool) -> None:
     """Ask a run to stop. Its process looks every 20 seconds, and is interrupted as by Ctrl-C."""
     from clew.core.types.run import RunStatus
-    from clew.tracking.run import STOP_TAG
+    from clew.tracking.stop import STOP_TAG
 
     with open_runs() as workspace:
         found = only_run(workspace.runs, run)

@@ -18,6 +18,7 @@ from clew.core.types.series import SeriesBlock
 from clew.testing.ledger import examples
 from clew.testing.ledger.examples import change
 from clew.tracking.series import Points, block_of, points_of
+from clew.tracking.stop import STOP_TAG
 
 __all__ = ["RunServiceContract", "a_block", "a_run"]
 
@@ -222,6 +223,12 @@ class RunServiceContract:
         assert service.finish(ONE, RunStatus.FINISHED, ended_us=11).ended_us == 11
         with pytest.raises(NotFound):
             service.resume(TWO)
+
+    def test_a_run_that_was_stopped_goes_on_without_being_asked_again(self, service: RunService) -> None:
+        service.create(a_run(tags={STOP_TAG: "ann", "team": "risk"}), experiment="e")
+        assert service.resume(ONE).tags == {STOP_TAG: "ann", "team": "risk"}, "it has not heard that yet"
+        service.finish(ONE, RunStatus.INTERRUPTED, ended_us=7)
+        assert service.resume(ONE).tags == service.get(ONE).tags == {"team": "risk"}
 
     def test_a_fork_shares_the_history_up_to_a_step(self, service: RunService) -> None:
         service.create(a_run(params={"lr": 0.1, "depth": 4}), experiment="e")

@@ -31,20 +31,18 @@ from clew.tracking.capture.console import Console
 from clew.tracking.capture.system import Watch
 from clew.tracking.drain import Drain, load_codec
 from clew.tracking.ending import Ending, ending_of, write_ending
-from clew.tracking.interrupt import interrupt_main
 from clew.tracking.line import Line
 from clew.tracking.logged import path_of, shown_of
 from clew.tracking.params import flat_params
 from clew.tracking.point import Step, check_step
 from clew.tracking.recorder import Recorder
+from clew.tracking.stop import STOP_TAG, interrupt_main
 from clew.tracking.undrained import drain_children
 
-__all__ = ["STOP_TAG", "ActiveRun", "current_run"]
+__all__ = ["ActiveRun", "current_run"]
 
 _current: ContextVar[ActiveRun | None] = ContextVar("clew_run", default=None)
 _RANKS_S = 10.0
-STOP_TAG = "clew.stop"
-"""Tag by which somebody asks a run to stop; its value says who."""
 
 
 def current_run() -> ActiveRun | None:

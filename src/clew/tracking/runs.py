@@ -24,6 +24,7 @@ from clew.tracking.merge import merged_series, put_merged
 from clew.tracking.revise import add_blocks, durability_of, revise
 from clew.tracking.sample import sample
 from clew.tracking.search import known_experiment, search_of, search_runs
+from clew.tracking.stop import STOP_TAG
 
 __all__ = ["LedgerRuns"]
 
@@ -150,7 +151,10 @@ class LedgerRuns:
     def resume(self, run: str) -> Run:
         """Let a run that has ended go on; one that runs is left alone."""
         with self._stores.ledger.write(within=node("run", run)) as tx:
-            return self._resume(tx, self._mine(tx, run))
+            found = self._mine(tx, run)
+            if found.status is not RunStatus.RUNNING:  # that it was asked to stop is over with its end
+                found = msgspec.structs.replace(found, tags={k: v for k, v in found.tags.items() if k != STOP_TAG})
+            return self._resume(tx, found)
 
     def fork(self, run: str, *, of: str, step: float) -> Run:
         """Give a run the history of another one up to a step: its points, and parameters that it does not have."""

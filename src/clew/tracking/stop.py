@@ -1,4 +1,4 @@
-"""Interrupts the main thread of this process, as Ctrl-C would."""
+"""How a run is asked to stop: by a tag, which its process hears with its next sign of life, and then as by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import signal
 import threading
 from _thread import interrupt_main as signal_main
 
-__all__ = ["interrupt_main"]
+__all__ = ["STOP_TAG", "interrupt_main"]
+
+STOP_TAG = "clew.stop"
+"""Its value says who asks."""
 
 
 def interrupt_main() -> None:
