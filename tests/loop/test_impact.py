@@ -104,7 +104,22 @@ def test_from_a_run(lived: Any, text: str) -> None:
 def test_from_code(lived: Any) -> None:
     with lived.stores.ledger.read() as tx:
         snapshot = tx.runs.get(lived.run).capture["source"]
-    assert [each.id for each in impact(lived.stores, f"code:{snapshot}").runs] == [lived.run]
+    for digits in (snapshot, snapshot[:12], snapshot[:6].upper()):
+        found = impact(lived.stores, f"code:{digits}")
+        assert ([each.id for each in found.runs], found.reference) == ([lived.run], f"code:{snapshot}")
+
+
+def test_a_digest_that_nothing_has_is_no_harmless_one(lived: Any) -> None:
+    for text in (f"code:{'0' * 64}", "environment:0000", "code:464b37…"):
+        with pytest.raises(NotFound, match=r"no (code|environment) named"):
+            impact(lived.stores, text)
+
+
+def test_a_digest_of_several_asks_for_more_digits(lived: Any) -> None:
+    with lived.stores.ledger.write() as tx:
+        tx.edges.add([Edge(source=f"code:ee{n}", target="run:r", role=Role.CODE) for n in range(2)])
+    with pytest.raises(Invalid, match="'ee' is the beginning of several code digests"):
+        impact(lived.stores, "code:ee")
 
 
 def test_other_ways_to_say_it(lived: Any) -> None:
@@ -157,3 +172,13 @@ def test_the_command_shows_a_tree(
     assert "nothing came of it yet" in capsys.readouterr().out
     assert main(["impact", "flights@1", "--json"]) == 0
     assert msgspec.json.decode(capsys.readouterr().out)["decisions"] == 0
+
+
+def test_the_command_says_which_of_several_runs_it_looked_at(
+    lived: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with lived.stores.ledger.write() as tx:
+        tx.runs.add(replace(tx.runs.get(lived.run), id=lived.stores.ids()))
+    monkeypatch.chdir(lived.stores.folder.parent)
+    assert main(["impact", "run:baseline"]) == 0
+    assert "2 runs are named baseline; this is the newest" in capsys.readouterr().err

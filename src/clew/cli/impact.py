@@ -8,6 +8,7 @@ import click
 
 from clew.cli import output
 from clew.cli.command import command
+from clew.cli.named import newest_run
 from clew.cli.picture import Branch, tree
 
 if TYPE_CHECKING:
@@ -24,19 +25,22 @@ _SHOWN = 20
         ("clew impact flights@7", "what a version of a dataset flowed into"),
         ("clew impact delay@3", "the names, endpoints and decisions of a model version"),
         ("clew impact run:baseline", "where a name is of several things, say which"),
+        ("clew impact environment:464b37a4a199", "what was made in an environment, or with code:DIGEST of one source"),
     ],
 )
 @click.argument("reference", metavar="REFERENCE")
 def impact(*, reference: str, as_json: bool) -> None:
     """Show every run, model, name, endpoint and decision that something touched.
 
-    REFERENCE is a dataset version, a model version or a run. Numbers of decisions are exact, and count those that a
-    replica has only just acknowledged.
+    REFERENCE is a dataset version, a model version, a run, or the digest of code or of an environment.
+    Numbers of decisions are exact, and count those that a replica has only just acknowledged.
     """
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
         found = workspace.impact(reference)
+        if found.subject.startswith("run:"):
+            newest_run(workspace.runs, reference.removeprefix("run:"))  # says so where others have its name
     output.text(_picture(found), found, as_json=as_json)
 
 

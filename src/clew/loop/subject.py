@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from string import hexdigits
 from typing import NamedTuple
 
 from clew.core.contracts.ledger import Transaction
@@ -39,15 +40,15 @@ def find_subject(stores: Stores, text: str) -> Subject:
     Args:
         stores: the project.
         text: `flights@7`, `delay@champion`, a run's name or id; with `data:`, `model:` or `run:` before it where a name
-            is several of these; `code:DIGEST` or `environment:DIGEST` for what runs share.
+            is several of these; `code:DIGEST` or `environment:DIGEST`, or the beginning of one, for what runs share.
 
     Raises:
-        Invalid: the name is of several kinds, or no reference.
+        Invalid: the name is of several kinds, the beginning of several digests, or no reference.
         NotFound: there is nothing of that name.
     """
     kind, rest = parts_of(text)
     if kind in _DIGESTS and rest:
-        return Subject(text, text)
+        return _shared(stores, kind, rest)
     chosen = {kind: _LOOKS[kind]} if kind in _LOOKS and rest else _LOOKS
     name = rest if chosen is not _LOOKS else text
     found = [subject for look in chosen.values() if (subject := look(stores, name)) is not None]
@@ -58,6 +59,19 @@ def find_subject(stores: Stores, text: str) -> Subject:
         hint = f"say which: {', '.join(f'{each}:{name}' for each in kinds)}"
         raise Invalid(f"{name!r} is the name of several things: {', '.join(kinds)}", hint=hint)
     return found[0]
+
+
+def _shared(stores: Stores, kind: str, digits: str) -> Subject:
+    """What runs share, by its digest or the beginning of it."""
+    found: list[Node] = []
+    if set(digits) <= set(hexdigits):
+        with stores.ledger.read() as tx:
+            found = tx.edges.beginning(node(kind, digits.lower()), limit=2)
+    if not found:
+        raise NotFound(kind, digits, hint="clew runs show RUN says it, below inputs")
+    if len(found) > 1:
+        raise Invalid(f"{digits!r} is the beginning of several {kind} digests", hint="give more digits")
+    return Subject(found[0], found[0])
 
 
 def _data(stores: Stores, text: str) -> Subject | None:

@@ -17,6 +17,10 @@ class Edges(Protocol):
         """Add edges, and say how many are new; (source, target, role, run) that is there stays."""
         ...
 
+    def beginning(self, digits: Node, *, limit: int) -> list[Node]:
+        """Nodes that something came of and that begin so, in their order; `digits` ends in hexadecimal ones."""
+        ...
+
     def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
         """Every edge on the way back from a node: what it came from. Nearest first."""
         ...

@@ -19,6 +19,9 @@ class MemoryEdges:
     def add(self, edges: Iterable[Edge]) -> int:
         return sum(add_row(self._rows, (edge.source, edge.target, edge.role, edge.run), edge) for edge in edges)
 
+    def beginning(self, digits: Node, *, limit: int) -> list[Node]:
+        return sorted({edge.source for edge in self._rows.values() if edge.source.startswith(digits)})[:limit]
+
     def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
         return self._walk(start, depth, near="target", far="source")
 

@@ -26,6 +26,10 @@ class SqlEdges:
         SqlSearchIndex(self._c).use(edges)
         return added
 
+    def beginning(self, digits: Node, *, limit: int) -> list[Node]:
+        sql = "SELECT DISTINCT source FROM edges WHERE source >= ? AND source < ? ORDER BY source LIMIT ?"
+        return [source for (source,) in self._c.rows(sql, (digits, f"{digits}g", limit))]  # g is behind every digit
+
     def up(self, start: Node, *, depth: int = 64) -> list[Edge]:
         return self._walk(start, depth, near="target", far="source")
 
