@@ -145,7 +145,9 @@ def _mean(values: Sequence[float]) -> Interval | OneRun | None:
         return None
     if len(values) == 1:
         return OneRun(value=values[0])
-    return mean_by_unit(values, [1] * len(values))
+    origin = values[0]
+    found = mean_by_unit(_from(origin, values), [1] * len(values))
+    return msgspec.structs.replace(found, value=found.value + origin, low=found.low + origin, high=found.high + origin)
 
 
 def _difference(first: Sequence[float], other: Sequence[float]) -> Interval | OneRun | None:
@@ -154,12 +156,18 @@ def _difference(first: Sequence[float], other: Sequence[float]) -> Interval | On
 
     if not first or not other or not _finite([*first, *other]):
         return None
+    first, other = _from(first[0], first), _from(first[0], other)
     if min(len(first), len(other)) == 1:
         return OneRun(value=sum(other) / len(other) - sum(first) / len(first))
     ours, theirs = [0.0] * len(other), [0.0] * len(first)
     mine = ([*other, *theirs], [1] * len(other) + [0] * len(first))
     base = ([*ours, *first], [0] * len(other) + [1] * len(first))
     return unit_difference(mine, base).interval(0.95, "difference of means")
+
+
+def _from(origin: float, values: Sequence[float]) -> list[float]:
+    """Values seen from one of them: equal ones are all 0, and no error of rounding becomes a spread or a difference."""
+    return [value - origin for value in values]
 
 
 def _finite(values: Sequence[float]) -> bool:

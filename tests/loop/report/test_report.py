@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ from scipy import stats
 from clew.cli.main import main
 from clew.core.errors import Invalid, NotFound
 from clew.core.judging import FoundRun
+from clew.core.types.interval import Interval
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.core.types.series import Series
 from clew.data.add_table import TableRules
@@ -93,6 +95,21 @@ def test_a_sure_difference_is_bold_and_an_unsure_one_is_not() -> None:
     assert re.search(r"\*\*.*\+0\.4 \[", sure)
     unsure = markdown(report_of_groups(grouped({"a": [0.5, 0.9, 0.1], "bb": [0.6, 0.2, 0.8]})))
     assert "**`" not in unsure
+
+
+@pytest.mark.parametrize("value", [0.05, 0.1, 0.333, 0.7, 0.95])
+def test_runs_that_agree_have_no_difference_and_no_spread(value: float) -> None:
+    for ours, theirs in itertools.product((1, 2, 3, 6, 7), repeat=2):
+        (metric,) = grouped({"a": [value] * ours, "bb": [value] * theirs}).metrics
+        assert {each.value for each in metric.means if each is not None} == {value}
+        difference = metric.differences[1]
+        assert difference is not None
+        assert difference.value == 0.0
+        if isinstance(difference, Interval):
+            assert (difference.low, difference.high) == (0.0, 0.0)
+    text = markdown(report_of_groups(grouped({"a": [value] * 3, "bb": [value] * 6})))
+    assert "**`" not in text
+    assert "e-1" not in text
 
 
 def test_groups_are_chosen_with_words_that_make_sense(tmp_path: Path) -> None:
