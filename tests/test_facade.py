@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import clew
 from clew import facade
 from clew.core.errors import NotFound
 from clew.workspace import init_project
@@ -65,3 +66,14 @@ def test_a_run_in_the_home_folder_makes_no_project_of_it(tmp_path: Path, monkeyp
     init_project(tmp_path)  # on purpose, it may be one
     with facade.workspace() as opened:
         assert opened.root == tmp_path
+
+
+def test_no_name_may_be_said_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a parser of arguments gives it: `clew.run(arguments.name)`."""
+    init_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with clew.run(None, experiment=None, params=None, tags=None, capture=False) as run:
+        pass
+    with facade.workspace() as opened:
+        assert opened.runs.get(run.id).name.count("-") == 2
+        assert [each.name for each in opened.runs.experiments()] == ["default"]

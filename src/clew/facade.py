@@ -160,10 +160,10 @@ class Run(ActiveRun):
 
 
 def run(
-    name: str = "",
+    name: str | None = "",
     *,
     params: Mapping[str, object] | None = None,
-    experiment: str = "",
+    experiment: str | None = "",
     tags: Mapping[str, str] | None = None,
     capture: bool = True,
     id: str = "",
@@ -175,7 +175,7 @@ def run(
     In a script that `clew run` started, the first call joins its run.
 
     Args:
-        name: without one, the run gets one that a person can say.
+        name: without one (or None, as a parser of arguments gives it), the run gets one that a person can say.
         params: recorded at once; nested mappings become dotted names.
         experiment: name of the group, made when there is none.
         tags: free words.
@@ -187,6 +187,7 @@ def run(
     Raises:
         Invalid: `id` without `resume`, or the other way round; a name is no text, or parameters have no names.
     """
+    name, experiment = ("" if text is None else text for text in (name, experiment))
     for what, text in (("name", name), ("experiment", experiment)):
         if not isinstance(text, str):
             raise Invalid(f"{text!r} cannot be the {what} of a run", hint=f'give a text: clew.run({what}="baseline")')
