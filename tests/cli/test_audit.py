@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from clew.cli.main import root
-from clew.workspace import init_project
+from clew.testing.runs import a_run
+from clew.workspace import init_project, open_workspace
 
 
 @pytest.fixture
@@ -52,6 +53,18 @@ def test_what_is_wrong_is_named_and_ends_with_one(project: Path) -> None:
     assert "project.added" in done.stdout
     assert "it is not what was sealed" in done.stdout
     assert "1 problem:" in done.stdout
+
+
+def test_what_is_wrong_with_a_row_has_no_number_and_no_time(project: Path) -> None:
+    with open_workspace() as workspace:
+        workspace.runs.create(a_run(project=workspace.stores.project, name="baseline"), experiment="e")
+    raw = sqlite3.connect(project / ".clew" / "ledger.db")
+    raw.execute("UPDATE runs SET name = 'forged'")
+    raw.commit()
+    raw.close()
+    done = clew("audit", "verify")
+    assert "its column name holds 'forged'" in done.stdout
+    assert "1970" not in done.stdout
 
 
 def test_a_place_without_checkpoints_is_said(project: Path) -> None:

@@ -26,6 +26,10 @@ def test_what_nothing_names_goes_in_two_steps(project: Path, capsys: pytest.Capt
     assert (found["garbage"], found["freed_bytes"], found["waiting_bytes"] > 0) == (1, 0, True)
     assert main(["gc", "--grace-days", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["freed_bytes"] > 0
+    assert main(["gc", "--dry-run"]) == 0
+    said = [line.rsplit("  ", 1)[0].strip() for line in capsys.readouterr().out.splitlines()]
+    assert len(set(said)) == len(said)
+    assert {"garbage", "garbage size"} < set(said)
     with Workspace(project) as workspace, pytest.raises(NotFound):
         workspace.stores.objects.get(digest)
 

@@ -188,6 +188,7 @@ class TestCompare:
         code, _, err = clew(capsys, "runs", "compare", "alpha")
         assert code == 2
         assert "one run cannot be compared" in err
+        assert "no runs were named" in clew(capsys, "runs", "compare")[2]
 
 
 def test_runs_of_processes_that_are_gone_are_brought_home(project: Path, capsys: Capture) -> None:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["audit"]
 
 _PROBLEM: output.Columns = [
-    *("position", "found", "kind"),
-    output.Column("at_us", spare=2),
+    output.Column("position", show=lambda value: output.cell("position", value or None), right=True),
+    *("found", "kind"),
+    output.Column("at_us", spare=2, show=lambda value: output.cell("at_us", value or None)),
     output.Column("id", spare=1),
     output.Column("text", long=True),
 ]

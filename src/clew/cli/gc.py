@@ -61,7 +61,9 @@ def gc(*, dry_run: bool, grace_days: float, young_hours: float, trash_days: floa
         ]
         if not dry_run:
             note_collection(workspace.stores)
-    output.record({"projects": len(found), **_total(found), "dry_run": dry_run}, as_json=as_json)
+    total = {"projects": len(found), **_total(found), "dry_run": dry_run}
+    fields = [output.Column(name, title="garbage size" if name == "garbage_bytes" else "") for name in total]
+    output.record(total, fields, as_json=as_json)
 
 
 def _total(found: list[Freed]) -> dict[str, int]:

@@ -160,7 +160,7 @@ class Drain:
         if not wait_s:
             raise Unavailable("this run is offline")
         if self._thread.is_alive() and (left_s := self._until_s - time.monotonic()) > 0:
-            self._say(f"clew waits for the server to take the rest, for at most {left_s:.0f} s")
+            self._say(f"waiting for the server to take the rest, for at most {left_s:.0f} s")
             self._thread.join(left_s)
         if self._close is not None:
             reason = self._failed or f"the server did not take all of it within {wait_s:g} s"

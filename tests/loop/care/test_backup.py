@@ -68,7 +68,7 @@ def test_each_moment_can_come_back(tmp_path: Path) -> None:
     came_back(tmp_path / "backup", tmp_path / "older", at_us=moments[0])
     with Workspace(tmp_path / "older") as workspace:
         assert [run.name for run in workspace.runs.list().items] == ["two", "one"]
-    with pytest.raises(NotFound):
+    with pytest.raises(Invalid, match="the oldest moment"):
         came_back(tmp_path / "backup", tmp_path / "oldest", at_us=moments[0] - 1)
 
 
@@ -253,3 +253,6 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         came_back(tmp_path / "backup", tmp_path / "p")
     with pytest.raises(NotFound):
         came_back(tmp_path / "nothing", tmp_path / "back")
+    with pytest.raises(Invalid, match=r"the oldest moment in .*backup is of 20") as caught:
+        came_back(tmp_path / "backup", tmp_path / "back", at_us=1)
+    assert "--until 20" in caught.value.hint

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from clew.core.clock import format_us
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Exists, Invalid, NotFound
 from clew.loop.care.collect import mark
@@ -112,13 +113,18 @@ def restore(backup: Path, root: Path, *, at_us: int | None = None, tell: Tell) -
         tell: hears how many files were copied.
 
     Raises:
-        NotFound: this is no backup, or it has no ledger of that time.
+        NotFound: this is no backup.
+        Invalid: it has no ledger of that time.
         Exists: there is a project already.
     """
     final, made = root / ".clew", root / ".clew.restoring"
-    ledgers = [path for path in ledgers_of(backup) if at_us is None or int(path.stem) <= at_us]
-    if not ledgers:
+    kept = ledgers_of(backup)
+    if not kept:
         raise NotFound("backup", str(backup), hint="name a folder that clew backup has written")
+    ledgers = [path for path in kept if at_us is None or int(path.stem) <= at_us]
+    if not ledgers:
+        oldest = format_us(int(kept[0].stem))[:10]
+        raise Invalid(f"the oldest moment in {backup} is of {oldest}", hint=f"--until {oldest}, or a later day")
     if final.exists():
         raise Exists("project", str(root), hint="restore into another folder, or move this one away first")
     with disk_errors(f"restore into {root}"):

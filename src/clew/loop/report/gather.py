@@ -57,7 +57,8 @@ def compare_runs(project: Services, names: Sequence[str], *, curves: bool = Fals
         NotFound: a run does not exist.
     """
     if len(names) < 2:
-        raise Invalid("one run cannot be compared", hint="name two or more, or say --by")
+        said = "one run cannot be compared" if names else "no runs were named"
+        raise Invalid(said, hint="name two or more, or say --by")
     overviews = [overview_of(project, project.runs.get(name)) for name in names]
     if len({each.run.id for each in overviews}) < len(overviews):
         twice = Counter(each.run.name for each in overviews).most_common(1)[0][0]

@@ -18,6 +18,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Exists
 from clew.core.hashing import hash_bytes, hash_file
 from clew.core.ids import Digest
+from clew.core.numbers import counted
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.core.types.edge import Role, node
 from clew.core.types.model import ModelVersion
@@ -73,7 +74,8 @@ def pack_bundle(
     rows, certificate = _rows(stores, original, recorded)
     with tempfile.TemporaryDirectory(prefix="clew-") as name:
         place = Path(name)
-        tell(f"gathering {len(source.files)} source files and {len(recorded.inputs)} dataset versions")
+        sources = counted(len(source.files), "source files")
+        tell(f"gathering {sources} and {counted(len(recorded.inputs), 'dataset versions')}")
         files, missing = _files_of(stores.objects, source, scene, recorded, place / "source")
         wheels, left = _wheels(was.environment, place / "wheels") if with_packages else ([], [])
         needed = dict.fromkeys([*_objects(stores, recorded, source), certificate])
