@@ -39,7 +39,24 @@ def lines_of(name: str) -> list[str]:
 
 def test_both_files_are_there_and_have_a_job() -> None:
     assert set(files()) == {".github/workflows/model.yml", ".gitlab-ci.yml"}
-    assert files()[".github/workflows/model.yml"][True] == "pull_request"  # YAML takes `on` for true
+    assert set(files()[".github/workflows/model.yml"][True]) == {"pull_request", "push"}  # YAML takes `on` for true
+
+
+def test_main_is_trained_and_only_trained() -> None:
+    """What a pull request is compared with has to come from somewhere."""
+    github = files()[".github/workflows/model.yml"]
+    assert github[True]["push"] == {"branches": ["main"]}
+    for step in github["jobs"]["model"]["steps"]:
+        asked = "github.event_name == 'pull_request'" in step.get("if", "")
+        assert asked == (step.get("name") in {"report", "gate", "comment"})
+    gitlab = files()[".gitlab-ci.yml"]["model"]
+    assert {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"} in gitlab["rules"]
+    for source, said in (("push", ""), ("merge_request_event", "report\n")):
+        (stop,) = (line for line in gitlab["script"] if line.startswith("if "))
+        script = f"{stop}\necho report"
+        environ = {**os.environ, "CI_PIPELINE_SOURCE": source}
+        done = subprocess.run(["bash", "-e", "-c", script], env=environ, capture_output=True, text=True, check=True)
+        assert done.stdout == said
 
 
 def branched(life: Life, environ: dict[str, str]) -> None:
