@@ -98,7 +98,8 @@ These variables stand above the file; an empty one sets nothing. `CLEW_ACTOR` sa
 name it; by default that is the name of the user. `CLEW_SIGNING_KEY` names the file of the key that certificates are
 signed with; by default it is `clew/keys/signing.pem` below the user's configuration, made when it is first needed.
 `CLEW_TOKEN` is what a server is shown; by default it is what `clew login` keeps in `clew/credentials.json` below the
-user's configuration. `CLEW_OFFLINE=1` keeps what runs say on this machine until `clew sync`."""
+user's configuration. `CLEW_OFFLINE=1` keeps what runs say on this machine until `clew sync`;
+`0`, `false`, `no` and `off` do not."""
 
 _REQUIRED = "required"
 _WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}

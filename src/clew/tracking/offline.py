@@ -27,8 +27,8 @@ OFFLINE_VARIABLE = "CLEW_OFFLINE"
 
 
 def is_offline(environ: Mapping[str, str]) -> bool:
-    """Whether runs are to stay on this machine."""
-    return environ.get(OFFLINE_VARIABLE, "") not in ("", "0")
+    """Whether runs are to stay on this machine; `false`, `no` and `off` say so as `0` does."""
+    return environ.get(OFFLINE_VARIABLE, "").lower() not in ("", "0", "false", "no", "off")
 
 
 def state_home(environ: Mapping[str, str]) -> Path:
