@@ -88,6 +88,9 @@ def test_over_http_the_token_says_what_one_may(
     with pytest.raises(Denied, match="does not know this token"):
         clew("runs", "list")
     assert clew("logout", served.url)["forgotten"]
+    with pytest.raises(Denied, match="asks for a token, and none is kept here") as caught:
+        clew("runs", "list")
+    assert f"clew login {served.url}" in caught.value.hint
     assert not clew("logout", served.url)["forgotten"]
 
 

@@ -237,7 +237,8 @@ class Connection:
         if response.will_close:
             self._drop()
         if response.status == 401:
-            return Denied(f"the server {self.url} does not know this token", hint="set CLEW_TOKEN to a token of yours")
+            said = "does not know this token" if self._token else "asks for a token, and none is kept here"
+            return Denied(f"the server {self.url} {said}", hint=f"clew login {self.url}, or set CLEW_TOKEN")
         try:
             return error_of(msgspec.json.decode(data, type=_Answer).error)
         except msgspec.DecodeError:
