@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from clew.audit.seal import seal
 from clew.audit.verify import verify
+from clew.core.errors import Invalid
 from clew.core.hashing import hash_bytes
 from clew.core.ids import Digest
 from clew.core.types.edge import node
@@ -57,7 +59,7 @@ class Life:
         self.aside: dict[Digest, int] = {}
         self.seen_us: list[int] = []
         self.versions: dict[str, list[int]] = {"flights": []}
-        self.chosen = 0
+        self.chosen, self.has_others = 0, False
 
     def command(self, what: str) -> None:
         """One command, in a process of its own."""
@@ -159,11 +161,16 @@ class Life:
 
     def backup(self, workspace: Workspace) -> None:
         target = self.root.parent / "backup"
+        if self.has_others:
+            with pytest.raises(Invalid, match="would be left out"):
+                back_up(workspace.stores, self.root, target, tell=lambda _: None)
+            return
         made = back_up(workspace.stores, self.root, target, keep=2, tell=lambda _: None)
         assert str(ledgers_of(target)[-1]) == made.ledger, "the newest one is the last one"
 
     def add_project(self, workspace: Workspace) -> None:
         workspace.accounts.add_project(f"other-{self.count}")
+        self.has_others = True
 
     def check(self, workspace: Workspace) -> None:
         stores = workspace.stores
@@ -206,6 +213,7 @@ JUMP = st.sampled_from([0, 1, HOUR_US, 40 * DAY_US, 3 * 365 * DAY_US]).flatmap(l
 
 @settings(max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # to shrink takes minutes
 @example(history=JUMPED_PURGE)
+@example(history=[("backup", 0), ("add_project", 0), ("backup", -HOUR_US)])
 @given(history=st.lists(st.tuples(st.sampled_from([*COMMANDS, "gc"]), JUMP), min_size=6, max_size=16))
 def test_whatever_the_clock_does_between_commands(tmp_path_factory: Any, history: list[tuple[str, int]]) -> None:
     life = Life(tmp_path_factory.mktemp("clock"))
