@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 
 from clew.core.contracts.ledger import Ledger
 from clew.core.errors import Invalid
 from clew.core.types.event import Event
+from clew.core.types.logged_model import LoggedMetric
 from clew.core.types.run import Run
 from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sql.connection import Document
@@ -118,6 +121,62 @@ def shape(url: str) -> list[object]:
         ).fetchall()
         indexes = raw.execute("SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'clew' ORDER BY 1, 2")
         return [*columns, *indexes.fetchall()]
+
+
+LOGGED = '{"id":"m-%d","project":"p","experiment":"e","name":"ä","status":"ready","created_us":1,"tags":{"k":"v"}%s}'
+MEASURED = (
+    ',"metrics":[{"key":"acc","value":0.5,"step":1,"time_us":10,"run":"r"},'
+    '{"key":"acc","value":"nan","step":2,"time_us":10,"run":"r","dataset":"iris","digest":"d"},'
+    '{"key":"acc","value":1,"step":0,"time_us":9,"run":"r"}]'
+)
+
+
+def insert_logged(change: Callable[[str, tuple[str, ...]], object], mark: str, schema: str = "") -> None:
+    sql = f"INSERT INTO {schema}logged_models (id, project, experiment, run, name, document) VALUES "
+    for number, document in ((1, LOGGED % (1, MEASURED)), (2, LOGGED % (2, "")), (3, "no document")):
+        change(f"{sql}({', '.join([mark] * 6)})", (f"m-{number}", "p", "e", "", "ä", document))
+
+
+def check_logged(ledger: Ledger) -> None:
+    """What was measured has rows, and is in no document any more; a document that cannot be read stays as it is."""
+    one = LoggedMetric(model="m-1", key="acc", value=1.0, step=0, time_us=9, run="r")
+    with ledger.read() as tx:
+        found = tx.logged_models.metrics(["m-1", "m-2", "m-3"])
+        model = tx.logged_models.get("m-1")
+        documents = dict(tx.logged_models._c.rows("SELECT id, document FROM logged_models"))  # type: ignore[attr-defined]
+    assert str(found) == str(
+        [
+            one,
+            msgspec.structs.replace(one, value=0.5, step=1, time_us=10),
+            msgspec.structs.replace(one, value=math.nan, step=2, time_us=10, dataset="iris", digest="d"),
+        ]
+    )
+    assert (model.name, model.tags) == ("ä", {"k": "v"})
+    assert documents == {"m-1": LOGGED % (1, ""), "m-2": LOGGED % (2, ""), "m-3": "no document"}
+    ledger.close()
+
+
+def test_what_was_measured_of_logged_models_moves_to_rows_of_its_own_in_sqlite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("clew.store.ledger.sqlite.pending", up_to(8))
+        SqliteLedger(tmp_path / "l").close()
+    raw = sqlite3.connect(tmp_path / "l", isolation_level=None)
+    insert_logged(raw.execute, "?")
+    raw.close()
+    check_logged(SqliteLedger(tmp_path / "l"))
+
+
+def test_what_was_measured_of_logged_models_moves_to_rows_of_its_own_in_postgresql(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("clew.store.ledger.postgres.ledger.pending", up_to(8))
+        PostgresLedger(empty_database).close()
+    with psycopg.connect(empty_database, autocommit=True) as raw:
+        insert_logged(raw.execute, "%s", "clew.")  # type: ignore[arg-type]
+    check_logged(PostgresLedger(empty_database))
 
 
 def test_texts_have_one_order_on_every_server(postgres_url: str) -> None:

@@ -26,7 +26,7 @@ from clew.core.types.account import Member, ProjectRole, Token, User
 from clew.core.types.edge import Edge, Role
 from clew.core.types.endpoint import Endpoint, Trial, TrialState
 from clew.core.types.job import JobState
-from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
+from clew.core.types.logged_model import LoggedMetric, LoggedModel, LoggedModelStatus
 from clew.core.types.model import Model
 from clew.core.types.project import Project
 from clew.core.types.run import Artifact, Experiment, RunStatus
@@ -142,6 +142,17 @@ LOGGED = named(
     status=st.sampled_from(list(LoggedModelStatus)),
     deleted_us=TRASH,
 )
+MEASURED = st.builds(
+    LoggedMetric,
+    model=HEX,
+    key=NAME,
+    value=st.sampled_from([0.5, -1.0, math.inf, math.nan]),
+    step=SMALL,
+    time_us=TIME,
+    run=HEX,
+    dataset=NAME,
+    digest=HEX,
+)
 VERSION = changed(some.a_model_version, SMALL, message=NAME, deleted_us=TRASH)
 INPUT = st.builds(
     RunInput, run=HEX, role=st.sampled_from([Role.INPUT, Role.OUTPUT]), name=NAME, digest=HEX, model=HEX, step=SMALL
@@ -241,6 +252,7 @@ CHANGES = [
     call("inputs.put", several(INPUT)),
     call("logged_models.add", LOGGED),
     call("logged_models.put", LOGGED),
+    call("logged_models.measure", several(MEASURED)),
     call("steps.put", several(ENTRY)),
     call("steps.record", several(STEP)),
     call("steps.forget", HEX),
@@ -282,6 +294,7 @@ QUESTIONS = [
     ask("events.sealed", PROJECT, after=SMALL, limit=LIMIT),
     ask("experiments.find_number", PROJECT, SMALL),
     ask("logged_models.list", PROJECT, experiments=several(st.sampled_from("ef")), run=HEX),
+    ask("logged_models.metrics", several(HEX), key=NAME),
     ask("edges.up", NODE, depth=SMALL),
     ask("edges.down", NODE, depth=SMALL),
 ]
@@ -306,7 +319,7 @@ def everything() -> Iterator[Call]:
     yield from (of("datasets.versions", "id-flights"), of("models.versions", "m"), of("models.aliases", "m"))
     yield from (of("models.moves", "m", name) for name in names)
     yield from (of("windows.list", "e"), of("trials.list", "e"), of("alerts.list", "e", low_us=-9))
-    yield from (of("series.summaries", hexes), of("inputs.list", hexes))
+    yield from (of("series.summaries", hexes), of("inputs.list", hexes), of("logged_models.metrics", hexes))
     yield from (of("series.blocks", run, key) for run, key in itertools.product(hexes, names))
     for name in names:
         yield from (of("accounts.find_user", name), of("projects.find", name), of("projects.get", name))

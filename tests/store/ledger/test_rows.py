@@ -13,6 +13,7 @@ from clew.core.types.account import Member, ProjectRole, Token, User
 from clew.core.types.edge import Edge, Role
 from clew.core.types.endpoint import Trial, TrialState
 from clew.core.types.filter import Comparison, Field, Search
+from clew.core.types.logged_model import LoggedMetric, LoggedModel, LoggedModelStatus
 from clew.core.types.model import Model
 from clew.core.types.project import Project
 from clew.core.types.run import Artifact, Experiment
@@ -24,6 +25,7 @@ from clew.store.ledger.sqlite import SqliteLedger
 from clew.testing.ledger import examples as some
 
 OTHER = "q"
+LOGGED = LoggedModel(id="l", project="p", experiment="x", name="tree", status=LoggedModelStatus.READY, created_us=1)
 
 
 def fill(ledger: Ledger, project: str) -> None:
@@ -54,6 +56,8 @@ def fill(ledger: Ledger, project: str) -> None:
         tx.models.add(Model(id=model, project=project, name="delay", created_us=1))
         tx.models.add_version(own(some.a_model_version(1), model=model))
         tx.models.move_alias(own(some.a_move(1, 1), model=model))
+        tx.logged_models.add(own(LOGGED))
+        tx.logged_models.measure([LoggedMetric(model=f"{project}-l", key="acc", value=0.5, step=1, time_us=1, run=run)])
         tx.endpoints.add(some.an_endpoint(endpoint, project=project))
         tx.windows.put(own(some.a_window(10), endpoint=endpoint))
         tx.trials.put(
@@ -101,11 +105,7 @@ def test_all_rows_of_a_project_are_copied_and_no_others(ledgers: tuple[Ledger, L
     for project in ("p", OTHER):
         fill(source, project)
     copied, told = copy(source, target)
-    assert {table for table, count in copied.items() if not count} == {
-        "logged_models",
-        "run_inputs",
-        "series_sources",
-    }
+    assert {table for table, count in copied.items() if not count} == {"run_inputs", "series_sources"}
     assert (copied["series_blocks"], copied["events"], copied["edges"], copied["users"]) == (700, 3, 1, 1)
     assert told == sorted(told)
     assert told[-1] == sum(copied.values())

@@ -18,10 +18,11 @@ class LoggedModelStatus(StrEnum):
 
 
 class LoggedMetric(msgspec.Struct, frozen=True, kw_only=True):
-    """One number that a run measured of a logged model, on a dataset if one was named."""
+    """One number that a run measured of a logged model, on a dataset if one was named. It has no other identity."""
 
+    model: str
     key: str
-    value: float | str
+    value: float
     step: int
     time_us: int
     run: str
@@ -30,7 +31,7 @@ class LoggedMetric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's files as a run logged them. Its artifacts are rows under its id."""
+    """A model's files as a run logged them. Its artifacts and metrics are rows under its id."""
 
     id: str
     project: str
@@ -43,6 +44,5 @@ class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
-    metrics: tuple[LoggedMetric, ...] = ()
     updated_us: int = 0
     deleted_us: int = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from clew.core.types.logged_model import LoggedModel
+from clew.core.types.logged_model import LoggedMetric, LoggedModel
 from clew.core.types.model import Model, ModelVersion
 from clew.core.types.run import Experiment, Run
 from clew.core.types.run_input import RunInput
@@ -40,10 +40,11 @@ class ForeignRun:
 
 @dataclass(frozen=True)
 class ForeignLogged:
-    """A model that a run logged, with the name of its experiment."""
+    """A model that a run logged, with the name of its experiment, and what was measured of it."""
 
     model: LoggedModel
     experiment: str
+    metrics: tuple[LoggedMetric, ...]
     files: Callable[[], Iterator[ForeignFile]] = lambda: iter(())
 
 

@@ -74,7 +74,9 @@ class MlflowFolder:
             for model in _children(path / _MODELS):
                 found = _read(model / _META)
                 files = self._kept(model / "artifacts", found.get("artifact_location"))
-                yield ForeignLogged(_logged(model, found), words.experiment_name(str(meta["name"])), files)
+                logged = words.logged_model_of(found, params=_values(model / "params"), tags=_values(model / "tags"))
+                name = words.experiment_name(str(meta["name"]))
+                yield ForeignLogged(logged, name, tuple(_measured(model, logged)), files)
 
     def models(self) -> Iterator[ForeignModel]:
         for path in _children(self._root / _MODELS):
@@ -142,13 +144,9 @@ def _inputs(path: Path, run: str) -> Iterator[RunInput]:
         yield words.model_input(run, str(meta["destination_id"]), output=True, step=int(meta.get("step") or 0))
 
 
-def _logged(path: Path, meta: dict[str, Any]) -> LoggedModel:
-    run = str(meta.get("source_run_id") or "")
-    metrics = [
-        LoggedMetric(key=key, value=value, step=step, time_us=time * 1000, run=run)
-        for key, time, step, value, _ in _lines(path / "metrics")
-    ]
-    return words.logged_model_of(meta, params=_values(path / "params"), tags=_values(path / "tags"), metrics=metrics)
+def _measured(path: Path, model: LoggedModel) -> Iterator[LoggedMetric]:
+    for key, time, step, value, _ in _lines(path / "metrics"):
+        yield LoggedMetric(model=model.id, key=key, value=value, step=step, time_us=time * 1000, run=model.run)
 
 
 def _lines(folder: Path) -> Iterator[tuple[str, int, int, float, bool]]:

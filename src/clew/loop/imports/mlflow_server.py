@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from clew.core.address import http_parts
 from clew.core.errors import Invalid, NotFound, Unavailable
-from clew.core.types.logged_model import LoggedMetric, LoggedModel
+from clew.core.types.logged_model import LoggedMetric
 from clew.core.types.run import Experiment
 from clew.core.types.run_input import RunInput
 from clew.loop.imports import mlflow_words as words
@@ -90,9 +90,11 @@ class MlflowServer:
     def logged_models(self) -> Iterator[ForeignLogged]:
         for told in self._search("logged-models/search", "models", {"max_results": 50}):
             info = told["info"]
-            yield ForeignLogged(
-                _logged(told), self._names[info["experiment_id"]], partial(self._logged_files, info["model_id"])
-            )
+            data = told.get("data", {})
+            model = words.logged_model_of(info, params=_pairs(data.get("params")), tags=_pairs(info.get("tags")))
+            metrics = tuple(_metric(model.id, each) for each in data.get("metrics", []))
+            files = partial(self._logged_files, model.id)
+            yield ForeignLogged(model, self._names[info["experiment_id"]], metrics, files)
 
     def models(self) -> Iterator[ForeignModel]:
         for told in self._pages("registered-models/search", "registered_models", {}, get=True):
@@ -258,20 +260,14 @@ def _inputs(run: str, told: dict[str, Any]) -> Iterator[RunInput]:
         yield words.model_input(run, each["model_id"], output=True, step=int(each.get("step", 0)))
 
 
-def _logged(told: dict[str, Any]) -> LoggedModel:
-    info, data = told["info"], told.get("data", {})
-    metrics = [
-        LoggedMetric(
-            key=each["key"],
-            value=float(each["value"]),
-            step=int(each.get("step", 0)),
-            time_us=words.us(each.get("timestamp")),
-            run=each.get("run_id", ""),
-            dataset=each.get("dataset_name", ""),
-            digest=each.get("dataset_digest", ""),
-        )
-        for each in data.get("metrics", [])
-    ]
-    return words.logged_model_of(
-        info, params=_pairs(data.get("params")), tags=_pairs(info.get("tags")), metrics=metrics
+def _metric(model: str, told: dict[str, Any]) -> LoggedMetric:
+    return LoggedMetric(
+        model=model,
+        key=told["key"],
+        value=float(told["value"]),
+        step=int(told.get("step", 0)),
+        time_us=words.us(told.get("timestamp")),
+        run=told.get("run_id", ""),
+        dataset=told.get("dataset_name", ""),
+        digest=told.get("dataset_digest", ""),
     )

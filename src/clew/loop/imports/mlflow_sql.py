@@ -99,9 +99,9 @@ class MlflowDatabase:
             metrics[row["model_id"]].append(_metric(row))
         for row in self._rows("logged_models", order="creation_timestamp_ms, model_id"):
             key = row["model_id"]
-            model = words.logged_model_of(row, params=params[key], tags=tags[key], metrics=metrics[key])
+            model = words.logged_model_of(row, params=params[key], tags=tags[key])
             files = partial(self._files.at, str(row["artifact_location"]))
-            yield ForeignLogged(model, self._experiments[row["experiment_id"]], files)
+            yield ForeignLogged(model, self._experiments[row["experiment_id"]], tuple(metrics[key]), files)
 
     def models(self) -> Iterator[ForeignModel]:
         tags = self._tags("registered_model_tags", "name", "key", "value")
@@ -197,6 +197,7 @@ def _dataset(row: Row) -> Row:
 
 def _metric(row: Row) -> LoggedMetric:
     return LoggedMetric(
+        model=str(row["model_id"]),
         key=str(row["metric_name"]),
         value=float(str(row["metric_value"])),
         step=int(str(row["metric_step"])),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clew.core.ids import Digest, is_id
 from clew.core.types.edge import Role
-from clew.core.types.logged_model import LoggedMetric, LoggedModel, LoggedModelStatus
+from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
 from clew.core.types.model import Model, ModelVersion
 from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run, RunKind, RunStatus, Scalar
 from clew.core.types.run_input import RunInput
@@ -184,9 +184,7 @@ def model_input(run: str, model: str, *, output: bool, step: int) -> RunInput:
     return RunInput(run=run, role=Role.OUTPUT if output else Role.INPUT, model=model, step=step)
 
 
-def logged_model_of(
-    row: Row, *, params: Mapping[str, str], tags: Mapping[str, str], metrics: Iterable[LoggedMetric]
-) -> LoggedModel:
+def logged_model_of(row: Row, *, params: Mapping[str, str], tags: Mapping[str, str]) -> LoggedModel:
     """A logged model."""
     return LoggedModel(
         id=_text(row, "model_id"),
@@ -200,7 +198,6 @@ def logged_model_of(
         reason=_text(row, "status_message"),
         params=dict(params),
         tags=dict(tags),
-        metrics=tuple(metrics),
         updated_us=_time_us(row, _CHANGED),
         deleted_us=_deleted_us(row),
     )

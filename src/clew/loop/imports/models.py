@@ -63,6 +63,7 @@ def _add_logged(stores: Stores, tx: Transaction, foreign: ForeignLogged) -> None
         raise NotFound("experiment", foreign.experiment)
     model = msgspec.structs.replace(foreign.model, project=stores.project, experiment=experiment.id)
     tx.logged_models.add(model)
+    tx.logged_models.measure(foreign.metrics)
     stores.tell(tx, "model.logged", node("logged", model.id), {"name": model.name, "run": model.run})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -61,10 +60,9 @@ def log_metric(call: Call, asked: LogMetric) -> Json:
     need(key=asked.key, value=asked.value, timestamp=asked.timestamp)
     point = checked_metric(asked)
     blocks = blocks_of(run_id, [point])
-    with call.stores.ledger.write(Durability.KILL, within="" if asked.model_id else within(run_id)) as tx:
+    with call.stores.ledger.write(Durability.KILL, within=within(run_id)) as tx:
         add_blocks(call.stores, tx, active(run_of(tx, call, run_id)), blocks)
-        if asked.model_id:
-            _measure_models(tx, call, run_id, [(asked, point)])
+        _measure_models(tx, call, run_id, [(asked, point)])
     call.crumbs.count(call.stores, run_id)
     return {}
 
@@ -122,8 +120,7 @@ def log_batch(call: Call, asked: LogBatch) -> Json:
     check_batch(len(points), len(params), len(tags))
     _check_unique([key for key, _ in params])
     blocks = blocks_of(run_id, points) if points else []
-    about_models = [(metric, point) for metric, point in zip(asked.metrics, points, strict=True) if metric.model_id]
-    with call.stores.ledger.write(Durability.KILL, within="" if about_models else within(run_id)) as tx:
+    with call.stores.ledger.write(Durability.KILL, within=within(run_id)) as tx:
         before = active(run_of(tx, call, run_id))
         after = _tagged(before, dict(tags))
         if params:
@@ -131,8 +128,7 @@ def log_batch(call: Call, asked: LogBatch) -> Json:
         if blocks:
             add_blocks(call.stores, tx, before, blocks)
         revise(call.stores, tx, before, after)
-        if about_models:
-            _measure_models(tx, call, run_id, about_models)
+        _measure_models(tx, call, run_id, list(zip(asked.metrics, points, strict=True)))
     if blocks:
         call.crumbs.count(call.stores, run_id)
     return {}
@@ -207,23 +203,21 @@ def _tagged(run: Run, tags: Mapping[str, str]) -> Run:
 
 
 def _measure_models(tx: Transaction, call: Call, run: str, measured: Sequence[tuple[Metric, Point]]) -> None:
-    """Note what was measured of logged models with them; a point that is there already is not noted twice."""
-    by_model: dict[str, list[LoggedMetric]] = {}
-    for metric, point in measured:
-        value = point.value if math.isfinite(point.value) else str(point.value)
-        by_model.setdefault(metric.model_id, []).append(
-            LoggedMetric(
-                key=point.key,
-                value=value,
-                step=point.step,
-                time_us=point.time_us,
-                run=run,
-                dataset=metric.dataset_name,
-                digest=metric.dataset_digest,
-            )
+    """Note for logged models what was measured of them; rows are only added, so that this stays within the run."""
+    metrics = [
+        LoggedMetric(
+            model=metric.model_id,
+            key=point.key,
+            value=point.value,
+            step=point.step,
+            time_us=point.time_us,
+            run=run,
+            dataset=metric.dataset_name,
+            digest=metric.dataset_digest,
         )
-    for model_id, metrics in by_model.items():
-        model = logged_model_of(tx, call, model_id)
-        there = set(model.metrics)
-        fresh = [each for each in metrics if each not in there]
-        tx.logged_models.put(msgspec.structs.replace(model, metrics=(*model.metrics, *fresh)))
+        for metric, point in measured
+        if metric.model_id
+    ]
+    for model_id in sorted({each.model for each in metrics}):
+        logged_model_of(tx, call, model_id)
+    tx.logged_models.measure(metrics)

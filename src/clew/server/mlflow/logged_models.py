@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.errors import NotFound
 from clew.core.types.edge import Edge, Role, node
-from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
+from clew.core.types.logged_model import LoggedMetric, LoggedModel, LoggedModelStatus
 from clew.core.types.run import Experiment
 from clew.server.mlflow.answers import Json, experiment_root, key_values, number_of
 from clew.server.mlflow.artifacts import checked_folder, tell_files
@@ -99,8 +99,8 @@ def logged_root(experiment: Experiment, model_id: str) -> str:
     return f"{experiment_root(experiment).rstrip('/')}/models/{model_id}/artifacts"
 
 
-def tell_logged(model: LoggedModel, experiment: Experiment) -> Json:
-    """A logged model."""
+def tell_logged(model: LoggedModel, experiment: Experiment, metrics: Sequence[LoggedMetric]) -> Json:
+    """A logged model with what was measured of it."""
     info: Json = {
         "model_id": model.id,
         "experiment_id": str(experiment.number),
@@ -115,18 +115,14 @@ def tell_logged(model: LoggedModel, experiment: Experiment) -> Json:
         info["model_type"] = model.type
     if model.run:
         info["source_run_id"] = model.run
-    return {"info": info, "data": {"params": key_values(model.params), "metrics": _tell_metrics(model)}}
+    return {"info": info, "data": {"params": key_values(model.params), "metrics": list(map(_tell_metric, metrics))}}
 
 
-def _tell_metrics(model: LoggedModel) -> list[Json]:
-    told: list[Json] = []
-    for each in model.metrics:
-        one: Json = {"key": each.key, "value": number_of(float(each.value)), "timestamp": each.time_us // 1000}
-        one |= {"step": each.step, "model_id": model.id, "run_id": each.run}
-        one |= {"dataset_name": each.dataset} if each.dataset else {}
-        one |= {"dataset_digest": each.digest} if each.digest else {}
-        told.append(one)
-    return told
+def _tell_metric(metric: LoggedMetric) -> Json:
+    told: Json = {"key": metric.key, "value": number_of(metric.value), "timestamp": metric.time_us // 1000}
+    told |= {"step": metric.step, "model_id": metric.model, "run_id": metric.run}
+    told |= {"dataset_name": metric.dataset} if metric.dataset else {}
+    return told | ({"dataset_digest": metric.digest} if metric.digest else {})
 
 
 def create_logged_model(call: Call, asked: Create) -> Json:
@@ -167,14 +163,18 @@ def create_logged_model(call: Call, asked: Create) -> Json:
             )
             tx.edges.add([made])
         stores.tell(tx, "model.logged", node("logged", model_id), {"name": model.name, "run": model.run})
-    return {"model": tell_logged(model, experiment)}
+    return {"model": tell_logged(model, experiment, [])}
 
 
 def get_logged_model(call: Call, asked: Get) -> Json:
     """One logged model."""
     with call.stores.ledger.read() as tx:
         model = logged_model_of(tx, call, call.path["model"], deleted=asked.allow_deleted.lower() == "true")
-        return {"model": tell_logged(model, tx.experiments.get(model.experiment))}
+        return {"model": _told(tx, model)}
+
+
+def _told(tx: Transaction, model: LoggedModel) -> Json:
+    return tell_logged(model, tx.experiments.get(model.experiment), tx.logged_models.metrics([model.id]))
 
 
 def finalize_logged_model(call: Call, asked: Finalize) -> Json:
@@ -188,7 +188,7 @@ def finalize_logged_model(call: Call, asked: Finalize) -> Json:
         after = put_logged(tx, call, msgspec.structs.replace(before, status=status))
         facts = {"status": status, "artifacts": artifacts_digest(tx, after.id)}
         call.stores.tell(tx, "model.finalized", node("logged", after.id), facts)
-        return {"model": tell_logged(after, tx.experiments.get(after.experiment))}
+        return {"model": _told(tx, after)}
 
 
 def delete_logged_model(call: Call, asked: Empty) -> Json:  # noqa: ARG001

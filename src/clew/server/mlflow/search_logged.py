@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from clew.core.contracts.ledger import Transaction
 from clew.core.types.logged_model import LoggedMetric, LoggedModel
 from clew.core.types.run import Experiment
 from clew.server.mlflow.answers import Json, number_of
@@ -63,19 +66,21 @@ def search_logged_models(call: Call, asked: Search) -> Json:
     if any(not each.dataset_name for each in asked.datasets):
         raise invalid("`dataset_name` in the `datasets` clause must be specified.")
     clauses = parse_filter(asked.filter, _GRAMMAR)
-    orders = [_order(each) for each in asked.order_by]
+    orders = [(_order(each), each) for each in dict.fromkeys(asked.order_by)]
     numbers = {experiment_number(each) for each in asked.experiment_ids}
     run = wanted_attribute(clauses, "source_run_id")
     with call.stores.ledger.read() as tx:
         experiments = [tx.experiments.find_number(call.stores.project, number) for number in sorted(numbers)]
         by_id = {each.id: each for each in experiments if each is not None}
         models = tx.logged_models.list(call.stores.project, experiments=list(by_id), run=run) if by_id else []
-    found = [model for model in models if not model.deleted_us and _matches(model, by_id, clauses, asked.datasets)]
-    found.sort(key=lambda model: (-(model.created_us // 1000), model.id))
-    for order, given in reversed(list(zip(orders, asked.order_by, strict=True))):
-        found = _by(found, order, given, by_id)
-    page, more = cut(found, asked.max_results or 100, asked.page_token)
-    return {"models": [tell_logged(model, by_id[model.experiment]) for model in page], **more}
+        found = [model for model in models if not model.deleted_us and _matches(model, by_id, clauses)]
+        found = _measured(tx, found, clauses, asked.datasets)
+        found.sort(key=lambda model: (-(model.created_us // 1000), model.id))
+        for order, given in reversed(orders):
+            found = _by(tx, found, order, given, by_id)
+        page, more = cut(found, asked.max_results or 100, asked.page_token)
+        metrics = _metrics(tx, page)
+    return {"models": [tell_logged(each, by_id[each.experiment], metrics[each.id]) for each in page], **more}
 
 
 def _order(given: OrderBy) -> Order:
@@ -90,45 +95,72 @@ def _order(given: OrderBy) -> Order:
     return Order("attribute", name, given.ascending)
 
 
-def _by(found: list[LoggedModel], order: Order, given: OrderBy, by_id: dict[str, Experiment]) -> list[LoggedModel]:
-    data = [Data(given.dataset_name, given.dataset_digest)] if given.dataset_name else []
+def _by(
+    tx: Transaction, found: list[LoggedModel], order: Order, given: OrderBy, by_id: dict[str, Experiment]
+) -> list[LoggedModel]:
+    if order.kind != "metric":
+        return ordered(found, [order], lambda model, _, key: _attribute(model, key, by_id))
+    metrics = _metrics(tx, found, key=order.key)
+    data = [Data(given.dataset_name, given.dataset_digest)]
 
-    def value(model: LoggedModel, kind: str, key: str) -> str | int | float | None:
-        if kind == "metric":
-            last = _last([each for each in model.metrics if each.key == key and _on(each, data)])
-            return None if last is None else float(number_of(float(last.value)))
-        return _attribute(model, key, by_id)
+    def latest(model: LoggedModel, kind: str, key: str) -> float | None:  # noqa: ARG001
+        mine = [each for each in metrics[model.id] if _on(each, data)]
+        last = max(mine, key=lambda each: (each.time_us, each.step), default=None)
+        return None if last is None else _number(last)
 
-    return ordered(found, [order], value)
-
-
-def _matches(model: LoggedModel, by_id: dict[str, Experiment], clauses: list[Comparison], datasets: list[Data]) -> bool:
-    on_metrics = any(clause.kind == "metric" for clause in clauses)
-    if datasets and not on_metrics and not any(_on(each, datasets) for each in model.metrics):
-        return False
-    return all(_fulfils(model, clause, by_id, datasets) for clause in clauses)
+    return ordered(found, [order], latest)
 
 
-def _fulfils(model: LoggedModel, clause: Comparison, by_id: dict[str, Experiment], datasets: list[Data]) -> bool:
-    if clause.kind == "metric":
-        return any(
-            each.key == clause.key and _on(each, datasets) and holds(float(number_of(float(each.value))), clause)
-            for each in model.metrics
-        )
-    if clause.kind == "attribute":
-        return holds(_attribute(model, clause.key, by_id), clause)
-    return holds((model.tags if clause.kind == "tag" else model.params).get(clause.key), clause)
+def _matches(model: LoggedModel, by_id: dict[str, Experiment], clauses: list[Comparison]) -> bool:
+    """Whether a model fulfils all clauses but those about metrics."""
+    values = {"tag": model.tags, "parameter": model.params}
+    return all(
+        holds(_attribute(model, each.key, by_id) if each.kind == "attribute" else values[each.kind].get(each.key), each)
+        for each in clauses
+        if each.kind != "metric"
+    )
+
+
+def _measured(
+    tx: Transaction, found: list[LoggedModel], clauses: list[Comparison], datasets: list[Data]
+) -> list[LoggedModel]:
+    """Those of which numbers were measured that fulfil each clause about metrics, on one of the datasets where some are
+    named; without such clauses, of which anything was measured on those."""
+    by_key: dict[str, list[Comparison]] = {}
+    for clause in clauses:
+        if clause.kind == "metric":
+            by_key.setdefault(clause.key, []).append(clause)
+    for key, asked in by_key.items():
+        metrics = _metrics(tx, found, key=key)
+        numbers = {model.id: [_number(each) for each in metrics[model.id] if _on(each, datasets)] for model in found}
+        found = [
+            model
+            for model in found
+            if all(any(holds(number, clause) for number in numbers[model.id]) for clause in asked)
+        ]
+    if datasets and not by_key:
+        metrics = _metrics(tx, found)
+        found = [model for model in found if any(_on(each, datasets) for each in metrics[model.id])]
+    return found
+
+
+def _metrics(tx: Transaction, models: Sequence[LoggedModel], *, key: str = "") -> dict[str, list[LoggedMetric]]:
+    """What was measured of each model."""
+    found: dict[str, list[LoggedMetric]] = {model.id: [] for model in models}
+    for each in tx.logged_models.metrics(list(found), key=key):
+        found[each.model].append(each)
+    return found
+
+
+def _number(metric: LoggedMetric) -> float:
+    return float(number_of(metric.value))
 
 
 def _on(metric: LoggedMetric, datasets: list[Data]) -> bool:
     """Whether a metric was measured on one of these datasets; on any, where none are named."""
     return not datasets or any(
-        metric.dataset == each.dataset_name and each.dataset_digest in ("", metric.digest) for each in datasets
+        each.dataset_name in ("", metric.dataset) and each.dataset_digest in ("", metric.digest) for each in datasets
     )
-
-
-def _last(metrics: list[LoggedMetric]) -> LoggedMetric | None:
-    return max(metrics, key=lambda each: (each.time_us, each.step), default=None)
 
 
 def _attribute(model: LoggedModel, key: str, by_id: dict[str, Experiment]) -> str | int | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import pytest
 
 from clew.core.contracts.ledger import Ledger
 from clew.core.errors import Exists, NotFound
 from clew.core.types.edge import Role
-from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
+from clew.core.types.logged_model import LoggedMetric, LoggedModel, LoggedModelStatus
 from clew.core.types.run_input import RunInput
 from clew.testing.ledger.examples import change
 
@@ -45,3 +47,36 @@ class LoggedModelsContract:
             for missing in (lambda: tx.logged_models.get("x"), lambda: tx.logged_models.put(change(one, id="x"))):
                 with pytest.raises(NotFound):
                     missing()
+
+    def test_what_was_measured_of_logged_models(self, ledger: Ledger) -> None:
+        one = LoggedMetric(model="m-1", key="acc", value=0.5, step=1, time_us=10, run="r")
+        order = [
+            one,
+            change(one, value=0.25, dataset="iris", digest="d1"),
+            change(one, value=0.25, dataset="iris", digest="d2"),
+            change(one, value=0.75, dataset="iris", digest="d2"),
+            change(one, run="s"),
+            change(one, step=2),
+            change(one, time_us=20, step=0),
+            change(one, key="loss"),
+            change(one, model="m-2"),
+        ]
+        with ledger.write() as tx:
+            tx.logged_models.measure(order[::-1])
+            tx.logged_models.measure([*order, one])
+        with ledger.read() as tx:
+            assert tx.logged_models.metrics(["m-2", "m-1", "m-1"]) == order
+            assert tx.logged_models.metrics(["m-1"], key="acc") == order[:-2]
+            assert tx.logged_models.metrics(["m-3"]) == tx.logged_models.metrics([]) == []
+            assert tx.logged_models.metrics(["m-1"], key="x") == []
+
+    def test_numbers_of_logged_models_that_are_none(self, ledger: Ledger) -> None:
+        values = [math.inf, -math.inf, math.nan, 1e-300, 0.1 + 0.2, 1e300]
+        metrics = [
+            LoggedMetric(model="m-1", key="acc", value=value, step=step, time_us=1 << 62, run="")
+            for step, value in enumerate(values)
+        ]
+        with ledger.write() as tx:
+            tx.logged_models.measure(metrics)
+            tx.logged_models.measure(metrics)
+            assert str([each.value for each in tx.logged_models.metrics(["m-1"])]) == str(values)

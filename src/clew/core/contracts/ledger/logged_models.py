@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from clew.core.types.logged_model import LoggedModel
+from clew.core.types.logged_model import LoggedMetric, LoggedModel
 from clew.core.types.run_input import RunInput
 
 __all__ = ["LoggedModels", "RunInputs"]
@@ -32,6 +32,15 @@ class LoggedModels(Protocol):
         ...
 
     def get(self, id: str) -> LoggedModel: ...
+    def measure(self, metrics: Sequence[LoggedMetric]) -> None:
+        """Add numbers; what is there already, in every field, is skipped."""
+        ...
+
+    def metrics(self, models: Sequence[str], *, key: str = "") -> list[LoggedMetric]:
+        """Those of these models, or of one key of them, by model, key, time, step, run, dataset, digest and the text of
+        the value."""
+        ...
+
     def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
         """Newest first, those in the trash too; of these experiments or this run only where some are given."""
         ...

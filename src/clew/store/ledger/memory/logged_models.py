@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clew.core.errors import Exists, NotFound
-from clew.core.types.logged_model import LoggedModel
+from clew.core.types.logged_model import LoggedMetric, LoggedModel
 from clew.core.types.run_input import RunInput
-from clew.store.ledger.memory.tables import Tables
+from clew.store.ledger.memory.tables import Tables, add_row
 
 __all__ = ["MemoryLoggedModels", "MemoryRunInputs"]
 
@@ -30,7 +30,7 @@ class MemoryLoggedModels:
     """`clew.core.contracts.ledger.LoggedModels`."""
 
     def __init__(self, tables: Tables) -> None:
-        self._rows = tables.logged_models
+        self._rows, self._metrics = tables.logged_models, tables.logged_metrics
 
     def add(self, model: LoggedModel) -> None:
         if model.id in self._rows:
@@ -45,6 +45,14 @@ class MemoryLoggedModels:
         if id not in self._rows:
             raise NotFound("logged model", id)
         return self._rows[id]
+
+    def measure(self, metrics: Sequence[LoggedMetric]) -> None:
+        for m in metrics:
+            key = (m.model, m.key, m.time_us, m.step, m.run, m.dataset, m.digest, repr(m.value))
+            add_row(self._metrics, key, m)
+
+    def metrics(self, models: Sequence[str], *, key: str = "") -> list[LoggedMetric]:
+        return [self._metrics[at] for at in sorted(self._metrics) if at[0] in models and key in ("", at[1])]
 
     def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
         found = [

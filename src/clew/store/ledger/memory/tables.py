@@ -13,7 +13,7 @@ from clew.core.types.edge import Edge, Node
 from clew.core.types.endpoint import Alert, Endpoint, Trial, Window
 from clew.core.types.event import Event, SealedEvent
 from clew.core.types.job import Job
-from clew.core.types.logged_model import LoggedModel
+from clew.core.types.logged_model import LoggedMetric, LoggedModel
 from clew.core.types.model import Alias, Model, ModelVersion
 from clew.core.types.project import Project
 from clew.core.types.run import Artifact, Experiment, Run
@@ -46,6 +46,7 @@ class Tables:
     artifacts: dict[tuple[str, str], Artifact] = field(default_factory=dict)
     inputs: dict[tuple[str, str, str, str, str], RunInput] = field(default_factory=dict)
     logged_models: dict[str, LoggedModel] = field(default_factory=dict)
+    logged_metrics: dict[tuple[str, str, int, int, str, str, str, str], LoggedMetric] = field(default_factory=dict)
     entries: dict[tuple[str, str], StepEntry] = field(default_factory=dict)
     steps: dict[tuple[str, int], StepRun] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)

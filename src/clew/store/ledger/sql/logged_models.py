@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clew.core.errors import Exists, NotFound
-from clew.core.types.logged_model import LoggedModel
+from clew.core.types.logged_model import LoggedMetric, LoggedModel
 from clew.core.types.run_input import RunInput
 from clew.store.ledger.sql.connection import Connection, Document, rows_among
 
@@ -13,6 +13,7 @@ __all__ = ["SqlLoggedModels", "SqlRunInputs"]
 
 _input = Document(RunInput)
 _model = Document(LoggedModel)
+_METRIC = "model, key, time_us, step, run, dataset, digest, value"
 
 
 class SqlRunInputs:
@@ -59,6 +60,17 @@ class SqlLoggedModels:
     def get(self, id: str) -> LoggedModel:
         return _model.get(self._c.rows("SELECT document FROM logged_models WHERE id = ?", (id,)), "logged model", id)
 
+    def measure(self, metrics: Sequence[LoggedMetric]) -> None:
+        self._c.change_many(
+            f"INSERT INTO logged_metrics ({_METRIC}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            ((m.model, m.key, m.time_us, m.step, m.run, m.dataset, m.digest, repr(m.value)) for m in metrics),
+        )
+
+    def metrics(self, models: Sequence[str], *, key: str = "") -> list[LoggedMetric]:
+        of_key, values = (" AND key = ?", [key]) if key else ("", [])
+        sql = f"SELECT {_METRIC} FROM logged_metrics WHERE model IN ({{0}}){of_key} ORDER BY {_METRIC}"
+        return [_metric(*row) for row in rows_among(self._c, sql, sorted(set(models)), after=values)]
+
     def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
         where, params = ["project = ?"], [project]
         if experiments:
@@ -69,3 +81,11 @@ class SqlLoggedModels:
             params.append(run)
         sql = f"SELECT document FROM logged_models WHERE {' AND '.join(where)} ORDER BY id DESC"
         return _model.all(self._c.rows(sql, params))
+
+
+def _metric(
+    model: str, key: str, time_us: int, step: int, run: str, dataset: str, digest: str, value: str
+) -> LoggedMetric:
+    return LoggedMetric(
+        model=model, key=key, value=float(value), step=step, time_us=time_us, run=run, dataset=dataset, digest=digest
+    )

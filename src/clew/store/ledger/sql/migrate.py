@@ -8,11 +8,12 @@ from pathlib import Path
 
 from clew.core.errors import Invalid
 from clew.store.ledger.sql.connection import Connection
+from clew.store.ledger.sql.logged_fill import fill_logged_metrics
 from clew.store.ledger.sql.search_fill import fill_search
 
 __all__ = ["fill", "migrations", "pending"]
 
-_FILLS = {5: fill_search}
+_FILLS = {5: fill_search, 9: fill_logged_metrics}
 """What SQL alone cannot do behind a migration."""
 
 

@@ -24,6 +24,7 @@ _OWN = "project = ?"
 _OF_RUN = "run IN (SELECT id FROM runs WHERE project = ?)"
 _OF_FILES = f"({_OF_RUN} OR run IN (SELECT id FROM logged_models WHERE project = ?))"
 _OF_DATASET = "dataset IN (SELECT id FROM datasets WHERE project = ?)"
+_OF_LOGGED = "model IN (SELECT id FROM logged_models WHERE project = ?)"
 _OF_MODEL = "model IN (SELECT id FROM models WHERE project = ?)"
 _OF_ENDPOINT = "endpoint IN (SELECT id FROM endpoints WHERE project = ?)"
 _USED = "user_id IN (SELECT user_id FROM members WHERE project = ?)"
@@ -34,6 +35,7 @@ TABLES: dict[str, tuple[str, str]] = {
     "series": (_OF_RUN, "run, key"),
     "series_blocks": (_OF_RUN, "run, key, position"),
     "artifacts": (_OF_FILES, "run, path"),
+    "logged_metrics": (_OF_LOGGED, "model, key, time_us, step, run, dataset, digest, value"),
     "run_inputs": (_OF_RUN, "run, role, name, digest, model"),
     "step_runs": (_OF_RUN, "run, position"),
     "beats": (_OWN, "run"),
@@ -238,6 +240,7 @@ COLUMNS = {
     "model_versions": ["model", "number", "id", "run", "document"],
     "alias_moves": ["model", "alias", "position", "document"],
     "logged_models": ["id", "project", "experiment", "run", "name", "document"],
+    "logged_metrics": ["model", "key", "time_us", "step", "run", "dataset", "digest", "value"],
     "endpoints": ["id", "project", "name", "document"],
     "windows": ["endpoint", "start_us", "version", "document"],
     "trials": ["id", "endpoint", "document"],
