@@ -482,6 +482,8 @@ do("file large", lambda: len(pathlib.Path(client.download_artifacts(first, "in/b
 do("folder down", lambda: sorted(p.name for p in pathlib.Path(client.download_artifacts(first, "in")).rglob("*")))
 rest("file absent", "GET", "../mlflow-artifacts/artifacts/1/" + first + "/artifacts/none.txt")
 do("file delete", lambda: client._tracking_client._get_artifact_repo(first).delete_artifacts("in/a/x.txt"))
+do("file delete again", lambda: client._tracking_client._get_artifact_repo(first).delete_artifacts("in/a/x.txt"))
+do("folder delete absent", lambda: client._tracking_client._get_artifact_repo(first).delete_artifacts("none"))
 do("files after delete", lambda: client.list_artifacts(first, "in/a"))
 rest("files by rest", "GET", "artifacts/list", params={"run_id": first, "path": "in"})
 

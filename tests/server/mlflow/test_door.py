@@ -117,11 +117,13 @@ def test_a_token_is_a_password_too(ask: Ask) -> None:
         ("contributor", "POST", "experiments/delete", 403),
         ("contributor", "POST", "registered-models/alias", 403),
         ("contributor", "POST", "runs/delete", 403),
+        ("contributor", "DELETE", "/api/2.0/mlflow-artifacts/artifacts/0/" + "0" * 32 + "/artifacts/a.txt", 403),
         ("stranger", "POST", "runs/search", 404),
     ],
 )
 def test_roles(ask: Ask, who: str, method: str, path: str, status: int) -> None:
-    assert ask(method, f"{API}/{path}", {"experiment_id": "0"}, who=who)[0] == status
+    whole = path if path.startswith("/") else f"{API}/{path}"
+    assert ask(method, whole, {"experiment_id": "0"}, who=who)[0] == status
 
 
 def test_a_project_is_named_by_path_or_header(ask: Ask) -> None:

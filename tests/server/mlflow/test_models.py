@@ -131,3 +131,46 @@ def test_evaluation_of_a_model(run: Run) -> None:
         result = dict(found=found.metrics["mean_absolute_error"], kept=kept.data.metrics["mean_absolute_error"])
     """)
     assert told == {"found": 0.25, "kept": 0.25}
+
+
+def test_files_are_deleted_but_for_those_that_a_version_is_loaded_from(run: Run, served: Any) -> None:
+    told = run("""
+        import pathlib, tempfile
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+        client = MlflowClient()
+        with mlflow.start_run() as active:
+            for path in ("net/MLmodel", "net/part/a.bin", "rest/b.txt", "net2.txt"):
+                mlflow.log_text("flavors: {}", path)
+        made = client.create_logged_model("0", "tree", source_run_id=active.info.run_id)
+        logged = get_artifact_repository(made.artifact_location)
+        folder = pathlib.Path(tempfile.mkdtemp())
+        (folder / "MLmodel").write_text("flavors: {}")
+        logged.log_artifacts(str(folder))
+        for name in ("a", "b"):
+            client.create_registered_model(name)
+        client.create_model_version("a", f"runs:/{active.info.run_id}/net", active.info.run_id)
+        client.create_model_version("b", f"models:/{made.model_id}", model_id=made.model_id)
+        of_run = get_artifact_repository(active.info.artifact_uri)
+
+        def deleted(repository, path=None):
+            try:
+                repository.delete_artifacts(path)
+            except Exception as error:
+                return str(error)
+            return sorted(each.path for each in repository.list_artifacts())
+
+        tries = [deleted(of_run, path) for path in ("net/part/a.bin", "net", None)] + [deleted(logged, "MLmodel")]
+        free = [deleted(of_run, path) for path in ("rest", "rest", "net2.txt")]
+        client.delete_model_version("a", "1")
+        client.delete_registered_model("b")
+        gone = [deleted(of_run), deleted(logged), deleted(logged)]
+        result = dict(tries=tries, free=free, gone=gone, model=made.model_id)
+    """)
+    assert all("409" in each and "RESOURCE_CONFLICT" in each for each in told["tries"]), told["tries"]
+    assert ["a@1" in each for each in told["tries"]] == [True, True, True, False]
+    assert "b@1" in told["tries"][3]
+    assert told["free"] == [["net", "net2.txt"], ["net", "net2.txt"], ["net"]]
+    assert told["gone"] == [[], [], []]
+    with served.host.ledger.read() as tx:
+        events = [event.facts for event in tx.events.list("p", kind="model.artifact_removed").items]
+    assert events == [{"paths": ["MLmodel"], "artifacts": ""}]

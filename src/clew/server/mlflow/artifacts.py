@@ -7,14 +7,18 @@ from typing import BinaryIO
 
 import msgspec
 
+from clew.core.contracts.ledger import Transaction
 from clew.core.errors import NotFound
+from clew.core.types.edge import Role, node
 from clew.core.types.run import Artifact
 from clew.server.mlflow.answers import Json, artifact_root
 from clew.server.mlflow.body import run_id_of
 from clew.server.mlflow.call import Call, run_of
-from clew.server.mlflow.place import Place, check_owner, children, place_of
-from clew.server.mlflow.refusal import invalid, missing
+from clew.server.mlflow.place import Place, check_owner, children, place_of, place_of_uri
+from clew.server.mlflow.refusal import Refusal, invalid, missing
+from clew.server.mlflow.versions import storage_of
 from clew.server.receive import put_received
+from clew.store.account import artifacts_digest
 from clew.tracking.artifact import check_path, media_type_of
 from clew.tracking.revise import put_artifacts, remove_artifacts
 
@@ -127,23 +131,42 @@ def keep(call: Call, place: Place, content: bytes | Path) -> None:
 
 
 def delete_artifact(call: Call) -> Json:
-    """Forget a file, or a folder with all that it holds."""
+    """Forget a file, or a folder with all that it holds; one that is not there is no error, as in MLflow.
+
+    Raises:
+        Refusal: clients load a version of a registered model from it.
+    """
     place = place_of(call.path["path"])
     with call.stores.ledger.write() as tx:
         check_owner(tx, call.stores, place)
-        within = f"{place.path}/" if place.path else ""
-        paths = [
-            each.path
-            for each in tx.artifacts.list(place.owner)
-            if not place.path or each.path == place.path or each.path.startswith(within)
-        ]
-        if not paths:
-            raise missing(f"No such artifact: '{place.path}'")
-        if place.is_run:
+        paths = [each.path for each in tx.artifacts.list(place.owner) if place.holds(each.path)]
+        loaded = _loaded_from(tx, place) if paths else []
+        if loaded:
+            raise Refusal(
+                "RESOURCE_CONFLICT",
+                f"'{place.path}' of {place.owner} is needed by {', '.join(loaded[:5])}: delete the version first",
+            )
+        if paths and place.is_run:
             remove_artifacts(call.stores, tx, tx.runs.get(place.owner), paths)
-        else:
+        elif paths:
             tx.artifacts.remove(place.owner, paths)
+            facts = {"paths": paths, "artifacts": artifacts_digest(tx, place.owner)}
+            call.stores.tell(tx, "model.artifact_removed", node("logged", place.owner), facts)
     return {}
+
+
+def _loaded_from(tx: Transaction, place: Place) -> list[str]:
+    """The versions of registered models whose files clients read at a place, or above or below it."""
+    found = []
+    for edge in tx.edges.down(node("run" if place.is_run else "logged", place.owner), depth=1):
+        kind, _, id_ = edge.target.partition(":")
+        if kind == "model" and edge.role is Role.OUTPUT:
+            version = tx.models.version(id_)
+            gone = version.deleted_us or tx.models.get(version.model).deleted_us
+            there = place_of_uri(storage_of(version))
+            if not gone and there is not None and there.meets(place):
+                found.append(version.reference)
+    return found
 
 
 def checked_folder(path: str) -> str:

@@ -33,6 +33,14 @@ class Place(msgspec.Struct, frozen=True):
         """Whether the owner is a run."""
         return not self.owner.startswith("m-")
 
+    def holds(self, path: str) -> bool:
+        """Whether a file of the owner is this place, or lies within it."""
+        return not self.path or path == self.path or path.startswith(f"{self.path}/")
+
+    def meets(self, other: Place) -> bool:
+        """Whether one of two places lies within the other."""
+        return self.owner == other.owner and (self.holds(other.path) or other.holds(self.path))
+
     def below(self, path: str) -> Place:
         """A place within this one."""
         return Place(self.owner, "/".join(part for part in (self.path, path) if part))

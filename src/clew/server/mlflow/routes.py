@@ -94,7 +94,6 @@ _VERBS: dict[Action, dict[str, Verb]] = {
         "DELETE logged-models/{model}/tags/{key}": logged_models.delete_logged_tag,
         "POST logged-models/{model}/params": logged_models.add_logged_params,
         "PUT mlflow-artifacts/artifacts/{path*}": artifacts.receive,
-        "DELETE mlflow-artifacts/artifacts/{path*}": artifacts.delete_artifact,
         "POST mlflow-artifacts/mpu/create/{path*}": uploads.create_upload,
         "POST mlflow-artifacts/mpu/complete/{path*}": uploads.complete_upload,
         "POST mlflow-artifacts/mpu/abort/{path*}": uploads.abort_upload,
@@ -111,6 +110,7 @@ _VERBS: dict[Action, dict[str, Verb]] = {
         "DELETE model-versions/delete": model_versions.delete_version,
         "POST model-versions/transition-stage": model_versions.transition_stage,
         "DELETE logged-models/{model}": logged_models.delete_logged_model,
+        "DELETE mlflow-artifacts/artifacts/{path*}": artifacts.delete_artifact,
     },
 }
 
