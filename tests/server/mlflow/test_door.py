@@ -437,3 +437,18 @@ def test_a_file_that_ends_too_early_ends_the_answer(ask: Ask, served: Any, monke
     monkeypatch.setattr(LocalObjects, "size", lambda *_: 99)
     with pytest.raises(http.client.IncompleteRead):
         ask("GET", path)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("runs/delete-tag", {"run_id": "RUN", "key": "\ud800"}, 404),
+        ("runs/search", {"experiment_ids": ["0"], "filter": "\ud800"}, 400),
+        ("experiments/create", {"name": "a", "artifact_location": "\ud800"}, 400),
+    ],
+)
+def test_a_refusal_can_quote_half_a_character(ask: Ask, path: str, body: dict[str, Any], status: int) -> None:
+    body = {key: new_run(ask) if value == "RUN" else value for key, value in body.items()}
+    found, told = ask("POST", f"{API}/{path}", body)
+    assert found == status, told
+    assert r"\ud800" in told["message"]

@@ -82,4 +82,5 @@ def answer_of(error: Exception, what: str) -> tuple[int, bytes]:
     else:
         _log.error("defect at %s", what, exc_info=error)
         code, message = "INTERNAL_ERROR", "this is a defect of the server; its log says more"
-    return STATUSES[code], msgspec.json.encode({"error_code": code, "message": message})
+    told = message.encode("utf-8", "backslashreplace").decode()  # it may quote half a character of the caller's
+    return STATUSES[code], msgspec.json.encode({"error_code": code, "message": told})
