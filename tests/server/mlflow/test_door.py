@@ -452,3 +452,22 @@ def test_a_refusal_can_quote_half_a_character(ask: Ask, path: str, body: dict[st
     found, told = ask("POST", f"{API}/{path}", body)
     assert found == status, told
     assert r"\ud800" in told["message"]
+
+
+def test_models_that_old_clients_note_stay_readable_however_many_there_are(ask: Ask, served: Any) -> None:
+    run = new_run(ask)
+    model = {"artifact_path": "net" * 1000, "flavors": {}, "utc_time_created": "now", "run_id": run}
+    for _ in range(4):
+        assert ask("POST", f"{API}/runs/log-model", {"run_id": run, "model_json": json.dumps(model)}) == (200, {})
+    with served.host.ledger.read() as tx:
+        assert json.loads(tx.runs.get(run).tags["mlflow.log-model.history"]) == [model] * 4
+    for text in ("5", "[]", "null", "[" * 3000, "{"):
+        status, told = ask("POST", f"{API}/runs/log-model", {"run_id": run, "model_json": text})
+        assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), text
+    for tag in ("no JSON", "{}"):
+        assert (
+            ask("POST", f"{API}/runs/set-tag", {"run_id": run, "key": "mlflow.log-model.history", "value": tag})[0]
+            == 200
+        )
+        status, told = ask("POST", f"{API}/runs/log-model", {"run_id": run, "model_json": json.dumps(model)})
+        assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), tag

@@ -13,7 +13,7 @@ from clew.core.types.run import Run, Scalar
 from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, param_text, parent_of
 from clew.server.mlflow.body import KeyValue, need, run_id_of
 from clew.server.mlflow.call import Call, active, run_of, within
-from clew.server.mlflow.limits import check_batch, checked_param, checked_tag
+from clew.server.mlflow.limits import check_batch, check_length, checked_param, checked_tag
 from clew.server.mlflow.logged_models import logged_model_of
 from clew.server.mlflow.points import Metric, Point, blocks_of, checked_metric
 from clew.server.mlflow.refusal import invalid, missing
@@ -22,7 +22,7 @@ from clew.tracking.revise import add_blocks, revise
 
 __all__ = ["delete_tag", "log_batch", "log_metric", "log_model", "log_param", "set_tag"]
 
-_HISTORY_TAG = "mlflow.log-model.history"
+_HISTORY_TAG, _HISTORY = "mlflow.log-model.history", 1_000_000
 
 
 class LogMetric(Metric, frozen=True):
@@ -137,20 +137,30 @@ def log_batch(call: Call, asked: LogBatch) -> Json:
 def log_model(call: Call, asked: LogModel) -> Json:
     """Note in a tag that a model was logged, as old clients do."""
     need(run_id=asked.run_id, model_json=asked.model_json)
-    try:
-        model = json.loads(asked.model_json)
-    except ValueError:
-        raise invalid(f"Malformed model info. \n {asked.model_json} \n is not a valid JSON.") from None
-    absent = {"artifact_path", "flavors", "utc_time_created", "run_id"} - set(model)
+    model = _read_json(asked.model_json)
+    if not isinstance(model, dict):
+        raise invalid(f"Malformed model info. \n {asked.model_json} \n is not a valid JSON.")
+    absent = {"artifact_path", "flavors", "utc_time_created", "run_id"} - model.keys()
     if absent:
         raise invalid(f"Model json is missing mandatory fields: {absent}")
     with call.stores.ledger.write(Durability.KILL, within=within(asked.run_id)) as tx:
         before = active(run_of(tx, call, asked.run_id))
-        history = json.loads(before.tags.get(_HISTORY_TAG, "[]"))
+        history = _read_json(before.tags.get(_HISTORY_TAG, "[]"))
+        if not isinstance(history, list):
+            raise invalid(f"the tag {_HISTORY_TAG} of run {before.id} is no list in JSON: delete it first")
         told = {key: value for key, value in model.items() if key != "signature"}
-        _, value = checked_tag(_HISTORY_TAG, json.dumps([*history, told]))
+        value = json.dumps([*history, told])  # as long as it gets: cut, it could not be read again
+        check_length(_HISTORY_TAG, _HISTORY, value)
         revise(call.stores, tx, before, _tagged(before, {_HISTORY_TAG: value}))
     return {}
+
+
+def _read_json(text: str) -> object:
+    """What JSON says; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _needed(metrics: Sequence[Metric]) -> list[tuple[int, Metric]]:
