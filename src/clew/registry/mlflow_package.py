@@ -15,7 +15,7 @@ import msgspec
 
 from clew.core.canonical import canonical
 from clew.core.contracts.objects import Objects
-from clew.core.errors import Corrupt, Invalid
+from clew.core.errors import Invalid
 from clew.core.extras import require
 from clew.core.ids import Digest
 from clew.core.types.package import (
@@ -92,18 +92,23 @@ def _read(objects: Objects, part: Part) -> dict[str, Any]:
     require("yaml")
     try:
         told = msgspec.yaml.decode(objects.get(part.digest))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Corrupt(f"{DESCRIPTION} of this model cannot be read: {error}") from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Invalid(f"{DESCRIPTION} of this model cannot be read: {error}") from error
     if not isinstance(told, dict):
-        raise Corrupt(f"{DESCRIPTION} of this model says nothing")
+        raise Invalid(f"{DESCRIPTION} of this model says nothing")
     return told
 
 
 def _estimator(told: Mapping[str, Any]) -> str:
     """The flavours that the folder declares, the generic one last: `sklearn (mlflow 3.17.2)`."""
     flavors = told.get("flavors")
-    names = [str(name) for name in flavors if name != "python_function"] if isinstance(flavors, dict) else []
-    return f"{', '.join(names) or 'python_function'} (mlflow {told.get('mlflow_version', '?')})"
+    names = [_short(name) for name in flavors if name != "python_function"] if isinstance(flavors, dict) else []
+    return f"{', '.join(names) or 'python_function'} (mlflow {_short(told.get('mlflow_version')) or '?'})"
+
+
+def _short(value: object) -> str:
+    """A version as text. YAML can say the same list a billion times in a line; whoever prints that never ends."""
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _signature(told: Mapping[str, Any]) -> Signature:
@@ -133,7 +138,7 @@ def _inputs(columns: list[dict[str, Any]]) -> tuple[tuple[Field, ...], Container
     if len(columns) == 1 and columns[0].get("type") == "tensor":
         spec = columns[0].get("tensor-spec", {})
         shape = spec.get("shape", []) if isinstance(spec, dict) else []
-        if len(shape) == 2 and isinstance(shape[1], int) and 0 < shape[1] <= 10_000:
+        if isinstance(shape, list) and len(shape) == 2 and isinstance(shape[1], int) and 0 < shape[1] <= 10_000:
             dtype = _tensor_dtype(str(spec.get("dtype", "")))
             return tuple(Field(name=f"x{n}", dtype=dtype, nullable=True) for n in range(shape[1])), Container.NUMPY
         return (), Container.NUMPY
@@ -173,7 +178,7 @@ def _environment(objects: Objects, told: Mapping[str, Any], by_path: Mapping[str
                 found[pinned[1].lower().replace("_", "-")] = pinned[2]
     flavors = told.get("flavors")
     generic = flavors.get("python_function", {}) if isinstance(flavors, dict) else {}
-    python = str(generic.get("python_version", "")) if isinstance(generic, dict) else ""
+    python = _short(generic.get("python_version")) if isinstance(generic, dict) else ""
     return Environment(python=python, platform="", distributions=dict(sorted(found.items())))
 
 

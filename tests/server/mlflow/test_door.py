@@ -471,3 +471,29 @@ def test_models_that_old_clients_note_stay_readable_however_many_there_are(ask: 
         )
         status, told = ask("POST", f"{API}/runs/log-model", {"run_id": run, "model_json": json.dumps(model)})
         assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), tag
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        pytest.param(
+            f"{BOMB}mlflow_version: *a59\nflavors: {{python_function: {{python_version: *a59}}}}\n", 200, id="long"
+        ),
+        ("""signature: {inputs: '[{"type": "tensor", "tensor-spec": {"shape": 5}}]'}""", 200),
+        ("made: 2001-99-99", 400),
+        ("[" * 3000, 400),
+        ("one: two: three", 400),
+        ("a text", 400),
+    ],
+)
+def test_a_strange_description_of_a_model_is_taken_or_refused(ask: Ask, content: str, status: int) -> None:
+    assert ask("POST", f"{API}/registered-models/create", {"name": "delay"})[0] == 200
+    run = new_run(ask)
+    files = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/model/MLmodel"
+    assert ask("PUT", files, data=content.encode())[0] == 200
+    source = {"name": "delay", "source": f"runs:/{run}/model", "run_id": run}
+    found, told = ask("POST", f"{API}/model-versions/create", source)
+    assert found == status, told
