@@ -141,10 +141,6 @@ class LedgerAliases:
             held = holder(tx, model, checked_alias(alias))
             if held is None:
                 raise unknown_alias(tx, model, alias)
-            for endpoint in tx.endpoints.list(self._stores.project):
-                if endpoint.model == model.id and endpoint.alias == alias:
-                    hint = "serve it under another alias first, or promote another version"
-                    raise Conflict(f"endpoint {endpoint.name!r} serves {name}@{alias}", hint=hint)
             return take_away(self._stores, tx, model, held, reason=reason)
 
     def moves(self, name: str, alias: str) -> list[Alias]:
@@ -239,7 +235,15 @@ class LedgerAliases:
 
 
 def take_away(stores: Stores, tx: Transaction, model: Model, held: Alias, *, reason: str = "") -> Alias:
-    """Nobody has a name from now on that a version holds: a move to number 0."""
+    """Nobody has a name from now on that a version holds: a move to number 0.
+
+    Raises:
+        Conflict: an endpoint serves what has the name.
+    """
+    for endpoint in tx.endpoints.list(model.project):
+        if endpoint.model == model.id and endpoint.alias == held.alias:
+            hint = "serve it under another alias first, or promote another version"
+            raise Conflict(f"endpoint {endpoint.name!r} serves {model.name}@{held.alias}", hint=hint)
     move = Alias(
         model=model.id,
         alias=held.alias,

@@ -23,6 +23,7 @@ from clew.core.types.edge import node
 from clew.registry.reference import resolve
 from clew.server.mlflow import crumbs, uploads
 from clew.store.objects.local import LocalObjects
+from clew.testing.ledger import examples as some
 from clew.tracking.revise import purge
 
 Ask = Callable[..., tuple[int, Any]]
@@ -497,3 +498,17 @@ def test_a_strange_description_of_a_model_is_taken_or_refused(ask: Ask, content:
     source = {"name": "delay", "source": f"runs:/{run}/model", "run_id": run}
     found, told = ask("POST", f"{API}/model-versions/create", source)
     assert found == status, told
+
+
+def test_an_alias_that_an_endpoint_serves_is_not_taken_away(ask: Ask, served: Any) -> None:
+    assert ask("POST", f"{API}/registered-models/create", {"name": "delay"})[0] == 200
+    assert ask("POST", f"{API}/model-versions/create", {"name": "delay", "source": "s3://bucket/m"})[0] == 200
+    alias = {"name": "delay", "alias": "mine", "version": "1"}
+    assert ask("POST", f"{API}/registered-models/alias", alias)[0] == 200
+    with served.host.ledger.write() as tx:
+        model = tx.models.find("p", "delay")
+        tx.endpoints.add(some.change(some.an_endpoint(alias="mine"), model=model.id))
+    for path in ("registered-models/alias", "model-versions/delete", "registered-models/delete"):
+        status, told = ask("DELETE", f"{API}/{path}", alias)
+        assert (status, told["error_code"]) == (409, "RESOURCE_CONFLICT"), path
+    assert ask("GET", f"{API}/registered-models/alias?name=delay&alias=mine")[0] == 200
