@@ -26,6 +26,11 @@ class DeclaredGate:
         """Whether only a version that passes may have this name."""
         return alias in self._settings.gate_of(model).aliases
 
+    def alike(self, one: str, other: str) -> bool:
+        """Whether versions of two models are judged by the same terms."""
+        settings = self._settings
+        return (settings.gate_of(one), settings.value.get(one)) == (settings.gate_of(other), settings.value.get(other))
+
     def judge(self, candidate: Evidence, champion: Evidence | None, *, at_us: int) -> GateReport:
         """Judge a version against the champion, or alone when there is none."""
         version, settings = candidate.version, self._settings

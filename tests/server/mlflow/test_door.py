@@ -512,3 +512,26 @@ def test_an_alias_that_an_endpoint_serves_is_not_taken_away(ask: Ask, served: An
         status, told = ask("DELETE", f"{API}/{path}", alias)
         assert (status, told["error_code"]) == (409, "RESOURCE_CONFLICT"), path
     assert ask("GET", f"{API}/registered-models/alias?name=delay&alias=mine")[0] == 200
+
+
+def test_no_alias_gets_past_the_gate_by_a_new_name_of_its_model(serve: Any) -> None:
+    served = serve(settings="[gate.free]\naliases = []\n[gate.also]\naliases = []\n")
+    tokens = {role: served.token(role, role) for role in (ProjectRole.CONTRIBUTOR, ProjectRole.MAINTAINER)}
+
+    def act(path: str, body: dict[str, Any], role: ProjectRole = ProjectRole.MAINTAINER) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {tokens[role]}", "Content-Type": "application/json"}
+        content = json.dumps(body).encode()
+        return opened(urllib.request.Request(f"{served.url}{API}/{path}", content, headers, method="POST"))
+
+    def renamed(name: str, new_name: str, role: ProjectRole = ProjectRole.MAINTAINER) -> tuple[int, str]:
+        status, told = act("registered-models/rename", {"name": name, "new_name": new_name}, role)
+        return status, told.get("error_code", "")
+
+    for name in ("free", "bare"):
+        assert act("registered-models/create", {"name": name})[0] == 200
+        assert act("model-versions/create", {"name": name, "source": "s3://bucket/m"})[0] == 200
+    assert act("registered-models/alias", {"name": "free", "alias": "champion", "version": "1"})[0] == 200
+    assert renamed("free", "delay") == (403, "PERMISSION_DENIED")
+    assert renamed("free", "also", ProjectRole.CONTRIBUTOR) == (403, "PERMISSION_DENIED")
+    assert renamed("free", "also") == (200, "")
+    assert renamed("bare", "delay") == (200, "")

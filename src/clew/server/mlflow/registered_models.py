@@ -155,11 +155,23 @@ def update_model(call: Call, asked: Named) -> Json:
 
 
 def rename_model(call: Call, asked: Named) -> Json:
-    """Give a registered model another name; its versions go with it."""
+    """Give a registered model another name; its versions and aliases go with it.
+
+    Raises:
+        Refusal: under the new name another gate guards an alias that one of them has.
+    """
     need(name=asked.name, new_name=asked.new_name)
     check_model_name(asked.new_name, "new_name")
+    gate = DeclaredGate(call.host.settings_of(call.project))
     with call.stores.ledger.write() as tx:
         before = model_of(tx, call, asked.name)
+        guarded = [move.alias for move in tx.models.aliases(before.id) if gate.guards(asked.new_name, move.alias)]
+        if guarded and not gate.alike(before.name, asked.new_name):
+            raise Refusal(
+                "PERMISSION_DENIED",
+                f"the gate of '{asked.new_name}' guards {', '.join(guarded)}, and has not judged who holds that here: "
+                "take it away, rename, and give it again",
+            )
         try:
             after = _put(tx, call, msgspec.structs.replace(before, name=asked.new_name))
         except Exists:
