@@ -141,3 +141,10 @@ def test_parameters_are_the_values_that_python_writes() -> None:
         "nan",
         "-0",
     ]
+
+
+def test_many_orders_cost_no_more_than_their_number() -> None:
+    orders = [f"metrics.m{number}" for number in range(100_000)]
+    assert len(parse_order(orders, GRAMMAR)) == 100_000
+    with pytest.raises(Refusal, match="duplicate"):
+        parse_order([*orders, "metric.m7 DESC"], GRAMMAR)

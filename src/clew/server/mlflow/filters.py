@@ -225,14 +225,14 @@ def parse_order(orders: Iterable[str], grammar: Grammar) -> list[Order]:
     Raises:
         Refusal: one is not in the language, or stands there twice.
     """
-    found: list[Order] = []
+    found: dict[tuple[str, str], Order] = {}
     for text in orders:
         name, ascending = _direction(text)
-        kind, key = grammar.identify(name, order=True)
-        if any((order.kind, order.key) == (kind, key) for order in found):
+        field = grammar.identify(name, order=True)
+        if field in found:
             raise invalid(f"`order_by` contains duplicate fields: {list(orders)}")
-        found.append(Order(kind, key, ascending))
-    return found
+        found[field] = Order(*field, ascending)
+    return list(found.values())
 
 
 def _direction(text: str) -> tuple[str, bool]:

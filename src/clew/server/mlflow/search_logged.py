@@ -65,6 +65,8 @@ def search_logged_models(call: Call, asked: Search) -> Json:
     need(experiment_ids=asked.experiment_ids or None)
     if any(not each.dataset_name for each in asked.datasets):
         raise invalid("`dataset_name` in the `datasets` clause must be specified.")
+    if asked.max_results < 0:
+        raise invalid(f"Invalid value {asked.max_results} for parameter 'max_results' supplied: not negative")
     clauses = parse_filter(asked.filter, _GRAMMAR)
     orders = [(_order(each), each) for each in dict.fromkeys(asked.order_by)]
     numbers = {experiment_number(each) for each in asked.experiment_ids}
