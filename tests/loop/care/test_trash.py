@@ -6,6 +6,7 @@ import json
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clew.audit.verify import verify
@@ -91,6 +92,15 @@ def test_what_is_needed_stays(life: Life) -> None:
         move_to_trash(stores, tx, run, now_us=stores.clock.now_us())
     assert purge_runs(stores, until_us=FAR) == []
     assert [each.id for each in restore_runs(stores, [run.id])] == [run.id]
+
+
+def test_a_version_of_a_model_that_was_deleted_keeps_no_run(life: Life) -> None:
+    stores, version = life.stores, life.version(1)
+    with stores.ledger.write() as tx:
+        model = tx.models.get(version.model)
+        tx.models.put(msgspec.structs.replace(model, name=f"~{model.id}", deleted_us=7))
+    delete_runs(stores, [life.workspace.runs.get(version.run)])
+    assert [run.id for run in purge_runs(stores, until_us=FAR)] == [version.run]
 
 
 def test_a_run_that_goes_on_stays(life: Life) -> None:

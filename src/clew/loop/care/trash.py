@@ -121,7 +121,8 @@ def _version(tx: Transaction, target: str) -> list[str]:
     try:
         if kind == "model":
             version = tx.models.version(key)
-            return [] if version.deleted_us else [f"model:{version.reference}"]
+            gone = version.deleted_us or tx.models.get(version.model).deleted_us
+            return [] if gone else [f"model:{version.reference}"]
         return [f"data:{tx.datasets.version(key).reference}"] if kind == "data" else []
     except NotFound:
         return []
