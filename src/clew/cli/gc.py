@@ -40,10 +40,10 @@ def _age(name: str, default: float, says: str) -> Callable[[F], F]:
 def gc(*, dry_run: bool, grace_days: float, young_hours: float, trash_days: float, as_json: bool) -> None:
     """Free the bytes that nothing refers to.
 
-    Objects that no row, no journal and no other object names are set aside first, in their folder or bucket, where they
-    can still be read and come back when somebody names them; a later collection deletes them. Before that, runs and
-    versions of data whose time in the trash is over lose what they hold. Everything that is needed is looked for at the
-    end. Where a server is started, its other projects are gone through too.
+    Objects that no row, no journal and no other object names are set aside first, in their folder or bucket, where
+    they can still be read and come back when somebody names them; a later collection deletes them. Before that,
+    runs, logged models and versions of data whose time in the trash is over lose what they hold. Everything that is
+    needed is looked for at the end. Where a server is started, its other projects are gone through too.
     """
     from clew.cli.progress import progress
     from clew.loop.care.collect import Terms
@@ -71,6 +71,7 @@ def _total(found: list[Freed]) -> dict[str, int]:
     fields = [field for field in found[0].collected.__struct_fields__ if field != "dry_run"]
     return {
         "purged_runs": sum(each.purged_runs for each in found),
+        "purged_logged_models": sum(each.purged_logged_models for each in found),
         "purged_versions": sum(each.purged_versions for each in found),
         **{field: sum(getattr(each.collected, field) for each in found) for field in fields},
     }

@@ -12,14 +12,16 @@ import pytest
 from clew.audit.verify import verify
 from clew.cli.main import main
 from clew.core.errors import Conflict, NotFound
+from clew.core.hashing import hash_bytes
 from clew.core.types.dataset import DatasetKind
 from clew.core.types.edge import Edge, Role, node
-from clew.core.types.run import Run
+from clew.core.types.logged_model import LoggedMetric, LoggedModel, LoggedModelStatus
+from clew.core.types.run import Artifact, Run
 from clew.data.handle import DatasetHandle as Dataset
 from clew.loop.care.collect import Terms, collect
 from clew.loop.care.data_trash import delete_version
 from clew.loop.care.experiment_trash import delete_experiment, restore_experiment
-from clew.loop.care.trash import delete_runs, in_trash, purge_runs, restore_runs
+from clew.loop.care.trash import delete_runs, in_trash, purge_logged, purge_runs, restore_runs
 from clew.settings import SQLITE
 from clew.testing.life import Life
 from clew.tracking.revise import move_to_trash
@@ -92,6 +94,43 @@ def test_what_is_needed_stays(life: Life) -> None:
         move_to_trash(stores, tx, run, now_us=stores.clock.now_us())
     assert purge_runs(stores, until_us=FAR) == []
     assert [each.id for each in restore_runs(stores, [run.id])] == [run.id]
+
+
+def test_a_logged_model_goes_when_no_version_is_loaded_from_it(life: Life) -> None:
+    stores, version = life.stores, life.version(1)
+    used, unused = (
+        LoggedModel(
+            id=f"m-{name}",
+            project=stores.project,
+            experiment="e",
+            name=name,
+            status=LoggedModelStatus.READY,
+            created_us=1,
+            deleted_us=7,
+        )
+        for name in ("used", "unused")
+    )
+    with stores.ledger.write() as tx:
+        for model in (used, unused, msgspec.structs.replace(used, id="m-there", deleted_us=0)):
+            digest = stores.objects.put(f"the file of {model.id}".encode())
+            tx.logged_models.add(model)
+            tx.artifacts.put(Artifact(run=model.id, path="a", digest=digest, size_bytes=1, media_type="", created_us=1))
+            tx.logged_models.measure(
+                [LoggedMetric(model=model.id, key="acc", value=1.0, step=1, time_us=1, run=version.run)]
+            )
+        made = Edge(source=node("logged", used.id), target=node("model", version.id), role=Role.OUTPUT, run=version.run)
+        tx.edges.add([made])
+    assert purge_logged(stores, until_us=7) == [], "they have not lain there for long enough"
+    assert purge_logged(stores, until_us=FAR, dry_run=True) == purge_logged(stores, until_us=FAR) == [unused]
+    assert purge_logged(stores, until_us=FAR) == []
+    for _ in range(2):
+        collect(stores, AT_ONCE, tell=lambda _: None)
+    files = {name: hash_bytes(f"the file of m-{name}".encode()) for name in ("used", "unused", "there")}
+    assert stores.objects.missing(list(files.values())) == {files["unused"]}
+    with stores.ledger.read() as tx:
+        assert [each.model for each in tx.logged_models.metrics([unused.id, used.id])] == [used.id]
+        assert tx.logged_models.get(unused.id).name == "unused"
+    assert not verify(stores).problems
 
 
 def test_a_version_of_a_model_that_was_deleted_keeps_no_run(life: Life) -> None:

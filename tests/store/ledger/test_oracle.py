@@ -253,6 +253,7 @@ CHANGES = [
     call("logged_models.add", LOGGED),
     call("logged_models.put", LOGGED),
     call("logged_models.measure", several(MEASURED)),
+    call("logged_models.forget_metrics", HEX),
     call("steps.put", several(ENTRY)),
     call("steps.record", several(STEP)),
     call("steps.forget", HEX),

@@ -31,7 +31,10 @@ class LoggedMetric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's files as a run logged them. Its artifacts and metrics are rows under its id."""
+    """A model's files as a run logged them. Its artifacts and metrics are rows under its id.
+
+    One with `deleted_us` lies in the trash; of one with `purged_us` this row is all that is left, as a record.
+    """
 
     id: str
     project: str
@@ -46,3 +49,4 @@ class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     updated_us: int = 0
     deleted_us: int = 0
+    purged_us: int = 0

@@ -10,15 +10,16 @@ from clew.core.contracts.stores import Stores
 from clew.loop.care.collect import Collected, Terms, collect
 from clew.loop.care.data_trash import purge_versions
 from clew.loop.care.retention import over_us
-from clew.loop.care.trash import purge_runs
+from clew.loop.care.trash import purge_logged, purge_runs
 
 __all__ = ["Freed", "free"]
 
 
 class Freed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many runs and versions of data were purged, and what came of the collection."""
+    """How many runs, logged models and versions of data were purged, and what came of the collection."""
 
     purged_runs: int
+    purged_logged_models: int
     purged_versions: int
     collected: Collected
 
@@ -37,6 +38,7 @@ def free(stores: Stores, terms: Terms, *, trash_us: int, dry_run: bool = False, 
     aside_us = over_us(stores, terms.grace_us)  # asked before there are events of purges, which say how late it is
     return Freed(
         purged_runs=len(purge_runs(stores, until_us=until_us, dry_run=dry_run)),
+        purged_logged_models=len(purge_logged(stores, until_us=until_us, dry_run=dry_run)),
         purged_versions=len(purge_versions(stores, until_us=until_us, dry_run=dry_run)),
         collected=collect(stores, terms, until_us=aside_us, dry_run=dry_run, tell=tell),
     )

@@ -9,16 +9,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
+
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, NotFound
 from clew.core.ids import is_id
 from clew.core.paging import items_of
-from clew.core.types.edge import Role, node
+from clew.core.types.edge import Node, Role, node
+from clew.core.types.logged_model import LoggedModel
 from clew.core.types.run import Run, RunStatus
 from clew.tracking.revise import move_to_trash, purge, restore
 
-__all__ = ["AT_ONCE", "check_free", "delete_runs", "in_trash", "needed_by", "purge_runs", "restore_runs"]
+__all__ = [
+    "AT_ONCE",
+    "check_free",
+    "delete_runs",
+    "in_trash",
+    "needed_by",
+    "purge_logged",
+    "purge_runs",
+    "restore_runs",
+]
 
 AT_ONCE = 1000
 """How many runs are read together."""
@@ -106,14 +118,48 @@ def purge_runs(stores: Stores, *, until_us: int, dry_run: bool = False) -> list[
     return done
 
 
+def purge_logged(stores: Stores, *, until_us: int, dry_run: bool = False) -> list[LoggedModel]:
+    """Purge logged models that went into the trash before a time; those of which versions are loaded stay.
+
+    Args:
+        stores: the project.
+        until_us: only what was deleted before.
+        dry_run: only look.
+
+    Returns:
+        What was purged: their rows stay as records, without files and metrics.
+    """
+    with stores.ledger.read() as tx:
+        trash = [each for each in tx.logged_models.list(stores.project) if each.deleted_us and not each.purged_us]
+    done = []
+    for each in trash:
+        if each.deleted_us < until_us:
+            with stores.ledger.write() as tx:
+                if not _made_of(tx, node("logged", each.id)):
+                    done.append(each)
+                    if not dry_run:
+                        _purge_logged(stores, tx, tx.logged_models.get(each.id))
+    return done
+
+
+def _purge_logged(stores: Stores, tx: Transaction, model: LoggedModel) -> None:
+    tx.artifacts.remove(model.id, [artifact.path for artifact in tx.artifacts.list(model.id)])
+    tx.logged_models.forget_metrics(model.id)
+    tx.logged_models.put(msgspec.structs.replace(model, purged_us=stores.clock.now_us()))
+    stores.tell(tx, "model.purged", node("logged", model.id), {"name": model.name})
+
+
 def needed_by(tx: Transaction, project: str, run: Run) -> list[str]:
     """What is still there and would lose something with this run, in words."""
-    found = []
-    for edge in tx.edges.down(node("run", run.id), depth=1):
-        if edge.role is Role.OUTPUT:
-            found += _version(tx, edge.target)
+    found = _made_of(tx, node("run", run.id))
     found += [f"logged model {each.name}" for each in tx.logged_models.list(project, run=run.id) if not each.deleted_us]
     return found
+
+
+def _made_of(tx: Transaction, source: Node) -> list[str]:
+    """The versions that are still there and were made of something, in words."""
+    edges = tx.edges.down(source, depth=1)
+    return [name for edge in edges if edge.role is Role.OUTPUT for name in _version(tx, edge.target)]
 
 
 def _version(tx: Transaction, target: str) -> list[str]:

@@ -90,7 +90,7 @@ def place_of_uri(uri: str) -> Place | None:
 
 
 def check_owner(tx: Transaction, stores: Stores, place: Place) -> None:
-    """Refuse what belongs to another project, or to nothing.
+    """Refuse what belongs to another project, to nothing, or to what was purged.
 
     Raises:
         Refusal: there is no such run or logged model here.
@@ -99,7 +99,7 @@ def check_owner(tx: Transaction, stores: Stores, place: Place) -> None:
         owner = tx.runs.get(place.owner) if place.is_run else tx.logged_models.get(place.owner)
     except NotFound:
         owner = None
-    if owner is None or owner.project != stores.project:
+    if owner is None or owner.project != stores.project or owner.purged_us:
         raise missing(f"No such artifact: '{place.path}' of {place.owner}")
 
 

@@ -69,6 +69,9 @@ class LoggedModelsContract:
             assert tx.logged_models.metrics(["m-1"], key="acc") == order[:-2]
             assert tx.logged_models.metrics(["m-3"]) == tx.logged_models.metrics([]) == []
             assert tx.logged_models.metrics(["m-1"], key="x") == []
+        with ledger.write() as tx:
+            tx.logged_models.forget_metrics("m-1")
+            assert tx.logged_models.metrics(["m-1", "m-2"]) == order[-1:]
 
     def test_numbers_of_logged_models_that_are_none(self, ledger: Ledger) -> None:
         values = [math.inf, -math.inf, math.nan, 1e-300, 0.1 + 0.2, 1e300]

@@ -41,6 +41,10 @@ class LoggedModels(Protocol):
         the value."""
         ...
 
+    def forget_metrics(self, model: str) -> None:
+        """Remove all numbers of a model."""
+        ...
+
     def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
         """Newest first, those in the trash too; of these experiments or this run only where some are given."""
         ...

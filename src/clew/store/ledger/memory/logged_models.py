@@ -54,6 +54,10 @@ class MemoryLoggedModels:
     def metrics(self, models: Sequence[str], *, key: str = "") -> list[LoggedMetric]:
         return [self._metrics[at] for at in sorted(self._metrics) if at[0] in models and key in ("", at[1])]
 
+    def forget_metrics(self, model: str) -> None:
+        for key in [key for key in self._metrics if key[0] == model]:
+            del self._metrics[key]
+
     def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
         found = [
             row

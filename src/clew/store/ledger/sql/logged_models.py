@@ -71,6 +71,9 @@ class SqlLoggedModels:
         sql = f"SELECT {_METRIC} FROM logged_metrics WHERE model IN ({{0}}){of_key} ORDER BY {_METRIC}"
         return [_metric(*row) for row in rows_among(self._c, sql, sorted(set(models)), after=values)]
 
+    def forget_metrics(self, model: str) -> None:
+        self._c.change("DELETE FROM logged_metrics WHERE model = ?", (model,))
+
     def list(self, project: str, *, experiments: Sequence[str] = (), run: str = "") -> list[LoggedModel]:
         where, params = ["project = ?"], [project]
         if experiments:
