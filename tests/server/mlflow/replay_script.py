@@ -426,6 +426,8 @@ do(
     ],
 )
 do("runs bad token", lambda: client.search_runs([one], page_token="!!"))
+for most in (0, -1):
+    rest(f"runs {most} at once", "POST", "runs/search", json={"experiment_ids": [one], "max_results": most})
 do("runs most", lambda: client.search_runs([one], max_results=50001))
 do("runs of two", lambda: [r.info.run_name for r in client.search_runs([one, two])])
 do("runs of none", lambda: client.search_runs([]))
@@ -506,6 +508,8 @@ do("logged tag", lambda: client.set_logged_model_tags(made.model_id, {"b": "2"})
 do("logged tag delete", lambda: client.delete_logged_model_tag(made.model_id, "a"))
 do("logged tag delete absent", lambda: client.delete_logged_model_tag(made.model_id, "a"))
 do("logged params", lambda: client.log_model_params(made.model_id, {f"p{n}": str(n) for n in range(3)}))
+do("logged params changed", lambda: client.log_model_params(made.model_id, {"p1": "other"}))
+do("logged params kept", lambda: client.get_logged_model(made.model_id).params)
 do("logged finalize", lambda: client.finalize_logged_model(made.model_id, LoggedModelStatus.READY))
 do("logged outputs", lambda: client.log_outputs(first, [LoggedModelOutput(made.model_id, 3)]))
 do("logged inputs", lambda: client.log_inputs(second, models=[LoggedModelInput(made.model_id)]))
@@ -526,6 +530,9 @@ for filter_string in [
     "params.depth = '6'",
     "tags.b = '2'",
     "model_type = 'cls'",
+    "model_type != 'cls'",
+    "model_type = ''",
+    "source_run_id != 'x'",
     "status = 'READY'",
     "source_run_id = '" + first + "'",
     "model_id = '" + made.model_id + "'",
@@ -538,6 +545,7 @@ for filter_string in [
 ]:
     do(f"logged where {filter_string}", lambda: logged(filter_string=filter_string))
 do("logged by metric", lambda: logged(order_by=[{"field_name": "metrics.acc", "ascending": True}]))
+do("logged by type", lambda: logged(order_by=[{"field_name": "model_type"}]))
 do("logged by name", lambda: logged(order_by=[{"field_name": "name", "ascending": False}]))
 do("logged by nothing", lambda: logged(order_by=[{"field_name": "zzz"}]))
 do("logged by param", lambda: logged(order_by=[{"field_name": "params.a"}]))
@@ -637,6 +645,7 @@ for filter_string in [
     "run_id IN ('" + first + "')",
     "tags.k = 'v'",
     "source_path LIKE 's3%'",
+    "run_id != 'x'",
     "version_number = 'a'",
     "version_number IN (1)",
     "zzz = 'a'",

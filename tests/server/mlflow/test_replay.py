@@ -27,6 +27,7 @@ WORKS = "MLflow's server compares with what it keeps inside, and finds nothing"
 WORDS = "the same refusal in other words"
 ALLOWED: dict[str, str] = {
     "experiment rename taken": "a taken name is RESOURCE_ALREADY_EXISTS here as well, not an error of the database",
+    "logged params changed": "they keep their values here as well, and the refusal is no error of the database",
     "batch run": "without the tag mlflow.user, clew answers who the caller was",
     "run create no start": "without the tag mlflow.user, clew answers who the caller was",
     "no such endpoint": "clew answers JSON, MLflow's server a page",

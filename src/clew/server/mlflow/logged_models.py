@@ -218,8 +218,19 @@ def delete_logged_tag(call: Call, asked: Empty) -> Json:  # noqa: ARG001
 
 
 def add_logged_params(call: Call, asked: Params) -> Json:
-    """Add parameters."""
-    return _rewrite(call, lambda model: {"params": model.params | by_key(asked.params)})
+    """Add parameters; the same value again is fine."""
+    fresh = by_key(asked.params)
+
+    def more(model: LoggedModel) -> dict[str, object]:
+        differ = [key for key, value in fresh.items() if model.params.get(key, value) != value]
+        if differ:
+            raise invalid(
+                "Changing param values is not allowed. Params were already logged with other values for "
+                f"logged model with ID '{model.id}': {differ}"
+            )
+        return {"params": model.params | fresh}
+
+    return _rewrite(call, more)
 
 
 def _rewrite(call: Call, changes: Callable[[LoggedModel], dict[str, object]]) -> Json:

@@ -248,10 +248,10 @@ def _matches(version: ModelVersion, clauses: list[Comparison]) -> bool:
 def _value(version: ModelVersion, kind: str, key: str) -> str | int | None:
     if kind == "tag":
         return version.tags.get(key)
-    values: dict[str, str | int | None] = {
+    values: dict[str, str | int] = {
         "name": version.name,
         "version_number": version.number,
-        "run_id": version.run or None,
+        "run_id": version.run,
         "source_path": version.source,
         "creation_timestamp": version.created_us // 1000,
         "last_updated_timestamp": (version.updated_us or version.created_us) // 1000,

@@ -165,13 +165,13 @@ def _on(metric: LoggedMetric, datasets: list[Data]) -> bool:
     )
 
 
-def _attribute(model: LoggedModel, key: str, by_id: dict[str, Experiment]) -> str | int | None:
-    values: dict[str, str | int | None] = {
+def _attribute(model: LoggedModel, key: str, by_id: dict[str, Experiment]) -> str | int:
+    values: dict[str, str | int] = {
         "name": model.name,
         "model_id": model.id,
-        "model_type": model.type or None,
+        "model_type": model.type,
         "status": str(model.status).upper(),
-        "source_run_id": model.run or None,
+        "source_run_id": model.run,
         "artifact_location": logged_root(by_id[model.experiment], model.id),
         "experiment_id": str(by_id[model.experiment].number),
         "creation_timestamp_ms": model.created_us // 1000,

@@ -52,8 +52,10 @@ def search_runs(call: Call, asked: Search) -> Json:
     """Runs of some experiments that fulfil a filter, in an order; the newest first."""
     if asked.max_results > _MOST:
         raise invalid(bad_value("max_results", asked.max_results, " Hint: Value was of type 'int'.") + MORE)
-    if asked.max_results < 0:
-        raise invalid(f"Invalid value {asked.max_results} for parameter 'max_results' supplied: not negative")
+    if asked.max_results < 1:
+        raise invalid(
+            f"Invalid value {asked.max_results} for parameter 'max_results' supplied. It must be a positive integer"
+        )
     clauses, orders = parse_filter(asked.filter, GRAMMAR), parse_order(asked.order_by, GRAMMAR)
     numbers = {experiment_number(each) for each in asked.experiment_ids}
     view = str(asked.run_view_type).upper()
