@@ -203,7 +203,13 @@ TRIAL = st.builds(
     st.sampled_from(list(TrialState)),
 )
 ARTIFACT = st.builds(
-    Artifact, run=HEX, path=NAME, digest=st.just(some.NO_DIGEST), size_bytes=SMALL, media_type=NAME, created_us=TIME
+    Artifact,
+    run=HEX,
+    path=NAME | st.sampled_from(["a/b", "a/b/c", "a b/c"]),
+    digest=st.just(some.NO_DIGEST),
+    size_bytes=SMALL,
+    media_type=NAME,
+    created_us=TIME,
 )
 
 
@@ -295,6 +301,7 @@ QUESTIONS = [
     ask("events.sealed", PROJECT, after=SMALL, limit=LIMIT),
     ask("experiments.find_number", PROJECT, SMALL),
     ask("logged_models.list", PROJECT, experiments=several(st.sampled_from("ef")), run=HEX),
+    ask("artifacts.list", HEX, under=NAME),
     ask("logged_models.metrics", several(HEX), key=NAME),
     ask("edges.up", NODE, depth=SMALL),
     ask("edges.down", NODE, depth=SMALL),

@@ -138,8 +138,7 @@ def _packed(stores: Stores, tx: Transaction, version: ModelVersion) -> ModelVers
     before = f"{folder}/" if folder else ""
     parts = [
         Part(artifact.path.removeprefix(before), artifact.digest, artifact.size_bytes)
-        for artifact in tx.artifacts.list(owner)
-        if artifact.path.startswith(before)
+        for artifact in tx.artifacts.list(owner, under=folder)
     ]
     try:
         package, unsafe = package_folder(stores.objects, parts, run=version.run)

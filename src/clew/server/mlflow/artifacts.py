@@ -61,7 +61,7 @@ def list_artifacts(call: Call, asked: List) -> Json:
     with call.stores.ledger.read() as tx:
         run = run_of(tx, call, run_id)
         root = artifact_root(tx.experiments.get(run.experiment), run_id)
-        files = tell_files(tx.artifacts.list(run_id), folder, whole=True)
+        files = tell_files(tx.artifacts.list(run_id, under=folder), folder, whole=True)
     return {"root_uri": root, "files": files}
 
 
@@ -70,7 +70,7 @@ def list_proxied(call: Call, asked: Folder) -> Json:
     place = place_of(asked.path)
     with call.stores.ledger.read() as tx:
         check_owner(tx, call.stores, place)
-        return {"files": tell_files(tx.artifacts.list(place.owner), place.path, whole=False)}
+        return {"files": tell_files(tx.artifacts.list(place.owner, under=place.path), place.path, whole=False)}
 
 
 def tell_files(artifacts: list[Artifact], folder: str, *, whole: bool) -> list[Json]:

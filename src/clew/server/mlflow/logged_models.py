@@ -247,7 +247,7 @@ def list_logged_files(call: Call, asked: Folder) -> Json:
     with call.stores.ledger.read() as tx:
         model = logged_model_of(tx, call, call.path["model"], deleted=False)
         root = logged_root(tx.experiments.get(model.experiment), model.id)
-        files = tell_files(tx.artifacts.list(model.id), folder, whole=True)
+        files = tell_files(tx.artifacts.list(model.id, under=folder), folder, whole=True)
     return {"root_uri": root, "files": files}
 
 

@@ -9,7 +9,6 @@ import msgspec
 
 from clew.core.address import address_parts
 from clew.core.contracts.ledger import Transaction
-from clew.core.errors import NotFound
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import ModelVersion
 from clew.registry.mlflow_package import Part
@@ -165,12 +164,5 @@ def _foreign(source: str, field: str) -> Refusal:
 def parts_at(tx: Transaction, place: Place) -> list[Part]:
     """The files at a place, by their paths from there."""
     before = f"{place.path}/" if place.path else ""
-    try:
-        artifacts = tx.artifacts.list(place.owner)
-    except NotFound:
-        return []
-    return [
-        Part(each.path[len(before) :], each.digest, each.size_bytes)
-        for each in artifacts
-        if each.path.startswith(before)
-    ]
+    artifacts = tx.artifacts.list(place.owner, under=place.path)
+    return [Part(each.path.removeprefix(before), each.digest, each.size_bytes) for each in artifacts]

@@ -56,6 +56,19 @@ class RunsContract:
             tx.artifacts.remove("r", ["a/b", "c"])
             assert tx.artifacts.list("r") == []
 
+    def test_artifacts_below_a_folder(self, ledger: Ledger) -> None:
+        paths = ["a", "a b/c", "a.txt", "a/b", "a/b/c", "a/é", "a0", "b/a/c", "ä/b"]
+        with ledger.write() as tx:
+            for path in reversed(paths):
+                tx.artifacts.put(
+                    Artifact(run="r", path=path, digest=NO_DIGEST, size_bytes=1, media_type="", created_us=1)
+                )
+            for under in ("a", "a/b", "a b", "ä", "b", "none", "a/b/c"):
+                wanted = [path for path in paths if path.startswith(f"{under}/")]
+                assert [each.path for each in tx.artifacts.list("r", under=under)] == wanted
+            assert [each.path for each in tx.artifacts.list("r")] == paths
+            assert tx.artifacts.list("s", under="a") == []
+
     def test_experiments_have_numbers(self, ledger: Ledger) -> None:
         with ledger.write() as tx:
             for name, number in (("trees", 1), (DEFAULT_EXPERIMENT, 0), ("nets", 2)):

@@ -77,8 +77,8 @@ class Artifacts(Protocol):
     """Named files of runs."""
 
     def put(self, artifact: Artifact) -> None: ...
-    def list(self, run: str) -> list[Artifact]:
-        """All of a run, by path."""
+    def list(self, run: str, *, under: str = "") -> list[Artifact]:
+        """All of a run, or those below one of its folders, by path."""
         ...
 
     def get(self, run: str, path: str) -> Artifact: ...

@@ -147,5 +147,7 @@ class MemoryArtifacts:
         for path in paths:
             self._rows.pop((run, path), None)
 
-    def list(self, run: str) -> list[Artifact]:
-        return sorted((each for each in self._rows.values() if each.run == run), key=lambda each: each.path)
+    def list(self, run: str, *, under: str = "") -> list[Artifact]:
+        before = f"{under}/" if under else ""
+        found = [each for each in self._rows.values() if each.run == run and each.path.startswith(before)]
+        return sorted(found, key=lambda each: each.path)

@@ -166,8 +166,12 @@ class SqlArtifacts:
             (artifact.run, artifact.path, _artifact.text(artifact)),
         )
 
-    def list(self, run: str) -> list[Artifact]:
-        return _artifact.all(self._c.rows("SELECT document FROM artifacts WHERE run = ? ORDER BY path", (run,)))
+    def list(self, run: str, *, under: str = "") -> list[Artifact]:
+        within, ends = (
+            (" AND path > ? AND path < ?", (f"{under}/", f"{under}0")) if under else ("", ())
+        )  # 0 is behind /
+        sql = f"SELECT document FROM artifacts WHERE run = ?{within} ORDER BY path"
+        return _artifact.all(self._c.rows(sql, (run, *ends)))
 
     def get(self, run: str, path: str) -> Artifact:
         rows = self._c.rows("SELECT document FROM artifacts WHERE run = ? AND path = ?", (run, path))
