@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clew.core.types.filter import Comparison, Field, Search
-from clew.store.ledger.sql import search_cache, search_plan
+from clew.store.ledger.sql import search_cache, search_plan, search_source
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.testing.ledger.examples import a_run
 
@@ -65,3 +66,38 @@ def test_columns_are_read_by_who_asks_twice(ledger: SqliteLedger, monkeypatch: p
         with ledger._searches.table("p") as table:
             known.append(table.knows([PROGRESS]))
     assert known == [False, True]
+
+
+def test_runs_whose_ids_come_late_are_shown_in_their_place(ledger: SqliteLedger) -> None:
+    shown = []
+    for each in ("0b", "0a", "0d", "0c", "0e"):
+        with ledger.write() as tx:
+            tx.runs.add(a_run(each, tags={"progress": "half"}))
+        shown.append(" ".join(found(ledger, "p", "half")))
+    assert shown == ["0b", "0b 0a", "0d 0b 0a", "0d 0c 0b 0a", "0e 0d 0c 0b 0a"]
+
+
+def test_runs_that_are_gone_are_not_shown_and_take_no_place_on_a_page(ledger: SqliteLedger) -> None:
+    with ledger.write() as tx:
+        for each in ("0a", "0b", "0c", "0d"):
+            tx.runs.add(a_run(each, tags={"progress": "half"}))
+    asked = Search(filter=Comparison(PROGRESS, "=", ("half",)), limit=2)
+    with ledger.read() as tx:
+        page = tx.runs.search("p", asked)
+    assert [one.run.id for one in page.items] == ["0d", "0c"]
+    with ledger.write() as tx:  # as where a project is put in the place of itself
+        for each in ("0c", "0b"):
+            tx.runs._c.change("DELETE FROM search_runs WHERE run = ?", (each,))
+    with ledger.read() as tx:
+        behind = tx.runs.search("p", msgspec.structs.replace(asked, after=page.next))
+        assert [one.run.id for one in behind.items] == ["0a"]
+        assert [one.run.id for one in tx.runs.search("p", asked).items] == ["0d", "0a"]
+
+
+def test_texts_come_back_as_they_were_written(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_source, "_MOST_TEXTS", 2)
+    texts = ["", "", "a,b", "\n", "π", "a\0b"]
+    with ledger.write() as tx:
+        for at, text in enumerate(texts):
+            tx.runs.add(a_run(f"0{at}", tags={"progress": text}))
+    assert [found(ledger, "p", text) for text in texts[1:]] == [["01", "00"], ["02"], ["03"], ["04"], ["05"]]

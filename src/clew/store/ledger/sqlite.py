@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clew.core.contracts.ledger import Durability
 from clew.core.errors import ClewError, Corrupt, Unavailable
@@ -49,12 +49,22 @@ class SqliteConnection:
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         return self.raw.execute(sql, params).fetchall()
 
-    def numbers(self, sql: str, params: Sequence[object] = ()) -> NDArray[np.float64]:
+    def numbers(
+        self, columns: Sequence[str], rows: str, params: Sequence[object] = (), *, order: str = ""
+    ) -> NDArray[np.float64]:
         import numpy as np
 
-        found = self.raw.execute(sql, params)
-        flat = np.fromiter(chain.from_iterable(found), dtype=np.float64)
-        return flat.reshape(-1, len(found.description))
+        sql = f"SELECT {', '.join(columns)} FROM {rows}" + (f" ORDER BY {order}" if order else "")
+        flat = np.fromiter(chain.from_iterable(self.raw.execute(sql, params)), dtype=np.float64)
+        return flat.reshape(-1, len(columns))
+
+    def texts(self, sql: str, params: Sequence[object] = ()) -> tuple[Any, NDArray[np.int64], list[str]] | None:
+        import numpy as np
+
+        # one long text is read in a third of the time of its rows; none holds NUL
+        joined = "MAX(key), group_concat(number), group_concat(text, char(0))"
+        key, numbers, texts = self.raw.execute(f"SELECT {joined} FROM ({sql})", params).fetchone()
+        return None if key is None else (key, np.fromstring(numbers, dtype=np.int64, sep=","), texts.split("\0"))
 
     def change(self, sql: str, params: Sequence[object] = ()) -> int:
         return self.raw.execute(sql, params).rowcount

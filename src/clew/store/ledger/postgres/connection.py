@@ -46,19 +46,25 @@ class PostgresConnection:
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         return self._raw.execute(_marked(sql), params, binary=False).fetchall()
 
-    def numbers(self, sql: str, params: Sequence[object] = ()) -> NDArray[np.float64]:
+    def numbers(
+        self, columns: Sequence[str], rows: str, params: Sequence[object] = (), *, order: str = ""
+    ) -> NDArray[np.float64]:
         import numpy as np
 
-        copied = f"COPY ({_marked(sql)}) TO STDOUT (FORMAT BINARY)"
-        with self._raw.cursor() as cursor, cursor.copy(copied, params) as copy:
-            assert cursor.pgresult is not None
-            fields = cursor.pgresult.nfields
-            data = b"".join(copy)
-        # https://www.postgresql.org/docs/current/sql-copy.html: a header of 19 bytes; for each row how many fields it
-        # has, then of each the length and the bytes; at the end two bytes
-        row = np.dtype([("fields", ">i2"), ("values", [("length", ">i4"), ("value", ">f8")], (fields,))])
-        rows = np.frombuffer(data, dtype=row, offset=19, count=(len(data) - 21) // row.itemsize)
-        return rows["values"]["value"].astype(np.float64)
+        # one value of many bytes: each row of a result, or of a COPY, takes psycopg a microsecond
+        sent = " || ".join(f"float8send(CAST({column} AS DOUBLE PRECISION))" for column in columns)
+        sql = f"SELECT string_agg({sent}, ''{f' ORDER BY {order}' if order else ''}) FROM {rows}"
+        ((found,),) = self._raw.execute(_marked(sql), params, binary=True)
+        return np.frombuffer(found or b"", dtype=">f8").astype(np.float64).reshape(-1, len(columns))
+
+    def texts(self, sql: str, params: Sequence[object] = ()) -> tuple[Any, NDArray[np.int64], list[str]] | None:
+        import numpy as np
+
+        joined = "MAX(key), string_agg(int8send(number), ''), string_agg(textsend(text), '\\x00'::bytea)"
+        ((key, numbers, texts),) = self._raw.execute(_marked(f"SELECT {joined} FROM ({sql}) v"), params, binary=True)
+        if key is None:
+            return None
+        return key, np.frombuffer(numbers, dtype=">i8").astype(np.int64), texts.decode().split("\0")
 
     def change(self, sql: str, params: Sequence[object] = ()) -> int:
         return self._raw.execute(_marked(sql), params).rowcount

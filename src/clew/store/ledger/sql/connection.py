@@ -40,8 +40,25 @@ class Connection(Protocol):
         """All rows of a query."""
         ...
 
-    def numbers(self, sql: str, params: Sequence[object] = ()) -> NDArray[np.float64]:
-        """All rows of a query of 64-bit floats, none of them NULL, as an array: for a million of them."""
+    def numbers(
+        self, columns: Sequence[str], rows: str, params: Sequence[object] = (), *, order: str = ""
+    ) -> NDArray[np.float64]:
+        """Numbers of a million rows as an array.
+
+        Args:
+            columns: expressions of numbers, none of them NULL.
+            rows: what stands behind FROM.
+            params: what its placeholders stand for.
+            order: by what expression.
+        """
+        ...
+
+    def texts(self, sql: str, params: Sequence[object] = ()) -> tuple[Any, NDArray[np.int64], list[str]] | None:
+        """Some thousand rows of a query of a `key`, a whole `number` and a `text`, none of them NULL.
+
+        Returns:
+            The greatest key, the numbers and their texts; None where there are no rows.
+        """
         ...
 
     def change(self, sql: str, params: Sequence[object] = ()) -> int:
@@ -72,8 +89,13 @@ class Reading:
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         return self._connection.rows(sql, params)
 
-    def numbers(self, sql: str, params: Sequence[object] = ()) -> NDArray[np.float64]:
-        return self._connection.numbers(sql, params)
+    def numbers(
+        self, columns: Sequence[str], rows: str, params: Sequence[object] = (), *, order: str = ""
+    ) -> NDArray[np.float64]:
+        return self._connection.numbers(columns, rows, params, order=order)
+
+    def texts(self, sql: str, params: Sequence[object] = ()) -> tuple[Any, NDArray[np.int64], list[str]] | None:
+        return self._connection.texts(sql, params)
 
     def change(self, sql: str, params: Sequence[object] = ()) -> int:  # noqa: ARG002
         raise TypeError(f"a reading transaction cannot change anything: {sql}")

@@ -16,10 +16,10 @@ from clew.core.types.edge import Role
 from clew.core.types.filter import Comparison, Field, Filter, Not, Search, every, fields_of, parts_of
 from clew.core.types.run import Run
 from clew.store.ledger.sql.connection import Connection, Document, Row, rows_among
-from clew.store.ledger.sql.search_cache import SearchCache
+from clew.store.ledger.sql.search_cache import SearchCache, Table
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_frame import Frame
-from clew.store.ledger.sql.search_ids import ID, Ids
+from clew.store.ledger.sql.search_ids import ID
 from clew.store.ledger.sql.search_plan import Candidates, names_experiment, rare, walks
 from clew.store.ledger.sql.search_source import fill, renamed, source_of
 from clew.store.ledger.sql.summary import SUMMARY, summary_of
@@ -44,9 +44,10 @@ class SqlSearch:
     def __init__(self, connection: Connection, cache: SearchCache, project: str, search: Search) -> None:
         self._c, self._cache, self._project = connection, cache, project
         self._search = search
-        asked = [*(fields_of(search.filter) if search.filter else ()), *(each.field for each in search.order)]
-        self._asked = list(dict.fromkeys(asked))
-        self._fields = self._asked if search.deleted is None else [*self._asked, _DELETED]
+        filtered = fields_of(search.filter) if search.filter else []
+        self._asked = list(dict.fromkeys([*filtered, *(each.field for each in search.order)]))
+        fields = self._asked if search.deleted is None else [*self._asked, _DELETED]
+        self._fields = [each for each in fields if each != ID or ID in filtered]
         self._keys, self._behind = key_of_token(search.after, search.order)
 
     def page(self) -> Page[FoundRun]:
@@ -59,8 +60,8 @@ class SqlSearch:
         return Page(items=self._shown(found.items), next=found.next)
 
     def _warm(self) -> bool:
-        """Whether columns answer; ids are found by their index, or gone through."""
-        if not self._fields or (self._search.filter and ID in fields_of(self._search.filter)):
+        """Whether columns answer; ids are looked for by their index first."""
+        if not self._fields or ID in self._fields:
             return False
         with self._cache.table(self._project) as table:
             return table.knows(self._fields)
@@ -83,9 +84,14 @@ class SqlSearch:
 
     def _by_columns(self) -> Page[str]:
         with self._cache.table(self._project) as table:
-            frame = table.frame(self._c, self._fields)
-            place = table.place(self._behind) if self._behind else -1
-            return self._answer(self._named(frame), place, _of_trash(self._search.deleted))
+            try:
+                return self._of_all(table)
+            except KeyError:  # it holds a run that is gone
+                table.forget()
+                return self._of_all(table)
+
+    def _of_all(self, table: Table) -> Page[str]:
+        return self._answer(self._named(table.frame(self._c, self._fields)), _of_trash(self._search.deleted))
 
     def _by_candidates(self) -> Page[str] | None:
         """The answer, where few candidates hold it."""
@@ -120,15 +126,12 @@ class SqlSearch:
         places = np.fromiter(map(ranks.__getitem__, ids), dtype=np.int64, count=len(ids))
         columns: dict[Field, Column] = {}
         for number, field in enumerate(self._asked):
-            if field == ID:
-                columns[field] = Ids(ids, places, partial(bisect.bisect_left, order))
-                continue
             column = columns[field] = Column(len(rows))
             start = 3 + 3 * number
             triples = [row[start : start + 3] for row in rows]
             fill(column, np.arange(len(rows)), triples, source_of(self._project, field))
-        frame = Frame(ids, places, columns)
-        return self._answer(self._named(frame), bisect.bisect_left(order, self._behind))
+        rank = partial(bisect.bisect_left, order)
+        return self._answer(self._named(Frame(lambda some: [ids[at] for at in some], places, columns, rank)))
 
     def _rows(self, wanted: Candidates) -> list[Row]:
         """Candidates: when they were put into the trash, what they were found by, id, and three columns a field."""
@@ -147,13 +150,13 @@ class SqlSearch:
         )
         return self._c.rows(sql, given)
 
-    def _answer(self, frame: Frame, place: int, *more: Filter | None) -> Page[str]:
+    def _answer(self, frame: Frame, *more: Filter | None) -> Page[str]:
         at = frame.passing(every(self._search.filter, *more))
         if self._search.after:
-            at = frame.behind(at, self._search.order, self._keys, place)
+            at = frame.behind(at, self._search.order, self._keys, self._behind)
         skip = self._search.skip
         first = frame.first(at, self._search.order, skip + self._search.limit + 1)[skip:]
-        return self._cut([frame.ids[each] for each in first], lambda last: frame.keys(first[last], self._search.order))
+        return self._cut(frame.ids(first), lambda last: frame.keys(first[last], self._search.order))
 
     def _cut(self, found: list[str], keys_at: Callable[[int], list[Key]]) -> Page[str]:
         """The page of these runs, which are one more where others follow; the cursor has the keys of the last one."""
@@ -170,7 +173,7 @@ class SqlSearch:
             return frame
         names = {each: name for name, each in self._experiments.items()}
         column = renamed(frame.columns[_EXPERIMENT], names)
-        return Frame(frame.ids, frame.places, {**frame.columns, _EXPERIMENT: column})
+        return Frame(frame.ids, frame.places, {**frame.columns, _EXPERIMENT: column}, frame.rank)
 
     @property
     def _trash(self) -> str:

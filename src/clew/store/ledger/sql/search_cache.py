@@ -5,11 +5,13 @@ Disposable: whatever is odd about it, it is read anew. Not what a search does wi
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from clew.core.types.filter import Field
 from clew.store.ledger.sql.connection import Connection, Row, rows_among
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["SearchCache"]
+__all__ = ["SearchCache", "Table"]
 
 _MOST_ASKED, _SPARE_TEXTS = 10_000, 1000
 _MOST_VALUES = 200_000_000 // 13
@@ -38,15 +40,15 @@ class SearchCache:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, Table] = {}
 
     @contextmanager
-    def table(self, project: str) -> Iterator[_Table]:
+    def table(self, project: str) -> Iterator[Table]:
         """The columns of a project, for one thread at a time."""
         if self._pid != os.getpid():
             self._begin()  # a child of a fork: another thread may have held the lock
         with self._lock:
-            table = self._tables.pop(project, None) or _Table(project)
+            table = self._tables.pop(project, None) or Table(project)
             self._tables[project] = table  # behind all others
         with table.lock:
             yield table
@@ -55,32 +57,34 @@ class SearchCache:
                 del self._tables[next(iter(self._tables))]
 
 
-class _Table:
+class Table:
     """All runs of a project, in the order in which they came to be known."""
 
     def __init__(self, project: str) -> None:
         self.lock = threading.Lock()
         self._project = project
-        self._empty()
+        self.forget()
 
-    def _empty(self) -> None:
+    def forget(self) -> None:
+        """Begin anew."""
         import numpy as np
 
         self._known = 0
         self._asked: set[Field] = set()
-        self._ids: list[str] = []
+        self._greatest = ""
+        self._numbers: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._positions: NDArray[np.int64] = np.full(1024, -1, dtype=np.int64)
         self._places: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._columns: dict[Field, tuple[Column, int]] = {}
 
     @property
     def size(self) -> int:
-        """How many values it holds, ids and positions of runs among them."""
-        return len(self._positions) + len(self._ids) * (1 + len(self._columns))
+        """How many values it holds, numbers and positions of runs among them."""
+        return len(self._positions) + len(self._numbers) * (1 + len(self._columns))
 
     def knows(self, fields: Iterable[Field]) -> bool:
         """Whether it has columns of all these fields."""
-        return bool(self._ids) and all(field in self._columns for field in fields if field != ID)
+        return len(self._numbers) > 0 and all(field in self._columns for field in fields)
 
     def asked(self, fields: Iterable[Field]) -> bool:
         """Whether all these fields were asked for before; they have been now."""
@@ -91,36 +95,55 @@ class _Table:
         return before
 
     def frame(self, connection: Connection, fields: Sequence[Field]) -> Frame:
-        """All runs with these columns, as the ledger is now."""
+        """All runs with these columns, as the ledger is now; ids need none to be an order."""
         seen, below = map(int, connection.rows(f"SELECT {connection.changes}")[0])
         since = min([self._known, *(known for field, (_, known) in self._columns.items() if field in fields)])
-        changed = self._changed(connection, since, below)
-        self._add_runs(changed, seen)
-        columns = {field: self._column(connection, field, seen, changed) for field in fields if field != ID}
-        if ID in fields:
-            columns[ID] = Ids(self._ids, self._places, self.place)
-        return Frame(self._ids, self._places, columns)
+        changed = self._changed(connection, since, below) if since else []
+        self._add_runs(connection, [row[1] for row in changed], everything=not since)
+        self._known = max(self._known, seen)
+        ids, rank = partial(self._ids, connection), partial(self._rank, connection)
+        columns: dict[Field, Column] = {ID: Ids(self._places, rank, ids)}
+        columns |= {field: self._column(connection, field, seen, changed) for field in fields}
+        return Frame(ids, self._places, columns, rank)
 
     def _changed(self, connection: Connection, since: int, below: int) -> list[Row]:
-        """Runs that changed since, as change, number and id, by id. What is said to come later is of another server."""
+        """Change and number of runs that changed since. What is said to come later is of another server."""
         # the expression keeps SQLite from going through the whole project where a few changes are asked for
-        where = f"project || '' = ? AND change >= {since} AND change < {below}" if since else "project = ?"
-        rows = connection.rows(f"SELECT change, number, run FROM search_runs WHERE {where}", (self._project,))
-        return sorted(rows, key=lambda row: row[2])
+        where = f"project || '' = ? AND change >= {since} AND change < {below}"
+        return connection.rows(f"SELECT change, number FROM search_runs WHERE {where}", (self._project,))
 
-    def _add_runs(self, changed: list[Row], seen: int) -> None:
+    def _add_runs(self, connection: Connection, changed: Sequence[int], *, everything: bool) -> None:
+        """Give new runs positions and places: behind all others if their ids are, else all runs get their places anew.
+
+        A writer may see runs that are committed meanwhile; they are new the next time.
+        """
         import numpy as np
 
-        self._known = max(self._known, seen)
-        if not changed:
+        numbers = np.array(changed, dtype=np.int64)
+        new = numbers[self._at(numbers) < 0]
+        if not len(new) and not everything:
             return
-        numbers = np.array([row[1] for row in changed], dtype=np.int64)
-        self._reserve(int(numbers.max()))
-        new = self._positions[numbers] < 0
-        if new.any():
-            added = [changed[at][2] for at in np.flatnonzero(new).tolist()]
-            self._positions[numbers[new]] = np.arange(len(self._ids), len(self._ids) + len(added))
-            self._order(added)
+        order = self._order(connection, self._greatest)
+        first = int(self._places.max(initial=-1)) + 1
+        if not np.isin(new, order).all():
+            order, first = self._order(connection, ""), 0
+        if not len(order):
+            return
+        new = order if everything else order[np.isin(order, new)]
+        self._reserve(int(order.max()))
+        self._positions[new] = np.arange(len(self._numbers), len(self._numbers) + len(new))
+        self._numbers = np.concatenate([self._numbers, new])
+        self._places = np.concatenate([self._places, np.full(len(new), -1)])
+        at = self._at(order)
+        self._places[at[at >= 0]] = first + np.flatnonzero(at >= 0)
+        self._greatest = connection.rows("SELECT run FROM search_runs WHERE number = ?", (int(order[-1]),))[0][0]
+
+    def _order(self, connection: Connection, behind: str) -> NDArray[np.int64]:
+        """The numbers of the runs behind an id, in the order of their ids."""
+        import numpy as np
+
+        rows = "search_runs WHERE project = ? AND run > ?"
+        return connection.numbers(["number"], rows, (self._project, behind), order="run")[:, 0].astype(np.int64)
 
     def _reserve(self, number: int) -> None:
         import numpy as np
@@ -129,46 +152,36 @@ class _Table:
             more = np.full(max(number + 1, 2 * len(self._positions)) - len(self._positions), -1, dtype=np.int64)
             self._positions = np.concatenate([self._positions, more])
 
-    def _order(self, added: list[str]) -> None:
-        """Add ids, which are in order among themselves."""
+    def _ids(self, connection: Connection, at: Sequence[int]) -> list[str]:
+        """The ids of runs by position. KeyError: one is gone, because its project was put in the place of itself."""
+        numbers = self._numbers[at].tolist()
+        sql = "SELECT number, run FROM search_runs WHERE number IN ({0})"
+        found = {row[0]: row[1] for row in rows_among(connection, sql, numbers)}
+        return [found[number] for number in numbers]
+
+    def _rank(self, connection: Connection, id: str) -> float:
+        """The place of an id; where there is none, half a place in front of the next one behind it."""
         import numpy as np
 
-        size, last = len(self._ids), self._ids[-1] if self._ids else ""
-        in_order = added[0] > last and (not size or self._places[-1] == size - 1)
-        self._ids += added
-        if in_order:
-            self._places = np.concatenate([self._places, np.arange(size, len(self._ids))])
-            return
-        order = sorted(range(len(self._ids)), key=self._ids.__getitem__)
-        self._places = np.empty(len(order), dtype=np.int64)
-        self._places[order] = np.arange(len(order))
-
-    def place(self, id: str) -> int:
-        """The place of an id among all; where there is none, that of the next one behind it."""
-        import numpy as np
-
-        low, high = 0, len(self._ids)
-        if self._places[-1:] == high - 1 and (high < 2 or bool(np.all(self._places == np.arange(high)))):
-            order: Any = range(high)
-        else:
-            order = np.argsort(self._places)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if self._ids[order[middle]] < id else (low, middle)
-        return low
+        sql = "SELECT number, run FROM search_runs WHERE project = ? AND run >= ? ORDER BY run LIMIT 100"
+        rows = connection.rows(sql, (self._project, id))
+        for at, (_, run) in zip(self._at(np.array([row[0] for row in rows], dtype=np.int64)), rows, strict=True):
+            if at >= 0:
+                return float(self._places[at]) - (0.0 if run == id else 0.5)
+        return math.inf
 
     def _column(self, connection: Connection, field: Field, seen: int, changed: list[Row]) -> Column:
         import numpy as np
 
         column, known = self._columns.pop(field, (None, 0))
-        if column is not None and len(column.texts.texts) > 2 * len(self._ids) + _SPARE_TEXTS:
+        if column is not None and len(column.texts.texts) > 2 * len(self._numbers) + _SPARE_TEXTS:
             column, known = None, 0  # most of its texts are of values that runs have no more
         source = source_of(self._project, field)
         if column is None:
-            column = Column(len(self._ids))
+            column = Column(len(self._numbers))
             load(connection, column, source, self._project, self._at)
         else:
-            column.resize(len(self._ids))
+            column.resize(len(self._numbers))
             numbers = np.array([row[1] for row in changed if row[0] >= known], dtype=np.int64)
             column.clear(self._at(numbers))
             rows = _some_rows(connection, source, numbers.tolist())
@@ -186,7 +199,7 @@ class _Table:
     def _keep(self, field: Field, column: Column, known: int) -> None:
         """Keep a column; the ones that were not used for longest make room."""
         self._columns[field] = (column, known)
-        most = max(_MOST_VALUES // max(len(self._ids), 1), 4)
+        most = max(_MOST_VALUES // max(len(self._numbers), 1), 4)
         while len(self._columns) > most:
             del self._columns[next(iter(self._columns))]
 

@@ -6,7 +6,9 @@ Held to what `clew.core.judging` says of one run at a time, with which it shares
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 from clew.core.judging import MISSING, NUMBER, OPERATORS, TEXT, TEXT_OPS, Key, as_number, as_text, passes_text
@@ -29,24 +31,33 @@ class Texts:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self._codes: dict[str, int] = {}
+        self._codes: defaultdict[str, int] = defaultdict(count().__next__)
         self._sorted: list[str] = []
         self._ranks: NDArray[np.float64] | None = None
         self._known: dict[tuple[str, str], Bools] = {}
         self._once = ("", "")
 
-    def code(self, text: str) -> int:
-        """The code of a text, which is added if it is new."""
-        found = self._codes.get(text)
-        if found is None:
-            found = self._codes[text] = len(self.texts)
-            self.texts.append(text)
+    def codes(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """The codes of texts; those that are new are added."""
+        import numpy as np
+
+        found = np.fromiter(map(self._codes.__getitem__, texts), dtype=np.int32, count=len(texts))
+        if new := len(self._codes) - len(self.texts):
+            self.texts += [*islice(reversed(self._codes), new)][::-1]
             self._ranks = None
         return found
 
     def find(self, text: str) -> int:
         """The code of a text; −1 where no run has it."""
         return self._codes.get(text, -1)
+
+    def among(self, wanted: Iterable[str]) -> Bools:
+        """For each code, whether its text is one of some."""
+        import numpy as np
+
+        found = np.zeros(len(self.texts), dtype=np.bool_)
+        found[[code for code in map(self.find, wanted) if code >= 0]] = True
+        return found
 
     def ranks(self) -> NDArray[np.float64]:
         """The place of each code among all texts in their order."""
@@ -130,7 +141,7 @@ class Column:
         if self.codes is None:
             self.codes = np.zeros(len(self.kinds), dtype=np.int32)
         self.kinds[at] = TEXT
-        self.codes[at] = np.fromiter(map(self.texts.code, texts), dtype=np.int32, count=len(texts))
+        self.codes[at] = self.texts.codes(texts)
 
     def judge(self, comparison: Comparison, at: At | slice) -> tuple[Bools, Bools]:
         """Which of these runs pass, and which do not; neither is unknown."""
@@ -138,14 +149,22 @@ class Column:
         if comparison.op == "is":
             return kinds == MISSING, kinds != MISSING
         if comparison.op == "in":
-            found = kinds != kinds
-            for value in comparison.values:
-                found |= self._compare("=", value, at, kinds)[0]
+            found = self._any(comparison.values, at, kinds)
             return found, ~found & (kinds != MISSING)
         (value,) = comparison.values
         if comparison.op in TEXT_OPS:
             return self._match(comparison.op, str(value), at, kinds)
         return self._compare(comparison.op, value, at, kinds)
+
+    def _any(self, values: Sequence[Value], at: At | slice, kinds: NDArray[np.uint8]) -> Bools:
+        found: Bools = kinds != kinds
+        for value in values:
+            if not isinstance(value, str):
+                found |= self._compare("=", value, at, kinds)[0]
+        if self.codes is not None:
+            wanted = self.texts.among(as_text(value) for value in values if isinstance(value, str))
+            found |= (kinds == TEXT) & wanted[self.codes[at]]
+        return found
 
     def _compare(self, op: str, value: Value, at: At | slice, kinds: NDArray[np.uint8]) -> tuple[Bools, Bools]:
         mine, other = (TEXT, NUMBER) if isinstance(value, str) else (NUMBER, TEXT)

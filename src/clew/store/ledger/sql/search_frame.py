@@ -5,7 +5,7 @@ Not where columns come from (`search_cache`, `search`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from clew.core.judging import TEXT_OPS, Key
@@ -26,23 +26,30 @@ class Frame:
     """Runs by position.
 
     Args:
-        ids: of the runs.
-        places: their places among all ids in their order, or anything that grows with them.
+        ids: finds those of some.
+        places: of the runs in the order of ids, or anything that grows with them.
         columns: what the search asks for.
+        rank: finds the place of an id, or what lies between the places of its neighbours.
     """
 
-    def __init__(self, ids: Sequence[str], places: NDArray[np.int64], columns: Mapping[Field, Column]) -> None:
-        self.ids, self.places, self.columns = ids, places, columns
+    def __init__(
+        self,
+        ids: Callable[[Sequence[int]], list[str]],
+        places: NDArray[np.int64],
+        columns: Mapping[Field, Column],
+        rank: Callable[[str], float],
+    ) -> None:
+        self.ids, self.places, self.columns, self.rank = ids, places, columns, rank
 
     def passing(self, filter: Filter | None) -> At:
         """The positions of runs that pass: the parts that cost least are asked first, the others of what is left."""
         import numpy as np
 
-        at: At | slice = slice(len(self.ids))
+        at: At | slice = slice(len(self.places))
         for part in sorted(parts_of(filter), key=_cost):
             holds = self._judge(part, at)[0]
             at = np.flatnonzero(holds) if isinstance(at, slice) else at[holds]
-        return np.arange(len(self.ids), dtype=np.int64) if isinstance(at, slice) else at
+        return np.arange(len(self.places), dtype=np.int64) if isinstance(at, slice) else at
 
     def _judge(self, filter: Filter, at: At | slice) -> tuple[Bools, Bools]:
         if isinstance(filter, Comparison):
@@ -59,9 +66,9 @@ class Frame:
                 holds, fails = holds | more_hold, fails & more_fail
         return holds, fails
 
-    def behind(self, at: At, order: Sequence[Order], keys: Sequence[Key], place: int) -> At:
-        """Those that come behind a cursor: keys, and the place of an id (what has it is not behind)."""
-        later = self.places[at] < place
+    def behind(self, at: At, order: Sequence[Order], keys: Sequence[Key], id: str) -> At:
+        """Those that come behind a cursor: keys, and an id (what has it is not behind)."""
+        later = self.places[at] < self.rank(id)
         for each, key in reversed(list(zip(order, keys, strict=True))):
             column = self.columns[each.field]
             kinds, values = column.sorted_by(at, descending=each.descending)

@@ -29,6 +29,7 @@ _TEXTS = {
     "commit": "revision",
     "created_by": "created_by",
 }
+_MOST_TEXTS = 4096
 _NUMBERS = {
     "created": "{0}.created_us",
     "created.ms": "{0}.created_us / 1000",
@@ -90,24 +91,21 @@ def load(connection: Connection, column: Column, source: Source, project: str, p
     where = "v.project = ?" if source.field is None else "v.field = ?"
     given = (project if source.field is None else source.field,)
     run, number, text = f"v.{source.run}", source.number.format("v"), source.text.format("v")
+    rows = f"{source.table} v WHERE {where} AND"
     if number != "NULL":
-        sql = f"SELECT {_float(run)}, {_float(number)} FROM {source.table} v WHERE {where} AND {number} IS NOT NULL"
-        found = connection.numbers(sql, given)
+        found = connection.numbers([run, number], f"{rows} {number} IS NOT NULL", given)
         _put(column.set_numbers, place(found[:, 0].astype(np.int64)), found[:, 1])
     if source.always_number:
-        sql = f"SELECT {_float(run)} FROM {source.table} v WHERE {where} AND {number} IS NULL"
-        found = connection.numbers(sql, given)
+        found = connection.numbers([run], f"{rows} {number} IS NULL", given)
         _put(column.set_numbers, place(found[:, 0].astype(np.int64)), found[:, 0] * math.nan)
     if text != "NULL":
-        rows = connection.rows(
-            f"SELECT {run}, {text} FROM {source.table} v WHERE {where} AND {text} IS NOT NULL", given
-        )
-        if rows:
-            _put(column.set_texts, place(np.array([row[0] for row in rows])), [row[1] for row in rows])
-
-
-def _float(column: str) -> str:
-    return f"CAST({column} AS DOUBLE PRECISION)"
+        # `run` is a number there and an id here: what an index has the rows in the order of
+        key: object = "" if source.field is None else -1
+        page = f"{rows} v.run > ? AND {text} IS NOT NULL ORDER BY v.run LIMIT {_MOST_TEXTS}"
+        sql = f"SELECT v.run AS key, {run} AS number, {text} AS text FROM {page}"
+        while some := connection.texts(sql, (*given, key)):
+            key, numbers, texts = some
+            _put(column.set_texts, place(numbers), texts)
 
 
 def _put(put: Any, at: NDArray[np.int64], values: Any) -> None:
@@ -152,6 +150,5 @@ def renamed(column: Column, names: dict[str, str]) -> Column:
     """A column of ids as one of names; shares what it can. Different ids have different names."""
     found = Column(0)
     found.kinds, found.numbers, found.codes = column.kinds, column.numbers, column.codes
-    for text in column.texts.texts:
-        found.texts.code(names.get(text, f"\0{text}"))
+    found.texts.codes([names.get(text, f"\0{text}") for text in column.texts.texts])
     return found
