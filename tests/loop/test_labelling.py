@@ -12,8 +12,8 @@ import pytest
 
 from clew.core.errors import Invalid, NotFound
 from clew.loop.labelling import add_labels, count_unknown, read_label_file
-from clew.registry.aliases import take_away
-from clew.testing.life import START_US, Life
+from clew.serving.endpoint import declare
+from clew.testing.life import ENDPOINT, MODEL, START_US, Life
 
 
 def add(life: Life, rows: pl.DataFrame, **how: Any) -> int:
@@ -196,10 +196,7 @@ def test_a_label_that_is_said_twice_alike_is_one(life: Life) -> None:
 
 
 def test_labels_are_held_to_the_model_also_while_no_version_answers(life: Life) -> None:
-    with life.stores.ledger.write() as tx:
-        model = tx.models.get(life.endpoint.model)
-        [held] = [move for move in tx.models.aliases(model.id) if move.alias == "champion"]
-        take_away(life.stores, tx, model, held)
+    life.endpoint = declare(life.stores, ENDPOINT, model=MODEL, alias="nobody")
     with pytest.raises(Invalid, match="nothing that late decides"):
         add(life, pl.DataFrame({"flight": ["a"], "late": ["perhaps"]}), by_key="flight")
     assert logged(life) == []

@@ -29,8 +29,9 @@ from clew.registry.aliases import take_away
 from clew.registry.columns import columns_of
 from clew.registry.revise import add_version
 from clew.registry.signature import infer_signature
+from clew.serving.endpoint import declare
 from clew.settings import settings_of
-from clew.testing.life import INPUTS, Life, flights
+from clew.testing.life import ENDPOINT, INPUTS, MODEL, Life, flights
 from clew.tracking.recorder import Recorder
 from clew.tracking.start import start
 
@@ -65,8 +66,10 @@ def test_a_version_whose_files_are_elsewhere_keeps_nothing_out(life: Life) -> No
     """As an import makes one: neither a new version, nor labels, nor a bundle of the run that made the new one."""
     bare = structs.replace(life.version(3), id=life.stores.ids(), number=4, package=Digest(""))
     with life.stores.ledger.write() as tx:
-        model = tx.models.get(life.endpoint.model)
         add_version(life.stores, tx, bare)
+    life.endpoint = declare(life.stores, ENDPOINT, model=MODEL, alias="nobody")
+    with life.stores.ledger.write() as tx:
+        model = tx.models.get(life.endpoint.model)
         [held] = [move for move in tx.models.aliases(model.id) if move.alias == "champion"]
         take_away(life.stores, tx, model, held)
     rows = pl.DataFrame({"flight": ["a"], "late": [True]})

@@ -156,7 +156,7 @@ def test_a_run_whose_server_is_gone_says_that_it_waits_and_not_for_long(
     assert not any("\n" in text for text in said)
     left = [text.split()[4] for text in said if "clew sync" in text]
     assert left == ["inner-0", "inner-1", "inner-2", "outer"]
-    assert [at for at, text in enumerate(said) if "waits for the server" in text] == [len(said) - 2]  # the outer one
+    assert [at for at, text in enumerate(said) if "waiting for the server" in text] == [len(said) - 2]  # the outer one
 
 
 def test_a_script_names_the_run_that_was_started_for_it(

@@ -37,7 +37,7 @@ from clew.workspace import Workspace, init_project
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["INPUTS", "MODEL", "SETTINGS", "START_US", "TRAIN", "Life", "flights", "grow"]
+__all__ = ["ENDPOINT", "INPUTS", "MODEL", "SETTINGS", "START_US", "TRAIN", "Life", "flights", "grow"]
 
 MODEL, ENDPOINT = "delay", "late"
 INPUTS = ["hour", "wind"]

@@ -27,11 +27,14 @@ _WHOLE = frozenset(
     (
         *("at_us", "beats", "blocks", "count", "created_us", "deleted_us", "due_us", "fence", "last_time_us"),
         *("lease_until_us", "merged", "nans", "number", "position", "rows", "source_end", "start_us"),
-        *("time_high_us", "time_low_us"),
+        *("time_high_us", "time_low_us", "time_us"),
     )
 )
 _REAL = frozenset(("first", "high", "last", "last_step", "low", "step_high", "step_low", "total"))
 """The columns of whole numbers and of floats, in whichever table; `points` holds bytes, and all others hold texts."""
+
+_WHOLE_STEP = "logged_metrics"
+"""The table whose `step` is a whole number; elsewhere it is the name of a step."""
 
 _SUMMARY = frozenset(("first", "high", "last", "low", "total"))
 _OPEN = {"series": _SUMMARY, "series_blocks": _SUMMARY, "events": frozenset(("position", "hash"))}
@@ -117,7 +120,7 @@ def _takes(table: str, name: str, value: object) -> bool:
         return name in _OPEN.get(table, ())
     if name in _REAL:
         return type(value) in (float, int)
-    if name in _WHOLE:
+    if name in _WHOLE or (name == "step" and table == _WHOLE_STEP):
         return type(value) is int and -(1 << 63) <= value < 1 << 63
     return type(value) is (bytes if name == "points" else str)
 
