@@ -131,9 +131,12 @@ MEASURED = (
 )
 
 
+NO_TEXT = LOGGED % (4, '{"key":"acc","value":1,"step":0,"time_us":9,"run":"r","dataset":"a\\u0000b"}')
+
+
 def insert_logged(change: Callable[[str, tuple[str, ...]], object], mark: str, schema: str = "") -> None:
     sql = f"INSERT INTO {schema}logged_models (id, project, experiment, run, name, document) VALUES "
-    for number, document in ((1, LOGGED % (1, MEASURED)), (2, LOGGED % (2, "")), (3, "no document")):
+    for number, document in ((1, LOGGED % (1, MEASURED)), (2, LOGGED % (2, "")), (3, "no document"), (4, NO_TEXT)):
         change(f"{sql}({', '.join([mark] * 6)})", (f"m-{number}", "p", "e", "", "ä", document))
 
 
@@ -141,7 +144,7 @@ def check_logged(ledger: Ledger) -> None:
     """What was measured has rows, and is in no document any more; a document that cannot be read stays as it is."""
     one = LoggedMetric(model="m-1", key="acc", value=1.0, step=0, time_us=9, run="r")
     with ledger.read() as tx:
-        found = tx.logged_models.metrics(["m-1", "m-2", "m-3"])
+        found = tx.logged_models.metrics(["m-1", "m-2", "m-3", "m-4"])
         model = tx.logged_models.get("m-1")
         documents = dict(tx.logged_models._c.rows("SELECT id, document FROM logged_models"))  # type: ignore[attr-defined]
     assert str(found) == str(
@@ -152,7 +155,7 @@ def check_logged(ledger: Ledger) -> None:
         ]
     )
     assert (model.name, model.tags) == ("ä", {"k": "v"})
-    assert documents == {"m-1": LOGGED % (1, ""), "m-2": LOGGED % (2, ""), "m-3": "no document"}
+    assert documents == {"m-1": LOGGED % (1, ""), "m-2": LOGGED % (2, ""), "m-3": "no document", "m-4": NO_TEXT}
     ledger.close()
 
 

@@ -18,6 +18,7 @@ from clew.core.types.model import Model
 from clew.core.types.project import Project
 from clew.core.types.run import Artifact, Experiment
 from clew.store.ledger.postgres import PostgresLedger
+from clew.store.ledger.sql import rows as of_project
 from clew.store.ledger.sql import search_plan
 from clew.store.ledger.sql.migrate import migrations
 from clew.store.ledger.sql.rows import ACCOUNTS, COLUMNS, DERIVED, TABLES
@@ -100,7 +101,11 @@ def copy(source: Ledger, target: Ledger) -> tuple[dict[str, int], list[int]]:
         return rows.copy_to(there.rows_of("p"), tell=told.append), told  # type: ignore[attr-defined]
 
 
-def test_all_rows_of_a_project_are_copied_and_no_others(ledgers: tuple[Ledger, Ledger]) -> None:
+@pytest.mark.parametrize("at_once", [500, 1])
+def test_all_rows_of_a_project_are_copied_and_no_others(
+    ledgers: tuple[Ledger, Ledger], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_project, "_AT_ONCE", at_once)
     source, target = ledgers
     for project in ("p", OTHER):
         fill(source, project)

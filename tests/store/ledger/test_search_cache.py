@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from clew.core.types.filter import Comparison, Field, Search
 from clew.store.ledger.sql import search_cache, search_plan, search_source
-from clew.store.ledger.sqlite import SqliteLedger
+from clew.store.ledger.sqlite import SqliteConnection, SqliteLedger
 from clew.testing.ledger.examples import a_run
 
 PROGRESS = Field("tag", "progress")
@@ -94,8 +98,46 @@ def test_runs_that_are_gone_are_not_shown_and_take_no_place_on_a_page(ledger: Sq
         assert [one.run.id for one in tx.runs.search("p", asked).items] == ["0d", "0a"]
 
 
-def test_texts_come_back_as_they_were_written(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_does_not_see_what_another_one_has_seen_meanwhile(ledger: SqliteLedger) -> None:
+    with ledger.write() as tx:
+        for each in ("0a", "0b", "0c"):
+            tx.runs.add(a_run(each, tags={"progress": "half"}))
+    asked = Search(filter=Comparison(PROGRESS, "=", ("half",)), limit=2)
+    with ledger.read() as early:
+        assert early.runs.count("p") == 3
+        with ThreadPoolExecutor(1) as other:
+            other.submit(add_and_find, ledger).result()
+        page = early.runs.search("p", asked)
+        assert [one.run.id for one in page.items] == ["0c", "0b"]
+        behind = early.runs.search("p", msgspec.structs.replace(asked, after=page.next))
+        assert [one.run.id for one in behind.items] == ["0a"]
+    assert found(ledger, "p", "half") == ["0d", "0c", "0b", "0a"]
+
+
+def add_and_find(ledger: SqliteLedger) -> None:
+    with ledger.write() as tx:
+        tx.runs.add(a_run("0d", tags={"progress": "half"}))
+    assert found(ledger, "p", "half") == ["0d", "0c", "0b", "0a"]
+
+
+def test_texts_that_sqlite_cuts_at_their_first_nul_are_read_one_by_one() -> None:
+    """As versions of before 3.40 do, or some of them."""
+
+    class Cutting(sqlite3.Connection):
+        def execute(self, sql: str, *params: Any) -> Any:
+            return super().execute(sql.replace("group_concat(text, char(0))", "MIN(text)"), *params)
+
+    with closing(sqlite3.connect(":memory:", factory=Cutting)) as raw:
+        key, numbers, texts = (
+            SqliteConnection(raw).texts("SELECT 1 AS key, 5 AS number, 'a' AS text UNION SELECT 2, 6, 'b'") or ()
+        )
+    assert (key, numbers.tolist(), texts) == (2, [5, 6], ["a", "b"])
+
+
+@pytest.mark.parametrize("long", [1, 32_768])
+def test_texts_come_back_as_they_were_written(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch, long: int) -> None:
     monkeypatch.setattr(search_source, "_MOST_TEXTS", 2)
+    monkeypatch.setattr(search_source, "_LONG", long)
     texts = ["", "", "a,b", "\n", "π", "a\0b"]
     with ledger.write() as tx:
         for at, text in enumerate(texts):

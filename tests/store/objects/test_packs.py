@@ -79,6 +79,18 @@ def test_a_list_follows_a_pack_that_is_rewritten_meanwhile(packs: Packs) -> None
     assert [first, *listed] == sorted(digest_of(data).hex() for data in objects if data != b"7")
 
 
+def test_a_list_looks_again_where_a_pack_was_rewritten_before_it_was_opened(
+    packs: Packs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = publish(packs, b"one", b"two")
+    new = Packs(PackFolder(Path(old).parent), Path(old).parent.parent)
+    new.remove({digest_of(b"one")})
+    looks = [[old], packs.place.list()]
+    monkeypatch.setattr(packs.place, "list", lambda: looks.pop(0))
+    assert list(packs.list()) == [digest_of(b"two").hex()]
+    assert looks == []
+
+
 def test_a_list_that_cannot_be_whole_breaks_off(packs: Packs) -> None:
     path = Path(publish(packs, *(b"%d" % i for i in range(400))))
     listed = packs.list()

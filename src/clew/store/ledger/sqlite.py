@@ -49,6 +49,9 @@ class SqliteConnection:
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         return self.raw.execute(sql, params).fetchall()
 
+    def listed(self, values: Sequence[object]) -> tuple[str, Sequence[object]]:
+        return ", ".join("?" * len(values)), values
+
     def numbers(
         self, columns: Sequence[str], rows: str, params: Sequence[object] = (), *, order: str = ""
     ) -> NDArray[np.float64]:
@@ -63,8 +66,14 @@ class SqliteConnection:
 
         # one long text is read in a third of the time of its rows; none holds NUL
         joined = "MAX(key), group_concat(number), group_concat(text, char(0))"
-        key, numbers, texts = self.raw.execute(f"SELECT {joined} FROM ({sql})", params).fetchone()
-        return None if key is None else (key, np.fromstring(numbers, dtype=np.int64, sep=","), texts.split("\0"))
+        key, joined_numbers, joined_texts = self.raw.execute(f"SELECT {joined} FROM ({sql})", params).fetchone()
+        if key is None:
+            return None
+        numbers, texts = np.fromstring(joined_numbers, dtype=np.int64, sep=","), joined_texts.split("\0")
+        if len(texts) != len(numbers):  # an older SQLite ends a joined text at its first NUL
+            rows = self.raw.execute(sql, params).fetchall()
+            numbers, texts = np.array([row[1] for row in rows], dtype=np.int64), [row[2] for row in rows]
+        return key, numbers, texts
 
     def change(self, sql: str, params: Sequence[object] = ()) -> int:
         return self.raw.execute(sql, params).rowcount

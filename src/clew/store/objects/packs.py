@@ -19,6 +19,8 @@ from clew.store.objects.place import PackPlace
 
 __all__ = ["PackedObject", "Packs", "Seen"]
 
+_LOOKS = 5
+
 
 @dataclass(frozen=True)
 class PackedObject:
@@ -111,16 +113,20 @@ class Packs:
     def refresh(self) -> bool:
         """List the folder again; whether there are other packs than before."""
         known = self._packs or {}
-        packs: dict[str, Pack] = {}
-        broken: dict[str, Corrupt] = {}
-        for path in self.place.list():
-            try:
-                packs[path] = known.get(path) or self._opened(path)
-            except Corrupt as error:
-                broken[path] = error
-                self.place.forget(path)
-            except FileNotFoundError:  # another process rewrote it just now
-                continue
+        for _ in range(_LOOKS):
+            packs: dict[str, Pack] = {}
+            broken: dict[str, Corrupt] = {}
+            gone = False
+            for path in self.place.list():
+                try:
+                    packs[path] = known.get(path) or self._opened(path)
+                except Corrupt as error:
+                    broken[path] = error
+                    self.place.forget(path)
+                except FileNotFoundError:  # another process rewrote it just now: what it became may not be listed here
+                    gone = True
+            if not gone:
+                break
         for path in known.keys() - packs.keys():
             self.place.forget(path)
         self._packs, self.broken = packs, broken

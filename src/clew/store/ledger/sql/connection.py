@@ -40,6 +40,10 @@ class Connection(Protocol):
         """All rows of a query."""
         ...
 
+    def listed(self, values: Sequence[object]) -> tuple[str, Sequence[object]]:
+        """What stands between the brackets of `IN (…)` for some values, and what its placeholders stand for."""
+        ...
+
     def numbers(
         self, columns: Sequence[str], rows: str, params: Sequence[object] = (), *, order: str = ""
     ) -> NDArray[np.float64]:
@@ -88,6 +92,9 @@ class Reading:
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
         return self._connection.rows(sql, params)
+
+    def listed(self, values: Sequence[object]) -> tuple[str, Sequence[object]]:
+        return self._connection.listed(values)
 
     def numbers(
         self, columns: Sequence[str], rows: str, params: Sequence[object] = (), *, order: str = ""
@@ -146,14 +153,14 @@ def rows_among(
 
     Args:
         connection: within a transaction.
-        sql: a query with `{0}` where the placeholders of the values stand.
+        sql: a query with `IN ({0})` where the values stand.
         values: in the order in which their rows are wanted.
         before: what its placeholders in front of those stand for.
         after: what those behind them stand for.
     """
     for start in range(0, len(values), _MOST_VALUES):
-        some = values[start : start + _MOST_VALUES]
-        yield from connection.rows(sql.format(", ".join("?" * len(some))), (*before, *some, *after))
+        listed, given = connection.listed(values[start : start + _MOST_VALUES])
+        yield from connection.rows(sql.format(listed), (*before, *given, *after))
 
 
 def rows_in_order(connection: Connection, table: str, key: Sequence[str], others: Sequence[str]) -> Iterator[Row]:

@@ -145,10 +145,15 @@ class ProjectRows:
         columns, marks = len(key.split(", ")), ", ".join("?" * len(key.split(", ")))
         after: Row | None = None
         while True:
-            clauses = [where] if where else []
-            clauses += [f"({key}) > ({marks})"] if after is not None else []
+            clauses, given = [where] if where else [], self._params(where)
+            if after is not None:
+                clauses.append(f"({key}) > ({marks})")
+                if where and key.startswith(where.lstrip("(").partition(" IN (")[0] + ","):
+                    # rows of owners that came before are not gone through again
+                    clauses[0] = where.replace("project = ?", "project = ? AND id >= ?")
+                    given = [value for one in given for value in (one, after[0])]
             sql = f"SELECT {key}, {', '.join(names)} FROM {table}{_clause(' AND '.join(clauses))}"
-            rows = self._c.rows(f"{sql} ORDER BY {key} LIMIT {_AT_ONCE}", [*self._params(where), *(after or ())])
+            rows = self._c.rows(f"{sql} ORDER BY {key} LIMIT {_AT_ONCE}", [*given, *(after or ())])
             if not rows:
                 return
             after = rows[-1][:columns]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from clew.core.judging import FoundRun, Key, key_of_token, token_of
 from clew.core.paging import Page
@@ -16,13 +16,17 @@ from clew.core.types.edge import Role
 from clew.core.types.filter import Comparison, Field, Filter, Not, Search, every, fields_of, parts_of
 from clew.core.types.run import Run
 from clew.store.ledger.sql.connection import Connection, Document, Row, rows_among
-from clew.store.ledger.sql.search_cache import SearchCache, Table
+from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_frame import Frame
 from clew.store.ledger.sql.search_ids import ID
 from clew.store.ledger.sql.search_plan import Candidates, names_experiment, rare, walks
 from clew.store.ledger.sql.search_source import fill, renamed, source_of
 from clew.store.ledger.sql.summary import SUMMARY, summary_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["SqlSearch"]
 
@@ -84,14 +88,7 @@ class SqlSearch:
 
     def _by_columns(self) -> Page[str]:
         with self._cache.table(self._project) as table:
-            try:
-                return self._of_all(table)
-            except KeyError:  # it holds a run that is gone
-                table.forget()
-                return self._of_all(table)
-
-    def _of_all(self, table: Table) -> Page[str]:
-        return self._answer(self._named(table.frame(self._c, self._fields)), _of_trash(self._search.deleted))
+            return self._answer(self._named(table.frame(self._c, self._fields)), _of_trash(self._search.deleted))
 
     def _by_candidates(self) -> Page[str] | None:
         """The answer, where few candidates hold it."""
@@ -151,12 +148,23 @@ class SqlSearch:
         return self._c.rows(sql, given)
 
     def _answer(self, frame: Frame, *more: Filter | None) -> Page[str]:
+        import numpy as np
+
         at = frame.passing(every(self._search.filter, *more))
         if self._search.after:
             at = frame.behind(at, self._search.order, self._keys, self._behind)
+        first = self._first(frame, at)
+        ids = frame.ids(first)
+        while not all(ids):  # some came when this transaction was under way, and another search has seen them
+            without = [position for position, found in zip(first, ids, strict=True) if not found]
+            at = at[~np.isin(at, without)]
+            first = self._first(frame, at)
+            ids = frame.ids(first)
+        return self._cut(ids, lambda last: frame.keys(first[last], self._search.order))
+
+    def _first(self, frame: Frame, at: NDArray[np.int64]) -> list[int]:
         skip = self._search.skip
-        first = frame.first(at, self._search.order, skip + self._search.limit + 1)[skip:]
-        return self._cut(frame.ids(first), lambda last: frame.keys(first[last], self._search.order))
+        return frame.first(at, self._search.order, skip + self._search.limit + 1)[skip:]
 
     def _cut(self, found: list[str], keys_at: Callable[[int], list[Key]]) -> Page[str]:
         """The page of these runs, which are one more where others follow; the cursor has the keys of the last one."""

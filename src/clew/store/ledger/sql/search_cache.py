@@ -61,14 +61,10 @@ class Table:
     """All runs of a project, in the order in which they came to be known."""
 
     def __init__(self, project: str) -> None:
-        self.lock = threading.Lock()
-        self._project = project
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew."""
         import numpy as np
 
+        self.lock = threading.Lock()
+        self._project = project
         self._known = 0
         self._asked: set[Field] = set()
         self._greatest = ""
@@ -129,6 +125,7 @@ class Table:
             order, first = self._order(connection, ""), 0
         if not len(order):
             return
+        greatest = connection.rows("SELECT run FROM search_runs WHERE number = ?", (int(order[-1]),))[0][0]
         new = order if everything else order[np.isin(order, new)]
         self._reserve(int(order.max()))
         self._positions[new] = np.arange(len(self._numbers), len(self._numbers) + len(new))
@@ -136,7 +133,7 @@ class Table:
         self._places = np.concatenate([self._places, np.full(len(new), -1)])
         at = self._at(order)
         self._places[at[at >= 0]] = first + np.flatnonzero(at >= 0)
-        self._greatest = connection.rows("SELECT run FROM search_runs WHERE number = ?", (int(order[-1]),))[0][0]
+        self._greatest = greatest
 
     def _order(self, connection: Connection, behind: str) -> NDArray[np.int64]:
         """The numbers of the runs behind an id, in the order of their ids."""
@@ -153,11 +150,11 @@ class Table:
             self._positions = np.concatenate([self._positions, more])
 
     def _ids(self, connection: Connection, at: Sequence[int]) -> list[str]:
-        """The ids of runs by position. KeyError: one is gone, because its project was put in the place of itself."""
+        """The ids of runs by position; empty where this transaction sees no such run."""
         numbers = self._numbers[at].tolist()
-        sql = "SELECT number, run FROM search_runs WHERE number IN ({0})"
-        found = {row[0]: row[1] for row in rows_among(connection, sql, numbers)}
-        return [found[number] for number in numbers]
+        sql = "SELECT number, run FROM search_runs WHERE number IN ({0}) AND project || '' = ?"
+        found = {row[0]: row[1] for row in rows_among(connection, sql, numbers, after=(self._project,))}
+        return [found.get(number, "") for number in numbers]
 
     def _rank(self, connection: Connection, id: str) -> float:
         """The place of an id; where there is none, half a place in front of the next one behind it."""

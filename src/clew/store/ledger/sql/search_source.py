@@ -29,7 +29,8 @@ _TEXTS = {
     "commit": "revision",
     "created_by": "created_by",
 }
-_MOST_TEXTS = 4096
+_MOST_TEXTS, _LONG = 4096, 32_768
+"""How many texts come joined, and from how many characters on one comes by itself: no value reaches a gigabyte."""
 _NUMBERS = {
     "created": "{0}.created_us",
     "created.ms": "{0}.created_us / 1000",
@@ -101,11 +102,13 @@ def load(connection: Connection, column: Column, source: Source, project: str, p
     if text != "NULL":
         # `run` is a number there and an id here: what an index has the rows in the order of
         key: object = "" if source.field is None else -1
-        page = f"{rows} v.run > ? AND {text} IS NOT NULL ORDER BY v.run LIMIT {_MOST_TEXTS}"
+        page = f"{rows} v.run > ? AND length({text}) <= {_LONG} ORDER BY v.run LIMIT {_MOST_TEXTS}"
         sql = f"SELECT v.run AS key, {run} AS number, {text} AS text FROM {page}"
         while some := connection.texts(sql, (*given, key)):
             key, numbers, texts = some
             _put(column.set_texts, place(numbers), texts)
+        for only, long in connection.rows(f"SELECT {run}, {text} FROM {rows} length({text}) > {_LONG}", given):
+            _put(column.set_texts, place(np.array([only])), [long])
 
 
 def _put(put: Any, at: NDArray[np.int64], values: Any) -> None:
@@ -113,7 +116,7 @@ def _put(put: Any, at: NDArray[np.int64], values: Any) -> None:
     kept = at >= 0
     if kept.all():
         put(at, values)
-    else:
+    elif kept.any():
         put(at[kept], [value for value, here in zip(values, kept.tolist(), strict=True) if here])
 
 
