@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from clew.workspace import init_project
 @pytest.fixture(autouse=True)
 def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facade, "_open", {})
+    monkeypatch.setattr(facade, "_taken", {})
 
 
 def test_a_process_that_another_one_was_faster_than_uses_its_project(
@@ -77,3 +79,25 @@ def test_no_name_may_be_said_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with facade.workspace() as opened:
         assert opened.runs.get(run.id).name.count("-") == 2
         assert [each.name for each in opened.runs.experiments()] == ["default"]
+
+
+def test_a_run_that_is_handed_over_with_every_task_is_one_and_stays_in_its_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, elsewhere = init_project(tmp_path / "p"), tmp_path / "scratch"
+    elsewhere.mkdir()
+    monkeypatch.chdir(home)
+    with clew.run(capture=False) as run:
+        monkeypatch.chdir(elsewhere)
+        for task in range(3):
+            handed = pickle.loads(pickle.dumps(run))
+            handed.log(loss=task)
+        assert len(list((home / ".clew" / "journals" / run.id).glob("*.journal"))) == 2
+        with handed:  # a task may end its part of it
+            pass
+        again = pickle.loads(pickle.dumps(run))
+        again.log(loss=3)
+        again.finish()
+    assert [each.count for each in run.recorder.runs.summaries([run.id])] == [4]
+    assert list(elsewhere.iterdir()) == []
+    facade._open[home].close()

@@ -72,12 +72,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _open: dict[Path, Workspace] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()
+_taken: dict[str, Run] = {}
+"""The runs that were handed to this process, by their ids."""
 
 
 def workspace() -> Workspace:
     """The project at or above the current folder, opened once in a process; made here when there is none."""
-    here = Path.cwd()
+    return _workspace(Path.cwd())
+
+
+def _workspace(here: Path) -> Workspace:
     with _lock:
         root = find_project(here) or remote_root(os.environ) or _make_project(here)
         if root not in _open:
@@ -120,8 +125,11 @@ def data(reference: str) -> Dataset:
 class Run(ActiveRun):
     """A run of this process; see `clew.run`. It can be handed to processes that this one starts, which log to it."""
 
-    def __reduce__(self) -> tuple[Callable[[RunInfo], Run], tuple[RunInfo]]:
-        return _handed, (self.info,)
+    _here: Path
+    """The folder in which it began: its project is at or above it, wherever a process that has it goes."""
+
+    def __reduce__(self) -> tuple[Callable[[RunInfo, Path], Run], tuple[RunInfo, Path]]:
+        return _handed, (self.info, self._here)
 
     def save_model(
         self,
@@ -151,7 +159,7 @@ class Run(ActiveRun):
             threshold=threshold,
             slices=slices,
         )
-        here = workspace()
+        here = _workspace(self._here)
         self.flush()  # the version names this run, which has to be there
         version = here.register(model, self.id)
         self.output(version)
@@ -196,8 +204,9 @@ def run(
             raise Invalid(f"{what} of a run are a {type(words).__name__}", hint=f'give a dict: {what}={{"lr": 0.1}}')
     if bool(id) != resume:
         raise Invalid("id and resume belong together", hint='clew.run(id="baseline", resume=True)')
-    started = start(
-        _recorder(),
+    here = Path.cwd()
+    began = start(
+        _recorder(here),
         name,
         params=params,
         experiment=experiment,
@@ -207,22 +216,29 @@ def run(
         fork=fork,
         made=Run,
     )
-    return cast("Run", started)
+    started = cast("Run", began)
+    started._here = here
+    return started
 
 
-def _handed(info: RunInfo) -> Run:
-    """A run that another process has handed to this one."""
-    return cast("Run", join_as_child(_recorder(), info, made=Run))
+def _handed(info: RunInfo, here: Path) -> Run:
+    """A run that another process has handed to this one: one object, though a pool hands it over with every task."""
+    with _lock:
+        taken = _taken.get(info.id)
+        if taken is None or taken.is_over:
+            taken = _taken[info.id] = cast("Run", join_as_child(_recorder(here), info, made=Run))
+            taken._here = here
+        return taken
 
 
-def _recorder() -> Recorder:
-    """Where runs go: the project, or a folder of this machine while it cannot be reached."""
+def _recorder(here: Path) -> Recorder:
+    """Where runs go that begin in a folder: the project, or a folder of this machine while it cannot be reached."""
     if not is_offline(os.environ):
         try:
-            return workspace().recorder
+            return _workspace(here).recorder
         except (Corrupt, Unavailable) as error:
             say_on_stderr(f"{error.what}; this run stays on this machine until clew sync")
-    return offline_here(os.environ)
+    return offline_here(here, os.environ)
 
 
 def runs(*, where: str = "", sort: str = "", experiment: str = "", limit: int | None = 1000) -> RunList:

@@ -139,7 +139,7 @@ def _recorder() -> Iterator[Recorder]:
             output.note(f"{error.what}; this run stays on this machine until clew sync")
             os.environ[OFFLINE_VARIABLE] = "1"  # the script's own process is to find it there
     if workspace is None:
-        yield offline_here(os.environ)
+        yield offline_here(Path.cwd(), os.environ)
         return
     with workspace:
         yield workspace.recorder

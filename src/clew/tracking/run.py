@@ -61,7 +61,7 @@ class ActiveRun:
         watches: whether it records what the machine does.
         keeps_cells: whether it keeps the cells of the notebook that it runs in, if it does.
         ends: whether the end of this object ends the run; not where a parent process will.
-        child: whether a parent process drains its journal too.
+        child: whether another process drains its journal.
     """
 
     def __init__(
@@ -378,6 +378,11 @@ class ActiveRun:
         for left in cells.left_out:
             self._say(f"not kept with the cells of this run: {left}")
         self._keep(CELLS, Content(cells.text.encode(errors="replace"), "text/x-python"))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended for this process."""
+        return self._over
 
     @property
     def is_left(self) -> bool:

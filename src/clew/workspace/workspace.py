@@ -331,11 +331,10 @@ def open_workspace(start: Path | None = None) -> Workspace:
     return Workspace(root)
 
 
-def offline_here(environ: Mapping[str, str]) -> Recorder:
-    """What the runs of the project around the current folder are recorded through while it cannot be reached."""
+def offline_here(here: Path, environ: Mapping[str, str]) -> Recorder:
+    """What the runs of the project around a folder are recorded through while it cannot be reached."""
     from clew.tracking.offline import local_folder, offline_recorder
 
-    here = Path.cwd()
     root = find_project(here) or remote_root(environ) or here
     return offline_recorder(local_folder(root, root / FOLDER, environ), actor())
 
