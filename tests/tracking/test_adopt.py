@@ -21,6 +21,8 @@ from clew.tracking.cut import cut_path
 from clew.tracking.drain import blocks_of
 from clew.tracking.ending import Ending, write_ending
 from clew.tracking.journal import Journal
+from clew.tracking.messages import Describe
+from clew.tracking.outbox import Outbox, outbox_path
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
 
@@ -132,6 +134,17 @@ def test_a_child_comes_home_without_ending_the_run(stores: Stores, runs: LedgerR
     (found,) = adopt(runs, stores.objects, stores.folder)
     assert (found.points, found.killed) == (5, False)
     assert runs.get(ONE).status is RunStatus.RUNNING
+
+
+def test_a_child_that_found_no_room_for_a_journal_ends_no_run_and_keeps_none_from_ending(
+    stores: Stores, runs: LedgerRuns
+) -> None:
+    folder = left_behind(stores).folder
+    outbox = Outbox(outbox_path(folder, "f" * 32), pytest.fail)
+    outbox.add(Describe(run=ONE, tags={"from": "child"}))
+    outbox.close(delete=False)
+    assert sorted(found.killed for found in adopt(runs, stores.objects, stores.folder)) == [False, True]
+    assert (runs.get(ONE).status, runs.get(ONE).tags) == (RunStatus.KILLED, {"from": "child"})
 
 
 def test_a_long_journal_comes_home_segment_by_segment_and_once(

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Unavailable
+from clew.core.errors import Corrupt, Unavailable
 from clew.testing.runs import ONE, a_run
 from clew.tracking.adopt import adopt, journals_folder
+from clew.tracking.cut import cut_path
 from clew.tracking.journal import Journal
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
-from clew.tracking.undrained import drain_children
+from clew.tracking.undrained import drain_children, turn
 from clew.workspace import init_project, open_workspace
 
 _TRAIN = """
@@ -147,4 +148,48 @@ def test_a_call_that_is_under_way_in_a_child_is_waited_for(stores: Stores) -> No
     journal.log({"loss": Slow()}, 1)
     drain_children(runs.append, folder)
     assert steps(stores) == [0, 1, 2]
+    journal.close(delete=True)
+
+
+def test_who_is_forked_from_one_that_drains_does_not_hold_the_lock(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, ONE, main=False, child=True)
+    journal.log({"loss": 1}, 1)
+    journal.close(delete=False)
+    known = journal.id  # which a fork changes
+    (begun, begins), (hold, release) = os.pipe(), os.pipe()
+    drains = os.fork()
+    if drains == 0:
+        with turn(tmp_path, known, wait=False) as cut:
+            if os.fork() == 0:
+                os.write(begins, b"x")
+                os.read(hold, 1)
+            os._exit(int(cut is None))  # before it is through
+    try:
+        assert os.waitpid(drains, 0)[1] == 0
+        os.read(begun, 1)
+        with turn(tmp_path, known, wait=False) as cut:
+            assert cut is not None
+    finally:
+        os.write(release, b"x")
+        for each in (begun, begins, hold, release):
+            os.close(each)
+
+
+def test_an_answer_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, ONE, main=False, child=True)
+    journal.log({"loss": 1}, 1)
+
+    def answer(_: object) -> None:
+        raise Corrupt("the answer is no message")
+
+    with pytest.raises(Corrupt, match="answer"):
+        drain_children(answer, tmp_path)
+    journal.close(delete=True)
+
+
+def test_a_child_whose_files_are_not_mapped_is_left_to_who_adopts_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, ONE, main=False, child=True, mapped=False)
+    journal.log({"loss": 1}, 1)
+    assert not cut_path(tmp_path, journal.id).exists()
+    drain_children(pytest.fail, tmp_path)
     journal.close(delete=True)

@@ -13,7 +13,7 @@ import pytest
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, NotFound, Unavailable
-from clew.core.types.run import Run, RunStatus
+from clew.core.types.run import Artifact, Run, RunStatus
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.capture import Source, read_aspect
 from clew.tracking.offline import offline_recorder
@@ -206,3 +206,21 @@ def test_ranks_that_are_started_again_offline_are_one_run(
     found = home(stores)
     assert (found.id, found.status, found.params) == (run.id, RunStatus.FINISHED, {"late": 1})
     assert len(steps(stores, run.id)) == 10
+
+
+def test_who_comes_by_while_parts_are_brought_home_leaves_them_alone(stores: Stores, away: Recorder) -> None:
+    with train(away, name="long", params={"lr": 0.1}) as one:
+        one.save("one.txt", "1")
+    with train(away, resume="long") as two:
+        two.save("two.txt", "2")
+
+    class Slow(LedgerRuns):
+        def add_artifact(self, artifact: Artifact) -> None:
+            if artifact.path == "one.txt":
+                assert adopt(LedgerRuns(stores), stores.objects, stores.folder) == []
+            super().add_artifact(artifact)
+
+    (first, second) = adopt(Slow(stores), stores.objects, stores.folder)
+    assert (first.problem, second.problem) == ("", "")
+    assert home(stores).params == {"lr": 0.1}
+    assert files(stores, one.id) == {"console.txt": b"logs 5\n" * 2, "one.txt": b"1", "two.txt": b"2"}

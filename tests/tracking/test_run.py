@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -265,6 +266,20 @@ def test_a_ledger_that_is_gone_at_the_end_is_said_and_the_end_comes_later(
     assert runs.get(run.id).status is RunStatus.RUNNING
     assert [found.points for found in adopt(runs, stores.objects, stores.folder)] == [1]
     assert (runs.get(run.id).status, runs.get(run.id).reason) == (RunStatus.FAILED, "why")
+
+
+def test_a_run_ends_where_there_are_no_locks(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(_: int, __: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    said: list[str] = []
+    with start(Recorder.of(stores), capture=False, say=said.append) as run:
+        run.log(loss=1)
+    runs = LedgerRuns(stores)
+    assert (runs.get(run.id).status, runs.summaries([run.id])[0].count) == (RunStatus.FINISHED, 1)
+    assert len(said) == 1
+    assert "Function not implemented" in said[0]
 
 
 def test_a_console_that_is_gone_does_not_keep_a_run_from_ending(stores: Stores, tmp_path: Path) -> None:

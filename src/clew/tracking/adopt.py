@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from bisect import bisect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -27,9 +27,10 @@ from clew.tracking.artifact import Content, keep
 from clew.tracking.cut import cut_path
 from clew.tracking.ending import Ending, read_ending
 from clew.tracking.kept import kept_folder
-from clew.tracking.outbox import Outbox, outbox_path
+from clew.tracking.messages import Begin, Resume
+from clew.tracking.outbox import Outbox, outbox_path, read_outbox
 from clew.tracking.post import Post
-from clew.tracking.segment import lock_file, read_header, read_segment
+from clew.tracking.segment import locked, read_header, read_segment
 from clew.tracking.slots import Header, Slots, parse_slots
 from clew.tracking.undrained import drain_dead, turn
 
@@ -38,6 +39,7 @@ __all__ = [
     "Adopted",
     "adopt",
     "adopt_run",
+    "bring_home",
     "find_alive",
     "journals_folder",
 ]
@@ -80,11 +82,44 @@ def adopt(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]:
     root = journals_folder(folder)
     if not root.is_dir():
         return []
-    return [found for run in sorted(root.iterdir()) if run.is_dir() for found in adopt_run(runs, objects, run)]
+    folders = [run for run in sorted(root.iterdir()) if run.is_dir()]
+    return [found for run in folders for found in adopt_run(runs, objects, run, wait=False)]
 
 
-def adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]:
-    """`adopt` for the journals in the folder of one run."""
+def adopt_run(runs: RunService, objects: Objects, folder: Path, *, wait: bool = True) -> list[Adopted]:
+    """`adopt` for the journals in the folder of one run.
+
+    Args:
+        runs: as there.
+        objects: as there.
+        folder: of the run's journals.
+        wait: for who brings this run home at the moment; otherwise it is left to them.
+
+    Raises:
+        Unavailable: as there.
+    """
+    with _alone(folder, wait=wait) as alone:
+        return _adopt_run(runs, objects, folder) if alone else []
+
+
+def bring_home(runs: RunService, objects: Objects, folder: Path, say: Callable[[str], None]) -> None:
+    """`adopt_run`, and say what could not be stored."""
+    for found in adopt_run(runs, objects, folder):
+        if found.problem:
+            say(found.problem)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Whether nobody else brings this run home while the block lasts: its parts come in order, and the last ends it."""
+    with contextlib.ExitStack() as stack:
+        alone = True
+        with contextlib.suppress(OSError):  # no folder, or no such locks here
+            alone = stack.enter_context(locked(folder, os.O_RDONLY, wait=wait))
+        yield alone
+
+
+def _adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted]:
     with contextlib.suppress(OSError):
         for unfinished in folder.glob("*.new"):
             if _is_stale(unfinished):
@@ -137,10 +172,13 @@ def _goes_on(folder: Path, journal: str) -> bool:
 
 
 def _is_main(folder: Path, journal: str) -> bool:
-    """Whether a journal is of the process that began the run; one that cannot be read may be."""
+    """Whether a journal is of a process that began the run or let it go on; one that cannot be read may be."""
     first = min(folder.glob(f"{journal}.*.journal"), default=None)
     try:
-        header = read_header(first) if first is not None else None
+        if first is None:  # it found no room, and its outbox did
+            said = [each.message for each in read_outbox(outbox_path(folder, journal), all=True)]
+            return any(isinstance(message, Begin | Resume) for message in said)
+        header = read_header(first)
     except (OSError, Corrupt):
         return True
     return header is None or header.main
@@ -236,18 +274,12 @@ def _orphaned(folder: Path, journal: str) -> Iterator[bool]:
     """Whether the journal's lock could be taken, for as long as the block lasts."""
     outbox = outbox_path(folder, journal)
     first = min(folder.glob(f"{journal}.*.journal"), default=outbox if outbox.exists() else None)
-    try:
-        fd = os.open(first, os.O_RDWR | os.O_CLOEXEC) if first is not None else -1
-    except FileNotFoundError:
-        fd = -1
-    if fd < 0:
-        yield False
-        return
-    try:
-        # Another one may have adopted and deleted it between open and lock.
-        yield lock_file(fd) and os.fstat(fd).st_nlink > 0
-    finally:
-        os.close(fd)
+    with contextlib.ExitStack() as stack:
+        mine = False
+        if first is not None:
+            with contextlib.suppress(FileNotFoundError):  # it was adopted meanwhile
+                mine = stack.enter_context(locked(first, wait=False))
+        yield mine
 
 
 def _read(folder: Path, journal: str, problems: list[str]) -> Iterator[tuple[Header, Slots]]:

@@ -64,7 +64,7 @@ def begin(line: Line, run: Run, *, record: Callable[[Run], Run], experiment: str
         fork: `RUN@step`, whose history it shares.
     """
     with line.closed_by_errors(delete=True):
-        trunk, step = line.recorder.trunk_of(fork) if fork else ("", 0.0)
+        trunk, step = line.recorder.trunk_of(fork, line.say) if fork else ("", 0.0)
         created = line.runs.create(record(run), experiment=experiment or DEFAULT)
     with line.closed_by_errors(delete=False):
         if created.status is not RunStatus.RUNNING:  # the ranks of a job that is started again

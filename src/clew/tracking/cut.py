@@ -12,8 +12,6 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from clew.tracking.segment import lock_file, unlock_file
-
 __all__ = ["Cut", "CutFile", "cut_path", "read_cut"]
 
 _LAYOUT = struct.Struct("<QQ")
@@ -42,15 +40,6 @@ class CutFile:
         self._path = path
         self._fd, self._broken = -1, False
 
-    def lock(self, *, wait: bool) -> bool:
-        """Take the lock of the file, which says who drains; False where there is no file, or another one has it."""
-        try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-            # Who drained it to its end may have removed it between open and lock.
-            return lock_file(self._fd, wait=wait) and os.fstat(self._fd).st_nlink > 0
-        except OSError:
-            return False
-
     def write(self, cut: Cut) -> bool:
         """Keep a cut; it survives *kill*. False where the disk does not take it."""
         if self._broken:
@@ -70,7 +59,6 @@ class CutFile:
             with contextlib.suppress(OSError):
                 self._path.unlink()
         if self._fd >= 0:
-            unlock_file(self._fd)
             os.close(self._fd)
             self._fd = -1
 

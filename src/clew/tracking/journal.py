@@ -258,7 +258,7 @@ class Journal:
             self._buffer, self._at, self._end, self._limit, self._write = bytearray(), 0, 0, 0, None
             return False
         self._segments.append(segment)
-        if self._child and not segment.header.number:
+        if self._child and segment.mapped and not segment.header.number:
             self._cut.write(Cut(0, 0))  # whose lock is for those who drain it from outside
         self._buffer, self._at, self._end = segment.buffer, HEADER_BYTES, segment.size_bytes
         self._write = None if segment.mapped or segment.in_memory else self._write_through

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from clew.core.contracts.services import RunService, Services
 from clew.core.contracts.stores import Stores
 from clew.core.errors import NotFound, Unavailable
 from clew.core.ids import IdSource, is_id
-from clew.tracking.adopt import adopt_run, journals_folder
+from clew.tracking.adopt import bring_home, journals_folder
 from clew.tracking.fork import fork_of
 from clew.tracking.here import find_here
 from clew.tracking.runs import LedgerRuns
@@ -64,7 +65,7 @@ class Recorder:
                 raise Unavailable(what, hint="give the id of the run, all 32 digits of it") from None
         return max(found, key=lambda each: each.created_us).id
 
-    def trunk_of(self, fork: str) -> tuple[str, float]:
+    def trunk_of(self, fork: str, say: Callable[[str], None]) -> tuple[str, float]:
         """The id of the run that `RUN@step` forks from, which is brought home if it waits here, and the step.
 
         Raises:
@@ -73,13 +74,13 @@ class Recorder:
         """
         run, step = fork_of(fork)
         trunk = self.id_of(run)
-        self.bring_home(trunk)
+        self.bring_home(trunk, say)
         return trunk, step
 
-    def bring_home(self, run: str) -> None:
+    def bring_home(self, run: str, say: Callable[[str], None]) -> None:
         """Store what processes of a run that are gone have left here; it waits on while the project is out of reach."""
         with suppress(Unavailable):
-            adopt_run(self.runs, self.objects, journals_folder(self.folder, run))
+            bring_home(self.runs, self.objects, journals_folder(self.folder, run), say)
 
     @classmethod
     def of(cls, stores: Stores) -> Recorder:

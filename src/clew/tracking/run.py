@@ -24,7 +24,7 @@ from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
-from clew.tracking.adopt import adopt_run, find_alive
+from clew.tracking.adopt import bring_home, find_alive
 from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, files_of, keep
 from clew.tracking.capture.cells import CELLS, executed_cells, in_notebook, take_cells
 from clew.tracking.capture.console import Console
@@ -83,9 +83,7 @@ class ActiveRun:
         speaks = ends or not self.others
         self._again = speaks and current_run() is None  # a run within another one leaves the waiting to it
         self._tell = line.say if speaks and line.recorder.wait_s else lambda _: None
-        if (
-            run.kind is not RunKind.PIPELINE and not child
-        ):  # which starts in a tenth of a second, and hardly logs in a loop
+        if not child and run.kind is not RunKind.PIPELINE:  # which hardly logs in a loop, and has to start fast
             load_codec()
         self._drain = Drain(
             line.journal,
@@ -349,10 +347,7 @@ class ActiveRun:
             self._run = self._runs.finish(self.id, ending.status, ended_us=ending.ended_us, reason=ending.reason)
 
     def _bring_home_children(self) -> None:
-        recorder = self._line.recorder
-        for found in adopt_run(recorder.runs, recorder.objects, self._journal.folder):
-            if found.problem:
-                self._say(found.problem)
+        bring_home(self.recorder.runs, self.recorder.objects, self._journal.folder, self._say)
 
     def _deliver_end(self) -> None:
         self._bring_home_children()

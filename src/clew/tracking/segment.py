@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from clew.core.errors import Corrupt
 from clew.tracking.slots import HEADER_BYTES, SLOT_BYTES, Header, pack_header, parse_header
 
-__all__ = ["Segment", "lock_file", "read_header", "read_segment", "segment_path", "trusts_mmap", "unlock_file"]
+__all__ = ["Segment", "lock_file", "locked", "read_header", "read_segment", "segment_path", "trusts_mmap"]
 
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_MMAP = frozenset(
@@ -92,8 +93,48 @@ def lock_file(fd: int, *, wait: bool = False) -> bool:
     return True
 
 
-def unlock_file(fd: int) -> None:
-    """Give back the lock of a file, also where a child was forked meanwhile, which has the same opening of it."""
+_held: set[int] = set()
+"""What `locked` has open now."""
+
+
+def _after_fork() -> None:
+    """Close what the parent has locked: a child would hold those locks for as long as it lives."""
+    while _held:
+        os.close(_held.pop())  # and no more: to unlock would be to unlock for the parent, too
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextlib.contextmanager
+def locked(path: Path, flags: int = os.O_RDWR, *, wait: bool) -> Iterator[bool]:
+    """Whether the lock of a file could be taken, for as long as the block lasts; not where it is gone by then.
+
+    Args:
+        path: an existing file, or a folder.
+        flags: how it is opened.
+        wait: until nobody else has the lock.
+
+    Raises:
+        OSError: it cannot be opened, or there are no such locks here.
+    """
+    fd, mine = os.open(path, flags | _CLOSE_ON_EXEC), False
+    _held.add(fd)
+    try:
+        mine = lock_file(fd, wait=wait)
+        # Who had it before may have removed it between open and lock.
+        yield mine and os.fstat(fd).st_nlink > 0
+    finally:
+        if fd in _held:  # not in a child that was forked meanwhile
+            _held.remove(fd)
+            if mine:
+                _unlock_file(fd)
+            os.close(fd)
+
+
+def _unlock_file(fd: int) -> None:
+    """Give back a lock now, also where a child that was forked a moment ago still has the same opening of the file."""
     import fcntl
 
     fcntl.flock(fd, fcntl.LOCK_UN)

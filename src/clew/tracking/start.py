@@ -186,7 +186,7 @@ def _join(asked: _Asked, run_id: str, *, name: str, experiment: str, fork: str) 
             capture=take_process(line.objects) if asked.capture else None,
         )
         if fork:
-            trunk, step = asked.recorder.trunk_of(fork)
+            trunk, step = asked.recorder.trunk_of(fork, asked.say)
             run = line.runs.fork(run_id, of=trunk, step=step)
     if os.environ.pop(RESUMED_VARIABLE, ""):
         _go_on(line, run_id)
@@ -232,7 +232,7 @@ def _resume(asked: _Asked, name: str) -> ActiveRun:
     """A run that has ended, going on in this process."""
     recorder = asked.recorder
     run_id = recorder.id_of(name)
-    recorder.bring_home(run_id)
+    recorder.bring_home(run_id, asked.say)
     line = asked.open(run_id, main=True)
     with line.closed_by_errors(delete=True):
         _go_on(line, run_id)

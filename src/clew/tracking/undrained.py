@@ -7,8 +7,9 @@ journal holds the lock of its cut. Reasoning: docs/design/journal.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +18,7 @@ from clew.core.contracts.services import RunService
 from clew.core.errors import Corrupt
 from clew.tracking.cut import Cut, CutFile, cut_path, read_cut
 from clew.tracking.drain import Send, blocks_of, drained_until
-from clew.tracking.segment import read_header, read_segment
+from clew.tracking.segment import locked, read_header, read_segment
 from clew.tracking.slots import SLOT_BYTES, Header, Slots, count_committed, parse_slots
 
 if TYPE_CHECKING:
@@ -30,11 +31,14 @@ __all__ = ["Drained", "drain_children", "drain_dead", "turn"]
 @contextmanager
 def turn(folder: Path, journal: str, *, wait: bool) -> Iterator[CutFile | None]:
     """The cut of a journal, locked: nobody else drains it meanwhile. None where there is none, or somebody does."""
-    cut = CutFile(cut_path(folder, journal))
-    try:
-        yield cut if cut.lock(wait=wait) else None
-    finally:
-        cut.close(delete=False)
+    path = cut_path(folder, journal)
+    with ExitStack() as stack:
+        mine = False
+        with suppress(OSError):
+            mine = stack.enter_context(locked(path, wait=wait))
+        cut = CutFile(path)
+        stack.callback(cut.close, delete=False)
+        yield cut if mine else None
 
 
 def drain_children(send: Send, folder: Path) -> None:
@@ -47,26 +51,27 @@ def drain_children(send: Send, folder: Path) -> None:
     Raises:
         ClewError: it cannot be stored now; it is still in the journals.
     """
-    for first in sorted(folder.glob("*.000000.journal")):
-        with suppress(OSError, Corrupt):  # one that was adopted meanwhile, or that who adopts it will complain of
-            header = read_header(first)
-            if header is not None and header.child:
-                with turn(folder, header.journal, wait=False) as cut:
-                    if cut is not None:
-                        _drain_living(send, folder, header.journal, cut)
+    parts: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.glob("*.journal")):  # once: of a training with many workers there are thousands
+        parts[path.name.partition(".")[0]].append(path)
+    for journal, paths in parts.items():
+        if _is_child(paths[0]):
+            with turn(folder, journal, wait=False) as cut:
+                if cut is not None:
+                    _drain_living(send, paths, journal, cut)
 
 
-def _drain_living(send: Send, folder: Path, journal: str, file: CutFile) -> None:
-    cut = read_cut(cut_path(folder, journal)) or Cut(0, 0)
-    paths = sorted(folder.glob(f"{journal}.*.journal"))
-    for path, later in zip_longest(paths, paths[1:]):
+def _is_child(path: Path) -> bool:
+    with suppress(OSError, Corrupt):  # as in `_logged`
         header = read_header(path)
-        if header is None or header.base + header.capacity <= cut.drained:
-            continue
-        # A call that is under way leaves a gap, which is waited for; behind it nobody logs in a segment that is full.
-        stop = header.capacity if later is not None else count_committed(_data(path), max(cut.drained - header.base, 0))
-        slots = parse_slots(_data(path)[: stop * SLOT_BYTES], header.base, str(path))
-        for some, until in zip(_cut_again(slots, cut), (cut.taken, header.base + stop), strict=True):
+        return header is not None and header.child
+    return False
+
+
+def _drain_living(send: Send, paths: Sequence[Path], journal: str, file: CutFile) -> None:
+    cut = read_cut(cut_path(paths[0].parent, journal)) or Cut(0, 0)
+    for header, slots, stop in _logged(paths, cut.drained):
+        for some, until in zip(_cut_again(slots, cut), (cut.taken, stop), strict=True):
             if until > cut.drained:
                 if not file.write(Cut(cut.drained, until)):
                     return
@@ -75,6 +80,21 @@ def _drain_living(send: Send, folder: Path, journal: str, file: CutFile) -> None
                     send(blocks)
                 cut = Cut(until, until)
                 file.write(cut)
+
+
+def _logged(paths: Sequence[Path], drained: int) -> Iterator[tuple[Header, Slots, int]]:
+    """What segments hold from a slot on, and the slot behind it; no further than one that cannot be read."""
+    with suppress(OSError, Corrupt):  # it was adopted meanwhile, or who adopts it will complain of it
+        for path, later in zip_longest(paths, paths[1:]):
+            header = read_header(path)
+            if header is None or header.base + header.capacity <= drained:
+                continue
+            # A call that is under way leaves a gap, which is waited for; in a segment with one behind it nobody logs.
+            full = later is not None
+            count = header.capacity if full else count_committed(_data(path), max(drained - header.base, 0))
+            if header.base + count > drained:
+                slots = parse_slots(_data(path)[: count * SLOT_BYTES], header.base, str(path))
+                yield header, slots, header.base + count
 
 
 def _data(path: Path) -> bytes:
