@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from clew.core.contracts.stores import Stores
-from clew.core.types.run import Artifact
+from clew.core.types.run import Artifact, RunStatus
 from clew.store.objects.local import LocalObjects
 from clew.testing.runs import ONE, a_run
-from clew.tracking.messages import Keep
+from clew.tracking.messages import Describe, Keep, Stop
 from clew.tracking.outbox import Outbox, outbox_path
 from clew.tracking.post import Post
 from clew.tracking.runs import LedgerRuns
@@ -62,3 +62,15 @@ def test_a_file_that_comes_alone_costs_no_look_at_those_before_it(waiting: Waiti
         waiting.post.deliver(to_end=True)
     assert waiting.stored() == [b"0", b"1", b"2", b"3", b"4"]
     assert waiting.calls == ["batch"] * 5
+
+
+def test_a_run_that_was_believed_to_be_lost_says_the_rest(waiting: Waiting) -> None:
+    waiting.runs.finish(ONE, RunStatus.LOST, ended_us=1)
+    waiting.outbox.add(Describe(run=ONE, params={"lr": 1}))
+    waiting.add(0)
+    waiting.post.deliver(to_end=False)
+    assert (waiting.runs.get(ONE).status, waiting.stored()) == (RunStatus.RUNNING, [b"0"])
+    waiting.runs.finish(ONE, RunStatus.LOST, ended_us=1)
+    waiting.outbox.add(Stop(run=ONE, status=RunStatus.FINISHED, ended_us=2))
+    waiting.post.deliver(to_end=True)
+    assert (waiting.runs.get(ONE).status, waiting.runs.get(ONE).params) == (RunStatus.FINISHED, {"lr": 1})

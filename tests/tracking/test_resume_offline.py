@@ -16,6 +16,7 @@ from clew.core.errors import Conflict, NotFound, Unavailable
 from clew.core.types.run import Artifact, Run, RunStatus
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.capture import Source, read_aspect
+from clew.tracking.line import open_line
 from clew.tracking.offline import offline_recorder
 from clew.tracking.ranks import Rank
 from clew.tracking.recorder import Recorder
@@ -208,6 +209,19 @@ def test_ranks_that_are_started_again_offline_are_one_run(
     assert len(steps(stores, run.id)) == 10
 
 
+def test_ranks_that_are_started_again_against_a_server_are_one_run(
+    stores: Stores, away: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rank = Rank(0, "01900000000070008000000000000000")
+    monkeypatch.setattr("clew.tracking.start.find_rank", lambda _: rank)
+    far = replace(Recorder.of(stores), outbox=True)
+    with pytest.raises(ZeroDivisionError), train(far, name="ranks", say=pytest.fail):
+        raise ZeroDivisionError
+    with train(far, name="ranks", say=pytest.fail) as run:
+        run.params(late=1)
+    assert (home(stores).status, home(stores).params) == (RunStatus.FINISHED, {"late": 1})
+
+
 def test_who_comes_by_while_parts_are_brought_home_leaves_them_alone(stores: Stores, away: Recorder) -> None:
     with train(away, name="long", params={"lr": 0.1}) as one:
         one.save("one.txt", "1")
@@ -224,3 +238,22 @@ def test_who_comes_by_while_parts_are_brought_home_leaves_them_alone(stores: Sto
     assert (first.problem, second.problem) == ("", "")
     assert home(stores).params == {"lr": 0.1}
     assert files(stores, one.id) == {"console.txt": b"logs 5\n" * 2, "one.txt": b"1", "two.txt": b"2"}
+
+
+def test_a_run_that_contradicts_itself_is_known_by_its_name_and_spoils_no_other(away: Recorder) -> None:
+    def disagree(run: ActiveRun) -> None:
+        ranks = [open_line(away, run.id, pytest.fail, main=False) for _ in range(2)]
+        for rank in ranks:
+            rank.runs.describe(run.id, tags={"a": "b"})
+        for number, rank in enumerate(ranks):
+            rank.runs.describe(run.id, params={"rank": number})
+            rank.close(delete=False)
+
+    with train(away, name="ranks") as ranks:
+        disagree(ranks)
+    with train(away, name="other"):
+        pass
+    with train(away, resume="other") as other:
+        assert other.name == "other"
+    with train(away, resume="ranks") as again:
+        assert again.id == ranks.id

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from clew.core.errors import Corrupt, NotFound
+from clew.core.errors import Conflict, Corrupt, NotFound
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.store.objects.local import LocalObjects
 from clew.tracking.adopt import journals_folder
@@ -27,7 +27,13 @@ __all__ = ["file_here", "find_here", "known_here", "messages_here", "steps_here"
 
 def messages_here(folder: Path) -> list[Message]:
     """What the processes of a run have said, in the order in which they began."""
-    return [said.message for path in sorted(folder.glob("*.outbox")) for said in read_outbox(path, all=True)]
+    return [message for path in sorted(folder.glob("*.outbox")) for message in _said_in(path)]
+
+
+def _said_in(outbox: Path) -> list[Message]:
+    with suppress(FileNotFoundError):  # it came home meanwhile
+        return [said.message for said in read_outbox(outbox, all=True)]
+    return []
 
 
 def known_here(folder: Path, run: str) -> Run:
@@ -48,7 +54,9 @@ def known_here(folder: Path, run: str) -> Run:
     for message in messages:
         if isinstance(message, Describe):
             given = msgspec.structs.asdict(message)
-            begun = described(begun, **{key: given[key] for key in ("params", "tags", "capture", "commit", "name")})
+            words = {key: given[key] for key in ("params", "tags", "capture", "commit", "name")}
+            with suppress(Conflict):  # as of ranks with a parameter each: the project refuses it too, and goes on
+                begun = described(begun, **words)
     return begun
 
 
@@ -93,8 +101,8 @@ def _slots_here(folder: Path) -> Iterator[Slots]:
 def file_here(folder: Path, path: str) -> bytes:
     """What a run keeps under a path, as it was said last; empty where that does not wait here."""
     for outbox in sorted(folder.glob("*.outbox"), reverse=True):
-        said = [each.message for each in read_outbox(outbox, all=True)]
-        files = [each.artifact for each in said if isinstance(each, Keep) and each.artifact.path == path]
+        said = [each.artifact for each in _said_in(outbox) if isinstance(each, Keep)]
+        files = [artifact for artifact in said if artifact.path == path]
         if files:
             with suppress(NotFound):
                 return LocalObjects(kept_folder(folder, outbox.stem)).get(files[-1].digest)

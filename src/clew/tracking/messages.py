@@ -17,7 +17,7 @@ __all__ = ["Begin", "Describe", "Fork", "Keep", "Link", "Message", "Resume", "St
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin"):
-    """`create`."""
+    """`create`; and `resume` where the run has ended, which ranks share that are started again."""
 
     run: Run
     experiment: str
@@ -83,7 +83,9 @@ def hand_over(runs: RunService, message: Message) -> None:
     """
     match message:
         case Begin():
-            runs.create(message.run, experiment=message.experiment)
+            found = runs.create(message.run, experiment=message.experiment)
+            if found.status is not RunStatus.RUNNING:
+                runs.resume(found.id)
         case Describe():
             given = msgspec.structs.asdict(message)
             runs.describe(given.pop("run"), **given)

@@ -15,7 +15,7 @@ from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService
 from clew.core.errors import Conflict, Corrupt, Exists, Invalid, Unavailable
 from clew.core.ids import Digest
-from clew.core.types.run import Run
+from clew.core.types.run import Run, RunStatus
 from clew.store.objects.local import LocalObjects
 from clew.tracking.messages import Begin, Describe, Keep, Message, Stop, hand_over
 from clew.tracking.outbox import Outbox
@@ -63,11 +63,22 @@ class Post:
                 return
             self._send_bytes_of(message)
             try:
-                hand_over(self._runs, message)
+                self._hand_over(message)
             except _FOR_GOOD as error:
                 self._set_aside(message, error)
             self._outbox.done()
             self.delivered += 1
+
+    def _hand_over(self, message: Message) -> None:
+        """Tell the services; a run that they believe to be lost was silent, no more than that, and runs again."""
+        try:
+            hand_over(self._runs, message)
+        except Conflict:
+            run = _run_of(message)
+            if self._runs.get(run).status is not RunStatus.LOST:
+                raise
+            self._runs.beat(run)
+            hand_over(self._runs, message)
 
     def _send_bytes_of(self, message: Message) -> None:
         """Send the bytes that a message names, with those of all files that wait: one by one takes long."""
@@ -126,3 +137,12 @@ class Post:
             aside = Path()
         kept = f"; kept in {aside}" if aside.name else ""
         self._say(f"what the run said was refused: {error}{kept}")
+
+
+def _run_of(message: Message) -> str:
+    match message:
+        case Begin():
+            return message.run.id
+        case Keep():
+            return message.artifact.run
+    return message.run

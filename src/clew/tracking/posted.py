@@ -19,7 +19,7 @@ from clew.core.ids import Digest
 from clew.core.types.edge import Node, Role
 from clew.core.types.run import Artifact, Run, RunStatus, Scalar
 from clew.core.types.series import SeriesBlock
-from clew.tracking.adopt import adopt_run
+from clew.tracking.adopt import bring_home
 from clew.tracking.described import check_running, described
 from clew.tracking.here import known_here, messages_here
 from clew.tracking.journal import Journal
@@ -74,7 +74,7 @@ class PostedRuns:
             ClewError: the services do not take it now.
         """
         if self._goes_on:  # what the processes before this one have said comes first
-            adopt_run(self._behind, self._sink, self._journal.folder)
+            bring_home(self._behind, self._sink, self._journal.folder, self._say)
             self._goes_on = False
         self._post.deliver(to_end=to_end)
 
@@ -94,12 +94,10 @@ class PostedRuns:
         return named[-1] if named else ""
 
     def create(self, run: Run, *, experiment: str) -> Run:
-        begun = any(isinstance(message, Begin) for message in messages_here(self._journal.folder))
+        # Ranks that are started again begin their run once more.
+        self._goes_on = any(isinstance(message, Begin) for message in messages_here(self._journal.folder))
         self._run = run
         self._add(Begin(run=run, experiment=experiment))
-        if begun:  # by the ranks of a job that is started again
-            self._goes_on = True
-            self._add(Resume(run=run.id))
         return run
 
     def get(self, id: str) -> Run:
