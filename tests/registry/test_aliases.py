@@ -201,6 +201,25 @@ def test_a_report_against_a_champion_that_is_none_any_more_moves_nothing(stores:
     assert models.resolve("delay@champion").number == 3
 
 
+@pytest.mark.parametrize("alias", ["champion", "mine"])
+def test_a_model_that_was_renamed_meanwhile_gets_no_name(
+    stores: Stores, models: LedgerModels, alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rename() -> None:
+        with stores.ledger.write() as tx:
+            model = tx.models.find(stores.project, "delay")
+            assert model is not None
+            tx.models.put(msgspec.structs.replace(model, name="late"))
+
+    gate = Judge()
+    gate.meanwhile = rename
+    if alias == "mine":  # no gate judges it: the name changes while that is found out
+        monkeypatch.setattr(gate, "guards", lambda model, alias: rename())
+    with pytest.raises(Conflict, match="delay was renamed or deleted meanwhile"):
+        LedgerAliases(stores, gate).promote("delay@2", alias)
+    assert LedgerAliases(stores, gate).moves("late", alias) == []
+
+
 def test_of_many_writers_one_wins(stores: Stores, models: LedgerModels) -> None:
     aliases = LedgerAliases(stores, Judge())
     won, lost, start = [], [], threading.Barrier(4)

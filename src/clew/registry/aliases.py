@@ -86,7 +86,8 @@ class LedgerAliases:
 
         Raises:
             NotFound: there is no such version.
-            Conflict: another version holds the name than `expected`, or somebody else moved it meanwhile.
+            Conflict: another version holds the name than `expected`, or somebody else moved it, or renamed or deleted
+                the model, meanwhile.
             GateRefused: the version did not pass; the report is stored and named by an event, and nothing moved.
         """
         scene = self._look(reference, checked_alias(alias))
@@ -203,7 +204,10 @@ class LedgerAliases:
         )
 
     def _check_unmoved(self, tx: Transaction, scene: _Scene, alias: str) -> None:
-        """The report holds against the champion that was judged, and no other."""
+        """The gate was asked about this name of the model, and its report holds against this champion only."""
+        if tx.models.get(scene.model.id).name != scene.model.name:
+            hint = "look again, and repeat the command"
+            raise Conflict(f"{scene.model.name} was renamed or deleted meanwhile", hint=hint)
         if _position(tx, scene.model, alias) != scene.position:
             now = holder(tx, scene.model, alias)
             number = now.number if now else 0
