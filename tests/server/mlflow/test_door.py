@@ -535,3 +535,9 @@ def test_no_alias_gets_past_the_gate_by_a_new_name_of_its_model(serve: Any) -> N
     assert renamed("free", "also", ProjectRole.CONTRIBUTOR) == (403, "PERMISSION_DENIED")
     assert renamed("free", "also") == (200, "")
     assert renamed("bare", "delay") == (200, "")
+    with served.host.ledger.write() as tx:
+        model = tx.models.find("p", "delay")
+        move = some.change(some.a_move(1, 1), model=model.id, version=tx.models.find_version(model.id, 1).id)
+        tx.models.move_alias(move)
+    assert renamed("delay", "free") == (403, "PERMISSION_DENIED"), "an endpoint would follow it to where no gate is"
+    assert renamed("delay", "arrival") == (200, "")

@@ -158,19 +158,22 @@ def rename_model(call: Call, asked: Named) -> Json:
     """Give a registered model another name; its versions and aliases go with it.
 
     Raises:
-        Refusal: under the new name another gate guards an alias that one of them has.
+        Refusal: another gate judges under the new name, and an alias that one of them has is guarded under one of the
+            two: what holds it was not judged there, or what follows it, as endpoints do, would get what nobody judged.
     """
     need(name=asked.name, new_name=asked.new_name)
     check_model_name(asked.new_name, "new_name")
     gate = DeclaredGate(call.host.settings_of(call.project))
     with call.stores.ledger.write() as tx:
         before = model_of(tx, call, asked.name)
-        guarded = [move.alias for move in tx.models.aliases(before.id) if gate.guards(asked.new_name, move.alias)]
-        if guarded and not gate.alike(before.name, asked.new_name):
+        names = (before.name, asked.new_name)
+        held = [move.alias for move in tx.models.aliases(before.id)]
+        guarded = [alias for alias in held if any(gate.guards(name, alias) for name in names)]
+        if guarded and not gate.alike(*names):
             raise Refusal(
                 "PERMISSION_DENIED",
-                f"the gate of '{asked.new_name}' guards {', '.join(guarded)}, and has not judged who holds that here: "
-                "take it away, rename, and give it again",
+                f"'{before.name}' and '{asked.new_name}' have different gates, and one of them guards "
+                f"{', '.join(guarded)}: take it away, rename, and give it again",
             )
         try:
             after = _put(tx, call, msgspec.structs.replace(before, name=asked.new_name))
