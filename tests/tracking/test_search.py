@@ -108,6 +108,17 @@ def test_what_cannot_be_a_page_is_refused(runs: LedgerRuns) -> None:
             runs.search(**options)  # type: ignore[arg-type]
 
 
+def test_a_search_for_very_many_fields_is_refused(runs: LedgerRuns) -> None:
+    def asked(fields: int) -> str:
+        return " or ".join(f"param.p{number} = 1 or param.p{number} = 2" for number in range(fields))
+
+    sort = ",".join(f"metric.m{number}" for number in range(40))
+    assert runs.search(where=asked(60), sort=sort).items == []
+    for where, order in ((asked(101), ""), (asked(61), sort)):
+        with pytest.raises(Invalid, match="at most 100 fields, not 101"):
+            runs.search(where=where, sort=order)
+
+
 def test_a_filter_that_metrics_and_parameters_decide_together(runs: LedgerRuns) -> None:
     assert names(runs, "metric.auc > 0.9 or param.depth = 0 and metric.auc is null") == ["11", "10", "0"]
     assert names(runs, "not (metric.auc > 0.2 or param.depth = 2)") == ["1"]

@@ -9,7 +9,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid, NotFound
 from clew.core.judging import FoundRun
 from clew.core.paging import Page, checked_after
-from clew.core.types.filter import Comparison, Field, Filter, Search, every
+from clew.core.types.filter import MOST_FIELDS, Comparison, Field, Filter, Search, every, fields_of
 from clew.core.types.run import Experiment
 from clew.tracking.where import parse_filter, parse_order
 
@@ -68,12 +68,18 @@ def search_of(
 
     Raises:
         Unreadable: `where` or `sort` cannot be read.
-        Invalid: the limit is out of range, or `after` is no page token.
+        Invalid: the limit is out of range, `after` is no page token, or more than `MOST_FIELDS` fields are asked for.
     """
     if not 1 <= limit <= MOST_RUNS:
         raise Invalid(f"a page has 1 to {MOST_RUNS:,} runs, not {limit}", hint="go on with the page's next")
     asked = parse_filter(where, now_us=now_us) if where.strip() else None
     order = parse_order(sort)
+    fields = {*(fields_of(asked) if asked else ()), *(each.field for each in order)}
+    if len(fields) > MOST_FIELDS:
+        raise Invalid(
+            f"a search asks for at most {MOST_FIELDS} fields, not {len(fields):,}",
+            hint="count those of the filter and of the order together; split the search",
+        )
     only: Filter | None = Comparison(Field("experiment"), "=", (experiment,)) if experiment else None
     return Search(
         filter=every(only, asked),

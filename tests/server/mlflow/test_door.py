@@ -352,6 +352,21 @@ def test_what_no_database_can_hold_is_the_callers_mistake(ask: Ask, method: str,
     assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), told
 
 
+@pytest.mark.parametrize("path", ["runs/search", "logged-models/search"])
+def test_a_search_for_very_many_fields_is_refused(ask: Ask, path: str) -> None:
+    def search(fields: int, orders: int) -> tuple[int, Any]:
+        by: list[Any] = [f"metrics.o{n}" for n in range(orders)]
+        by = [{"field_name": each} for each in by] if path.startswith("logged") else by
+        clauses = " AND ".join(f"metrics.m{n} > 0" for n in [*range(fields), *range(fields)])
+        return ask("POST", f"{API}/{path}", {"experiment_ids": ["0"], "filter": clauses, "order_by": by})
+
+    assert search(60, 40)[0] == 200
+    for fields, orders in ((101, 0), (60, 41), (0, 101)):
+        status, told = search(fields, orders)
+        assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), told
+        assert "at most 100 fields" in told["message"]
+
+
 def test_points_that_come_in_small_batches_become_full_blocks(
     ask: Ask, served: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ __all__ = [
     "AGGREGATES",
     "FIELDS",
     "KINDS",
+    "MOST_FIELDS",
     "Both",
     "Comparison",
     "Field",
@@ -45,6 +46,9 @@ FIELDS = (
 
 KINDS = ("metric", "param", "tag", "data")
 """Kinds of fields that have a name: `data.flights` is the greatest version of the dataset that the run used."""
+
+MOST_FIELDS = 100
+"""Of one search, its filter and its order together: each is held as a column over all runs."""
 
 
 class Field(NamedTuple):

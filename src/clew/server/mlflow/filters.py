@@ -13,9 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from clew.core.judging import OPERATORS, pattern
+from clew.core.types.filter import MOST_FIELDS
 from clew.server.mlflow.refusal import invalid
 
-__all__ = ["Comparison", "Grammar", "Order", "holds", "ordered", "parse_filter", "parse_order", "wanted_attribute"]
+__all__ = [
+    "Comparison",
+    "Grammar",
+    "Order",
+    "check_fields",
+    "holds",
+    "ordered",
+    "parse_filter",
+    "parse_order",
+    "wanted_attribute",
+]
 
 T = TypeVar("T")
 Value = str | int | float | tuple[str, ...] | None
@@ -173,6 +184,18 @@ def _comparison(found: re.Match[str], grammar: Grammar) -> Comparison:
     value = None if found["null"] else _value(found["value"], kind, key, op, grammar)
     grammar.check(kind, key, op)
     return Comparison(kind, key, op, value)
+
+
+def check_fields(clauses: Iterable[Comparison], orders: Iterable[object]) -> None:
+    """Refuse a search for too many things: each is held for all runs or models.
+
+    Args:
+        clauses: the filter.
+        orders: each as what tells it from the others.
+    """
+    asked = len({(each.kind, each.key) for each in clauses}) + len(set(orders))
+    if asked > MOST_FIELDS:
+        raise invalid(f"A search can ask for at most {MOST_FIELDS} fields in its filter and order_by. Got {asked}.")
 
 
 def wanted_attribute(clauses: Iterable[Comparison], key: str) -> str:

@@ -12,7 +12,16 @@ from clew.core.types.run import Experiment
 from clew.server.mlflow.answers import Json, number_of
 from clew.server.mlflow.body import need
 from clew.server.mlflow.call import Call
-from clew.server.mlflow.filters import Comparison, Grammar, Order, holds, ordered, parse_filter, wanted_attribute
+from clew.server.mlflow.filters import (
+    Comparison,
+    Grammar,
+    Order,
+    check_fields,
+    holds,
+    ordered,
+    parse_filter,
+    wanted_attribute,
+)
 from clew.server.mlflow.limits import experiment_number
 from clew.server.mlflow.logged_models import logged_root, tell_logged
 from clew.server.mlflow.page import cut
@@ -69,6 +78,7 @@ def search_logged_models(call: Call, asked: Search) -> Json:
         raise invalid(f"Invalid value {asked.max_results} for parameter 'max_results' supplied: not negative")
     clauses = parse_filter(asked.filter, _GRAMMAR)
     orders = [(_order(each), each) for each in dict.fromkeys(asked.order_by)]
+    check_fields(clauses, asked.order_by)
     numbers = {experiment_number(each) for each in asked.experiment_ids}
     run = wanted_attribute(clauses, "source_run_id")
     with call.stores.ledger.read() as tx:

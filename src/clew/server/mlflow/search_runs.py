@@ -11,7 +11,7 @@ from clew.core.types.run import Experiment
 from clew.server.mlflow.answers import Json, tell_run
 from clew.server.mlflow.body import MORE
 from clew.server.mlflow.call import Call
-from clew.server.mlflow.filters import Grammar, parse_filter, parse_order
+from clew.server.mlflow.filters import Grammar, check_fields, parse_filter, parse_order
 from clew.server.mlflow.limits import bad_value, experiment_number
 from clew.server.mlflow.page import offset_of, token_of
 from clew.server.mlflow.refusal import invalid
@@ -57,6 +57,7 @@ def search_runs(call: Call, asked: Search) -> Json:
             f"Invalid value {asked.max_results} for parameter 'max_results' supplied. It must be a positive integer"
         )
     clauses, orders = parse_filter(asked.filter, GRAMMAR), parse_order(asked.order_by, GRAMMAR)
+    check_fields(clauses, orders)
     numbers = {experiment_number(each) for each in asked.experiment_ids}
     view = str(asked.run_view_type).upper()
     if view not in _VIEWS:
