@@ -36,10 +36,20 @@ def durability_of(run: Run) -> Durability:
     return Durability.KILL if run.status is RunStatus.RUNNING else Durability.POWER
 
 
-def revise(stores: Stores, tx: Transaction, before: Run, after: Run) -> Run:
+def revise(
+    stores: Stores, tx: Transaction, before: Run, after: Run, *, told: Mapping[str, object] | None = None
+) -> Run:
     """Replace a run by what it has become, and tell what changed.
 
     A status that ends it claims everything that it holds; one that lets it go on lifts what was claimed.
+
+    Args:
+        stores: the project.
+        tx: where it is written.
+        before: the run as it is.
+        after: the run as it will be.
+        told: what the event says, where all values that changed would be too much; a run that has ended is claimed
+            as it is in any case.
     """
     if after == before:
         return after
@@ -47,7 +57,7 @@ def revise(stores: Stores, tx: Transaction, before: Run, after: Run) -> Run:
     if before.status is running and after.status is not running:
         put_merged(tx, after.id, merged_series(tx, after.id))
     tx.runs.put(after)
-    facts = _changes(before, after)
+    facts = _changes(before, after) if told is None else told
     if before.status is not running and after.status is running:
         stores.tell(tx, "run.resumed", node("run", after.id), {})
     if facts:

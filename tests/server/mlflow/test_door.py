@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from clew.audit.verify import verify
 from clew.core.contracts.stores import Stores
 from clew.core.types.account import ProjectRole
 from clew.core.types.edge import node
@@ -475,8 +476,17 @@ def test_models_that_old_clients_note_stay_readable_however_many_there_are(ask: 
     model = {"artifact_path": "net" * 1000, "flavors": {}, "utc_time_created": "now", "run_id": run}
     for _ in range(4):
         assert ask("POST", f"{API}/runs/log-model", {"run_id": run, "model_json": json.dumps(model)}) == (200, {})
+    assert ask("POST", f"{API}/runs/update", {"run_id": run, "status": "FINISHED"})[0] == 200
+    model["utc_time_created"] = "last"
+    assert ask("POST", f"{API}/runs/log-model", {"run_id": run, "model_json": json.dumps(model)}) == (200, {})
     with served.host.ledger.read() as tx:
-        assert json.loads(tx.runs.get(run).tags["mlflow.log-model.history"]) == [model] * 4
+        history = json.loads(tx.runs.get(run).tags["mlflow.log-model.history"])
+        told = [event.facts for event in tx.events.list("p", kind="run.described").items]
+    assert [each["utc_time_created"] for each in history] == ["now"] * 4 + ["last"]
+    entries = [each["appended"]["mlflow.log-model.history"] for each in told if "appended" in each]
+    assert [json.loads(entry) for entry in entries] == history[::-1], "an event tells what came, not the whole"
+    assert not [each for each in told if "mlflow.log-model.history" in each.get("tags", {})]
+    assert verify(served.host.stores(served.host.project("late"), actor="test")).problems == []
     for text in ("5", "[]", "null", "[" * 3000, "{"):
         status, told = ask("POST", f"{API}/runs/log-model", {"run_id": run, "model_json": text})
         assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), text

@@ -148,10 +148,11 @@ def log_model(call: Call, asked: LogModel) -> Json:
         history = _read_json(before.tags.get(_HISTORY_TAG, "[]"))
         if not isinstance(history, list):
             raise invalid(f"the tag {_HISTORY_TAG} of run {before.id} is no list in JSON: delete it first")
-        told = {key: value for key, value in model.items() if key != "signature"}
-        value = json.dumps([*history, told])  # as long as it gets: cut, it could not be read again
+        entry = {key: value for key, value in model.items() if key != "signature"}
+        value = json.dumps([*history, entry])  # as long as it gets: cut, it could not be read again
         check_length(_HISTORY_TAG, _HISTORY, value)
-        revise(call.stores, tx, before, _tagged(before, {_HISTORY_TAG: value}))
+        told = {"appended": {_HISTORY_TAG: json.dumps(entry)}}  # events stay: the whole each time would be very much
+        revise(call.stores, tx, before, _tagged(before, {_HISTORY_TAG: value}), told=told)
     return {}
 
 
