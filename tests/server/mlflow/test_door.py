@@ -353,6 +353,29 @@ def test_what_no_database_can_hold_is_the_callers_mistake(ask: Ask, method: str,
     assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), told
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dataset_name": "n" * 501},
+        {"dataset_digest": "d" * 37},
+        {"dataset_name": "a\0b"},
+        {"dataset_digest": "\0"},
+        {"model_id": "\0"},
+        {"dataset_name": "\U00020000" * 500},
+    ],
+    ids=["name", "digest", "zero in a name", "zero in a digest", "zero in a model", "bytes"],
+)
+def test_numbers_of_a_model_have_texts_that_every_database_takes(ask: Ask, wrong: dict[str, str]) -> None:
+    run = new_run(ask)
+    _, told = ask("POST", f"{API}/logged-models", {"experiment_id": "0", "name": "m"})
+    point = {"key": "a", "value": 1, "timestamp": 1, "model_id": told["model"]["info"]["model_id"]}
+    point |= {"dataset_name": "n" * 500, "dataset_digest": "d" * 36}
+    assert ask("POST", f"{API}/runs/log-metric", {"run_id": run, **point})[0] == 200
+    for path, body in (("log-metric", point | wrong), ("log-batch", {"metrics": [point | wrong]})):
+        status, told = ask("POST", f"{API}/runs/{path}", {"run_id": run, **body})
+        assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), told
+
+
 @pytest.mark.parametrize("path", ["runs/search", "logged-models/search"])
 def test_a_search_for_very_many_fields_is_refused(ask: Ask, path: str) -> None:
     def search(fields: int, orders: int) -> tuple[int, Any]:

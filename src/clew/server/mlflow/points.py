@@ -16,7 +16,9 @@ from clew.tracking.series import Points, block_of
 
 __all__ = ["Metric", "blocks_of", "checked_metric"]
 
-_KEY = 250
+_KEY, _DATASET, _DIGEST = 250, 500, 36
+_BYTES = 2000
+"""Of the texts of a number that was measured of a logged model: an index of PostgreSQL takes 2,700 in all."""
 _LARGEST_STEP = (1 << 63) - 1
 _LARGEST_MS = _LARGEST_STEP // 1000
 
@@ -46,7 +48,7 @@ def checked_metric(metric: Metric, path: str = "") -> Point:
     """A point, if it is one.
 
     Raises:
-        Refusal: its name, value, time or step cannot be used.
+        Refusal: its name, value, time, step, model or dataset cannot be used.
     """
     before = f"{path}." if path else ""
     key = metric.key
@@ -54,6 +56,7 @@ def checked_metric(metric: Metric, path: str = "") -> Point:
         raise invalid(bad_value(f"{before}name", None, "Metric name cannot be None. A key name must be provided."))
     check_name(key, f"{before}name")
     check_length("Metric name", _KEY, key)
+    _check_measured(metric, key, before)
     value = _number(metric, before)
     time_ms = _whole(metric.timestamp)
     if time_ms is None or not 0 <= time_ms <= _LARGEST_MS:
@@ -64,6 +67,20 @@ def checked_metric(metric: Metric, path: str = "") -> Point:
         why = f"metric '{key}' (value={metric.value}). Step must be a valid long (64-bit integer)."
         raise invalid(bad_value(f"{before}step", metric.step, why))
     return Point(key, value, time_ms * 1000, step)
+
+
+def _check_measured(metric: Metric, key: str, before: str) -> None:
+    """Refuse what cannot be kept of a model and a dataset; nothing is kept of a dataset without a model."""
+    if not metric.model_id:
+        return
+    check_length(f"{before}dataset_name", _DATASET, metric.dataset_name)
+    check_length(f"{before}dataset_digest", _DIGEST, metric.dataset_digest)
+    texts = {name: getattr(metric, name) for name in ("model_id", "dataset_name", "dataset_digest")}
+    for name, text in texts.items():
+        if "\0" in text:
+            raise invalid(bad_value(f"{before}{name}", text, "No text may hold the character 0."))
+    if len("".join((key, *texts.values())).encode()) > _BYTES:
+        raise invalid(f"The name, model and dataset of metric '{key}' exceed {_BYTES} bytes together")
 
 
 def _number(metric: Metric, before: str) -> float:
