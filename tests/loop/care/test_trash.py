@@ -133,6 +133,30 @@ def test_a_logged_model_goes_when_no_version_is_loaded_from_it(life: Life) -> No
     assert not verify(stores).problems
 
 
+@pytest.mark.parametrize("field", ["deleted_us", "purged_us"])
+def test_a_logged_model_that_came_back_or_went_meanwhile_is_not_purged(
+    life: Life, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = life.stores
+    model = LoggedModel(
+        id="m-1",
+        project=stores.project,
+        experiment="e",
+        name="m",
+        status=LoggedModelStatus.READY,
+        created_us=1,
+        deleted_us=7,
+    )
+    now = msgspec.structs.replace(model, **{field: 0 if field == "deleted_us" else 9})
+    with stores.ledger.write() as tx:
+        tx.logged_models.add(now)
+        monkeypatch.setattr(type(tx.logged_models), "list", lambda *_, **__: [model])  # what was read before
+    assert purge_logged(stores, until_us=FAR) == []
+    with stores.ledger.read() as tx:
+        assert tx.logged_models.get("m-1") == now
+        assert tx.events.list(stores.project, kind="model.purged").items == []
+
+
 def test_a_version_of_a_model_that_was_deleted_keeps_no_run(life: Life) -> None:
     stores, version = life.stores, life.version(1)
     with stores.ledger.write() as tx:

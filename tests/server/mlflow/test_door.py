@@ -21,6 +21,7 @@ from clew.audit.verify import verify
 from clew.core.contracts.stores import Stores
 from clew.core.types.account import ProjectRole
 from clew.core.types.edge import node
+from clew.loop.care.trash import purge_logged
 from clew.registry.reference import resolve
 from clew.server.mlflow import crumbs, uploads
 from clew.store.objects.local import LocalObjects
@@ -374,6 +375,31 @@ def test_numbers_of_a_model_have_texts_that_every_database_takes(ask: Ask, wrong
     for path, body in (("log-metric", point | wrong), ("log-batch", {"metrics": [point | wrong]})):
         status, told = ask("POST", f"{API}/runs/{path}", {"run_id": run, **body})
         assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), told
+
+
+def test_a_logged_model_that_was_purged_stays_as_it_is(ask: Ask, served: Any) -> None:
+    run = new_run(ask)
+    _, told = ask("POST", f"{API}/logged-models", {"experiment_id": "0", "name": "m"})
+    model = told["model"]["info"]["model_id"]
+    assert ask("DELETE", f"{API}/logged-models/{model}")[0] == 200
+    stores = served.host.stores(served.host.project("late"), actor="test")
+    assert [each.id for each in purge_logged(stores, until_us=1 << 62)] == [model]
+    with stores.ledger.read() as tx:
+        before = tx.logged_models.get(model)
+    point = {"run_id": run, "key": "a", "value": 1, "timestamp": 1, "model_id": model}
+    for method, path, body in (
+        ("POST", "runs/log-metric", point),
+        ("PATCH", f"logged-models/{model}", {"status": "LOGGED_MODEL_READY"}),
+        ("PATCH", f"logged-models/{model}/tags", {"tags": [{"key": "a", "value": "b"}]}),
+        ("POST", f"logged-models/{model}/params", {"params": [{"key": "a", "value": "b"}]}),
+        ("DELETE", f"logged-models/{model}", {}),
+    ):
+        status, told = ask(method, f"{API}/{path}", body)
+        assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), (path, told)
+        assert "was purged" in told["message"]
+    with stores.ledger.read() as tx:
+        assert (tx.logged_models.get(model), tx.logged_models.metrics([model])) == (before, [])
+    assert ask("GET", f"{API}/logged-models/{model}?allow_deleted=true")[0] == 200
 
 
 @pytest.mark.parametrize("path", ["runs/search", "logged-models/search"])

@@ -135,10 +135,11 @@ def purge_logged(stores: Stores, *, until_us: int, dry_run: bool = False) -> lis
     for each in trash:
         if each.deleted_us < until_us:
             with stores.ledger.write() as tx:
-                if not _made_of(tx, node("logged", each.id)):
-                    done.append(each)
+                now = tx.logged_models.get(each.id)
+                if now.deleted_us and not now.purged_us and not _made_of(tx, node("logged", now.id)):
+                    done.append(now)
                     if not dry_run:
-                        _purge_logged(stores, tx, tx.logged_models.get(each.id))
+                        _purge_logged(stores, tx, now)
     return done
 
 

@@ -14,7 +14,7 @@ from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, param_text, p
 from clew.server.mlflow.body import KeyValue, need, run_id_of
 from clew.server.mlflow.call import Call, active, run_of, within
 from clew.server.mlflow.limits import check_batch, check_length, checked_param, checked_tag
-from clew.server.mlflow.logged_models import logged_model_of
+from clew.server.mlflow.logged_models import logged_model_of, writable
 from clew.server.mlflow.points import Metric, Point, blocks_of, checked_metric
 from clew.server.mlflow.refusal import invalid, missing
 from clew.server.mlflow.values import scalar_of_text
@@ -230,5 +230,5 @@ def _measure_models(tx: Transaction, call: Call, run: str, measured: Sequence[tu
         if metric.model_id
     ]
     for model_id in sorted({each.model for each in metrics}):
-        logged_model_of(tx, call, model_id)
+        writable(logged_model_of(tx, call, model_id))
     tx.logged_models.measure(metrics)

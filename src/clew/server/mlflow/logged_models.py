@@ -35,6 +35,7 @@ __all__ = [
     "put_logged",
     "set_logged_tags",
     "tell_logged",
+    "writable",
 ]
 
 _STATUSES = {
@@ -92,6 +93,13 @@ def logged_model_of(tx: Transaction, call: Call, model_id: str, *, deleted: bool
     if found is None or found.project != call.stores.project or (found.deleted_us and not deleted):
         raise missing(f"Logged model with ID '{model_id}' not found.")
     return found
+
+
+def writable(model: LoggedModel) -> LoggedModel:
+    """What was found, if it can still change: one that was purged is a record."""
+    if model.purged_us:
+        raise invalid(f"The logged model {model.id} was purged: its files and metrics are gone, and its record stays.")
+    return model
 
 
 def logged_root(experiment: Experiment, model_id: str) -> str:
@@ -184,7 +192,7 @@ def finalize_logged_model(call: Call, asked: Finalize) -> Json:
     if status is None:
         raise invalid(bad_value("status", asked.status))
     with call.stores.ledger.write() as tx:
-        before = logged_model_of(tx, call, call.path["model"])
+        before = writable(logged_model_of(tx, call, call.path["model"]))
         after = put_logged(tx, call, msgspec.structs.replace(before, status=status))
         facts = {"status": status, "artifacts": artifacts_digest(tx, after.id)}
         call.stores.tell(tx, "model.finalized", node("logged", after.id), facts)
@@ -194,7 +202,7 @@ def finalize_logged_model(call: Call, asked: Finalize) -> Json:
 def delete_logged_model(call: Call, asked: Empty) -> Json:  # noqa: ARG001
     """Move a logged model into the trash."""
     with call.stores.ledger.write() as tx:
-        before = logged_model_of(tx, call, call.path["model"])
+        before = writable(logged_model_of(tx, call, call.path["model"]))
         put_logged(tx, call, msgspec.structs.replace(before, deleted_us=call.stores.clock.now_us()))
         call.stores.tell(tx, "model.unlogged", node("logged", before.id), {"name": before.name})
     return {}
@@ -236,7 +244,7 @@ def add_logged_params(call: Call, asked: Params) -> Json:
 def _rewrite(call: Call, changes: Callable[[LoggedModel], dict[str, object]]) -> Json:
     """Write the logged model of a call with some of its fields anew; nothing to answer."""
     with call.stores.ledger.write(Durability.KILL) as tx:
-        before = logged_model_of(tx, call, call.path["model"])
+        before = writable(logged_model_of(tx, call, call.path["model"]))
         tx.logged_models.put(msgspec.structs.replace(before, **changes(before)))
     return {}
 
