@@ -17,6 +17,7 @@ from clew.core.errors import Invalid
 from clew.core.types.event import Event
 from clew.core.types.logged_model import LoggedMetric
 from clew.core.types.run import Run
+from clew.loop.doctor.recover import salvage
 from clew.store.ledger.postgres import PostgresLedger
 from clew.store.ledger.sql.connection import Document
 from clew.store.ledger.sql.migrate import migrations, pending
@@ -180,6 +181,20 @@ def test_what_was_measured_of_logged_models_moves_to_rows_of_its_own_in_postgres
     with psycopg.connect(empty_database, autocommit=True) as raw:
         insert_logged(raw.execute, "%s", "clew.")  # type: ignore[arg-type]
     check_logged(PostgresLedger(empty_database))
+
+
+def test_what_was_measured_of_logged_models_is_salvaged_from_a_ledger_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("clew.store.ledger.sqlite.pending", up_to(8))
+        SqliteLedger(tmp_path / "old").close()
+    raw = sqlite3.connect(tmp_path / "old", isolation_level=None)
+    insert_logged(raw.execute, "?")
+    raw.close()
+    SqliteLedger(tmp_path / "new").close()
+    assert salvage(tmp_path / "old", tmp_path / "new") >= 3
+    check_logged(SqliteLedger(tmp_path / "new"))
 
 
 def test_texts_have_one_order_on_every_server(postgres_url: str) -> None:

@@ -24,6 +24,7 @@ from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.data.datasets import LedgerDatasets
 from clew.data.folder import Entry, EntryKind, decode
 from clew.data.table import Manifest, read_manifest
+from clew.store.ledger.sql.logged_fill import fill_logged_metrics
 from clew.store.ledger.sql.search_fill import fill_search
 from clew.store.ledger.sqlite import SqliteConnection
 
@@ -54,7 +55,9 @@ def salvage(old: Path, new: Path) -> int:
                 for row in ledger.execute(f'SELECT * FROM old."{name}"'):
                     marks = ", ".join("?" * len(row))
                     copied += ledger.execute(f'INSERT OR IGNORE INTO main."{name}" VALUES ({marks})', row).rowcount
-        fill_search(SqliteConnection(ledger))  # what was copied of the index may be a part of it
+        connection = SqliteConnection(ledger)
+        fill_search(connection)  # what was copied of the index may be a part of it
+        fill_logged_metrics(connection)  # ledgers of before kept them in the documents
         ledger.commit()
     return copied
 
