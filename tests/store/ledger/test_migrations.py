@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -141,6 +142,15 @@ def insert_logged(change: Callable[[str, tuple[str, ...]], object], mark: str, s
         change(f"{sql}({', '.join([mark] * 6)})", (f"m-{number}", "p", "e", "", "ä", document))
 
 
+def make_logged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger of before, in a file."""
+    with monkeypatch.context() as older:
+        older.setattr("clew.store.ledger.sqlite.pending", up_to(8))
+        SqliteLedger(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        insert_logged(raw.execute, "?")
+
+
 def check_logged(ledger: Ledger) -> None:
     """What was measured has rows, and is in no document any more; a document that cannot be read stays as it is."""
     one = LoggedMetric(model="m-1", key="acc", value=1.0, step=0, time_us=9, run="r")
@@ -163,12 +173,7 @@ def check_logged(ledger: Ledger) -> None:
 def test_what_was_measured_of_logged_models_moves_to_rows_of_its_own_in_sqlite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as older:
-        older.setattr("clew.store.ledger.sqlite.pending", up_to(8))
-        SqliteLedger(tmp_path / "l").close()
-    raw = sqlite3.connect(tmp_path / "l", isolation_level=None)
-    insert_logged(raw.execute, "?")
-    raw.close()
+    make_logged(tmp_path / "l", monkeypatch)
     check_logged(SqliteLedger(tmp_path / "l"))
 
 
@@ -186,12 +191,7 @@ def test_what_was_measured_of_logged_models_moves_to_rows_of_its_own_in_postgres
 def test_what_was_measured_of_logged_models_is_salvaged_from_a_ledger_of_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as older:
-        older.setattr("clew.store.ledger.sqlite.pending", up_to(8))
-        SqliteLedger(tmp_path / "old").close()
-    raw = sqlite3.connect(tmp_path / "old", isolation_level=None)
-    insert_logged(raw.execute, "?")
-    raw.close()
+    make_logged(tmp_path / "old", monkeypatch)
     SqliteLedger(tmp_path / "new").close()
     assert salvage(tmp_path / "old", tmp_path / "new") >= 3
     check_logged(SqliteLedger(tmp_path / "new"))
