@@ -306,7 +306,7 @@ def test_power_is_durable_behind_the_block_and_kill_need_not_be(tmp_path: Path, 
 
 
 def _end_of_log(tx: Transaction) -> str:
-    return str(tx.events._c.rows("SELECT pg_current_wal_insert_lsn()")[0][0])  # type: ignore[attr-defined]
+    return str(tx.events._c.rows("SELECT pg_current_wal_insert_lsn()::text")[0][0])  # type: ignore[attr-defined]
 
 
 def test_a_server_that_does_not_sync_by_itself_is_asked_to(postgres_url: str) -> None:

@@ -44,7 +44,7 @@ class PostgresConnection:
         self._raw = _connected(address)
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Row]:
-        return self._raw.execute(_marked(sql), params, binary=False).fetchall()
+        return self._raw.execute(_marked(sql), params, binary=True).fetchall()
 
     def listed(self, values: Sequence[object]) -> tuple[str, Sequence[object]]:
         # one array: psycopg reads a statement anew that has more than fifty placeholders
