@@ -19,7 +19,7 @@ from clew.core.types.filter import AGGREGATES, Both, Comparison, Field, Filter, 
 from clew.core.types.run import Experiment, Run, RunStatus, Scalar
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.postgres import PostgresLedger
-from clew.store.ledger.sql import search_plan, search_source
+from clew.store.ledger.sql import search, search_plan, search_source
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.testing.ledger.examples import a_block, a_dataset, a_run, a_version, change
 
@@ -203,6 +203,7 @@ def test_every_plan_answers_as_the_oracle(
     rare, steps = PLANS[plan]
     monkeypatch.setattr(search_plan, "_RARE", rare)
     monkeypatch.setattr(search_plan, "_STEPS", steps)
+    monkeypatch.setattr(search, "_FEW", search._FEW if plan == "as chosen" else 0)
     monkeypatch.setattr(search_source, "_MOST_TEXTS", 3)  # a column is read in several pages
     world = World(ledger, seed)
     world.check()

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from clew.core.types.filter import Comparison, Field, Search
-from clew.store.ledger.sql import search_cache, search_plan, search_source
+from clew.store.ledger.sql import search, search_cache, search_plan, search_source
 from clew.store.ledger.sqlite import SqliteConnection, SqliteLedger
 from clew.testing.ledger.examples import a_run
 
@@ -60,16 +60,34 @@ def test_the_project_that_was_not_asked_for_longest_makes_room(
 
 
 def test_columns_are_read_by_who_asks_twice(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_FEW", 0)
     monkeypatch.setattr(search_plan, "_STEPS", (110, 1000))  # the second step reaches every run
     with ledger.write() as tx:
         for at in range(150):
             tx.runs.add(a_run(f"{at:02x}", tags={"progress": "half" if at == 0 else "none"}))
+    assert known_after_two(ledger) == [False, True]
+
+
+def known_after_two(ledger: SqliteLedger) -> list[bool]:
+    """Whether there are columns after a first and a second search."""
     known = []
     for _ in range(2):
         assert found(ledger, "p", "half") == ["00"]
         with ledger._searches.table("p") as table:
             known.append(table.knows([PROGRESS]))
-    assert known == [False, True]
+    return known
+
+
+@pytest.mark.parametrize(("few", "columns"), [(2, True), (1, False)])
+def test_few_runs_are_read_by_who_asks_twice_though_an_index_answers(
+    ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch, few: int, columns: bool
+) -> None:
+    monkeypatch.setattr(search, "_FEW", few)
+    monkeypatch.setattr(search_plan, "_RARE", 512)
+    with ledger.write() as tx:
+        for each, tag in (("00", "half"), ("01", "none")):
+            tx.runs.add(a_run(each, tags={"progress": tag}))
+    assert known_after_two(ledger) == [False, columns]
 
 
 def test_runs_whose_ids_come_late_are_shown_in_their_place(ledger: SqliteLedger) -> None:

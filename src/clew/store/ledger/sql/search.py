@@ -32,6 +32,8 @@ __all__ = ["SqlSearch"]
 
 _EXPERIMENT, _DELETED = Field("experiment"), Field("deleted")
 _MOST_JOINED = 20
+_FEW = 5000
+"""Runs of a ledger whose columns cost less than to look for candidates twice."""
 _run = Document(Run)
 
 
@@ -70,6 +72,10 @@ class SqlSearch:
         with self._cache.table(self._project) as table:
             return table.knows(self._fields)
 
+    def _few(self) -> bool:
+        """Whether all runs of the ledger are few."""
+        return int(self._c.rows("SELECT COALESCE(MAX(number), 0) FROM search_runs")[0][0]) <= _FEW
+
     def _newest(self) -> Page[str] | None:
         """The answer, where nothing is asked but for an experiment."""
         parts = parts_of(self._search.filter)
@@ -94,11 +100,13 @@ class SqlSearch:
         """The answer, where few candidates hold it."""
         if len(self._asked) > _MOST_JOINED:
             return None
+        with self._cache.table(self._project) as table:
+            far = not table.asked(self._fields)
+        if not far and ID not in self._fields and self._few():
+            return None
         wanted = rare(self._c, self._project, parts_of(self._search.filter), self._experiments)
         if wanted is not None:
             return self._among(self._rows(wanted))
-        with self._cache.table(self._project) as table:
-            far = not table.asked(self._fields)
         for wanted in walks(self._project, self._search, self._keys, self._behind, self._experiments, far=far):
             rows = self._rows(wanted)
             whole = len(rows) < wanted.limit
