@@ -6,11 +6,11 @@ A plan may only leave out runs that cannot be among the answers. Design: docs/de
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
-from clew.core.judging import FoundRun, Key, key_of_token, token_of
+from clew.core.judging import FoundRun, key_of_token, token_of
 from clew.core.paging import Page
 from clew.core.types.edge import Role
 from clew.core.types.filter import Comparison, Field, Filter, Not, Search, every, fields_of, parts_of
@@ -76,7 +76,7 @@ class SqlSearch:
         """Whether all runs of the ledger are few."""
         return int(self._c.rows("SELECT COALESCE(MAX(number), 0) FROM search_runs")[0][0]) <= _FEW
 
-    def _newest(self) -> Page[str] | None:
+    def _newest(self) -> Page[Run] | None:
         """The answer, where nothing is asked but for an experiment."""
         parts = parts_of(self._search.filter)
         if self._search.order or len(parts) > 1 or not all(map(names_experiment, parts)):
@@ -88,15 +88,17 @@ class SqlSearch:
         if self._behind:
             where.append("run < ?")
             given.append(self._behind)
-        sql = f"SELECT r.run FROM search_runs r WHERE {' AND '.join(where)}{self._trash} ORDER BY run DESC"
-        rows = self._c.rows(f"{sql} LIMIT ? OFFSET ?", (*given, self._search.limit + 1, self._search.skip))
-        return self._cut([row[0] for row in rows], lambda _: [])
+        first = (
+            f"SELECT run FROM search_runs r WHERE {' AND '.join(where)}{self._trash} ORDER BY run DESC LIMIT ? OFFSET ?"
+        )
+        sql = f"SELECT d.document FROM ({first}) r CROSS JOIN runs d WHERE d.id = r.run ORDER BY r.run DESC"
+        return self._cut(_run.all(self._c.rows(sql, (*given, self._search.limit + 1, self._search.skip))))
 
-    def _by_columns(self) -> Page[str]:
+    def _by_columns(self) -> Page[Run]:
         with self._cache.table(self._project) as table:
             return self._answer(self._named(table.frame(self._c, self._fields)), _of_trash(self._search.deleted))
 
-    def _by_candidates(self) -> Page[str] | None:
+    def _by_candidates(self) -> Page[Run] | None:
         """The answer, where few candidates hold it."""
         if len(self._asked) > _MOST_JOINED:
             return None
@@ -120,27 +122,28 @@ class SqlSearch:
                 return None
         return None
 
-    def _among(self, rows: list[Row]) -> Page[str]:
+    def _among(self, rows: list[Row]) -> Page[Run]:
         import numpy as np
 
         deleted = self._search.deleted
         rows = rows if deleted is None else [row for row in rows if bool(row[0]) is deleted]
-        ids = [row[2] for row in rows]
+        numbers = np.fromiter((row[2] for row in rows), dtype=np.int64, count=len(rows))
+        ids = [row[3] for row in rows]
         order = sorted(ids)
         ranks = {run: at for at, run in enumerate(order)}
         places = np.fromiter(map(ranks.__getitem__, ids), dtype=np.int64, count=len(ids))
         columns: dict[Field, Column] = {}
-        for number, field in enumerate(self._asked):
+        for at, field in enumerate(self._asked):
             column = columns[field] = Column(len(rows))
-            start = 3 + 3 * number
+            start = 4 + 3 * at
             triples = [row[start : start + 3] for row in rows]
             fill(column, np.arange(len(rows)), triples, source_of(self._project, field))
         rank = partial(bisect.bisect_left, order)
-        return self._answer(self._named(Frame(lambda some: [ids[at] for at in some], places, columns, rank)))
+        return self._answer(self._named(Frame(numbers, places, columns, rank)))
 
     def _rows(self, wanted: Candidates) -> list[Row]:
-        """Candidates: when they were put into the trash, what they were found by, id, and three columns a field."""
-        selected, joins, given = ["r.deleted_us", "w.value", "r.run"], [], list(wanted.given)
+        """Candidates: when they were put into the trash, what they were found by, number, id; three columns a field."""
+        selected, joins, given = ["r.deleted_us", "w.value", "r.number", "r.run"], [], list(wanted.given)
         aliases: dict[int | None, str] = {None: "r"}
         for source in (source_of(self._project, field) for field in self._asked):
             if source.field not in aliases:  # two aggregates of a metric stand in one row
@@ -155,33 +158,37 @@ class SqlSearch:
         )
         return self._c.rows(sql, given)
 
-    def _answer(self, frame: Frame, *more: Filter | None) -> Page[str]:
+    def _answer(self, frame: Frame, *more: Filter | None) -> Page[Run]:
         import numpy as np
 
         at = frame.passing(every(self._search.filter, *more))
         if self._search.after:
             at = frame.behind(at, self._search.order, self._keys, self._behind)
-        first = self._first(frame, at)
-        ids = frame.ids(first)
-        while not all(ids):  # some came when this transaction was under way, and another search has seen them
-            without = [position for position, found in zip(first, ids, strict=True) if not found]
-            at = at[~np.isin(at, without)]
+        while True:
             first = self._first(frame, at)
-            ids = frame.ids(first)
-        return self._cut(ids, lambda last: frame.keys(first[last], self._search.order))
+            numbers: list[int] = frame.numbers[first].tolist()
+            runs = self._runs(numbers)
+            if len(runs) == len(first):
+                return self._cut([runs[number] for number in numbers], frame, first)
+            # some came when this transaction was under way, and another search has seen them
+            without = [position for position, number in zip(first, numbers, strict=True) if number not in runs]
+            at = at[~np.isin(at, without)]
+
+    def _runs(self, numbers: Sequence[int]) -> dict[int, Run]:
+        """Runs by their numbers; without those that this transaction does not see."""
+        return {row[0]: _run.read(row[1]) for row in rows_among(self._c, _RUNS, numbers, after=(self._project,))}
 
     def _first(self, frame: Frame, at: NDArray[np.int64]) -> list[int]:
         skip = self._search.skip
         return frame.first(at, self._search.order, skip + self._search.limit + 1)[skip:]
 
-    def _cut(self, found: list[str], keys_at: Callable[[int], list[Key]]) -> Page[str]:
+    def _cut(self, found: list[Run], frame: Frame | None = None, at: Sequence[int] = ()) -> Page[Run]:
         """The page of these runs, which are one more where others follow; the cursor has the keys of the last one."""
-        limit = self._search.limit
-        more = len(found) > limit
-        return Page(
-            items=found[:limit],
-            next=token_of(keys_at(limit - 1), self._search.order, found[limit - 1]) if more else "",
-        )
+        last = self._search.limit - 1
+        if len(found) <= self._search.limit:
+            return Page(items=found, next="")
+        keys = frame.keys(at[last], self._search.order) if frame else []
+        return Page(items=found[: last + 1], next=token_of(keys, self._search.order, found[last].id))
 
     def _named(self, frame: Frame) -> Frame:
         """The same runs with the names of their experiments."""
@@ -189,7 +196,7 @@ class SqlSearch:
             return frame
         names = {each: name for name, each in self._experiments.items()}
         column = renamed(frame.columns[_EXPERIMENT], names)
-        return Frame(frame.ids, frame.places, {**frame.columns, _EXPERIMENT: column}, frame.rank)
+        return Frame(frame.numbers, frame.places, {**frame.columns, _EXPERIMENT: column}, frame.rank)
 
     @property
     def _trash(self) -> str:
@@ -200,15 +207,12 @@ class SqlSearch:
         rows = self._c.rows("SELECT name, id FROM experiments WHERE project = ?", (self._project,))
         return {row[0]: row[1] for row in rows}
 
-    def _shown(self, ids: Sequence[str]) -> list[FoundRun]:
+    def _shown(self, runs: Sequence[Run]) -> list[FoundRun]:
         names = {each: name for name, each in self._experiments.items()}
-        rows = rows_among(self._c, "SELECT document FROM runs WHERE id IN ({0})", ids)
-        runs = {run.id: run for run in _run.all(rows)}
         found = {
-            run: FoundRun(run=runs[run], experiment=names.get(runs[run].experiment, ""), metrics={}, data={})
-            for run in ids
-            if run in runs
+            run.id: FoundRun(run=run, experiment=names.get(run.experiment, ""), metrics={}, data={}) for run in runs
         }
+        ids = list(found)
         keys = self._search.metrics
         only = "" if keys is None else f" AND key IN ({', '.join('?' * len(keys))})"
         if keys is None or keys:
@@ -222,6 +226,10 @@ class SqlSearch:
         return list(found.values())
 
 
+_RUNS = (
+    "SELECT r.number, d.document FROM search_runs r CROSS JOIN runs d "
+    "WHERE r.number IN ({0}) AND r.project || '' = ? AND d.id = r.run"
+)
 _DATA = (
     "SELECT e.target, d.name, v.number FROM edges e CROSS JOIN dataset_versions v CROSS JOIN datasets d "
     "WHERE e.target IN ({0}) AND e.role = ? AND e.source LIKE 'data:%' AND v.id = substr(e.source, 6) "

@@ -100,7 +100,7 @@ class Table:
         ids, rank = partial(self._ids, connection), partial(self._rank, connection)
         columns: dict[Field, Column] = {ID: Ids(self._places, rank, ids)}
         columns |= {field: self._column(connection, field, seen, changed) for field in fields}
-        return Frame(ids, self._places, columns, rank)
+        return Frame(self._numbers, self._places, columns, rank)
 
     def _changed(self, connection: Connection, since: int, below: int) -> list[Row]:
         """Change and number of runs that changed since. What is said to come later is of another server."""

@@ -26,7 +26,7 @@ class Frame:
     """Runs by position.
 
     Args:
-        ids: finds those of some.
+        numbers: by which the ledger knows them.
         places: of the runs in the order of ids, or anything that grows with them.
         columns: what the search asks for.
         rank: finds the place of an id, or what lies between the places of its neighbours.
@@ -34,12 +34,12 @@ class Frame:
 
     def __init__(
         self,
-        ids: Callable[[Sequence[int]], list[str]],
-        places: NDArray[np.int64],
+        numbers: At,
+        places: At,
         columns: Mapping[Field, Column],
         rank: Callable[[str], float],
     ) -> None:
-        self.ids, self.places, self.columns, self.rank = ids, places, columns, rank
+        self.numbers, self.places, self.columns, self.rank = numbers, places, columns, rank
 
     def passing(self, filter: Filter | None) -> At:
         """The positions of runs that pass: the parts that cost least are asked first, the others of what is left."""
