@@ -59,10 +59,6 @@ def train(flights: clew.Dataset, depth: int = 1) -> int:
         (lambda: clew.run("a", params=[("lr", 1)]), Invalid, "params of a run are a list"),
         (lambda: clew.run("a", tags="good"), Invalid, "tags of a run are a str"),
         (lambda: clew.run("a", id="x"), Invalid, "belong together"),
-        (lambda: logged(x="text"), Invalid, "'x' has the value 'text'"),
-        (lambda: logged(x=None), Invalid, "None"),
-        (lambda: logged(x=[1, 2]), Invalid, "list"),
-        (lambda: logged(x=1, step="a"), Invalid, "'a'"),
         (after_its_end, Invalid, "has ended"),
         (lambda: model(name=7), Invalid, "7 cannot be the name of a model"),
         (lambda: model(name=""), Invalid, "'' cannot be the name of a model"),
@@ -87,6 +83,29 @@ def test_a_mistake_is_named_with_its_value(act: Callable[[], object], error: typ
         act()
     assert words in str(caught.value)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"x": "text"}, "'x' has the value 'text'"),
+        ({"x": None}, "'x' has the value None"),
+        ({"x": [1, 2]}, "'x' has a value of type list"),
+        ({"x": 1, "step": "a"}, "step 'a' is no number"),
+    ],
+)
+def test_a_point_that_cannot_be_kept_does_not_end_a_training(
+    values: dict[str, Any], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with clew.run("a", capture=False) as run:
+        for _ in range(3):
+            run.log(**values)
+        run.log(y=1)
+    told, end = capsys.readouterr().err.splitlines()
+    assert words in told
+    assert "3 points of run a could not be logged" in end
+    (found,) = clew.runs()
+    assert (found.info.status, list(found.metrics)) == ("finished", ["y"])
 
 
 def test_names_of_the_package_are_functions_whatever_was_imported_before(tmp_path: Path) -> None:

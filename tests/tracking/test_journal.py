@@ -27,6 +27,15 @@ RUN = "01" * 16
 Row = tuple[str, float, float]
 
 
+class Broken:
+    """A number that cannot be had, as that of a tensor on a device that is gone."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("the device is gone")
+
+    __index__ = __float__
+
+
 def read(folder: Path, journal: str = "") -> list[Row]:
     """Every point in the files of a folder (of one journal), by slot."""
     rows: list[tuple[int, Row]] = []
@@ -133,40 +142,51 @@ def test_bits_of_odd_floats_are_kept(journal: Journal) -> None:
 @pytest.mark.parametrize(
     ("values", "step"),
     [
-        ({"loss": 1.0, "acc": "high"}, 1),
+        ({"loss": 1.0, "acc": Broken()}, 1),
+        ({"loss": 1.0, "acc": np.complex128(1)}, 1),
+        ({"loss": 1.0, "acc": np.array([1.0, 2.0])}, 1),
+        ({"loss": 1.0, "acc": "high" * 2500}, 1),
         ({"loss": 1.0, "acc": None}, 1),
         ({"loss": 1.0, "acc": 1j}, 1),
         ({"loss": 1.0, "acc": 10**400}, 1),
         ({"loss": 1.0, "acc": [1]}, 1),
         ({"loss": 1.0, "": 1.0}, 1),
         ({"loss": 1.0, "a\nb": 1.0}, 1),
-        ({"loss": 1.0, "x" * 1001: 1.0}, 1),
+        ({"loss": 1.0, "x" * 10_000: 1.0}, 1),
         ({"loss": 1.0, 3: 1.0}, 1),
         ({"loss": 1.0}, 1 << 63),
         ({"loss": 1.0}, math.nan),
         ({"loss": 1.0}, math.inf),
         ({"loss": 1.0}, "one"),
+        ({"loss": 1.0}, Broken()),
     ],
 )
-def test_what_cannot_be_kept_is_refused_whole(journal: Journal, values: dict[str, float], step: int) -> None:
-    journal.log({"loss": 0.0, "acc": 0.0}, 0)
-    with pytest.raises(Invalid):
+@pytest.mark.parametrize("warm", [True, False])
+def test_what_cannot_be_kept_is_told_once_and_left_out(
+    journal: Journal, values: dict[str, float], step: int, warm: bool
+) -> None:
+    said: list[str] = []
+    journal._say = said.append
+    if warm:
+        journal.log({"loss": 0.0, "acc": 0.0}, 0)
+    for _ in range(3):
         journal.log(values, step)
     journal.log({"loss": 2.0}, 2)
-    expected = [("loss", 0, 0.0), ("acc", 0, 0.0), ("loss", 2, 2.0)]
+    kept = [("loss", step, 1.0)] * 3 if step == 1 else []
+    expected = [*([("loss", 0, 0.0), ("acc", 0, 0.0)] if warm else []), *kept, ("loss", 2, 2.0)]
     assert read(journal.folder) == expected
     assert drain(journal) == expected
+    assert journal.refused == 3
+    (told,) = said
+    assert told.startswith("not logged: ")
+    assert len(told) < 300
 
 
-def test_an_error_of_the_value_itself_is_the_callers(journal: Journal) -> None:
-    class Broken:
-        def __float__(self) -> float:
-            raise RuntimeError("the device is gone")
-
-    journal.log({"loss": 0.0, "acc": 0.0}, 0)
-    with pytest.raises(RuntimeError, match="device"):
-        journal.log({"loss": 1.0, "acc": Broken()}, 1)
-    assert [step for _, step, _ in read(journal.folder)] == [0, 0]
+def test_not_every_metric_that_cannot_be_kept_is_told(journal: Journal) -> None:
+    said: list[str] = []
+    journal._say = said.append
+    journal.log({f"m{number}": None for number in range(1000)}, 0)  # type: ignore[misc]
+    assert (journal.refused, len(said)) == (1000, 20)
 
 
 @pytest.mark.parametrize("warm", [True, False])
@@ -181,6 +201,37 @@ def test_a_value_that_logs_while_it_is_read_loses_nothing(journal: Journal, warm
     journal.log({"outer": Chatty(), "more": 1.0}, 1)
     rows = drain(journal)
     assert sorted(rows[3 if warm else 0 :]) == [("inner", 5, 2.0), ("more", 1, 1.0), ("outer", 1, 3.0)]
+
+
+def test_a_signal_handler_that_logs_as_a_first_call_ends_loses_nothing(journal: Journal) -> None:
+    class Ends(list):  # type: ignore[type-arg]
+        """Says that nothing is left to do, and is interrupted just then."""
+
+        interrupts = True
+
+        def __bool__(self) -> bool:
+            empty = not len(self)
+            if empty and journal._busy and self.interrupts:
+                self.interrupts = False
+                journal.log({"handler": 2.0}, 5)
+            return not empty
+
+    journal._deferred = Ends()
+    journal.log({"loss": 1.0}, 1)
+    assert drain(journal) == [("loss", 1, 1.0), ("handler", 5, 2.0)]
+
+
+def test_a_first_call_that_is_interrupted_loses_no_other(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> bool:
+        journal.log({"handler": 2.0}, 5)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(journal, "_make_room", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        journal.log({"loss": 1.0}, 1)
+    journal.seal()
+    assert drain(journal) == [("handler", 5, 2.0)]
 
 
 def test_threads_share_a_journal(journal: Journal) -> None:
@@ -354,14 +405,14 @@ def test_with_no_room_anywhere_points_are_dropped_and_counted(tmp_path: Path, mo
     now = [1]
     monkeypatch.setattr("clew.tracking.journal._MEMORY_SLOTS", 50)
     (tmp_path / "j").write_text("no folder")
-    journal = Journal(tmp_path / "j", RUN, smallest=20, say=said.append, clock_ns=lambda: now[0])
+    journal = Journal(tmp_path / "j", RUN, smallest=20, say=said.append, clock_s=lambda: now[0])
     for step in range(100):
         journal.log({"loss": step}, step)
     kept = len(drain(journal))
     assert 0 < kept < 60
     assert journal.dropped == 100 - kept
     assert len(said) == 2
-    now[0] += 2_000_000_000
+    now[0] += 2
     (tmp_path / "j").unlink()
     journal.log({"loss": 7}, 7)
     assert drain(journal) == [("loss", 7, 7)]

@@ -39,7 +39,8 @@ __all__ = ["Journal"]
 
 _SMALLEST, _LARGEST = 8_188, 131_068
 _MEMORY_SLOTS = 4_000_000
-_RETRY_NS = 1_000_000_000
+_RETRY_S = 1.0
+_MOST_TOLD = 20
 _Points = tuple[dict[str, float], Step | None, int]
 _live: weakref.WeakSet[Journal] = weakref.WeakSet()
 
@@ -67,8 +68,10 @@ class Journal:
     Args:
         folder: the folder of the run's journals; made when there is something to keep.
         run: id of the run.
-        say: told once when the disk fails, and once when points have to be dropped.
-        clock_ns: nanoseconds since 1970 UTC.
+        say: told once when the disk fails, once when points have to be dropped, and once of each metric with a value
+            that cannot be kept.
+        clock_ns: nanoseconds since 1970 UTC, what points are stamped with.
+        clock_s: seconds that do not jump.
         mapped: whether to map files; None finds out.
         smallest: slots of the first segment.
         main: whether the run ends with this process.
@@ -82,20 +85,22 @@ class Journal:
         *,
         say: Callable[[str], None] = _warn,
         clock_ns: Callable[[], int] = time.time_ns,
+        clock_s: Callable[[], float] = time.monotonic,
         mapped: bool | None = None,
         smallest: int = _SMALLEST,
         main: bool = True,
         child: bool = False,
     ) -> None:
         self.folder, self.run = folder, run
-        self._say, self._clock_ns, self._mapped, self._smallest = say, clock_ns, mapped, smallest
+        self._say, self._clock_ns, self._clock_s = say, clock_ns, clock_s
+        self._mapped, self._smallest = mapped, smallest
         self._main, self._child, self._closed = main, child, False
         self._reset()
         _live.add(self)
 
     def _reset(self) -> None:
         self.id = Ids(SystemClock())()
-        self.dropped = 0
+        self.dropped = self.refused = 0
         self._lock = threading.RLock()
         self._segments: list[Segment] = []
         self._spare: Segment | None = None
@@ -108,7 +113,7 @@ class Journal:
         self._int_heads: dict[str, int] = {}
         self._float_heads: dict[str, int] = {}
         self._counts: dict[str, int] = {}
-        self._busy, self._retry_ns = False, 0
+        self._busy, self._retry_s = False, 0.0
         self._deferred: list[_Points] = []
         self._drained: tuple[int, dict[int, str]] = (0, {})
         self._taken = self._drained
@@ -126,12 +131,14 @@ class Journal:
     def log(self, values: Mapping[str, SupportsFloat], step: Step | None = None) -> None:
         """Keep one point of each metric; it survives *kill* when this returns.
 
+        What cannot be kept (a value that is no number, a name or a step that cannot be) is told, counted and left out.
+
         Args:
             values: metric to value; anything that has a float value.
             step: None numbers the points of each metric 0, 1, 2, …
 
         Raises:
-            Invalid: a name, value or step cannot be kept. The disk is never a reason.
+            Invalid: the run has ended.
         """
         now = self._clock_ns()
         size = SLOT_BYTES * len(values)
@@ -151,7 +158,7 @@ class Journal:
                 if write is not None:
                     write(start, end)
                 return
-            except (KeyError, struct.error, TypeError, OverflowError):
+            except Exception:  # noqa: BLE001 - whatever a value says when it is asked for its number: see `_checked`
                 self._erase(buffer, start, end)
             except BaseException:
                 self._erase(buffer, start, end)
@@ -183,21 +190,43 @@ class Journal:
         """The whole of `log`, with every check, for a first, unusual or wrong call."""
         if self._closed:
             raise Invalid("the run has ended; nothing more can be logged", hint="log inside of its `with` block")
-        points = {check_key(key): check_value(key, value) for key, value in values.items()}
-        self._deferred.append((points, None if step is None else check_step(step), now))
-        if self._busy:
-            return
-        self._busy, self._limit = True, 0
+        points = self._checked(values)
         try:
-            while self._deferred:
-                self._append(*self._deferred.pop(0))
-        finally:
-            self._busy, self._limit = False, self._end
+            self._deferred.append((points, None if step is None else check_step(step), now))
+        except Invalid as error:
+            self._refuse("step", error, len(points))
+        self._append_deferred()
+
+    def _append_deferred(self) -> None:
+        # A signal handler may log at any call here: who is busy appends for it, and looks again when it is through.
+        while self._deferred and not self._busy:
+            self._busy, self._limit = True, 0
+            try:
+                while self._deferred:
+                    self._append(*self._deferred.pop(0))
+            finally:
+                self._busy, self._limit = False, self._end
+
+    def _checked(self, values: Mapping[str, SupportsFloat]) -> dict[str, float]:
+        """The points that can be kept; a training does not end for want of the others."""
+        points = {}
+        for key, value in values.items():
+            try:
+                points[check_key(key)] = check_value(key, value)
+            except Invalid as error:
+                self._refuse(f"metric {key!r}", error, 1)
+        return points
+
+    def _refuse(self, what: str, error: Invalid, count: int) -> None:
+        self.refused += count
+        if len(self._told) < _MOST_TOLD:
+            self._tell(what, f"not logged: {error.what}" + (f" ({error.hint})" if error.hint else ""))
 
     def _append(self, points: dict[str, float], step: Step | None, now: int) -> None:
-        if now < self._retry_ns or not self._make_room(points):
+        now_s = self._clock_s()
+        if now_s < self._retry_s or not self._make_room(points):
             self.dropped += len(points)
-            self._retry_ns = self._retry_ns if now < self._retry_ns else now + _RETRY_NS
+            self._retry_s = self._retry_s if now_s < self._retry_s else now_s + _RETRY_S
             self._tell("dropped", "clew has no room left for metrics, on disk or in memory: points are lost")
             return
         start = at = self._at
@@ -364,13 +393,10 @@ class Journal:
         with self._lock:
             self._drained = self._taken
             self._cut.write(Cut(self._drained[0], self._drained[0]))
-            kept = self._segments[:1]
-            for segment in self._segments[1:]:
-                if segment is not self._segments[-1] and _end_of(segment) <= self._drained[0]:
+            for segment in self._segments[1:-1]:
+                if _end_of(segment) <= self._drained[0]:
+                    self._segments.remove(segment)  # no new list: a signal handler may log, and add one, meanwhile
                     segment.close(delete=True)
-                else:
-                    kept.append(segment)
-            self._segments = kept
 
     def close(self, *, delete: bool) -> None:
         """End the journal: `log` refuses from now on. Files that are not deleted are adopted later."""
@@ -387,6 +413,7 @@ class Journal:
     def seal(self) -> None:
         """Refuse further points, and keep those that are there for the drain."""
         with self._lock:
+            self._append_deferred()  # of a call that was interrupted
             self._closed, self._limit = True, 0
 
 

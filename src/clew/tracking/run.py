@@ -155,13 +155,16 @@ class ActiveRun:
     ) -> None:
         """Keep one point of each metric: `run.log(loss=0.3, step=7)`. It survives *kill* when this returns.
 
+        What cannot be kept (a value that is no number, such as None or a list; a name or a step that cannot be) is left
+        out, and told once of each metric: a training does not end for want of a point.
+
         Args:
             metrics: metric to value, for names that are no Python names.
             step: integer or float; None numbers the points of each metric from 0.
             values: metric to value.
 
         Raises:
-            Invalid: a name, value or step cannot be kept. Disk and ledger are never a reason.
+            Invalid: the run has ended, or what is given has no names.
         """
         try:
             if metrics is None:
@@ -308,6 +311,8 @@ class ActiveRun:
             return
         if self._ends:
             self._await_ranks()
+        if self._journal.refused:
+            self._say(f"{counted(self._journal.refused, 'points')} of run {self.name} could not be logged: see above")
         ending = Ending(status=status, ended_us=self._clock.now_us(), reason=reason)
         try:
             if self._line.posted is None:
