@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.capture import Source, read_aspect
 from clew.tracking.line import open_line
 from clew.tracking.offline import offline_recorder
+from clew.tracking.patience import Patience
 from clew.tracking.ranks import Rank
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
@@ -150,6 +152,41 @@ def test_a_server_that_comes_back_meanwhile_gets_the_parts_in_order(stores: Stor
         assert steps(stores, run.id) == list(range(10))
     assert home(stores).status is RunStatus.FINISHED
     assert files(stores, run.id) == {"console.txt": b"logs 5\nlogs 5\n"}
+
+
+class Silent:
+    """Services that take a question and never answer it."""
+
+    def __init__(self) -> None:
+        self.asked, self.never = 0, threading.Event()
+
+    def __getattr__(self, verb: str) -> Any:
+        return self._take
+
+    def _take(self, *_: object, **__: object) -> None:
+        self.asked += 1
+        self.never.wait()
+        raise Unavailable("the server is gone")
+
+
+@pytest.mark.parametrize("how", ["id", "name", "fork"])
+def test_a_server_that_never_answers_is_asked_once_before_a_run_goes_on(
+    stores: Stores, away: Recorder, how: str
+) -> None:
+    with train(away, name="long", params={"lr": 0.1}) as first:
+        pass
+    silent = Silent()
+    far = replace(Recorder.of(stores), runs=silent, objects=silent, outbox=True, wait_s=0.1, patience=Patience(0.05))
+    asked = {"id": {"resume": first.id}, "name": {"resume": "long"}, "fork": {"fork": "long@4"}}[how]
+    run = train(far, say=lambda _: None, **asked)
+    before = silent.asked
+    run.finish()
+    silent.never.set()
+    run._drain._thread.join()
+    assert before <= 2, "one that the start waits for, and one by the drain"
+    adopt(LedgerRuns(stores), stores.objects, stores.folder)
+    assert LedgerRuns(stores).get(run.id).status is RunStatus.FINISHED
+    assert steps(stores, run.id) == list(range(5)) + list(range(5) if how == "fork" else range(5, 10))
 
 
 def test_a_run_that_began_elsewhere_is_joined_by_its_id(stores: Stores, away: Recorder) -> None:

@@ -64,5 +64,5 @@ def open_line(recorder: Recorder, run: str, say: Callable[[str], None], *, main:
             recorder=recorder, journal=journal, runs=recorder.runs, objects=recorder.objects, posted=None, say=say
         )
     objects = KeptObjects(recorder.objects, journal)
-    posted = PostedRuns(recorder.runs, objects, recorder.objects, journal, say)
+    posted = PostedRuns(recorder.runs, objects, recorder.objects, journal, say, ask=recorder.ask)
     return Line(recorder=recorder, journal=journal, runs=posted, objects=objects, posted=posted, say=say)

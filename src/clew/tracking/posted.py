@@ -40,11 +40,20 @@ class PostedRuns:
         sink: the objects of the project.
         journal: of this process; open, so that its lock says that it lives.
         say: told what a person should know.
+        ask: asks the services what the run waits for.
     """
 
     def __init__(
-        self, behind: RunService, objects: KeptObjects, sink: Objects, journal: Journal, say: Callable[[str], None]
+        self,
+        behind: RunService,
+        objects: KeptObjects,
+        sink: Objects,
+        journal: Journal,
+        say: Callable[[str], None],
+        *,
+        ask: Callable[[Callable[[], Run]], Run],
     ) -> None:
+        self._ask = ask
         self._behind, self._objects, self._sink, self._journal, self._say = behind, objects, sink, journal, say
         self._run: Run | None = None
         self._owner = os.getpid()
@@ -103,7 +112,7 @@ class PostedRuns:
     def get(self, id: str) -> Run:
         """A run of before: what the server says of it, or this machine where that does not answer."""
         try:
-            return self._behind.get(id)
+            return self._ask(lambda: self._behind.get(id))
         except Unavailable:
             return self._mine()
 

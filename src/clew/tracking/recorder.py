@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from clew.core.clock import Clock
 from clew.core.contracts.objects import Objects
@@ -16,9 +17,12 @@ from clew.core.ids import IdSource, is_id
 from clew.tracking.adopt import bring_home, journals_folder
 from clew.tracking.fork import fork_of
 from clew.tracking.here import find_here
+from clew.tracking.patience import Patience
 from clew.tracking.runs import LedgerRuns
 
 __all__ = ["Recorder"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +31,9 @@ class Recorder:
 
     `runs` and `objects` may be in place or at the other end of HTTP. `folder` is local: journals and caches lie in it.
     With `outbox`, runs of this process never wait for them: what they say is kept in the folder and sent in the
-    background, for at most `wait_s` at their end. `console` and `system` say whether runs record what they print and
-    what the machine does, unless they record nothing at all; `left_out` are aspects that they do not record.
+    background, for at most `wait_s` at their end; one that goes on or forks asks with `patience`. `console` and
+    `system` say whether runs record what they print and what the machine does, unless they record nothing at all;
+    `left_out` are aspects that they do not record.
     """
 
     runs: RunService
@@ -43,6 +48,15 @@ class Recorder:
     console: bool = True
     system: bool = True
     left_out: frozenset[str] = frozenset()
+    patience: Patience = field(default_factory=Patience)
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """What the project says, as a run asks that starts: with an outbox it goes on soon without an answer.
+
+        Raises:
+            Unavailable: it says nothing.
+        """
+        return self.patience.ask(question) if self.outbox else question()
 
     def id_of(self, run: str) -> str:
         """The id of a run by id, the beginning of it, or name; nobody elsewhere is asked for what is an id already.
@@ -55,7 +69,7 @@ class Recorder:
             return run
         found = find_here(self.folder, run)
         try:
-            found.append(self.runs.get(run))
+            found.append(self.ask(lambda: self.runs.get(run)))
         except NotFound:
             if not found:
                 raise
@@ -79,8 +93,12 @@ class Recorder:
 
     def bring_home(self, run: str, say: Callable[[str], None]) -> None:
         """Store what processes of a run that are gone have left here; it waits on while the project is out of reach."""
+        folder = journals_folder(self.folder, run)
         with suppress(Unavailable):
-            bring_home(self.runs, self.objects, journals_folder(self.folder, run), say)
+            if self.outbox and folder.is_dir():  # much may wait: it is sent to who answers
+                with suppress(NotFound):
+                    self.ask(lambda: self.runs.get(run))
+            bring_home(self.runs, self.objects, folder, say)
 
     @classmethod
     def of(cls, stores: Stores) -> Recorder:

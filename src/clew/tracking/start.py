@@ -253,7 +253,8 @@ def _resume(asked: _Asked, name: str) -> ActiveRun:
 def _go_on(line: Line, run: str) -> None:
     """Number points behind those that the run has; where that cannot be asked, behind those that wait here."""
     try:
-        last = {series.key: int(series.last_step) for series in line.recorder.runs.summaries([run])}
+        found = line.recorder.ask(lambda: line.recorder.runs.summaries([run]))
+        last = {series.key: int(series.last_step) for series in found}
     except Unavailable:
         last = steps_here(line.journal.folder)
     line.journal.go_on({key: step + 1 for key, step in last.items()})
@@ -263,7 +264,8 @@ def _console_of(line: Line, run: str) -> bytes:
     """What a run has printed so far, where that can be had."""
     recorder = line.recorder
     try:
-        kept = next((each for each in recorder.runs.artifacts(run) if each.path == CONSOLE), None)
+        files = recorder.ask(lambda: recorder.runs.artifacts(run))
+        kept = next((each for each in files if each.path == CONSOLE), None)
         return recorder.objects.get(kept.digest) if kept is not None else b""
     except (Unavailable, NotFound):
         return file_here(line.journal.folder, CONSOLE)
