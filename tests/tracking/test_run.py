@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import errno
 import json
 import math
@@ -77,6 +79,8 @@ def test_an_exception_fails_the_run_with_its_traceback(stores: Stores) -> None:
         (SystemExit(0), RunStatus.FINISHED),
         (SystemExit(), RunStatus.FINISHED),
         (SystemExit(3), RunStatus.FAILED),
+        (asyncio.CancelledError(), RunStatus.INTERRUPTED),
+        (GeneratorExit(), RunStatus.FINISHED),
     ],
 )
 def test_other_ends(stores: Stores, error: BaseException, status: RunStatus) -> None:
@@ -92,6 +96,12 @@ def test_a_value_without_a_name_is_refused(run: ActiveRun, value: object) -> Non
     with pytest.raises(Invalid, match="has no name"):
         run.log(value, loss=0.5)  # type: ignore[arg-type]
     run.log(loss=0.5)
+
+
+def test_a_run_ends_in_another_context_than_it_began(run: ActiveRun) -> None:
+    contextvars.copy_context().run(run.__enter__)
+    contextvars.copy_context().run(run.__exit__, None, None, None)
+    assert run.info.status is RunStatus.FINISHED
 
 
 def test_ending_twice_is_fine_and_logging_after_the_end_is_not(run: ActiveRun) -> None:

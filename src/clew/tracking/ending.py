@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import traceback
 from pathlib import Path
 
@@ -17,8 +18,10 @@ __all__ = ["Ending", "ending_of", "ending_of_process", "read_ending", "write_end
 
 def ending_of(error: BaseException | None) -> tuple[RunStatus, str]:
     """What an exception that ended a run makes of it."""
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+    if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return RunStatus.FINISHED, ""
+    if isinstance(error, getattr(sys.modules.get("asyncio"), "CancelledError", ())):  # what Ctrl-C makes of a task
+        return RunStatus.INTERRUPTED, "its task was cancelled"
     if isinstance(error, KeyboardInterrupt):
         return RunStatus.INTERRUPTED, "KeyboardInterrupt"
     if isinstance(error, SystemExit):

@@ -427,7 +427,8 @@ class ActiveRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._token is not None:
-            _current.reset(self._token)
+            with contextlib.suppress(ValueError):  # it began in another context, as fixtures of asyncio may
+                _current.reset(self._token)
             self._token = None
         self._end(error)
 
