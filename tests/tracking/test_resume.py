@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -54,6 +56,50 @@ def test_a_run_goes_on_where_it_ended(stores: Stores, how: str, capsys: pytest.C
         kinds = [event.kind for event in tx.events.list(stores.project, subject=f"run:{first.id}").items]
     assert kinds.count("run.resumed") == 1
     assert kinds.count("run.ended") == 2
+
+
+_AGAIN = """
+import sys
+from pathlib import Path
+from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
+from clew.tracking.start import start
+with start(Recorder.of(open_stores(Path(sys.argv[1]))), resume=sys.argv[2]) as run:
+    print("other begins", flush=True)
+    sys.stdin.readline()
+    print("other ends")
+    run.save("other.txt", "late")
+    run.log(loss=1)
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_run_that_two_processes_let_go_on_ends_with_the_last_one(stores: Stores, killed: bool) -> None:
+    with start(Recorder.of(stores), "both", capture=False) as first:
+        pass
+    said: list[str] = []
+    run = start(Recorder.of(stores), resume=first.id, say=said.append)
+    print("one begins")
+    words = [sys.executable, "-c", _AGAIN, str(stores.folder), first.id]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        run.log(loss=0)
+        run.finish(RunStatus.FAILED, reason="of no account")
+        assert LedgerRuns(stores).get(first.id).status is RunStatus.RUNNING
+        if killed:
+            other.kill()
+        other.communicate(b"go on\n")
+    adopt(LedgerRuns(stores), stores.objects, stores.folder)
+    assert said == ["run both goes on in another process, which ends it"]
+    files = {each.path: stores.objects.get(each.digest) for each in LedgerRuns(stores).artifacts(first.id)}
+    status = LedgerRuns(stores).get(first.id).status
+    if killed:
+        assert (status, steps(stores, first.id)) == (RunStatus.KILLED, [0])
+    else:
+        assert (status, len(steps(stores, first.id))) == (RunStatus.FINISHED, 2)
+        assert files == {"other.txt": b"late", "console.txt": b"one begins\nother begins\nother ends\n"}
+    assert list(journals_folder(stores.folder).iterdir()) == []
 
 
 def test_a_fork_is_a_new_run_with_the_history_of_another_one(stores: Stores) -> None:

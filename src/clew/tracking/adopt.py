@@ -41,6 +41,7 @@ __all__ = [
     "adopt_run",
     "bring_home",
     "find_alive",
+    "find_lasting",
     "journals_folder",
 ]
 
@@ -150,6 +151,12 @@ def find_alive(folder: Path, journal: str) -> list[str]:
     """The other journals in a run's folder whose processes live."""
     others = {path.name.partition(".")[0] for path in folder.glob("*.journal")} - {journal}
     return [other for other in sorted(others) if _lives(folder, other)]
+
+
+def find_lasting(folder: Path, journal: str) -> list[str]:
+    """The other processes that let a run go on now, and have not said how they end: one of them ends it."""
+    others = find_alive(folder, journal)
+    return [other for other in others if _is_main(folder, other) and not (folder / f"{other}.end").exists()]
 
 
 def _lives(folder: Path, journal: str) -> bool:

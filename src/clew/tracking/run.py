@@ -24,7 +24,7 @@ from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
-from clew.tracking.adopt import bring_home, find_alive
+from clew.tracking.adopt import bring_home, find_alive, find_lasting
 from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, files_of, keep
 from clew.tracking.capture.cells import CELLS, executed_cells, in_notebook, take_cells
 from clew.tracking.capture.console import Console
@@ -348,8 +348,23 @@ class ActiveRun:
     def _say_end(self, ending: Ending) -> None:
         self._keep_console()
         self._keep_cells()
-        if self._ends:
+        last = self._is_last(ending)
+        if self._console is not None and (last or not self._ends):
+            self._console.path.unlink(missing_ok=True)
+        if last and self._ends:
             self._run = self._runs.finish(self.id, ending.status, ended_us=ending.ended_us, reason=ending.reason)
+
+    def _is_last(self, ending: Ending) -> bool:
+        """Whether no other process of this machine has let this run go on too: the last one ends it."""
+        folder, journal = self._journal.folder, self._journal.id
+        if not self._ends or not find_lasting(folder, journal):
+            return True
+        with contextlib.suppress(OSError):
+            write_ending(folder, journal, ending)  # of two that end at once, at least one sees that the other does
+        if not find_lasting(folder, journal):
+            return True
+        self._say(f"run {self.name} goes on in another process, which ends it")
+        return False
 
     def _bring_home_children(self) -> None:
         bring_home(self.recorder.runs, self.recorder.objects, self._journal.folder, self._say)
@@ -366,7 +381,6 @@ class ActiveRun:
         try:
             if self._console.path.stat().st_size:
                 self._keep(self._console.path.name, Content(self._console.path, "text/plain"))
-            self._console.path.unlink()
         except FileNotFoundError:
             self._say(f"what run {self.name} printed is lost: somebody removed {self._console.path}")
 
@@ -405,6 +419,8 @@ class ActiveRun:
     def _clear(self) -> None:
         if self._journal.dropped:
             self._say(f"{counted(self._journal.dropped, 'points')} of run {self.name} lost: there was no room")
+        with contextlib.suppress(OSError):
+            (self._journal.folder / f"{self._journal.id}.end").unlink(missing_ok=True)
         self._line.close(delete=True)
 
     def _end_of_process(self) -> None:
