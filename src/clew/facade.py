@@ -160,7 +160,8 @@ class Run(ActiveRun):
             slices=slices,
         )
         here = _workspace(self._here)
-        self.flush()  # the version names this run, which has to be there
+        if os.getpid() == self._pid:  # that of a child began before it
+            self.flush()  # the version names this run, which has to be there
         version = here.register(model, self.id)
         self.output(version)
         log_worth(here.objects, self, version)

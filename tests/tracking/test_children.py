@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
@@ -15,12 +16,15 @@ import pytest
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Corrupt, Unavailable
 from clew.testing.runs import ONE, a_run
-from clew.tracking.adopt import adopt, journals_folder
+from clew.tracking.adopt import adopt, adopt_run, journals_folder
 from clew.tracking.cut import cut_path
 from clew.tracking.journal import Journal
+from clew.tracking.recorder import Recorder
 from clew.tracking.runs import LedgerRuns
+from clew.tracking.segment import locked
 from clew.tracking.series import join, points_of
-from clew.tracking.undrained import drain_children, turn
+from clew.tracking.start import start
+from clew.tracking.undrained import drain_child, drain_children, turn
 from clew.workspace import init_project, open_workspace
 
 _TRAIN = """
@@ -57,7 +61,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", ["fork", "spawn"])
+@pytest.mark.parametrize("how", ["fork", "spawn", "forkserver"])
 def test_points_of_a_worker_arrive_while_it_lives_and_when_it_outlives_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -159,7 +163,7 @@ def test_who_is_forked_from_one_that_drains_does_not_hold_the_lock(tmp_path: Pat
     (begun, begins), (hold, release) = os.pipe(), os.pipe()
     drains = os.fork()
     if drains == 0:
-        with turn(tmp_path, known, wait=False) as cut:
+        with turn(tmp_path, known) as cut:
             if os.fork() == 0:
                 os.write(begins, b"x")
                 os.read(hold, 1)
@@ -167,12 +171,64 @@ def test_who_is_forked_from_one_that_drains_does_not_hold_the_lock(tmp_path: Pat
     try:
         assert os.waitpid(drains, 0)[1] == 0
         os.read(begun, 1)
-        with turn(tmp_path, known, wait=False) as cut:
+        with turn(tmp_path, known) as cut:
             assert cut is not None
     finally:
         os.write(release, b"x")
         for each in (begun, begins, hold, release):
             os.close(each)
+
+
+def test_what_a_child_flushes_is_stored_when_that_returns(stores: Stores) -> None:
+    runs, folder = LedgerRuns(stores), journals_folder(stores.folder, ONE)
+    runs.create(a_run(), experiment="e")
+    journal = Journal(folder, ONE, main=False, child=True)
+    journal.log({"loss": 1}, 1)
+    flushed: list[bool] = []
+    child = threading.Thread(target=lambda: flushed.append(drain_child(runs.append, folder, journal.id)))
+
+    def slowly(blocks: object) -> None:
+        child.start()
+        child.join(0.2)
+        assert flushed == []
+        runs.append(blocks)  # type: ignore[arg-type]
+
+    drain_children(slowly, folder)
+    child.join()
+    assert (flushed, steps(stores)) == ([True], [1])
+    journal.close(delete=True)
+
+
+def test_a_child_that_cannot_flush_says_so(stores: Stores) -> None:
+    with start(Recorder.of(stores), capture=False) as run:
+        pid = os.fork()
+        if pid == 0:
+            run._journal._mapped = False
+            run.log(loss=1.0)
+            try:
+                run.flush()
+            except Unavailable as error:
+                os._exit("they stay in" in error.what)
+            os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
+def test_nobody_waits_for_ever_for_who_drains_or_brings_home(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.tracking.adopt.TURN_S", 0.05)
+    monkeypatch.setattr("clew.tracking.adopt._WAIT_S", 0.05)
+    runs, folder = LedgerRuns(stores), journals_folder(stores.folder, ONE)
+    runs.create(a_run(), experiment="e")
+    journal = Journal(folder, ONE, main=False, child=True)
+    journal.log({"loss": 1}, 1)
+    journal.close(delete=False)
+    with turn(folder, journal.id) as cut:
+        assert cut is not None
+        (found,) = adopt_run(runs, stores.objects, folder)
+    assert "another process has been draining it" in found.problem
+    with locked(folder, os.O_RDONLY), pytest.raises(Unavailable, match=f"bringing run {ONE} home"):
+        adopt_run(runs, stores.objects, folder)
+    adopt_run(runs, stores.objects, folder)
+    assert steps(stores) == [1]
 
 
 def test_an_answer_that_cannot_be_read_is_told(tmp_path: Path) -> None:

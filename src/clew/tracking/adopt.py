@@ -20,7 +20,7 @@ import msgspec
 
 from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import RunService
-from clew.core.errors import Corrupt, NotFound
+from clew.core.errors import Corrupt, NotFound, Unavailable
 from clew.core.types.run import Run, RunStatus
 from clew.store.objects.local import LocalObjects
 from clew.tracking.artifact import Content, keep
@@ -32,7 +32,7 @@ from clew.tracking.outbox import Outbox, outbox_path, read_outbox
 from clew.tracking.post import Post
 from clew.tracking.segment import locked, read_header, read_segment
 from clew.tracking.slots import Header, Slots, parse_slots
-from clew.tracking.undrained import drain_dead, turn
+from clew.tracking.undrained import TURN_S, drain_dead, turn
 
 __all__ = [
     "CONSOLE",
@@ -50,6 +50,7 @@ CONSOLE = "console.txt"
 
 _GONE = "its process ended without closing the run"
 _STALE_S = 3600.0
+_WAIT_S = 60.0
 _FILES = ("*.journal", "*.outbox")
 
 
@@ -94,10 +95,10 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path, *, wait: bool = 
         runs: as there.
         objects: as there.
         folder: of the run's journals.
-        wait: for who brings this run home at the moment; otherwise it is left to them.
+        wait: for who brings this run home at the moment, up to a minute; otherwise it is left to them.
 
     Raises:
-        Unavailable: as there.
+        Unavailable: as there; or somebody else brings it home for longer than that.
     """
     with _alone(folder, wait=wait) as alone:
         return _adopt_run(runs, objects, folder) if alone else []
@@ -116,7 +117,10 @@ def _alone(folder: Path, *, wait: bool) -> Iterator[bool]:
     with contextlib.ExitStack() as stack:
         alone = True
         with contextlib.suppress(OSError):  # no folder, or no such locks here
-            alone = stack.enter_context(locked(folder, os.O_RDONLY, wait=wait))
+            alone = stack.enter_context(locked(folder, os.O_RDONLY, wait_s=_WAIT_S if wait else 0.0))
+        if wait and not alone and folder.exists():
+            what = f"another process has been bringing run {folder.name} home for {_WAIT_S:g} s"
+            raise Unavailable(what, hint="wait for that process, or end it if it hangs")
         yield alone
 
 
@@ -221,7 +225,7 @@ def _adopt(runs: RunService, objects: Objects, folder: Path, journal: str, *, la
 def _adopt_orphan(runs: RunService, objects: Objects, folder: Path, journal: str, *, last_us: int | None) -> Adopted:
     problems: list[str] = []
     found = Adopted(run=folder.name, journal=journal, points=0)
-    with turn(folder, journal, wait=True), _open_post(runs, objects, folder, journal, problems) as post:
+    with turn(folder, journal, wait_s=TURN_S), _open_post(runs, objects, folder, journal, problems) as post:
         try:
             post.deliver(to_end=False)
             if last_us is not None:
@@ -285,7 +289,7 @@ def _orphaned(folder: Path, journal: str) -> Iterator[bool]:
         mine = False
         if first is not None:
             with contextlib.suppress(FileNotFoundError):  # it was adopted meanwhile
-                mine = stack.enter_context(locked(first, wait=False))
+                mine = stack.enter_context(locked(first))
         yield mine
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import SupportsFloat
 
-from clew.core.errors import ClewError, Conflict, Invalid
+from clew.core.errors import ClewError, Conflict, Invalid, Unavailable
 from clew.core.numbers import counted
 from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
@@ -37,7 +37,7 @@ from clew.tracking.params import flat_params
 from clew.tracking.point import Step, check_step
 from clew.tracking.recorder import Recorder
 from clew.tracking.stop import STOP_TAG, interrupt_main
-from clew.tracking.undrained import drain_children
+from clew.tracking.undrained import drain_child, drain_children
 
 __all__ = ["ActiveRun", "current_run"]
 
@@ -284,15 +284,16 @@ class ActiveRun:
         self._runs.link(self.id, _node(target), Role.OUTPUT)
 
     def flush(self) -> None:
-        """Bring all points that were logged so far into the ledger.
+        """Bring all points that this process has logged so far into the ledger.
 
         Raises:
             ClewError: it takes none now; they are still in the journal.
         """
         if os.getpid() == self._pid:
             self._drain.flush()
-        else:
-            self._drain_children()
+        elif self._journal.pending and not self._drain_child():
+            what = f"the points of this process cannot be stored now; they stay in {self._journal.folder}"
+            raise Unavailable(what, hint="they come home with the end of the run")
 
     def finish(self, status: RunStatus = RunStatus.FINISHED, *, reason: str = "") -> None:
         """End the run; all of it survives *power* then. Ending twice is fine.
@@ -330,6 +331,9 @@ class ActiveRun:
                 self._leave(ending, error)
         else:
             self._clear()
+
+    def _drain_child(self) -> bool:
+        return drain_child(self.recorder.runs.append, self._journal.folder, self._journal.id)
 
     def _drain_children(self) -> None:
         """Store what children of the processes of this run have logged so far, whether they live or not."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from clew.tracking.slots import HEADER_BYTES, SLOT_BYTES, Header, pack_header, p
 
 __all__ = ["Segment", "lock_file", "locked", "read_header", "read_segment", "segment_path", "trusts_mmap"]
 
+_LOOK_S = 0.02
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_MMAP = frozenset(
     {
@@ -72,12 +74,12 @@ def trusts_mmap(path: Path, mounts: str | None = None) -> bool:
     return bool(kind) and kind.partition(".")[0] not in _NO_MMAP
 
 
-def lock_file(fd: int, *, wait: bool = False) -> bool:
+def lock_file(fd: int, *, wait_s: float = 0.0) -> bool:
     """Take the lock of a file; False when another process, or another opening of it, has it.
 
     Args:
         fd: of the file.
-        wait: until it is free.
+        wait_s: for how long to wait until it is free.
 
     Raises:
         OSError: there are no such locks here.
@@ -86,11 +88,16 @@ def lock_file(fd: int, *, wait: bool = False) -> bool:
         import fcntl
     except ModuleNotFoundError as error:
         raise OSError("this system has no file locks that clew can use") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
+    until_s = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until_s:
+                return False
+            time.sleep(_LOOK_S)
+        else:
+            return True
 
 
 _held: set[int] = set()
@@ -108,13 +115,13 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def locked(path: Path, flags: int = os.O_RDWR, *, wait: bool) -> Iterator[bool]:
+def locked(path: Path, flags: int = os.O_RDWR, *, wait_s: float = 0.0) -> Iterator[bool]:
     """Whether the lock of a file could be taken, for as long as the block lasts; not where it is gone by then.
 
     Args:
         path: an existing file, or a folder.
         flags: how it is opened.
-        wait: until nobody else has the lock.
+        wait_s: for how long to wait while somebody else has the lock.
 
     Raises:
         OSError: it cannot be opened, or there are no such locks here.
@@ -122,7 +129,7 @@ def locked(path: Path, flags: int = os.O_RDWR, *, wait: bool) -> Iterator[bool]:
     fd, mine = os.open(path, flags | _CLOSE_ON_EXEC), False
     _held.add(fd)
     try:
-        mine = lock_file(fd, wait=wait)
+        mine = lock_file(fd, wait_s=wait_s)
         # Who had it before may have removed it between open and lock.
         yield mine and os.fstat(fd).st_nlink > 0
     finally:

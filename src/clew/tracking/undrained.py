@@ -7,6 +7,7 @@ journal holds the lock of its cut. Reasoning: docs/design/journal.md.
 
 from __future__ import annotations
 
+import errno
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,17 +26,26 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Drained", "drain_children", "drain_dead", "turn"]
+__all__ = ["TURN_S", "Drained", "drain_child", "drain_children", "drain_dead", "turn"]
+
+TURN_S = 10.0
+"""How long to wait for another process that drains the same journal."""
 
 
 @contextmanager
-def turn(folder: Path, journal: str, *, wait: bool) -> Iterator[CutFile | None]:
-    """The cut of a journal, locked: nobody else drains it meanwhile. None where there is none, or somebody does."""
+def turn(folder: Path, journal: str, *, wait_s: float = 0.0) -> Iterator[CutFile | None]:
+    """The cut of a journal, locked: nobody else drains it meanwhile. None where there is none, or somebody does.
+
+    Raises:
+        TimeoutError: somebody does for longer than `wait_s`.
+    """
     path = cut_path(folder, journal)
     with ExitStack() as stack:
         mine = False
         with suppress(OSError):
-            mine = stack.enter_context(locked(path, wait=wait))
+            mine = stack.enter_context(locked(path, wait_s=wait_s))
+        if wait_s and not mine and path.exists():
+            raise TimeoutError(errno.ETIMEDOUT, f"another process has been draining it for {wait_s:g} s", str(path))
         cut = CutFile(path)
         stack.callback(cut.close, delete=False)
         yield cut if mine else None
@@ -56,9 +66,26 @@ def drain_children(send: Send, folder: Path) -> None:
         parts[path.name.partition(".")[0]].append(path)
     for journal, paths in parts.items():
         if _is_child(paths[0]):
-            with turn(folder, journal, wait=False) as cut:
+            with turn(folder, journal) as cut:
                 if cut is not None:
                     _drain_living(send, paths, journal, cut)
+
+
+def drain_child(send: Send, folder: Path, journal: str) -> bool:
+    """Store what one living child has logged so far, behind who does so at the moment; False where it stays there.
+
+    Args:
+        send: as in `drain_children`.
+        folder: as there.
+        journal: of the child.
+
+    Raises:
+        ClewError: as there.
+    """
+    paths = sorted(folder.glob(f"{journal}.*.journal"))
+    with suppress(TimeoutError), turn(folder, journal, wait_s=TURN_S) as cut:
+        return cut is not None and _drain_living(send, paths, journal, cut)
+    return False
 
 
 def _is_child(path: Path) -> bool:
@@ -68,18 +95,20 @@ def _is_child(path: Path) -> bool:
     return False
 
 
-def _drain_living(send: Send, paths: Sequence[Path], journal: str, file: CutFile) -> None:
+def _drain_living(send: Send, paths: Sequence[Path], journal: str, file: CutFile) -> bool:
+    """Store what is not stored yet; whether that could be done."""
     cut = read_cut(cut_path(paths[0].parent, journal)) or Cut(0, 0)
     for header, slots, stop in _logged(paths, cut.drained):
         for some, until in zip(_cut_again(slots, cut), (cut.taken, stop), strict=True):
             if until > cut.drained:
                 if not file.write(Cut(cut.drained, until)):
-                    return
+                    return False
                 blocks = list(blocks_of(header.run, journal, some))
                 if blocks:
                     send(blocks)
                 cut = Cut(until, until)
                 file.write(cut)
+    return True
 
 
 def _logged(paths: Sequence[Path], drained: int) -> Iterator[tuple[Header, Slots, int]]:
