@@ -9,14 +9,17 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid, NotFound
-from clew.core.types.run import RunStatus
+from clew.core.types.run import Run, RunStatus
+from clew.tracking.adopt import journals_folder
 from clew.tracking.capture import Command, Seeds, Source, read_aspect
 from clew.tracking.launch import Launched, launch
 from clew.tracking.recorder import Recorder
@@ -182,6 +185,51 @@ with start(Recorder.of(open_stores(Path({str(stores.folder)!r})))) as run:
 """
     done, out = launched(stores, script(tmp_path, text), say=lambda _: heard.touch())
     assert (done.exit_code, out) == (0, "interrupted\n")
+
+
+class Late(LedgerRuns):
+    """Runs that are asked to stop once the script has left its run: so late the launcher looks."""
+
+    def __init__(self, stores: Stores, left: Path) -> None:
+        super().__init__(stores)
+        self.left = left
+
+    def get(self, id: str) -> Run:
+        found = super().get(id)
+        return found if self.left.exists() else msgspec.structs.replace(found, tags={})
+
+
+def test_a_script_that_was_stopped_tidies_up_behind_its_run_in_peace(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clew.tracking.drain.BEAT_S", 0.05)
+    heard, left = tmp_path / "heard", tmp_path / "left"
+    text = f"""
+import time
+from pathlib import Path
+import clew.tracking.drain
+from clew.testing.project import open_stores
+from clew.tracking.recorder import Recorder
+from clew.tracking.stop import STOP_TAG
+from clew.tracking.start import start
+clew.tracking.drain.BEAT_S = 0.05
+try:
+    with start(Recorder.of(open_stores(Path({str(stores.folder)!r})))) as run:
+        run.tag({{STOP_TAG: "ann"}})
+        for _ in range(6000):
+            time.sleep(0.01)
+except KeyboardInterrupt:
+    Path({str(left)!r}).touch()
+while not Path({str(heard)!r}).exists():
+    time.sleep(0.01)
+time.sleep(0.3)
+print("tidy")
+"""
+    recorder = replace(Recorder.of(stores), runs=Late(stores, left))
+    out = Out()
+    done = launch(recorder, [script(tmp_path, text)], out=out, say=lambda _: heard.touch())
+    assert (done.exit_code, out.getvalue()) == (0, b"tidy\n")
+    assert list(journals_folder(stores.folder).iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from clew.tracking.outbox import Outbox, outbox_path, read_outbox
 from clew.tracking.post import Post
 from clew.tracking.segment import locked, read_header, read_segment
 from clew.tracking.slots import Header, Slots, parse_slots
+from clew.tracking.stop import STOPPED
 from clew.tracking.undrained import TURN_S, drain_dead, turn
 
 __all__ = [
@@ -331,6 +332,7 @@ def _bring_home(
 def _end(runs: RunService, objects: Objects, folder: Path, run: Run, end: Ending) -> bool:
     """End a run whose process is gone, with what it printed; whether it was killed."""
     running = run.status is RunStatus.RUNNING
+    (folder / STOPPED).unlink(missing_ok=True)
     consoles = [folder / CONSOLE, *folder.glob("console-rank*.txt")]
     for console in consoles:
         if running and console.is_file() and console.stat().st_size:

@@ -139,7 +139,7 @@ def _execute(
             raise Invalid(f"{command[0]} cannot be executed: {error.strerror}", hint=hint) from error
         signals.hand_on_to(process)
         # A script that has joined the run hears by itself that it is to stop: twice would interrupt its tidying up.
-        active.on_stop = lambda: None if active.others else process.send_signal(signals.interrupt)
+        active.on_stop = lambda: None if active.hears else process.send_signal(signals.interrupt)
         os.close(out_write)
         os.close(err_write)
         pumps = [

@@ -36,7 +36,7 @@ from clew.tracking.logged import path_of, shown_of
 from clew.tracking.params import flat_params
 from clew.tracking.point import Step, check_step
 from clew.tracking.recorder import Recorder
-from clew.tracking.stop import STOP_TAG, interrupt_main
+from clew.tracking.stop import STOP_TAG, STOPPED, interrupt_main
 from clew.tracking.undrained import drain_child, drain_children
 
 __all__ = ["ActiveRun", "current_run"]
@@ -129,6 +129,11 @@ class ActiveRun:
     def others(self) -> list[str]:
         """The journals of other processes of this machine that take part in it now."""
         return find_alive(self._journal.folder, self._journal.id)
+
+    @property
+    def hears(self) -> bool:
+        """Whether another process of this machine hears by itself that this run is to stop, or has heard it."""
+        return (self._journal.folder / STOPPED).exists() or bool(self.others)
 
     @property
     def recorder(self) -> Recorder:
@@ -248,6 +253,9 @@ class ActiveRun:
         asked = found.tags.get(STOP_TAG, "")
         if asked and not self._stopped and not self._over:
             self._stopped = asked
+            if not self._ends:  # also when this process has left the run, its launcher knows that it was told
+                with contextlib.suppress(OSError):
+                    (self._journal.folder / STOPPED).touch()
             self._tell(f"{asked} asks run {self.name} to stop")
             self.on_stop()
 
@@ -356,6 +364,7 @@ class ActiveRun:
         if self._console is not None and (last or not self._ends):
             self._console.path.unlink(missing_ok=True)
         if last and self._ends:
+            (self._journal.folder / STOPPED).unlink(missing_ok=True)
             self._run = self._runs.finish(self.id, ending.status, ended_us=ending.ended_us, reason=ending.reason)
 
     def _is_last(self, ending: Ending) -> bool:

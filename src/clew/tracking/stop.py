@@ -6,10 +6,13 @@ import signal
 import threading
 from _thread import interrupt_main as signal_main
 
-__all__ = ["STOP_TAG", "interrupt_main"]
+__all__ = ["STOPPED", "STOP_TAG", "interrupt_main"]
 
 STOP_TAG = "clew.stop"
 """Its value says who asks."""
+
+STOPPED = "stopped"
+"""Empty file beside the journals: a process that takes part in a run has heard that it is to stop."""
 
 
 def interrupt_main() -> None:
