@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -67,6 +68,11 @@ def home(stores: Stores) -> Run:
 
 def steps(stores: Stores, run: str) -> list[float]:
     return join(points_of(block) for block in LedgerRuns(stores).blocks(run, "loss")).steps.tolist()
+
+
+def events(stores: Stores, run: str) -> list[str]:
+    with stores.ledger.read() as tx:
+        return [event.kind for event in tx.events.list(stores.project, subject=f"run:{run}").items]
 
 
 def files(stores: Stores, run: str) -> dict[str, bytes]:
@@ -140,6 +146,36 @@ class Gone:
         if not self.is_back:
             raise Unavailable("the server is gone")
         return getattr(self.behind, verb)
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_copy_of_a_folder_says_nothing_new(stores: Stores, away: Recorder, tmp_path: Path, goes_on: bool) -> None:
+    with train(away, name="long") as run:
+        run.save("one.txt", "1")
+    shutil.copytree(stores.folder / "journals", tmp_path / "copy" / "journals")
+    home(stores)
+    if goes_on:
+        with pytest.raises(ZeroDivisionError), train(Recorder.of(stores), resume="long") as again:  # noqa: PT012
+            again.save("one.txt", "2")
+            raise ZeroDivisionError
+    before = LedgerRuns(stores).get(run.id), files(stores, run.id), events(stores, run.id)
+    (found,) = sync(Recorder.of(stores), waiting_runs(tmp_path / "copy"), done=lambda _: None)
+    assert (LedgerRuns(stores).get(run.id), files(stores, run.id), events(stores, run.id)) == before
+    assert steps(stores, run.id) == list(range(10 if goes_on else 5))
+    assert bool(found.problem) == goes_on
+
+
+def test_the_whole_of_a_run_comes_home_behind_a_copy_of_its_beginning(
+    stores: Stores, away: Recorder, tmp_path: Path
+) -> None:
+    run = train(away, name="long")
+    shutil.copytree(stores.folder / "journals", tmp_path / "copy" / "journals")
+    run.save("one.txt", "1")
+    run.finish()
+    sync(Recorder.of(stores), waiting_runs(tmp_path / "copy"), done=lambda _: None)
+    assert LedgerRuns(stores).get(run.id).status is RunStatus.KILLED
+    assert home(stores).status is RunStatus.FINISHED
+    assert (steps(stores, run.id), files(stores, run.id)["one.txt"]) == (list(range(5)), b"1")
 
 
 def test_a_server_that_comes_back_meanwhile_gets_the_parts_in_order(stores: Stores, away: Recorder) -> None:

@@ -17,7 +17,8 @@ __all__ = ["Begin", "Describe", "Fork", "Keep", "Link", "Message", "Resume", "St
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin"):
-    """`create`; and `resume` where the run has ended, which ranks share that are started again."""
+    """`create`; and `resume` where the run has ended, which ranks share that are started again. One that was said
+    before lets no run go on that has ended by a word of its own."""
 
     run: Run
     experiment: str
@@ -74,6 +75,8 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
 
 Message = Begin | Describe | Fork | Keep | Link | Resume | Stop
 
+_WITHOUT_A_WORD = (RunStatus.KILLED, RunStatus.LOST)
+
 
 def hand_over(runs: RunService, message: Message) -> None:
     """Tell the services what the message says.
@@ -84,7 +87,9 @@ def hand_over(runs: RunService, message: Message) -> None:
     match message:
         case Begin():
             found = runs.create(message.run, experiment=message.experiment)
-            if found.status is not RunStatus.RUNNING:
+            # A copy of the folder says the same beginning again, of which the end may be known already.
+            again = found.created_us == message.run.created_us and found.status not in _WITHOUT_A_WORD
+            if found.status is not RunStatus.RUNNING and not again:
                 runs.resume(found.id)
         case Describe():
             given = msgspec.structs.asdict(message)
