@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def test_at_the_end_everything_is_there(journal: Journal) -> None:
     assert sink.series("loss") == (list(range(10_000)), [step / 7 for step in range(10_000)])
     assert sink.series("acc")[1] == [-step for step in range(10_000)]
     assert max(block.count for block in sink.blocks.values()) <= BLOCK_POINTS
+
+
+def test_a_drain_that_costs_much_is_not_due_again_soon(journal: Journal) -> None:
+    drain = Drain(journal, Sink(), say=pytest.fail)
+    drain._last = time.monotonic() - 2
+    assert drain._due()
+    drain._cost_s = 1e6
+    assert not drain._due()
 
 
 def test_points_are_visible_before_the_end(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

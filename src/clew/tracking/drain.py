@@ -2,7 +2,8 @@
 
 Not the journal (`journal`), and not what happens to journals whose process is gone (`adopt`). A batch that is sent
 twice lands once, because each block names the slots that it came from (docs/design/journal.md). Drains are spaced
-further apart the longer a run lasts, so that a slow metric does not become thousands of tiny blocks.
+further apart the longer a run lasts, so that a slow metric does not become thousands of tiny blocks, and the more they
+cost, as those of thousands of metrics do.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ class Drain:
         self._stop, self._turn = threading.Event(), threading.Lock()
         self._started = self._last = time.monotonic()
         self._wait_s, self._gone_s, self._until_s = 0.0, _GONE_S, 0.0
+        self._cost_s = 0.0  # processor time of the last drain, which the training does not get
         self._failed: Exception | None = None
         self._close: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._work, name="clew-drain", daemon=True)
@@ -193,11 +195,12 @@ class Drain:
 
     def _due(self) -> bool:
         now = time.monotonic()
-        usual = min(max(_FIRST_S, (now - self._started) * _SHARE), _LONGEST_S)
+        usual = min(max(_FIRST_S, (now - self._started) * _SHARE, self._cost_s / _SHARE), _LONGEST_S)
         many = self._journal.pending >= _MANY or (self._post is not None and self._post.waits)
         return (many and self._failed is None) or now - self._last >= max(usual, self._wait_s)
 
     def _try(self) -> None:
+        before_s = time.thread_time()
         try:
             self.flush()
         except Exception as error:  # noqa: BLE001 - a worker loop: training must go on, and the journal keeps all
@@ -207,7 +210,7 @@ class Drain:
             self._failed = error
         else:
             self._wait_s, self._failed = 0.0, None
-        self._last = time.monotonic()
+        self._last, self._cost_s = time.monotonic(), time.thread_time() - before_s
 
 
 def _in_line(error: Exception) -> str:
