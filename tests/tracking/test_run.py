@@ -402,6 +402,25 @@ def test_the_end_of_the_script_ends_its_run(tmp_path: Path, end: str, status: Ru
     stores.ledger.close()
 
 
+def test_threads_that_log_while_their_process_ends_are_quiet(tmp_path: Path) -> None:
+    threads = """
+import threading
+def work():
+    while True:
+        run.log(more=1)
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+import time, threading
+time.sleep(0.05)
+threading.Thread(target=time.sleep, args=(0.05,)).start()
+"""
+    stores, done = script(tmp_path, SCRIPT + threads)
+    assert (done.returncode, done.stderr.decode()) == (0, "to stderr\n")
+    (run,) = LedgerRuns(stores).list().items
+    assert run.status is RunStatus.FINISHED
+    stores.ledger.close()
+
+
 def test_the_first_start_joins_the_run_of_the_process_and_later_ones_hang_below_it(tmp_path: Path) -> None:
 
     stores = open_stores(tmp_path / ".clew")

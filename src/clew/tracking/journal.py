@@ -95,6 +95,7 @@ class Journal:
         self._say, self._clock_ns, self._clock_s = say, clock_ns, clock_s
         self._mapped, self._smallest = mapped, smallest
         self._main, self._child, self._closed = main, child, False
+        self._quiet = False
         self._reset()
         _live.add(self)
 
@@ -181,6 +182,10 @@ class Journal:
             if not self._segments and not self._closed:
                 self._roll(0)
 
+    def end_quietly(self) -> None:
+        """From its end on, refuse points without a word: the process ends, and threads that log do not know."""
+        self._quiet = True
+
     def _erase(self, buffer: mmap.mmap | bytearray, start: int, end: int) -> None:
         buffer[start:end] = bytes(end - start)
         if buffer is self._buffer and self._at == end:
@@ -188,6 +193,8 @@ class Journal:
 
     def _log_slowly(self, values: Mapping[str, SupportsFloat], step: Step | None, now: int) -> None:
         """The whole of `log`, with every check, for a first, unusual or wrong call."""
+        if self._closed and self._quiet:
+            return
         if self._closed:
             raise Invalid("the run has ended; nothing more can be logged", hint="log inside of its `with` block")
         points = self._checked(values)

@@ -439,6 +439,7 @@ class ActiveRun:
     def _end_of_process(self) -> None:
         if os.getpid() != self._pid:
             return
+        self._journal.end_quietly()
         error = _uncaught()
         self._end(error if error is not self._error_before and not in_notebook() else None)
 
