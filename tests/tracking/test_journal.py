@@ -419,6 +419,23 @@ def test_with_no_room_anywhere_points_are_dropped_and_counted(tmp_path: Path, mo
     journal.close(delete=True)
 
 
+def test_points_that_go_with_the_process_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path, RUN, smallest=20, say=lambda _: None)
+    for step in range(10):
+        journal.log({"loss": step}, step)
+    assert journal.count_unsafe() == 0
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    for step in range(10, 100):
+        journal.log({"loss": step}, step)
+    kept = len(read(tmp_path))
+    assert journal.count_unsafe() == 100 - kept > 50
+    while journal.take(50) is not None:
+        journal.drained()
+        assert journal.count_unsafe() <= journal.pending
+    assert journal.count_unsafe() == 0
+    journal.close(delete=True)
+
+
 def test_a_file_under_another_name_is_corrupt(tmp_path: Path) -> None:
     journal = Journal(tmp_path, RUN)
     journal.log({"loss": 1}, 1)

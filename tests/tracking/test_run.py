@@ -104,6 +104,27 @@ def test_a_run_ends_in_another_context_than_it_began(run: ActiveRun) -> None:
     assert run.info.status is RunStatus.FINISHED
 
 
+def test_what_is_lost_is_told_where_nothing_can_be_stored(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    run = start(Recorder.of(stores), "big", capture=False, say=said.append)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def gone(_: object) -> None:
+        raise Unavailable("no room for the ledger")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        patch.setattr(run._drain, "_send", gone)
+        for step in range(20_000):
+            run.log(loss=step)
+        run.finish()
+    adopt(LedgerRuns(stores), stores.objects, stores.folder)
+    (series,) = LedgerRuns(stores).summaries([run.id])
+    assert f"{20_000 - series.count:,} points of run big lost: there was no room" in said
+
+
 def test_ending_twice_is_fine_and_logging_after_the_end_is_not(run: ActiveRun) -> None:
     run.finish()
     run.finish(RunStatus.FAILED)

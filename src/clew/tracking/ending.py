@@ -71,8 +71,12 @@ def write_ending(folder: Path, journal: str, ending: Ending) -> None:
         OSError: it cannot be written.
     """
     fresh = folder / f"{journal}.end.new"
-    fresh.write_bytes(msgspec.json.encode(ending))
-    fresh.rename(folder / f"{journal}.end")
+    try:
+        fresh.write_bytes(msgspec.json.encode(ending))
+        fresh.rename(folder / f"{journal}.end")
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def read_ending(folder: Path, journal: str) -> Ending | None:

@@ -364,6 +364,13 @@ class Journal:
         with self._lock:
             return max(self._written() - self._drained[0], 0)
 
+    def count_unsafe(self) -> int:
+        """How many points are neither drained nor in a file, and go with this process."""
+        with self._lock:
+            unsafe, drained = [segment for segment in self._segments if segment.in_memory], self._drained[0]
+            parts = [parse_slots(bytes(s.buffer[HEADER_BYTES:]), s.header.base, f"journal {self.id}") for s in unsafe]
+        return sum(int((slots.numbers >= drained).sum()) for slots in parts)
+
     def _written(self) -> int:
         if not self._segments:
             return 0

@@ -418,6 +418,7 @@ class ActiveRun:
 
     def _leave(self, ending: Ending, error: Exception) -> None:
         self._left = True
+        self._say_lost(self._journal.dropped + self._journal.count_unsafe())
         if self._ends and self._line.posted is None:
             try:
                 self._journal.folder.mkdir(parents=True, exist_ok=True)
@@ -430,11 +431,14 @@ class ActiveRun:
         self._line.close(delete=False)
 
     def _clear(self) -> None:
-        if self._journal.dropped:
-            self._say(f"{counted(self._journal.dropped, 'points')} of run {self.name} lost: there was no room")
+        self._say_lost(self._journal.dropped)
         with contextlib.suppress(OSError):
             (self._journal.folder / f"{self._journal.id}.end").unlink(missing_ok=True)
         self._line.close(delete=True)
+
+    def _say_lost(self, points: int) -> None:
+        if points:
+            self._say(f"{counted(points, 'points')} of run {self.name} lost: there was no room")
 
     def _end_of_process(self) -> None:
         if os.getpid() != self._pid:
