@@ -197,8 +197,14 @@ def test_names_of_files_that_are_hard_to_type(ask: Ask, tmp_path: Path) -> None:
         (("run", "train.py:train", "x=" + "[" * DEEP + "]" * DEEP), 2, "nested too deeply"),
         (("run", "train.py:train", "1x=2"), 2, "no parameter"),
         (("serve", "delay@champion", "--port", "99999"), 2, "is not in the range"),
+        (("audit", "export", "--after", "9" * 30), 2, "is not in the range"),
+        (("run", "--workers", "9" * 14, "train.py:train"), 2, "is not in the range"),
+        (("gc", "--grace-days", "nan"), 2, "'nan' is no number"),
+        (("gc", "--young-hours", "1e300"), 2, "is not in the range"),
+        (("token", "add", "laptop", "--days", "inf"), 2, "is not in the range"),
+        (("worker", "--once", "--every", "nan"), 2, "'nan' is no number"),
     ],
-    ids=range(28),
+    ids=range(34),
 )
 def test_words_that_name_nothing(ask: Ask, words: tuple[str, ...], code: int, says: str) -> None:
     before = versions()
@@ -220,7 +226,7 @@ def test_words_that_name_nothing(ask: Ask, words: tuple[str, ...], code: int, sa
         (b"[projct]\n", "did you mean project?"),
         (b"[gate.delay]\nmin_row=3\n", "did you mean min_rows?"),
         (b"[gate.delay]\nmin_rows='3'\n", "expected a whole number, got a text"),
-        (b"[gate.delay]\nmargin=inf\n", "is no finite number"),
+        (b"[gate.delay]\nmargin=inf\n", "margin = inf is no number from 0 to 1e+12"),
         (b"project=1\n", "is no table"),
     ],
 )

@@ -10,7 +10,7 @@ import time
 import click
 
 from clew.cli import output
-from clew.cli.command import command, group
+from clew.cli.command import Span, command, group
 from clew.cli.output import Column, Columns
 
 __all__ = ["member", "project", "token", "user"]
@@ -97,7 +97,7 @@ def token() -> None:
 )
 @click.argument("name")
 @click.option("--user", "owner", default="", help="Whose token it is; yours by default.")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days after which it ends; never by default.")
+@click.option("--days", type=Span(36_500, min_open=True), help="Days after which it ends; never by default.")
 def add_token(*, name: str, owner: str, days: float | None, as_json: bool) -> None:
     """Make a token and print it. It is not stored and cannot be shown again."""
     from clew.workspace import open_workspace

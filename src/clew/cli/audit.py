@@ -111,7 +111,7 @@ def checkpoint_command(*, place: str, as_json: bool) -> None:
     ],
 )
 @click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), help="A file; stdout by default.")
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Start behind this sequence number.")
+@click.option("--after", type=click.IntRange(0, 2**63 - 1), default=0, help="Start behind this sequence number.")
 def export_command(*, path: Path | None, after: int, as_json: bool) -> None:
     """Write the chain, one line of JSON for each event.
 

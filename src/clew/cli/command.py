@@ -5,6 +5,7 @@ Not the table of commands (`clew.cli.main`), nor how results are shown (`clew.cl
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 
 from clew.core.errors import Invalid
 
-__all__ = ["Command", "FilePath", "Group", "command", "group", "guess", "names_pipeline", "tags_of"]
+__all__ = ["Command", "FilePath", "Group", "Span", "command", "group", "guess", "names_pipeline", "tags_of"]
 
 Examples = Sequence[tuple[str, str]]
 """Command lines with what each is for."""
@@ -44,6 +45,19 @@ class FilePath(click.Path):
         if value == "":
             self.fail("the path is empty; write . for this folder", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Span(click.FloatRange):
+    """Days, hours or the like on the command line, 0 to `most`. Neither nan, which is within any range, nor endless."""
+
+    def __init__(self, most: float, *, min_open: bool = False) -> None:
+        super().__init__(min=0, max=most, min_open=min_open)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return found
 
 
 class Group(click.Group):

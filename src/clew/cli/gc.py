@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from clew.cli import output
-from clew.cli.command import command
+from clew.cli.command import Span, command
 
 if TYPE_CHECKING:
     from clew.loop.care.free import Freed
@@ -21,8 +21,11 @@ _DAY_US = 24 * 3600 * 1_000_000
 _HOUR_US = 3600 * 1_000_000
 
 
+_CENTURY_DAYS = 36_500
+
+
 def _age(name: str, default: float, says: str) -> Callable[[F], F]:
-    return click.option(name, type=click.FloatRange(min=0), default=default, show_default=True, help=says)
+    return click.option(name, type=Span(_CENTURY_DAYS), default=default, show_default=True, help=says)
 
 
 @command(

@@ -14,7 +14,7 @@ import click
 
 from clew.cli import output
 from clew.cli.bundle import open_subject, write_bundle
-from clew.cli.command import FilePath, command
+from clew.cli.command import FilePath, Span, command
 from clew.cli.reproduction import picture_of_reproduction
 from clew.core.errors import Invalid, NotFound
 
@@ -47,7 +47,7 @@ __all__ = ["reproduce"]
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=Span(1e12),
     default=1e-6,
     show_default=True,
     help="How far metrics may be off, relative to their value, to be within tolerance.",

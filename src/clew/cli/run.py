@@ -49,7 +49,7 @@ __all__ = ["parameters", "run"]
     help="What a run of a pipeline is for.",
 )
 @click.option("--resume", default="", metavar="RUN", help="Let this run go on, instead of a new one.")
-@click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes for steps that are submitted.")
+@click.option("--workers", type=click.IntRange(0, 1024), default=0, help="Processes for steps that are submitted.")
 @click.option("-m", "module", is_flag=True, help="The first word is a module, as for python -m.")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="SCRIPT [ARGUMENTS]...")
 def run(

@@ -8,7 +8,7 @@ import threading
 import click
 
 from clew.cli import output
-from clew.cli.command import command
+from clew.cli.command import Span, command
 
 __all__ = ["worker"]
 
@@ -24,7 +24,7 @@ __all__ = ["worker"]
 @click.option(
     "--every",
     "every_s",
-    type=click.FloatRange(min=0),
+    type=Span(1e9),
     default=900.0,
     show_default=True,
     help="Seconds between two looks at each endpoint; 0 for none.",

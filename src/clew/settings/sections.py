@@ -6,8 +6,8 @@ docs/reference/settings.md, which is made from the descriptions here.
 
 from __future__ import annotations
 
-import math
 import re
+import reprlib
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import parse_qs
@@ -44,19 +44,20 @@ _PLACE = re.compile(r"(/|file:///|(s3|s3a|gs|az|azure|abfs|abfss)://[^/]).*")
 _CENTURY_DAYS = 36_500
 """Spans beyond this are a slip, and in microseconds at some point no number that a database takes."""
 
+_MOST = 10**12
+"""Other numbers beyond this are a slip, and at some point none that can be reckoned with or written down."""
+
 _ENTRY = re.compile(r"[^:]+:[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _inside(name: str, value: float, low: float, high: float) -> None:
     if not low < value < high:
-        raise Invalid(f"{name} = {value} is not between {low} and {high}")
+        raise Invalid(f"{name} = {value} is not between {low:g} and {high:g}")
 
 
-def _at_least(name: str, value: float, low: float) -> None:
-    if not math.isfinite(value):
-        raise Invalid(f"{name} = {value} is no finite number")
-    if value < low:
-        raise Invalid(f"{name} = {value} is below {low}")
+def _at_least(name: str, value: float, low: float, *, most: float = _MOST) -> None:
+    if not low <= value <= most:
+        raise Invalid(f"{name} = {reprlib.repr(value)} is no number from {low:g} to {most:g}")
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -170,8 +171,7 @@ class PolicySettings(Section, frozen=True, kw_only=True):
     ] = 0
 
     def __post_init__(self) -> None:
-        if self.approvals < 0:
-            raise Invalid(f"approvals = {self.approvals} is negative")
+        _at_least("approvals", self.approvals, 0)
 
 
 class AuditSettings(Section, frozen=True, kw_only=True):
@@ -238,8 +238,8 @@ class GateSettings(Section, frozen=True, kw_only=True):
         _at_least("min_units", self.min_units, 2)
         if self.min_auc is not None:
             _inside("min_auc", self.min_auc, 0, 1)
-        if self.max_latency_ms is not None and not self.max_latency_ms > 0:
-            raise Invalid(f"max_latency_ms = {self.max_latency_ms} is no time")
+        if self.max_latency_ms is not None:
+            _inside("max_latency_ms", self.max_latency_ms, 0, _MOST)
 
 
 class EndpointSettings(Section, frozen=True, kw_only=True):
@@ -265,7 +265,7 @@ class EndpointSettings(Section, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
-            raise Invalid(f"port = {self.port} is no port")
+            raise Invalid(f"port = {reprlib.repr(self.port)} is no port")
         _at_least("max_rows", self.max_rows, 1)
 
 
@@ -320,6 +320,7 @@ class PromotionSettings(Section, frozen=True, kw_only=True):
         _inside("confidence", self.confidence, 0, 1)
         _at_least("effect", self.effect, 0)
         _at_least("min_units", self.min_units, 1)
+        _at_least("max_units", self.max_units, 1)
         if self.max_units < self.min_units:
             raise Invalid(f"max_units = {self.max_units} is below min_units = {self.min_units}")
 
@@ -370,6 +371,4 @@ class RetrainSettings(Section, frozen=True, kw_only=True):
         if not _ENTRY.fullmatch(self.pipeline):
             raise Invalid(f"pipeline = {self.pipeline!r} names no function", hint="for example: train.py:train")
         _inside("every_days", self.every_days, 0, _CENTURY_DAYS)
-        _at_least("cooldown_days", self.cooldown_days, 0)
-        if self.cooldown_days > _CENTURY_DAYS:
-            raise Invalid(f"cooldown_days = {self.cooldown_days} is more than a century")
+        _at_least("cooldown_days", self.cooldown_days, 0, most=_CENTURY_DAYS)

@@ -57,6 +57,10 @@ def test_bounds_of_times_are_microseconds() -> None:
         ({"nulls": math.nan}, "no share"),
         ({"type": "string", "max_age_hours": 3}, "max_age_hours need"),
         ({"type": "time", "max_age_hours": 0}, "no age"),
+        ({"type": "time", "max_age_hours": 1e300}, "no age"),
+        ({"type": "string", "min_length": -1}, "no text has -1 or more"),
+        ({"type": "string", "min_length": 10**30}, "no text has 1000"),
+        ({"type": "string", "max_length": 10**400}, "no text has 0 to 1000"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_column(asked: dict[str, object], why: str) -> None:

@@ -7,6 +7,7 @@ refuse the same mistakes.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable
 from datetime import date
 
@@ -25,6 +26,7 @@ __all__ = ["CheckPlan", "ColumnPlan", "RulePlan", "plan_checks", "unknown_column
 
 _ORDERED = (Kind.WHOLE, Kind.REAL, Kind.INSTANT)
 _US_OF_HOUR = 3_600_000_000
+_MOST_HOURS = 24 * 36_500
 
 
 class ColumnPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +77,7 @@ def plan_checks(checks: Checks) -> CheckPlan:
         Invalid: a bound, a pattern or a rule makes no sense for its column.
     """
     if not 0 <= checks.min_rows < 2**63:
-        raise Invalid(f"min_rows = {checks.min_rows} is no number of rows")
+        raise Invalid(f"min_rows = {reprlib.repr(checks.min_rows)} is no number of rows")
     columns = [_column(name, asked) for name, asked in checks.columns.items()]
     rows = Check(
         name="rows",
@@ -166,9 +168,12 @@ def _refuse_misfits(asked: ColumnCheck) -> None:
         raise Invalid(f"nulls = {asked.nulls} is no share", hint="0 allows no missing value, 1 allows all")
     if asked.values is not None and not asked.values:
         raise Invalid("values = [] allows nothing")
-    if (asked.min_length or 0) < 0 or (asked.max_length is not None and asked.max_length < (asked.min_length or 0)):
-        raise Invalid(f"no text has {asked.min_length or 0} to {asked.max_length} characters")
-    if asked.max_age_hours is not None and not 0 < asked.max_age_hours < math.inf:
+    shortest = asked.min_length or 0
+    longest = shortest if asked.max_length is None else asked.max_length
+    if not 0 <= shortest <= longest < 2**63:
+        end = "or more" if asked.max_length is None else f"to {reprlib.repr(longest)}"
+        raise Invalid(f"no text has {reprlib.repr(shortest)} {end} characters")
+    if asked.max_age_hours is not None and not 0 < asked.max_age_hours <= _MOST_HOURS:
         raise Invalid(f"max_age_hours = {asked.max_age_hours} is no age")
 
 

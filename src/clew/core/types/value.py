@@ -6,7 +6,6 @@ per decision; gains are negative costs. What it means and how to choose the numb
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -18,6 +17,8 @@ from clew.core.types.signature import ClassLabel, Task
 __all__ = ["BinaryValue", "MulticlassValue", "RegressionValue", "ValueContract", "plain_value"]
 
 _says = msgspec.Meta
+_MOST = 1e15
+"""Costs beyond this are a slip, and their squares at some point no numbers."""
 
 
 class _Shared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -50,8 +51,14 @@ class BinaryValue(_Shared, frozen=True, kw_only=True, tag_field="kind", tag="bin
     ] = None
 
     def __post_init__(self) -> None:
+        _check_numbers(
+            missed_cost=self.missed_cost,
+            false_alarm_cost=self.false_alarm_cost,
+            caught_gain=self.caught_gain,
+            passed_gain=self.passed_gain,
+        )
         miss, alarm = self.missed_cost + self.caught_gain, self.false_alarm_cost + self.passed_gain
-        if not (miss > 0 and alarm > 0 and math.isfinite(miss + alarm)):
+        if not (miss > 0 and alarm > 0):
             raise Invalid(
                 f"missed_cost and caught_gain add up to {miss:g}, false_alarm_cost and passed_gain to {alarm:g}",
                 hint="both sums must be above 0, or one answer is always right",
@@ -91,8 +98,8 @@ class MulticlassValue(_Shared, frozen=True, kw_only=True, tag_field="kind", tag=
             raise Invalid(f"classes = {self.classes} are not two or more different classes")
         if len(self.costs) != size or any(len(row) != size for row in self.costs):
             raise Invalid(f"costs are not {size} rows of {size} numbers", hint="costs[true class][decision]")
-        if not all(math.isfinite(cost) for row in self.costs for cost in row):
-            raise Invalid("costs hold a number that is not finite")
+        for truth, row in enumerate(self.costs):
+            _check_numbers(**{f"costs[{truth}][{decision}]": cost for decision, cost in enumerate(row)})
         if all(len(set(column)) == 1 for column in zip(*self.costs, strict=True)) or all(
             len(set(row)) == 1 for row in self.costs
         ):
@@ -119,7 +126,8 @@ class RegressionValue(_Shared, frozen=True, kw_only=True, tag_field="kind", tag=
     under_cost: Annotated[float, _says(description="What each unit costs by which the number is too low.")]
 
     def __post_init__(self) -> None:
-        if not (self.over_cost >= 0 and self.under_cost >= 0 and 0 < self.over_cost + self.under_cost < math.inf):
+        _check_numbers(over_cost=self.over_cost, under_cost=self.under_cost)
+        if not (self.over_cost >= 0 and self.under_cost >= 0 and self.over_cost + self.under_cost > 0):
             raise Invalid(
                 f"over_cost = {self.over_cost:g} and under_cost = {self.under_cost:g} must not be negative, nor both 0"
             )
@@ -139,8 +147,14 @@ def plain_value(task: Task, classes: tuple[ClassLabel, ...] = (), *, unit: str =
     return MulticlassValue(classes=list(classes), costs=costs, unit=unit)
 
 
+def _check_numbers(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if not abs(value) <= _MOST:
+            raise Invalid(f"{name} = {value:g} is no number from {-_MOST:g} to {_MOST:g}")
+
+
 def _check_shared(contract: _Shared) -> None:
     if not contract.unit:
         raise Invalid('unit = "" names nothing', hint="row, hour, day, week, or a column")
-    if not 0 <= contract.decisions_per_day < math.inf:
+    if not 0 <= contract.decisions_per_day <= _MOST:
         raise Invalid(f"decisions_per_day = {contract.decisions_per_day} is no number of decisions")
