@@ -62,3 +62,16 @@ def test_a_list_is_readable(
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if len(line) > 80] == []
     assert any(line.startswith(stands.format(name=NAME, zeros="0" * 10)) for line in lines), lines
+
+
+@pytest.mark.parametrize("words", [[], ["--sort", f"-metric.`{NAME}.auc`"]], ids=["newest", "sorted"])
+def test_runs_have_their_name_status_age_and_metric_in_one_line(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")  # 80 columns
+    assert main(["runs", "list", *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    (row,) = (line.split() for line in lines if line.startswith("000000000002"))
+    assert (row[1][:8], row[2], row[-3:]) == (NAME[:8], "finished", ["d", "ago", "0.7"])

@@ -101,11 +101,19 @@ class TestList:
         monkeypatch.setenv("TERM", "dumb")  # 80 columns
         _, out, _ = clew(capsys, "runs", "list")
         head, *rows, left = out.splitlines()
-        assert head.split() == ["id", "name", "status", "created"]
-        assert len(rows) == 3
-        assert left.startswith("no room for experiment, duration, auc, depth: --columns")
-        _, out, _ = clew(capsys, "runs", "list", "--columns", "metric.auc")
-        assert out.splitlines()[0].split() == ["id", "name", "status", "created", "auc"]
+        assert head.split() == ["id", "name", "status", "created", "auc", "depth"]
+        assert all(" d ago " in row for row in rows)
+        assert left.startswith("no room for experiment, duration: --columns")
+        _, out, _ = clew(capsys, "runs", "list", "--columns", "param.depth")
+        assert out.splitlines()[0].split() == ["id", "name", "status", "created", "depth"]
+
+    def test_fields_that_stand_there_anyway_are_not_shown_twice(self, capsys: Capture) -> None:
+        _, out, _ = clew(capsys, "runs", "list", "--columns", "created,duration,ended,metric.auc")
+        head, running, ended, *_ = out.splitlines()
+        assert head.split() == ["id", "name", "status", "experiment", "created", "duration", "ended", "auc"]
+        assert (running.count("1970-01-01"), ended.count("1970-01-01")) == (1, 2)
+        _, out, _ = clew(capsys, "runs", "list", "--columns", "created")
+        assert out.splitlines()[0].split()[-1] == "duration"
 
     def test_nothing_found_says_so(self, capsys: Capture) -> None:
         assert clew(capsys, "runs", "list", "--where", "metric.auc > 1") == (0, "", "no run passes\n")

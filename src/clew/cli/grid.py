@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["NOTHING", "draw", "draw_record"]
+__all__ = ["NOTHING", "GridColumn", "draw", "draw_record"]
 
 NOTHING = "–"
 """What stands where there is no value."""
@@ -23,56 +23,84 @@ _ANY_WIDTH = 10_000
 _GAP, _INDENT = 2, "    "
 
 
+class GridColumn(NamedTuple):
+    """One column as it is laid out.
+
+    Args:
+        heading: what stands above it.
+        right: whether it is aligned to the right.
+        long: of the last columns: its texts stand below their row, unfolded, where the terminal is too narrow.
+        spare: how soon it is left out where the terminal is too narrow, the greatest first; one with 0 stays. A table
+            in which some may go folds no text.
+        least: to how many characters its texts are cut before anything is left out; 0 cuts none.
+    """
+
+    heading: str
+    right: bool = False
+    long: bool = False
+    spare: int = 0
+    least: int = 0
+
+
 def draw(
-    headings: Sequence[str],
+    columns: Sequence[GridColumn],
     rows: Sequence[Sequence[str]],
-    rights: Sequence[bool],
     *,
+    narrow: Sequence[Sequence[str]] | None = None,
     title: str = "",
-    below: int = 0,
-    spares: Sequence[int] = (),
     advice: str = "",
 ) -> None:
     """Print a table.
 
     Args:
-        headings: one a column.
+        columns: what they look like.
         rows: one text a column.
-        rights: whether a column is aligned to the right.
+        narrow: the same in fewer characters, for a terminal that has no room for these.
         title: a heading above the table.
-        below: where the terminal is too narrow, so many of the last texts stand below their row, in place of folding.
-        spares: how soon each column is left out where the terminal is too narrow, the greatest first; a column with 0
-            stays. A table in which some may go folds no text.
         advice: how to see what was left out.
     """
     _head(title)
     width = _console().width
-    if _width_of(headings, rows) <= width or not (below or any(spares)):
-        sys.stdout.write(_lines(_grid(headings, rows, rights), width))
+    if _width_of([column.heading for column in columns], rows) <= width or not any(c.long or c.spare for c in columns):
+        sys.stdout.write(_lines(_grid(columns, rows), width))
         return
-    stops = len(headings) - below
-    kept = _kept(headings[:stops], [row[:stops] for row in rows], spares[:stops], width)
-    flat = [[" ".join(text.split()) for text in row] for row in rows]
-    grid = _grid([headings[at] for at in kept], [[row[at] for at in kept] for row in flat], [rights[at] for at in kept])
+    stops = sum(not column.long for column in columns)
+    flat = [[" ".join(text.split()) for text in row] for row in narrow or rows]
+    kept = _kept(columns[:stops], [row[:stops] for row in flat], width)
+    heads = [columns[at]._replace(heading=_cut(columns[at].heading, room)) for at, room in kept.items()]
+    grid = _grid(heads, [[_cut(row[at], room) for at, room in kept.items()] for row in flat])
     first, *lines = _lines(grid, _ANY_WIDTH).splitlines()
     sys.stdout.write(f"{first}\n")
     for line, row in zip(lines, flat, strict=True):
         sys.stdout.write("".join([f"{line}\n", *(_below(text, width) for text in row[stops:])]))
-    left_out = ", ".join(heading for at, heading in enumerate(headings[:stops]) if at not in kept)
+    left_out = ", ".join(column.heading for at, column in enumerate(columns[:stops]) if at not in kept)
     if left_out:
-        sys.stdout.write(_dim(f"no room for {left_out}: {advice}" if advice else f"no room for {left_out}"))
+        sys.stdout.write(_dim(f"no room for {left_out}: {advice}" if advice else f"no room for {left_out}", width))
 
 
-def _kept(headings: Sequence[str], rows: Sequence[Sequence[str]], spares: Sequence[int], width: int) -> list[int]:
-    """The places of the columns that a width has room for."""
-    kept = list(range(len(headings)))
-    for at in sorted(kept, key=lambda at: (spares[at] if spares else 0, at), reverse=True):
-        if not (spares and spares[at]):
+def _kept(columns: Sequence[GridColumn], rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:
+    """The columns that a width has room for, by place, and how much room each of them gets."""
+    whole = [_width_of([column.heading], [[row[at]] for row in rows]) for at, column in enumerate(columns)]
+    kept = {at: min(column.least or whole[at], whole[at]) for at, column in enumerate(columns)}
+    for at in sorted(kept, key=lambda at: (columns[at].spare, at), reverse=True):
+        if not columns[at].spare or sum(kept.values()) + _GAP * (len(kept) - 1) <= width:
             break
-        if _width_of([headings[at] for at in kept], [[row[at] for at in kept] for row in rows]) <= width:
-            break
-        kept.remove(at)
+        del kept[at]
+    left = max(width - sum(kept.values()) - _GAP * (len(kept) - 1), 0)
+    for at, least in kept.items():
+        kept[at] = min(whole[at], least + left)
+        left -= kept[at] - least
     return kept
+
+
+def _cut(text: str, width: int) -> str:
+    """A text without its middle, where it is too long: names that begin alike differ at their ends."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= width:
+        return text
+    end = (width - 1) // 2
+    return f"{set_cell_size(text, width - 1 - end)}…{set_cell_size(text[::-1], end)[::-1]}"
 
 
 def _below(text: str, width: int) -> str:
@@ -106,12 +134,12 @@ def _head(title: str) -> None:
         sys.stdout.write(f"{title}\n")
 
 
-def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]], rights: Sequence[bool]) -> Table:
+def _grid(columns: Sequence[GridColumn], rows: Sequence[Sequence[str]]) -> Table:
     import rich.table
 
     grid = rich.table.Table(box=None, pad_edge=False, header_style="bold")
-    for heading, right in zip(headings, rights, strict=True):
-        grid.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for column in columns:
+        grid.add_column(column.heading, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
         grid.add_row(*map(_plain, row))
     return grid
@@ -132,12 +160,12 @@ def _lines(grid: Table, width: int) -> str:
     return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
 
 
-def _dim(words: str) -> str:
-    """A line that stands back, where the terminal can show that."""
+def _dim(words: str, width: int) -> str:
+    """Lines that stand back, where the terminal can show that."""
     import rich.text
 
     with (console := _console(_ANY_WIDTH)).capture() as captured:
-        console.print(rich.text.Text(words, style="dim"))
+        console.print(rich.text.Text(textwrap.fill(words, width, break_on_hyphens=False), style="dim"))
     return captured.get()
 
 

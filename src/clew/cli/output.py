@@ -16,7 +16,7 @@ from clew.core.numbers import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Column", "Columns", "amount", "cell", "json_line", "note", "record", "short", "table", "text"]
+__all__ = ["Column", "Columns", "amount", "cell", "json_line", "note", "record", "short", "since", "table", "text"]
 
 
 class Column(NamedTuple):
@@ -29,6 +29,8 @@ class Column(NamedTuple):
         right: align texts to the right, as numbers are anyway.
         long: of the last columns: their texts stand below their row where a terminal is too narrow for all.
         spare: where a terminal is too narrow, columns are left out, the greatest first; one with 0 stays.
+        least: to how many characters texts are cut before a column is left out; 0 cuts none.
+        narrow: turns the value into a shorter text where a terminal is too narrow for all.
     """
 
     field: str
@@ -37,6 +39,8 @@ class Column(NamedTuple):
     right: bool = False
     long: bool = False
     spare: int = 0
+    least: int = 0
+    narrow: Callable[[object], str] | None = None
 
 
 Columns: TypeAlias = "Sequence[Column | str]"
@@ -71,15 +75,14 @@ def table(
     if not items:
         note(empty)
         return
-    from clew.cli.grid import draw
+    from clew.cli.grid import GridColumn, draw
 
     chosen = [column if isinstance(column, Column) else Column(column) for column in columns]
     cells = [[_show(_pick(item, column.field), column) for column in chosen] for item in items]
-    rights = [_is_right(items, column) for column in chosen]
-    spares = [column.spare for column in chosen]
-    headings = [_heading(column) for column in chosen]
-    below = sum(column.long for column in chosen)
-    draw(headings, cells, rights, title=title, below=below, spares=spares, advice=advice)
+    brief = [column._replace(show=column.narrow or column.show) for column in chosen]
+    narrow = [[_show(_pick(item, column.field), column) for column in brief] for item in items]
+    laid = [GridColumn(_heading(c), _is_right(items, c), c.long, c.spare, c.least) for c in chosen]
+    draw(laid, cells, narrow=narrow, title=title, advice=advice)
     if after:
         note(f"there are more: --after {after}")
 
@@ -151,6 +154,19 @@ def cell(field: str, value: object) -> str:
 def short(value: object) -> str:
     """The beginning of an id or a digest, which is enough to tell one from another."""
     return str(value)[:12] or "–"
+
+
+def since(us: object) -> str:
+    """How long ago a time was, in its greatest unit: `5 min ago`."""
+    import time
+
+    if us is None:
+        return cell("", us)
+    seconds = max(time.time() - int(str(us)) / 1e6, 0)
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size:,.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
 
 
 def amount(number: float, unit: str = "") -> str:

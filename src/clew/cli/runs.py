@@ -28,6 +28,8 @@ __all__ = ["runs"]
 
 _LOOKED_AT = 200
 _FORMATS = ["csv", "jsonl", "parquet"]
+_STANDING = ("id", "name", "status", "experiment", "created", "duration")
+"""Fields that have a column whether somebody asks for them or not."""
 
 
 @group(
@@ -116,26 +118,42 @@ def _list(condition: str, sort: str, experiment: str, columns: str, limit: int, 
     if as_json:
         output.table([_line(found) for found in page.items], [], as_json=True, after=page.next)
         return
-    shown = list(dict.fromkeys([*chosen, *(field for field in named if field.name)])) or _interesting(page.items)
+    shown = [*(field for field in chosen if field.kind not in _STANDING), *(field for field in named if field.name)]
+    shown = list(dict.fromkeys(shown)) if shown or chosen else _interesting(page.items)
     ids = short_ids([found.run.id for found in page.items])
     rows = [{"id": short, **_cells(found, shown)} for short, found in zip(ids, page.items, strict=True)]
-    wanted = _columns(shown, asked=bool(chosen or named), experiment=not experiment)
+    wanted = _columns(shown, {*chosen, *named}, experiment=not experiment)
     empty = "no run passes" if condition or experiment else "no runs yet: clew run SCRIPT"
     advice = "--columns FIELD,… chooses, --json has all"
     output.table(rows, wanted, as_json=False, after=page.next, empty=empty, advice=advice)
 
 
-def _columns(shown: list[Field], *, asked: bool, experiment: bool) -> list[output.Column | str]:
-    """What stands for each run. In a narrow terminal the fields go first, but for those that somebody asked for."""
-    first = 4 if asked else 0
-    fields = [output.Column(f"field {at}", _title(field), spare=1 if asked else 5) for at, field in enumerate(shown)]
+def _columns(shown: list[Field], asked: set[Field], *, experiment: bool) -> list[output.Column | str]:
+    """What stands for each run. A narrow terminal has room for its name, status and age, and for the first field."""
+    named = {field.kind for field in asked}
+    spares = {"created": 2, "duration": 7, "experiment": 6} | dict.fromkeys(named, 1)
+    fields = [
+        output.Column(
+            f"field {at}",
+            _title(field),
+            show=_time if field.kind == "ended" else None,
+            spare=1 if at == 0 or field in asked else 4 if field.kind == "metric" else 5,
+            least=12,
+            narrow=output.since if field.kind == "ended" else None,
+        )
+        for at, field in enumerate(shown)
+    ]
     return [
-        *("id", "name", "status"),
-        *([output.Column("experiment", spare=first + 2)] if experiment else []),
-        output.Column("created_us", spare=first + 1),
-        output.Column("duration_ms", spare=first + 3),
+        *("id", output.Column("name", least=24), "status"),
+        *([output.Column("experiment", spare=spares["experiment"])] if experiment or "experiment" in named else []),
+        output.Column("created_us", spare=spares["created"], narrow=output.since),
+        output.Column("duration_ms", spare=spares["duration"]),
         *fields,
     ]
+
+
+def _time(us: object) -> str:
+    return output.cell("at_us", us)
 
 
 def _note_unknown(runs: RunService, items: list[FoundRun], field: Field) -> None:
