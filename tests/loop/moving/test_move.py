@@ -228,6 +228,17 @@ def test_a_move_that_is_killed_goes_on(root: Path, postgres_url: str, monkeypatc
     check(root, above)
 
 
+@pytest.mark.parametrize("word", ["elsewhere", "s3:bucket", "s3:/bucket/clew", "localhost:8430", "db.example.org/clew"])
+def test_a_word_that_may_be_a_slip_makes_no_folder(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Invalid, match="no folder") as caught:
+        plan_of((word,))
+    assert "a new folder is ./NAME" in caught.value.hint
+    (tmp_path / "mounted").mkdir()
+    for meant in ("mounted", "./elsewhere", "mounted/clew", str(tmp_path / "absolute")):
+        assert plan_of((meant,)).objects == str(tmp_path / meant)
+
+
 def test_places_that_are_none_are_refused(root: Path) -> None:
     with pytest.raises(Invalid, match="cannot both"):
         plan_of(("https://host", "s3://bucket"))
@@ -239,6 +250,8 @@ def test_places_that_are_none_are_refused(root: Path) -> None:
         plan_of(("ftp://host/clew",))
     with pytest.raises(Invalid, match="there already"):
         moved(root, {}, "folder")
+    with pytest.raises(Invalid, match="did you mean folder"):
+        plan_of(("Foldr",))
     with pytest.raises(ClewError):
         moved(root, {}, "postgresql://nobody@127.0.0.1:9/nothing")
 

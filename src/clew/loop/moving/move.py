@@ -8,6 +8,7 @@ afterwards, and stays; so do the old objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -172,8 +173,26 @@ def _whole(place: str) -> str:
     if place.startswith((*_POSTGRES, *_SERVER)):
         return place
     if place != FOLDER and place and "://" not in place:
-        place = str(Path(place).expanduser().absolute())
+        path = Path(place).expanduser().absolute()
+        _refuse_slip(place, needed=path.parent if "/" in place else path)
+        place = str(path)
     return StorageSettings(objects=place).objects
+
+
+def _refuse_slip(place: str, needed: Path) -> None:
+    """Refuse what may be a slip for an address, and would become a new folder.
+
+    Raises:
+        Invalid: the folder that is needed is not there.
+    """
+    if needed.is_dir():
+        return
+    near = f"did you mean {FOLDER}? " if get_close_matches(place.lower(), [FOLDER]) else ""
+    places = "a new folder is ./NAME, a bucket s3://…, a database postgresql://…, a server https://…"
+    raise Invalid(
+        f"{place!r} is no place to move to: it is no address, and there is no folder {needed}",
+        hint=f"{near}{FOLDER} is the way back; {places}",
+    )
 
 
 def _place(stores: Stores, folder: Path, wanted: str) -> ObjectsPlace | None:
