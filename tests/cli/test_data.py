@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from clew.cli.main import main
@@ -116,6 +119,18 @@ def test_list_and_show(two: Path, capsys: Capture) -> None:
     assert clew_json(capsys, "data", "show", "flights@1")["key"] == ["id"]
     _, out, _ = clew(capsys, "data", "show", "decisions")
     assert "log" in out
+
+
+def test_a_list_reads_the_last_batch_of_a_log_and_no_other(project: Path, capsys: Capture) -> None:
+    with open_workspace() as workspace:
+        log = make_log(workspace.stores, "decisions")
+        log.append([(pl.DataFrame({"id": [f"{at}"], "time_us": [at]}), f"source-{at}") for at in range(3)])
+    shown = clew_json(capsys, "data", "show", "decisions")
+    assert (shown["newest"], shown["rows"]) == ("position 3", 3)
+    with closing(sqlite3.connect(project / ".clew" / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE log_batches SET document = '' WHERE position < 3")
+    (listed,) = clew_json(capsys, "data", "list")["items"]  # type: ignore[misc]
+    assert (listed["newest"], listed["rows"], listed["changed_us"]) == ("position 3", None, shown["changed_us"])
 
 
 def test_what_is_not_there_is_told_with_what_is(two: Path, capsys: Capture) -> None:

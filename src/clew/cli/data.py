@@ -142,7 +142,7 @@ def show(*, reference: str, limit: int, after: str, as_json: bool) -> None:
     with _open() as workspace:
         dataset = None if "@" in reference else workspace.datasets.find(reference)
         if dataset is not None and dataset.kind is DatasetKind.LOG:
-            output.record(_log_line(workspace, dataset), as_json=as_json)
+            output.record(_log_line(workspace, dataset) | _sums_of(workspace, dataset), as_json=as_json)
         elif "@" in reference:
             _show_version(workspace, workspace.datasets.resolve(reference), as_json=as_json)
         else:
@@ -322,7 +322,7 @@ def _line(workspace: Workspace, dataset: Dataset) -> dict[str, object]:
     from clew.core.types.dataset import DatasetKind
 
     if dataset.kind is DatasetKind.LOG:
-        return _log_line(workspace, dataset)
+        return _log_line(workspace, dataset) | {"rows": None, "size_bytes": None}
     page = workspace.datasets.versions(dataset.name, limit=1)
     newest = page.items[0] if page.items else None
     return {
@@ -337,19 +337,24 @@ def _line(workspace: Workspace, dataset: Dataset) -> dict[str, object]:
 
 
 def _log_line(workspace: Workspace, dataset: Dataset) -> dict[str, object]:
-    if workspace.remote:  # batches of logs are known where the ledger is
-        return {"name": dataset.name, "kind": dataset.kind, "changed_us": dataset.created_us}
+    """A log and its last batch; batches of logs are known where the ledger is."""
+    found: dict[str, object] = {"name": dataset.name, "kind": dataset.kind, "changed_us": dataset.created_us}
+    if workspace.remote:
+        return found
+    with workspace.stores.ledger.read() as tx:
+        position = tx.logs.position(dataset.id)
+        last = tx.logs.list(dataset.id, after=position - 1)
+    newest = {"newest": f"position {position}", "changed_us": last[0].created_us} if last else {"newest": None}
+    return found | newest | {"description": dataset.description}
+
+
+def _sums_of(workspace: Workspace, dataset: Dataset) -> dict[str, object]:
+    """What a log holds, which every batch has to be asked for; a list of logs does not."""
+    if workspace.remote:
+        return {}
     with workspace.stores.ledger.read() as tx:
         batches = tx.logs.list(dataset.id)
-    return {
-        "name": dataset.name,
-        "kind": dataset.kind,
-        "newest": f"position {batches[-1].position}" if batches else None,
-        "rows": sum(batch.rows for batch in batches),
-        "size_bytes": sum(batch.size_bytes for batch in batches),
-        "changed_us": batches[-1].created_us if batches else dataset.created_us,
-        "description": dataset.description,
-    }
+    return {"rows": sum(batch.rows for batch in batches), "size_bytes": sum(batch.size_bytes for batch in batches)}
 
 
 def _show_version(workspace: Workspace, version: DatasetVersion, *, as_json: bool) -> None:
