@@ -91,6 +91,22 @@ def test_several_in_the_trash_are_told_by_their_ids(capsys: Capture) -> None:
     assert IDS[1] in capsys.readouterr().err
 
 
+def test_a_run_in_the_trash_says_so_and_how_it_comes_back(capsys: Capture) -> None:
+    assert main(["runs", "delete", *IDS]) == 0
+    capsys.readouterr()
+    assert main(["runs", "show", "train"]) == 3
+    assert "lies in the trash: clew runs restore train" in capsys.readouterr().err
+    assert main(["runs", "show", IDS[0]]) == 0
+    assert f"into the trash: clew runs restore {IDS[0]} brings it back" in capsys.readouterr().out
+    assert main(["gc", "--trash-days", "0"]) == 0
+    capsys.readouterr()
+    assert main(["runs", "show", IDS[0]]) == 0
+    assert "into the trash: purged, its files and metrics are gone" in capsys.readouterr().out
+    assert main(["runs", "show", "train"]) == 3
+    assert "trash" not in capsys.readouterr().err
+    assert main(["runs", "restore", IDS[1]]) == 4
+
+
 def test_a_renamed_run_is_shown_by_what_finds_it(capsys: Capture) -> None:
     assert main(["runs", "rename", IDS[0], "first"]) == 0
     assert capsys.readouterr().err == "first: clew runs show first\n"

@@ -15,6 +15,7 @@ from clew.cli.opening import open_runs
 from clew.cli.output import Column, Columns
 
 if TYPE_CHECKING:
+    from clew.core.types.run import Run
     from clew.tracking.overview import Link, Overview
     from clew.workspace import Workspace
 
@@ -98,6 +99,7 @@ def _show(overview: Overview, curves: dict[str, str]) -> None:
         "kind": run.kind,
         "created_us": run.created_us,
         "duration_ms": run.duration_ms,
+        "deleted": _trash_words(run),
         "by": run.created_by,
         "entry": run.entry,
         "command": " ".join(run.command),
@@ -125,6 +127,14 @@ def _show(overview: Overview, curves: dict[str, str]) -> None:
     _section("certificates", rows_of_certificates(overview.certificates), certified)
     if run.reason:
         output.text(f"\nreason\n{run.reason}", as_json=False)
+
+
+def _trash_words(run: Run) -> str:
+    """Since when a run lies in the trash, and how it comes back."""
+    if not run.deleted_us:
+        return ""
+    way = "purged, its files and metrics are gone" if run.purged_us else f"clew runs restore {run.id} brings it back"
+    return f"{output.cell('deleted_us', run.deleted_us)}, into the trash: {way}"
 
 
 def _link_row(link: Link) -> dict[str, str]:

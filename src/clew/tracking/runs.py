@@ -29,6 +29,7 @@ from clew.tracking.stop import STOP_TAG
 __all__ = ["LedgerRuns"]
 
 _SHORTEST_PREFIX = 4
+_MOST_TRASH = 1000
 
 
 class LedgerRuns:
@@ -61,7 +62,8 @@ class LedgerRuns:
         if len(found) > 1 and len(id) >= _SHORTEST_PREFIX:
             first = ", ".join(run.id for run in found[:3])
             raise Invalid(f"{id!r} is the beginning of {len(found)} runs or more: {first} …", hint="give more digits")
-        raise NotFound("run", id, hint=_elsewhere(id))
+        with self._stores.ledger.read() as tx:
+            raise _unknown(tx, self._stores.project, id)
 
     def append(self, blocks: Sequence[SeriesBlock]) -> None:
         """Add blocks of points; a block whose source is there is skipped.
@@ -323,8 +325,12 @@ def _edge(run: str, other: Node, role: Role, at_us: int) -> Edge:
     return Edge(source=source, target=target, role=role, run=run, at_us=at_us)
 
 
-def _elsewhere(name: str) -> str:
-    """Where to look for what is no run."""
+def _unknown(tx: Transaction, project: str, name: str) -> NotFound:
+    """The error for what is no run, with where to look instead."""
     if "@" in name:
-        return f"a run has an id or a name; clew model show {name} says which run made a version"
-    return "clew runs list"
+        hint = f"a run has an id or a name; clew model show {name} says which run made a version"
+        return NotFound("run", name, hint=hint)
+    trash = tx.runs.list(project, deleted=True, limit=_MOST_TRASH).items
+    if any(run.name == name and not run.purged_us for run in trash):
+        return NotFound("run", name, hint=f"one of this name lies in the trash: clew runs restore {name}")
+    return NotFound("run", name, hint="clew runs list")
