@@ -79,6 +79,18 @@ def test_models_and_versions_are_listed(capsys: Capture) -> None:
     assert listed["items"][0].items() >= {"name": "delay", "newest": 2, "aliases": {"staging": 1}}.items()
 
 
+def test_an_author_hears_that_the_own_approval_does_not_count(capsys: Capture) -> None:
+    author = str(clew_json(capsys, "model", "show", "delay@2")["version"]["created_by"])  # type: ignore[index]
+    with pytest.MonkeyPatch.context() as patched:
+        for actor, says in ((author, "counts approvals of others only"), (f"not-{author}", "")):
+            patched.setenv("CLEW_ACTOR", actor)
+            code, out, err = clew(capsys, "model", "approve", "delay@2")
+            assert (code, out) == (0, f"{actor} stands for delay@2\n")
+            assert (says in err, bool(err)) == (True, bool(says))
+    _, out, _ = clew(capsys, "model", "show", "delay@2")
+    assert f"approvals   not-{author}, {author} (made it: does not count)" in out
+
+
 def test_a_version_is_shown(capsys: Capture) -> None:
     assert clew(capsys, "model", "approve", "delay@2", "--note", "fine")[0] == 0
     assert clew(capsys, "model", "promote", "delay@2", "staging", "--reason", "to try it")[0] == 0

@@ -162,7 +162,10 @@ def approve(*, reference: str, note: str, as_json: bool) -> None:
 
     with open_workspace() as workspace:
         approval = workspace.models.approve(reference, note=note)
+        version = workspace.models.resolve(reference)
     output.text(f"{approval.actor} stands for {reference}", approval, as_json=as_json)
+    if approval.actor == version.created_by:
+        output.note(f"{approval.actor} made {version.reference}: the gate counts approvals of others only")
 
 
 def _summary(found: VersionOverview) -> dict[str, object]:
@@ -187,7 +190,11 @@ def _summary(found: VersionOverview) -> dict[str, object]:
         "python": package.environment.python,
         "package": version.package,
         "reproduced": [words_of_certificate(each) for each in found.certificates],
-        "approvals": [f"{approval.actor} {approval.note}".strip() for approval in found.approvals],
+        "approvals": [
+            f"{approval.actor} {approval.note}".strip()
+            + (" (made it: does not count)" if approval.actor == version.created_by else "")
+            for approval in found.approvals
+        ],
     }
 
 
