@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import replace
 
 import msgspec
 
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Invalid, NotFound
+from clew.core.errors import Exists, Invalid, NotFound
 from clew.core.hashing import hash_bytes
 from clew.core.types.account import Member, ProjectRole, Secret, Token, User
 from clew.core.types.edge import node
@@ -20,12 +21,27 @@ PREFIX = "clew_"
 """What every token begins with, so that scanners of secrets know one when they see it."""
 
 _MOST_NAME = 200
+_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
+"""ASCII, so that nobody is named like somebody else in another alphabet."""
+
 _SHORTEST_ID = 12
 """Digits of an id that say which token is meant: those of its time."""
 
 
+def _checked_user_name(name: str) -> str:
+    """The name of a new user: events, approvals and roles go by it.
+
+    Raises:
+        Invalid: it cannot be one.
+    """
+    if not _USER.fullmatch(name):
+        hint = "use letters of ASCII, digits and ._@+-, at most 128, beginning with a letter or digit"
+        raise Invalid(f"{name[:_MOST_NAME]!a} is no name for a user", hint=hint)
+    return name
+
+
 def checked_account_name(kind: str, name: str) -> str:
-    """The name of a user, token or project, without spaces around it.
+    """The name of a token or project, without spaces around it.
 
     Raises:
         Invalid: it cannot be one.
@@ -50,9 +66,12 @@ class LedgerAccounts:
 
     def add_user(self, name: str, *, admin: bool = False) -> User:
         """Make a user, who has no token and no role yet."""
-        name = checked_account_name("user", name)
+        name = _checked_user_name(name)
         user = User(id=self._stores.ids(), name=name, created_us=self._stores.clock.now_us(), admin=admin)
         with self._stores.ledger.write() as tx:
+            alike = next((each.name for each in tx.accounts.users() if each.name.lower() == name.lower()), name)
+            if alike != name:
+                raise Exists("user", alike, hint="choose a name that differs in more than capitals")
             tx.accounts.add_user(user)
         return user
 
