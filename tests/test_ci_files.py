@@ -60,13 +60,17 @@ def test_main_is_trained_and_only_trained() -> None:
 
 
 def branched(life: Life, environ: dict[str, str]) -> None:
-    """Two runs of main, as a job without a branch records them."""
+    """Two runs of main, as a job without a branch records them, and one of the main branch of another repository."""
     (life.workspace.root / "train.py").write_text(TRAIN, encoding="utf-8")
     git = ["git", "-c", "user.name=ann", "-c", "user.email=ann@localhost"]
     for words in (["init", "-q"], ["add", "train.py"], ["commit", "-q", "-m", "train"], ["checkout", "-q", "--detach"]):
         subprocess.run([*git, *words], cwd=life.workspace.root, check=True)
-    for _ in range(2):
+    for remote in ("ssh://git@example.org/a.git", "git@example.org:a", "https://example.org/another.git"):
+        subprocess.run([*git, "config", "remote.origin.url", remote], cwd=life.workspace.root, check=True)
         shell("clew run train.py", life.workspace.root, {**environ, "GITHUB_REF_NAME": "main"})
+    subprocess.run(
+        [*git, "config", "remote.origin.url", "https://example.org/a.git"], cwd=life.workspace.root, check=True
+    )
 
 
 def shell(line: str, root: Path, environ: dict[str, str]) -> int:
@@ -91,6 +95,9 @@ def test_their_commands_run(life: Life) -> None:
                 codes[line.split()[1]] = shell(line, root, {**environ, branch: f"faster-{branch}"})
         assert codes == {"run": 0, "report": 0, "gate": 1}, f"{name}: version 3 of {MODEL} takes the wind wrongly"
         report = (root / "report.md").read_text(encoding="utf-8")
+        assert "| metric | main | " in report.replace("`", "")
+        assert "main: 2" in report.replace("`", ""), "the third is of another repository"
+        assert report.count("faster-") == report.count(f"faster-{branch}"), "branches of before are no part of it"
         assert f"faster-{branch} − main" in report.replace("`", "")
         assert "Gate: " in report
         assert "|---|---|--:|--:|---|" in report

@@ -15,7 +15,9 @@ from clew.cli.opening import open_runs
 
 if TYPE_CHECKING:
     from clew.core.contracts.services import Services
+    from clew.loop.report.gather import Asked
     from clew.loop.report.table import Report
+    from clew.tracking.capture.git import GitState
 
 __all__ = ["compare", "report"]
 
@@ -28,6 +30,12 @@ def _choosing(function: Callable[..., object]) -> Callable[..., object]:
         click.argument("names", nargs=-1, metavar="[RUN]..."),
         click.option("--by", default="", help="Compare groups: experiment, group, branch, revision, param.X, tag.X."),
         click.option("--first", default="", help="With --by: the group to compare with."),
+        click.option(
+            "--group",
+            "others",
+            multiple=True,
+            help="With --by: a group to compare, repeatable. Default: all; beside a --first branch this one.",
+        ),
         click.option("--where", "condition", default="", help="With --by: a filter, in place of names."),
         click.option("--experiment", default="", help="With --by: only runs of this experiment."),
         click.option("--html", "html_file", type=FilePath(dir_okay=False), help="Write a page to this file."),
@@ -66,7 +74,7 @@ def compare(*, html_file: Path | None, as_json: bool, **chosen: Any) -> None:
     "report",
     examples=[
         ("clew report baseline candidate", "what a pull request shows, as Markdown"),
-        ("clew report --by branch --first main --experiment nightly", "repeated runs of branches, with intervals"),
+        ("clew report --by branch --first main --experiment nightly", "this branch against main, with intervals"),
         ("clew report A B --html report.html", "the same as a page"),
     ],
 )
@@ -90,24 +98,41 @@ def _compared(
     curves: bool,
     names: tuple[str, ...],
     by: str,
-    first: str,
-    condition: str,
-    experiment: str,
+    **chosen: Any,
 ) -> tuple[object, Report]:
     """What machines read, and the report."""
     from msgspec.structs import asdict
 
-    from clew.loop.report.gather import Asked, compare_groups, compare_runs
+    from clew.loop.report.gather import compare_groups, compare_runs
 
     ids = {name: newest_run(project.runs, name).id for name in dict.fromkeys(names)}
     names = tuple(ids[name] for name in names)
     if by:
-        asked = Asked(by=by, names=names, where=condition, experiment=experiment, first=first)
-        return compare_groups(project, asked)
-    if first or condition or experiment:
-        raise click.UsageError("--first, --where and --experiment go with --by")
+        return compare_groups(project, _asked(names, by, **chosen))
+    if any(chosen.values()):
+        raise click.UsageError("--first, --group, --where and --experiment go with --by")
     found = compare_runs(project, names, curves=curves)
     return {**asdict(found.comparison), "data": found.data}, found.report
+
+
+def _asked(
+    names: tuple[str, ...], by: str, *, first: str, others: tuple[str, ...], condition: str, experiment: str
+) -> Asked:
+    """Which groups are meant: where branches of a search are, those of the repository at hand."""
+    from clew.loop.report.gather import Asked
+
+    here = _git_at_hand() if by == "branch" and not names else None
+    if here is not None and first and not others and here.branch not in ("", first):
+        others = (here.branch,)
+    remote = here.remote if here is not None else ""
+    return Asked(by=by, names=names, where=condition, experiment=experiment, first=first, others=others, remote=remote)
+
+
+def _git_at_hand() -> GitState | None:
+    from clew.tracking.capture.git import find_repository, read_git
+
+    root = find_repository(Path.cwd())
+    return read_git(root) if root is not None else None
 
 
 def _show(found: Report) -> None:

@@ -18,6 +18,7 @@ from clew.core.numbers import counted
 from clew.core.types.interval import Interval
 from clew.core.types.run import RunStatus
 from clew.tracking.capture import Source, read_aspect
+from clew.tracking.capture.git import repository_name
 
 __all__ = ["Group", "GroupedMetric", "Grouping", "OneRun", "group_runs", "word_of"]
 
@@ -62,12 +63,13 @@ class Grouping(msgspec.Struct, frozen=True, kw_only=True):
     metrics: list[GroupedMetric]
 
 
-def word_of(by: str, objects: Objects) -> Callable[[FoundRun], str]:
+def word_of(by: str, objects: Objects, *, remote: str = "") -> Callable[[FoundRun], str]:
     """What a run is grouped by.
 
     Args:
         by: `experiment`, `branch`, `revision`, `name`, `group` (the tag of that name), `param.NAME` or `tag.NAME`.
         objects: where what runs recorded is.
+        remote: for branches: those of runs of another repository than this are left out.
 
     Raises:
         Invalid: it is none of these.
@@ -82,7 +84,7 @@ def word_of(by: str, objects: Objects) -> Callable[[FoundRun], str]:
     if by == "revision":
         return lambda found: found.run.commit
     if by == "branch":
-        return lambda found: _branch(objects, found)
+        return lambda found: _branch(objects, found, remote)
     if kind == "param" and name:
         return lambda found: str(found.run.params.get(name, ""))
     if kind == "tag" and name:
@@ -93,7 +95,14 @@ def word_of(by: str, objects: Objects) -> Callable[[FoundRun], str]:
     )
 
 
-def group_runs(found: Sequence[FoundRun], by: str, word: Callable[[FoundRun], str], *, first: str = "") -> Grouping:
+def group_runs(
+    found: Sequence[FoundRun],
+    by: str,
+    word: Callable[[FoundRun], str],
+    *,
+    first: str = "",
+    others: Sequence[str] = (),
+) -> Grouping:
     """Put runs into groups and compare these.
 
     Args:
@@ -101,18 +110,23 @@ def group_runs(found: Sequence[FoundRun], by: str, word: Callable[[FoundRun], st
         by: what `word` is, for people.
         word: what each run is grouped by; runs without it are left out.
         first: the group to compare with; the one of the earliest run when empty.
+        others: the groups beside it; all when there are none.
 
     Raises:
         Invalid: there are fewer than two groups, or too many.
-        NotFound: there is no group `first`.
+        NotFound: there is no group `first`, or one of `others`.
     """
     sides: dict[str, list[FoundRun]] = {}
     for run in sorted(found, key=lambda each: each.run.id):
         name = word(run)
         if name:
             sides.setdefault(name, []).append(run)
-    if first and first not in sides:
-        raise NotFound("group", first, near=list(sides)[:5])
+    for name in (first, *others):
+        if name and name not in sides:
+            hint = "" if sides else f"none of {counted(len(found), 'runs')} has one"
+            raise NotFound(by if by in ("branch", "experiment") else "group", name, near=list(sides)[:5], hint=hint)
+    if others:
+        sides = {name: runs for name, runs in sides.items() if name in (first, *others)}
     if len(sides) < 2:
         said = f"{counted(len(found), 'runs')} in {counted(len(sides), 'groups')} by {by}, where two are needed"
         raise Invalid(said, hint="choose another --by, or more runs")
@@ -174,9 +188,11 @@ def _finite(values: Sequence[float]) -> bool:
     return all(math.isfinite(value) for value in values)
 
 
-def _branch(objects: Objects, found: FoundRun) -> str:
+def _branch(objects: Objects, found: FoundRun, remote: str) -> str:
     try:
-        source = read_aspect(objects, found.run, "source", Source)
+        git = read_aspect(objects, found.run, "source", Source).git
     except NotFound:
         return ""
-    return source.git.branch if source.git is not None else ""
+    if git is None or (remote and git.remote and repository_name(git.remote) != repository_name(remote)):
+        return ""
+    return git.branch

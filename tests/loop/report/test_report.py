@@ -76,6 +76,16 @@ def test_means_have_students_interval_and_differences_welchs() -> None:
     assert (difference.low, difference.high) == pytest.approx((welch.low, welch.high), abs=2e-4)
 
 
+def test_groups_can_be_chosen() -> None:
+    found = [a_found(at, name, 0.5) for at, name in enumerate(["old", "main", "mine", "other"])]
+    chosen = group_runs(found, "branch", lambda each: each.run.tags["group"], first="main", others=["mine"])
+    assert [group.name for group in chosen.groups] == ["main", "mine"]
+    with pytest.raises(NotFound, match="no branch named 'nine'"):
+        group_runs(found, "branch", lambda each: each.run.tags["group"], first="main", others=["nine"])
+    with pytest.raises(NotFound, match="none of 4 runs has one"):
+        group_runs(found, "branch", lambda _: "", first="main")
+
+
 def test_one_run_has_no_interval_and_unfinished_ones_do_not_count() -> None:
     found = [a_found(1, "a", 0.5), a_found(2, "b", 0.7), a_found(3, "b", 0.9, ended=False), a_found(4, "", 0.1)]
     grouping = group_runs(found, "group", lambda each: each.run.tags["group"])

@@ -12,7 +12,7 @@ import pytest
 from clew.core.errors import Corrupt, Exists
 from clew.core.hashing import hash_bytes
 from clew.store.objects.memory import MemoryObjects
-from clew.tracking.capture.git import find_repository, read_git
+from clew.tracking.capture.git import find_repository, read_git, repository_name
 from clew.tracking.capture.seen import Seen
 from clew.tracking.capture.source import LeftOut, Source, SourceFile, restore_source, root_of, take_source
 
@@ -62,6 +62,25 @@ def test_a_dirty_tree_is_kept_as_it_is(objects: MemoryObjects, tree: Path, tmp_p
     restore_source(objects, source, tmp_path / "again")
     assert (tmp_path / "again/train.py").read_text() == "new\n"
     assert (tmp_path / "again/fresh ü.py").read_text() == "fresh\n"
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        "https://example.org/ann/a.git",
+        "https://Example.org/ann/a/",
+        "https://token@example.org:8443/ann/a",
+        "ssh://git@example.org:22/ann/a.git",
+        "git@example.org:ann/a.git",
+        "example.org:/ann/a",
+    ],
+)
+def test_a_repository_is_the_same_however_it_is_reached(remote: str) -> None:
+    assert repository_name(remote) == "example.org/ann/a"
+
+
+def test_folders_are_repositories_too() -> None:
+    assert repository_name("/srv/git/a.git") == repository_name("file:///srv/git/a") != repository_name("../a.git")
 
 
 def test_a_clean_tree_has_a_plain_commit(objects: MemoryObjects, tree: Path) -> None:

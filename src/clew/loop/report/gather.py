@@ -27,13 +27,18 @@ _CHART_POINTS = 160
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs to put into groups: those that are named, or those of a search; `first` is compared with."""
+    """Which runs to put into groups: those that are named, or those of a search.
+
+    `first` is compared with `others`, with all when there are none. `remote` leaves out branches of other repositories.
+    """
 
     by: str
     names: tuple[str, ...] = ()
     where: str = ""
     experiment: str = ""
     first: str = ""
+    others: tuple[str, ...] = ()
+    remote: str = ""
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +82,8 @@ def compare_groups(project: Services, asked: Asked) -> tuple[Grouping, Report]:
         Invalid: the runs are no two groups.
         NotFound: a run, the experiment, or the group to compare with does not exist.
     """
-    word = word_of(asked.by, project.objects)
-    found = group_runs(_found(project, asked), asked.by, word, first=asked.first)
+    word = word_of(asked.by, project.objects, remote=asked.remote)
+    found = group_runs(_found(project, asked), asked.by, word, first=asked.first, others=asked.others)
     return found, report_of_groups(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 
 from clew.tracking.capture.secrets import strip_userinfo
 
-__all__ = ["GitState", "branch_of_job", "find_repository", "is_ignored", "list_files", "read_git"]
+__all__ = ["GitState", "branch_of_job", "find_repository", "is_ignored", "list_files", "read_git", "repository_name"]
 
 _TIMEOUT_S = 10.0
 _JOB_BRANCHES = (
@@ -76,6 +77,12 @@ def read_git(root: Path) -> GitState | None:
 def branch_of_job(environ: Mapping[str, str]) -> str:
     """The branch that a job of continuous integration is for: such jobs check out a commit without its branch."""
     return next((environ[name] for name in _JOB_BRANCHES if environ.get(name)), "")
+
+
+def repository_name(remote: str) -> str:
+    """Host and path of a repository, however its address reaches it: over HTTPS, SSH, or as `git@HOST:PATH`."""
+    place = re.sub(r"^([a-z][a-z0-9+.-]*://)?([^/@]*@)?", "", remote.lower())
+    return re.sub(r"^([^/:]+):(\d+/|/)?", r"\1/", place).rstrip("/").removesuffix(".git")
 
 
 def list_files(root: Path) -> list[str] | None:
