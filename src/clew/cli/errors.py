@@ -243,7 +243,9 @@ def _tell(code: str, message: str, hint: str, *, as_json: bool) -> None:
 
         _write(json.dumps({"error": {"code": code, "message": message, "hint": hint}}) + "\n")
     else:
-        _write(f"clew: {message}\n" + (f"  → {hint}\n" if hint else ""))
+        from clew.cli.visible import visible
+
+        _write(visible(f"clew: {message}\n" + (f"  → {hint}\n" if hint else "")))
 
 
 def _short(text: str) -> str:

@@ -60,6 +60,7 @@ def draw(
         advice: how to see what was left out.
     """
     _head(title)
+    rows = [[" ".join(text.split()) if "\n" in text else text for text in row] for row in rows]
     width = _console().width
     if _width_of([column.heading for column in columns], rows) <= width or not any(c.long or c.spare for c in columns):
         sys.stdout.write(_lines(_grid(columns, rows), width))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from clew.cli.visible import visible
 from clew.core.numbers import counted
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def text(words: str, value: object = None, *, as_json: bool) -> None:
     if as_json:
         _write_json({"text": words} if value is None else value)
     else:
-        sys.stdout.write(words if words.endswith("\n") else words + "\n")
+        sys.stdout.write(visible(words if words.endswith("\n") else words + "\n"))
 
 
 def json_line(value: object) -> None:
@@ -127,7 +128,7 @@ def json_line(value: object) -> None:
 
 def note(words: str) -> None:
     """Say something to the person, on stderr, beside the results."""
-    sys.stderr.write(words + "\n")
+    sys.stderr.write(visible(words) + "\n")
     sys.stderr.flush()
 
 
@@ -214,11 +215,11 @@ def _is_right(items: Sequence[object], column: Column) -> bool:
 
 
 def _heading(column: Column) -> str:
-    return column.title or _title(column.field)
+    return visible(column.title or _title(column.field))
 
 
 def _show(value: object, column: Column) -> str:
-    return column.show(value) if column.show else cell(column.field.rpartition(".")[2], value)
+    return visible(column.show(value) if column.show else cell(column.field.rpartition(".")[2], value))
 
 
 def _pick(item: object, field: str) -> object:

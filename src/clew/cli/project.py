@@ -92,8 +92,14 @@ def _note_unknown(recorded: EventService, kind: str) -> None:
 
 
 def _shorter(value: object) -> str:
-    """A value in one line, with ids and digests as short as they are elsewhere: --json has them whole."""
+    """A value in one line, of a traceback the last, ids and digests as short as elsewhere; --json has all."""
+    if isinstance(value, dict):
+        value = {key: _last_line(each) for key, each in value.items()}
     return _LONG.sub(r"\1", output.cell("", value))
+
+
+def _last_line(value: object) -> object:
+    return value.strip().rpartition("\n")[2] if isinstance(value, str) else value
 
 
 @command(
