@@ -11,6 +11,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -586,6 +587,30 @@ def test_an_alias_that_an_endpoint_serves_is_not_taken_away(ask: Ask, served: An
         status, told = ask("DELETE", f"{API}/{path}", alias)
         assert (status, told["error_code"]) == (409, "RESOURCE_CONFLICT"), path
     assert ask("GET", f"{API}/registered-models/alias?name=delay&alias=mine")[0] == 200
+
+
+def test_who_moves_an_alias_beside_others_is_not_refused(ask: Ask) -> None:
+    assert ask("POST", f"{API}/registered-models/create", {"name": "m"})[0] == 200
+    for _ in range(6):
+        assert ask("POST", f"{API}/model-versions/create", {"name": "m", "source": "s3://bucket/m"})[0] == 200
+
+    def move(number: int) -> int:
+        return ask("POST", f"{API}/registered-models/alias", {"name": "m", "alias": "a", "version": str(number)})[0]
+
+    with ThreadPoolExecutor(6) as clients:
+        assert list(clients.map(move, range(1, 7))) == [200] * 6
+
+
+def test_latest_is_an_alias_that_the_newest_version_always_has(ask: Ask) -> None:
+    assert ask("POST", f"{API}/registered-models/create", {"name": "m"})[0] == 200
+    path = f"{API}/registered-models/alias?name=m&alias="
+    status, told = ask("GET", path + "latest")
+    assert (status, told["message"]) == (404, "Latest version not found for model m.")
+    for _ in range(3):
+        assert ask("POST", f"{API}/model-versions/create", {"name": "m", "source": "s3://bucket/m"})[0] == 200
+    assert ask("DELETE", f"{API}/model-versions/delete", {"name": "m", "version": "3"})[0] == 200
+    assert {ask("GET", path + alias)[1]["model_version"]["version"] for alias in ("latest", "Latest")} == {"2"}
+    assert ask("GET", path + "none")[0] == 400
 
 
 def test_no_alias_gets_past_the_gate_by_a_new_name_of_its_model(serve: Any) -> None:

@@ -12,13 +12,12 @@ from clew.core.contracts.ledger import Transaction
 from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import ModelVersion
 from clew.registry.mlflow_package import Part
-from clew.registry.reference import holder
 from clew.server.mlflow.call import Call, run_of
 from clew.server.mlflow.limits import check_length
 from clew.server.mlflow.logged_models import logged_model_of, logged_root
 from clew.server.mlflow.place import Place, place_of_uri
 from clew.server.mlflow.refusal import Refusal, invalid
-from clew.server.mlflow.registered_models import model_of
+from clew.server.mlflow.registered_models import model_of, version_by_alias
 from clew.server.mlflow.versions import canonical_stage, storage_of, version_of, versions_of
 
 __all__ = ["Origin", "origin_of", "parts_at"]
@@ -99,11 +98,7 @@ def _copied(there: ModelVersion, source: str, run_id: str | None, model_id: str 
 def _version_of_uri(tx: Transaction, call: Call, source: str, name: str) -> ModelVersion:
     if "@" in name:
         name, _, alias = name.partition("@")
-        model = model_of(tx, call, unquote(name))
-        held = holder(tx, model, alias)
-        if held is None:
-            raise invalid(f"Registered model alias {alias} not found.")
-        return version_of(tx, call, model.name, str(held.number))
+        return version_by_alias(tx, call, unquote(name), alias)
     name, slash, version = name.rpartition("/")
     if not slash:
         raise _foreign(source, "model_id")

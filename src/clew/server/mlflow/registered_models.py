@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from clew.core.contracts.ledger import Transaction
-from clew.core.errors import Exists
+from clew.core.errors import Conflict, Exists
 from clew.core.types.edge import node
 from clew.core.types.model import Model, ModelVersion
 from clew.policy.gate import DeclaredGate
@@ -39,11 +39,12 @@ __all__ = [
     "set_alias",
     "set_model_tag",
     "update_model",
+    "version_by_alias",
     "without_prompts",
 ]
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
-_MOST = 1000
+_MOST, _MOST_MOVES = 1000, 20
 _GRAMMAR = Grammar(kinds=frozenset({"attribute", "tag"}), texts=frozenset({"name"}), lists=frozenset({"name"}))
 _RECOMMENDED = {"name", "timestamp"}
 _ORDERS = {"name": "name", "timestamp": "time", "last_updated_timestamp": "time"}
@@ -240,7 +241,14 @@ def set_alias(call: Call, asked: Named) -> Json:
         version = version_of(tx, call, asked.name, asked.version)
     _check_alias(asked.alias)
     gate = DeclaredGate(call.host.settings_of(call.project))
-    LedgerAliases(call.stores, gate).promote(version.reference, asked.alias)
+    aliases = LedgerAliases(call.stores, gate)
+    for left in reversed(range(_MOST_MOVES)):
+        try:
+            aliases.promote(version.reference, asked.alias)
+            break
+        except Conflict:  # somebody else moved it meanwhile; over this API the last one wins
+            if not left:
+                raise
     return {}
 
 
@@ -271,12 +279,26 @@ def get_version_by_alias(call: Call, asked: Named) -> Json:
     """The version that has a name."""
     need(name=asked.name, alias=asked.alias)
     with call.stores.ledger.read() as tx:
-        model = model_of(tx, call, asked.name)
-        held = holder(tx, model, asked.alias)
-        if held is None:
-            raise invalid(f"Registered model alias {asked.alias} not found.")
-        version = version_of(tx, call, asked.name, str(held.number))
-        return {"model_version": tell_version(version, tx.models.aliases(model.id))}
+        version = version_by_alias(tx, call, asked.name, asked.alias)
+        return {"model_version": tell_version(version, tx.models.aliases(version.model))}
+
+
+def version_by_alias(tx: Transaction, call: Call, name: str, alias: str) -> ModelVersion:
+    """The version that has a name; `latest` is the newest one.
+
+    Raises:
+        Refusal: there is no such model, or nobody has the name.
+    """
+    model = model_of(tx, call, name)
+    if alias.lower() == "latest":
+        newest = next(iter(versions_of(tx, model)), None)
+        if newest is None:
+            raise missing(f"Latest version not found for model {name}.")
+        return newest
+    held = holder(tx, model, alias)
+    if held is None:
+        raise invalid(f"Registered model alias {alias} not found.")
+    return version_of(tx, call, name, str(held.number))
 
 
 def search_models(call: Call, asked: Search) -> Json:
