@@ -277,6 +277,30 @@ def test_a_source_that_is_no_address_is_the_callers_mistake(ask: Ask, source: st
     assert ask("POST", f"{API}/model-versions/create", {"name": "m", "source": source})[0] == 400
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["http://evil/x", "HTTPS://evil/x", " http://evil/x", "ht\ttp://evil/x", "mlflow-artifacts://evil/x"],
+)
+def test_no_address_makes_clients_send_their_token_to_another_host(ask: Ask, address: str) -> None:
+    assert ask("POST", f"{API}/registered-models/create", {"name": "m"})[0] == 200
+    for path, body in {
+        "experiments/create": {"name": "e", "artifact_location": address},
+        "model-versions/create": {"name": "m", "source": address},
+    }.items():
+        status, told = ask("POST", f"{API}/{path}", body)
+        assert (status, "their token" in told.get("message", "")) == (400, True), path
+
+
+@pytest.mark.parametrize("location", ["s3://bucket/x#part", "s3://[bucket", "relative", "file:///etc", "s3://b/../x"])
+def test_a_place_that_no_client_could_use_is_refused(ask: Ask, location: str) -> None:
+    assert ask("POST", f"{API}/experiments/create", {"name": "e", "artifact_location": location})[0] == 400
+
+
+@pytest.mark.parametrize("location", ["s3://bucket/x", "dbfs:/x", "mlflow-artifacts:/deep/er"])
+def test_an_experiment_may_have_a_place_of_its_own(ask: Ask, location: str) -> None:
+    assert ask("POST", f"{API}/experiments/create", {"name": "e", "artifact_location": location})[0] == 200
+
+
 @pytest.mark.parametrize("before", ["", "/projects/late"])
 def test_links_that_clients_print_lead_to_a_command(ask: Ask, before: str) -> None:
     status, page = ask("GET", f"{before}/", who="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from clew.core.address import address_parts
 from clew.core.contracts.ledger import Transaction
 from clew.core.errors import Exists
 from clew.core.types.edge import node
@@ -13,7 +14,7 @@ from clew.server.mlflow.answers import Json, tell_experiment
 from clew.server.mlflow.body import KeyValue, by_key, need
 from clew.server.mlflow.call import Call, active, experiment_name, experiment_of, ours
 from clew.server.mlflow.filters import Grammar, holds, ordered, parse_filter, parse_order
-from clew.server.mlflow.limits import check_experiment_name, check_experiment_tag, experiment_number
+from clew.server.mlflow.limits import check_experiment_name, check_experiment_tag, check_host, experiment_number
 from clew.server.mlflow.page import cut
 from clew.server.mlflow.refusal import Refusal, invalid, missing
 
@@ -113,12 +114,17 @@ def create_experiment(call: Call, asked: Create) -> Json:
 
 def _checked_location(location: str) -> str:
     """A place that clients reach by themselves, or through this server; none on the server's own disk."""
-    scheme = location.partition(":")[0].lower() if ":" in location else ""
-    if location and (not scheme or scheme == "file"):
+    parts = address_parts(location)
+    if parts is None:
+        raise invalid(f"Invalid artifact location '{location[:200]}'")
+    if location and parts.scheme in ("", "file"):
         raise invalid(
             f"Invalid artifact location '{location}': files of this server's disk cannot be reached through it. "
             "Leave it out to keep them in the project."
         )
+    check_host(parts, "artifact_location")
+    if parts.fragment:
+        raise invalid("'artifact_location' URL can't include fragments or params.")
     if len(location) > 2048 or ".." in location.split("/"):
         raise invalid(f"Invalid artifact location '{location[:200]}'")
     return location

@@ -6,6 +6,7 @@ import json
 import posixpath
 import re
 from functools import lru_cache
+from urllib.parse import SplitResult
 
 from clew.server.mlflow.refusal import invalid
 
@@ -15,6 +16,7 @@ __all__ = [
     "check_batch_bytes",
     "check_experiment_name",
     "check_experiment_tag",
+    "check_host",
     "check_length",
     "check_model_name",
     "check_name",
@@ -95,6 +97,15 @@ def check_registry_tag(key: str, value: str) -> None:
     check_name(key, "key")
     check_length("key", _KEY, key)
     check_length("value", _REGISTRY_TAG, value)
+
+
+def check_host(parts: SplitResult, field: str) -> None:
+    """Refuse an address of files at another host that clients would send their token of this server to."""
+    if parts.scheme in ("http", "https") or (parts.scheme == "mlflow-artifacts" and parts.netloc):
+        raise invalid(
+            f"'{field}' cannot use the '{parts.scheme}' scheme: clients that read it would send their token of this "
+            "server to the host that it names."
+        )
 
 
 def check_experiment_name(name: str) -> None:

@@ -13,7 +13,7 @@ from clew.core.types.logged_model import LoggedModel
 from clew.core.types.model import ModelVersion
 from clew.registry.mlflow_package import Part
 from clew.server.mlflow.call import Call, run_of
-from clew.server.mlflow.limits import check_length
+from clew.server.mlflow.limits import check_host, check_length
 from clew.server.mlflow.logged_models import logged_model_of, logged_root
 from clew.server.mlflow.place import Place, place_of_uri
 from clew.server.mlflow.refusal import Refusal, invalid
@@ -140,6 +140,7 @@ def _checked(source: str) -> SplitResult:
             "source, the run_id request parameter has to be specified and the local path has to be "
             "contained within the artifact directory of the run specified by the run_id."
         )
+    check_host(parts, "source")
     if "\0" in plain or ".." in re.split(r"[/\\]", plain) or parts.query or parts.fragment:
         raise invalid(
             f"Invalid model version source: '{source}'. If supplying a source as an http, https, "
