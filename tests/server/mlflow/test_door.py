@@ -301,6 +301,30 @@ def test_an_experiment_may_have_a_place_of_its_own(ask: Ask, location: str) -> N
     assert ask("POST", f"{API}/experiments/create", {"name": "e", "artifact_location": location})[0] == 200
 
 
+def test_the_greatest_step_is_told_as_it_came(ask: Ask) -> None:
+    run, most = new_run(ask), (1 << 63) - 1
+    point = {"run_id": run, "key": "loss", "value": 1, "timestamp": 1, "step": most}
+    assert ask("POST", f"{API}/runs/log-metric", point)[0] == 200
+    _, got = ask("GET", f"{API}/runs/get?run_id={run}")
+    _, history = ask("GET", f"{API}/metrics/get-history?run_id={run}&metric_key=loss")
+    assert [got["run"]["data"]["metrics"][0]["step"], history["metrics"][0]["step"]] == [most, most]
+
+
+def test_a_run_keeps_its_name_without_the_tag(ask: Ask) -> None:
+    run = new_run(ask)
+    assert ask("POST", f"{API}/runs/delete-tag", {"run_id": run, "key": "mlflow.runName"})[0] == 200
+    assert ask("GET", f"{API}/runs/get?run_id={run}")[1]["run"]["info"]["run_name"] == "r"
+
+
+def test_no_experiment_is_not_the_first_one(ask: Ask) -> None:
+    new_run(ask)
+    for path, body in {"runs/create": {}, "runs/search": {"experiment_ids": [""]}}.items():
+        status, told = ask("POST", f"{API}/{path}", body)
+        assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), path
+    assert ask("POST", f"{API}/runs/create", data=b"no JSON")[0] == 400
+    assert len(ask("POST", f"{API}/runs/search", {"experiment_ids": [0]})[1]["runs"]) == 1
+
+
 @pytest.mark.parametrize("before", ["", "/projects/late"])
 def test_links_that_clients_print_lead_to_a_command(ask: Ask, before: str) -> None:
     status, page = ask("GET", f"{before}/", who="")

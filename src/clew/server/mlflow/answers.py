@@ -32,6 +32,8 @@ __all__ = [
 Json = dict[str, object]
 LARGEST = 1.7976931348623157e308
 """What stands for infinity, which MLflow's own databases cannot hold."""
+_LAST_STEP = (1 << 63) - 1
+"""The greatest that clients read; summaries of series keep steps as floats, which round it up."""
 NAME_TAG, PARENT_TAG, USER_TAG = "mlflow.runName", "mlflow.parentRunId", "mlflow.user"
 STATUSES = {
     RunStatus.RUNNING: "RUNNING",
@@ -123,7 +125,7 @@ def tell_metric(point: LastPoint) -> Json:
         "key": point.key,
         "value": value if math.isfinite(value) else number_of(value),  # written out: a page of runs has many
         "timestamp": point.time_us // 1000,
-        "step": int(point.step),
+        "step": min(int(point.step), _LAST_STEP),
         "run_id": point.run,
     }
 

@@ -81,7 +81,7 @@ def experiment_of(tx: Transaction, call: Call, id: str, *, state: str = "") -> E
     Args:
         tx: the transaction.
         call: the request.
-        id: the number, as text; empty for the default one.
+        id: the number, as text.
         state: `active` or `deleted`, where only such a one will do.
 
     Raises:

@@ -131,7 +131,7 @@ def check_model_name(name: str, field: str = "name") -> None:
 def experiment_number(id: str) -> int:
     """The number of an experiment."""
     try:
-        return int(id or "0")
+        return int(id)
     except ValueError:
         raise invalid(f"Invalid experiment ID '{id}'. Experiment ID must be a valid integer.") from None
 

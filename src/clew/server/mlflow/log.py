@@ -102,6 +102,8 @@ def delete_tag(call: Call, asked: DeleteTag) -> Json:
     need(run_id=asked.run_id, key=asked.key)
     with call.stores.ledger.write(Durability.KILL, within=within(asked.run_id)) as tx:
         before = active(run_of(tx, call, asked.run_id))
+        if asked.key == NAME_TAG:
+            return {}  # the name stays, as MLflow's server keeps it; here it has no other place
         if asked.key not in before.tags:
             raise missing(f"No tag with name: {asked.key} in run with id {asked.run_id}")
         rest = {key: value for key, value in before.tags.items() if key != asked.key}

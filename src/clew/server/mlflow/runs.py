@@ -7,7 +7,7 @@ import msgspec
 from clew.core.contracts.ledger import Durability
 from clew.core.types.run import Run, RunKind, RunStatus
 from clew.server.mlflow.answers import NAME_TAG, Json, info_of, parent_of, tell_run
-from clew.server.mlflow.body import KeyValue, run_id_of
+from clew.server.mlflow.body import KeyValue, need, run_id_of
 from clew.server.mlflow.call import Call, active, experiment_of, run_of, within
 from clew.server.mlflow.limits import bad_value, checked_tag
 from clew.server.mlflow.refusal import invalid
@@ -54,6 +54,7 @@ class Update(msgspec.Struct, frozen=True):
 
 def create_run(call: Call, asked: Create) -> Json:
     """Add a run."""
+    need(experiment_id=asked.experiment_id)
     stores = call.stores
     tags = dict(checked_tag(tag.key, tag.value) for tag in asked.tags)
     run_id = stores.ids()

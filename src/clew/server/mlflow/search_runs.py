@@ -40,7 +40,7 @@ _VIEWS = {"ACTIVE_ONLY": False, "DELETED_ONLY": True, "ALL": None, "1": False, "
 
 
 class Search(msgspec.Struct, frozen=True):
-    experiment_ids: list[str] = []
+    experiment_ids: list[str | int] = []
     filter: str = ""
     run_view_type: str | int = "ACTIVE_ONLY"
     max_results: int = 1000
@@ -58,7 +58,7 @@ def search_runs(call: Call, asked: Search) -> Json:
         )
     clauses, orders = parse_filter(asked.filter, GRAMMAR), parse_order(asked.order_by, GRAMMAR)
     check_fields(clauses, orders)
-    numbers = {experiment_number(each) for each in asked.experiment_ids}
+    numbers = {experiment_number(str(each)) for each in asked.experiment_ids}
     view = str(asked.run_view_type).upper()
     if view not in _VIEWS:
         raise invalid(f"Invalid value {asked.run_view_type!r} for parameter 'run_view_type' supplied.")
