@@ -88,6 +88,8 @@ two = do("experiment create two", lambda: client.create_experiment("two"))
 do("experiment taken", lambda: client.create_experiment("one"))
 do("experiment no name", lambda: client.create_experiment(""))
 do("experiment long name", lambda: client.create_experiment("x" * 501))
+for place in ("http://host/x", "s3://bucket/x#part", "s3://bucket/x"):
+    do(f"experiment at {place}", lambda: bool(client.create_experiment(place, artifact_location=place)))
 do("experiment get", lambda: client.get_experiment(one))
 do("experiment get default", lambda: client.get_experiment("0"))
 do("experiment by name", lambda: client.get_experiment_by_name("one"))
@@ -157,6 +159,8 @@ do("metric bad name", lambda: client.log_metric(first, "a!b", 1, timestamp=1))
 do("metric path name", lambda: client.log_metric(first, "a/../b", 1, timestamp=1))
 do("metric long name", lambda: client.log_metric(first, "x" * 251, 1, timestamp=1))
 do("metric of no run", lambda: client.log_metric("0" * 32, "a", 1, timestamp=1))
+do("metric far", lambda: client.log_metric(second, "far", 1, timestamp=1, step=2**63 - 1))
+do("metric far kept", lambda: client.get_run(second).data.metrics)
 do("history", lambda: [(m.step, m.timestamp, m.value) for m in client.get_metric_history(first, "loss")])
 do("history nan", lambda: [(m.step, m.timestamp, m.value) for m in client.get_metric_history(first, "odd")])
 do("history inf", lambda: [(m.step, m.timestamp, m.value) for m in client.get_metric_history(first, "large")])
@@ -179,6 +183,8 @@ do("tag long", lambda: client.set_tag(first, "much", "x" * 9000))
 do("tag long kept", lambda: len(client.get_run(first).data.tags["much"]))
 do("tag delete", lambda: client.delete_tag(first, "much"))
 do("tag delete absent", lambda: client.delete_tag(first, "much"))
+do("tag of the name delete", lambda: client.delete_tag(third, "mlflow.runName"))
+do("tag of the name", lambda: client.get_run(third).info.run_name)
 do("tag bad", lambda: client.set_tag(first, "a\\b", "y"))
 do(
     "batch",
@@ -380,6 +386,7 @@ for filter_string in [
     "run_id IN (1)",
     "status IN ('FINISHED')",
     "attributes.zzz = 'a'",
+    "params.'depth' = '6'",
     "datasets.name = 'iris'",
     "dataset.digest = 'd9'",
     "datasets.context = 'train'",
@@ -412,6 +419,7 @@ for order_by in [
     ["status", "run_name DESC"],
     ["tags.`with space`"],
     ["zzz"],
+    ["datasets.name"],
     ["metrics.loss sideways"],
     ["metrics.loss", "metrics.loss"],
     ["metrics.loss ASC extra"],
@@ -430,6 +438,7 @@ for most in (0, -1):
     rest(f"runs {most} at once", "POST", "runs/search", json={"experiment_ids": [one], "max_results": most})
 do("runs most", lambda: client.search_runs([one], max_results=50001))
 do("runs of two", lambda: [r.info.run_name for r in client.search_runs([one, two])])
+do("runs of no number", lambda: client.search_runs([""]))
 do("runs of none", lambda: client.search_runs([]))
 
 # Trash
@@ -537,6 +546,8 @@ for filter_string in [
     "source_run_id = '" + first + "'",
     "model_id = '" + made.model_id + "'",
     "metrics.acc > 'a'",
+    "params.depth = 6",
+    "name = tree",
     "name IN ('tree', 'net')",
     "name > 'a'",
     "creation_time > 0",
@@ -572,6 +583,7 @@ v2 = do(
     "version of logged",
     lambda: client.create_model_version("delay", f"models:/{made.model_id}", model_id=made.model_id),
 )
+do("version at a host", lambda: client.create_model_version("delay", "http://host/model"))
 v3 = do("version elsewhere", lambda: client.create_model_version("delay", "s3://bucket/model"))
 do("version of run uri", lambda: client.create_model_version("delay", f"runs:/{first}/model", first))
 do("version local", lambda: client.create_model_version("delay", "/etc/passwd"))
@@ -597,6 +609,8 @@ do("alias move", lambda: client.set_registered_model_alias("delay", "best", "2")
 do("alias second", lambda: client.set_registered_model_alias("delay", "old", "1"))
 do("alias get", lambda: client.get_model_version_by_alias("delay", "best").version)
 do("alias absent", lambda: client.get_model_version_by_alias("delay", "none"))
+do("alias latest get", lambda: client.get_model_version_by_alias("delay", "latest").version)
+do("alias latest none", lambda: client.get_model_version_by_alias("Another model", "latest"))
 do("alias bad", lambda: client.set_registered_model_alias("delay", "v1", "1"))
 do("alias latest", lambda: client.set_registered_model_alias("delay", "latest", "1"))
 do("alias no version", lambda: client.set_registered_model_alias("delay", "x", "99"))
@@ -647,6 +661,7 @@ for filter_string in [
     "source_path LIKE 's3%'",
     "run_id != 'x'",
     "version_number = 'a'",
+    "version_number = '1'",
     "version_number IN (1)",
     "zzz = 'a'",
     "name ILIKE 'DEL%'",

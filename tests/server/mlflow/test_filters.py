@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 
 import pytest
@@ -36,6 +37,7 @@ GRAMMAR = Grammar(
             "status = 'RUNNING' and created >= 5",
             [Comparison("attribute", "status", "=", "RUNNING"), Comparison("attribute", "start_time", ">=", 5)],
         ),
+        ("tags.'k v' = 'x'", [Comparison("tag", "k v", "=", "x")]),
         ("run_id NOT  IN ('a', \"b\")", [Comparison("attribute", "run_id", "NOT IN", ("a", "b"))]),
         ("dataset.name IN ('a')", [Comparison("dataset", "name", "IN", ("a",))]),
         ("run_id IN ( 'a,b' , \"c'd\",)", [Comparison("attribute", "run_id", "IN", ("a,b", "c'd"))]),
@@ -76,6 +78,30 @@ def test_what_is_not(text: str) -> None:
         parse_filter(text, GRAMMAR)
 
 
+@pytest.mark.parametrize(
+    ("text", "clause"),
+    [
+        ("start_time = '2'", Comparison("attribute", "start_time", "=", 2)),
+        ("start_time = 2", Comparison("attribute", "start_time", "=", 2)),
+        ("params.depth = 6", Comparison("parameter", "depth", "=", "6")),
+        ("params.depth = '6'", Comparison("parameter", "depth", "=", "6")),
+        ("params.depth LIKE six", Comparison("parameter", "depth", "LIKE", "six")),
+    ],
+)
+def test_values_stand_with_quotes_or_without_where_mlflow_takes_both(text: str, clause: Comparison) -> None:
+    bare = dataclasses.replace(GRAMMAR, bare=frozenset({"start_time", "parameter"}))
+    assert parse_filter(text, bare) == [clause]
+
+
+@pytest.mark.parametrize(
+    "text", ["start_time = 'x'", "start_time = ''", "params.depth IN 6", "tags.a = b", "status = a"]
+)
+def test_bare_values_are_no_other_things(text: str) -> None:
+    bare = dataclasses.replace(GRAMMAR, bare=frozenset({"start_time", "parameter"}))
+    with pytest.raises(Refusal):
+        parse_filter(text, bare)
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(Refusal):
@@ -104,6 +130,11 @@ def test_a_pattern_of_many_parts_costs_no_more_than_its_length() -> None:
 )
 def test_orders_name_what_filters_name(text: str) -> None:
     assert parse_order([f" {text} DESC"], GRAMMAR)[0].ascending is False
+
+
+def test_runs_are_not_ordered_by_their_datasets() -> None:
+    with pytest.raises(Refusal, match="Invalid identifier type 'dataset'"):
+        parse_order(["datasets.name"], GRAMMAR)
 
 
 def test_what_is_absent_fulfils_nothing_but_is_null() -> None:

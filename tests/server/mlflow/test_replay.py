@@ -37,6 +37,8 @@ ALLOWED: dict[str, str] = {
     "version of no logged": SAYS_WHY,
     "logged where status = 'READY'": WORKS,
     "logged on data": WORKS,
+    "experiment at http://host/x": WORDS,
+    "version at a host": WORDS,
     "experiments where id like": WORDS,
     "experiments where unquoted": WORDS,
     "runs where params.depth = '6": WORDS,

@@ -52,7 +52,7 @@ _NUMERIC = (">", ">=", "!=", "=", "<", "<=")
 _TEXT = ("!=", "=", "LIKE", "ILIKE")
 _QUOTED = r'`[^`]*`|"[^"]*"'
 _CLAUSE = re.compile(
-    rf"""\s*(?P<name>(?:{_QUOTED}|[\w\-]+)(?:\.(?:{_QUOTED}|[\w\-/]+))*)\s*
+    rf"""\s*(?P<name>(?:{_QUOTED}|[\w\-]+)(?:\.(?:{_QUOTED}|'[^']*'|[\w\-/]+))*)\s*
     (?:(?P<null>IS\s+(?:NOT\s+)?NULL)\b
       |(?P<op>!=|<>|>=|<=|=|>|<|(?:NOT\s+)?IN\b|NOT\s+LIKE\b|I?LIKE\b|RLIKE\b)\s*
        (?P<value>'(?:''|\\'|[^'])*'|"(?:\\"|[^"])*"|\((?:[^()'"]|'[^']*'|"[^"]*")*\)
@@ -79,6 +79,7 @@ class Grammar:
         aliases: other names of attributes.
         nulls: kinds of which IS NULL may be asked.
         nominal: attributes of which only likeness may be asked.
+        bare: kinds, and keys of attributes, whose values may stand with quotes or without.
     """
 
     kinds: frozenset[str]
@@ -89,6 +90,7 @@ class Grammar:
     aliases: dict[str, str] = field(default_factory=dict)
     nulls: frozenset[str] = frozenset({"tag", "parameter"})
     nominal: frozenset[str] = frozenset()
+    bare: frozenset[str] = frozenset()
 
     def identify(self, name: str, *, order: bool = False) -> tuple[str, str]:
         """Kind and key of a name."""
@@ -104,6 +106,8 @@ class Grammar:
             if key not in valid:
                 known = valid | {name for name in self.aliases if not (order and " " in name)}
                 raise invalid(f"Invalid attribute key '{key}' specified. Valid keys are '{set(known)}'")
+        if kind == "dataset" and order:
+            raise invalid(f"Invalid identifier type '{kind}'")
         if kind == "dataset" and key not in _DATA:
             raise invalid(f"Invalid dataset key '{key}' specified. Valid keys are '{set(_DATA)}'")
         return kind, key
@@ -210,15 +214,18 @@ def _value(text: str, kind: str, key: str, op: str, grammar: Grammar) -> Value:
             names = sorted(grammar.lists)
             raise invalid(f"Only {names} attributes support comparison with a list of quoted string values.")
         return _list(text)
+    quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
+    bare = (key if kind == "attribute" else kind) in grammar.bare
     if grammar.is_number(kind, key):
+        text = text[1:-1] if quoted and bare else text
         if not _NUMBER.fullmatch(text):
             what = "metric" if kind == "metric" else f"numeric attribute: {key}"
             raise invalid(f"Expected numeric value type for {what}. Found {text}")
         return float(text) if kind == "metric" or not re.fullmatch(r"[-+]?\d+", text) else int(text)
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+    if quoted or bare:
         if op in ("IN", "NOT IN"):
             raise invalid("While parsing a list in the query, expected a non-empty list of string values.")
-        return text[1:-1]
+        return text[1:-1] if quoted else text
     if kind == "attribute":
         raise invalid(f"Expected a quoted string value for attributes. Got value {text}")
     raise invalid(f"Expected a quoted string value for {kind} (e.g. 'my-value'). Got value {text}")

@@ -45,6 +45,7 @@ _GRAMMAR = Grammar(
     lists=frozenset({"name", "run_id"}),
     orders=frozenset({"name", "version_number", "creation_timestamp", "last_updated_timestamp"}),
     nulls=frozenset(),
+    bare=frozenset({"version_number"}),
 )
 _NATURAL = ["last_updated_timestamp DESC", "name ASC", "version_number DESC"]
 

@@ -45,6 +45,7 @@ _GRAMMAR = Grammar(
     orders=_TEXTS | _NUMBERS,
     aliases=_ALIASES,
     nulls=frozenset(),
+    bare=_TEXTS | {"tag", "parameter"},
 )
 
 
