@@ -2,15 +2,8 @@
 
 While a `FaultyDisk` is entered, calls of `os` that change something below its folder are counted, and may fail. All of
 clew's own durable writing goes through these calls; SQLite's does not, and its files are taken as they are. The real
-folder is always what a process sees: the page cache. `after_power_loss` builds from it what a loss of power leaves:
-
-- contents that were not synced are kept or lost page by page, and a file may be longer than what was written to it;
-- names that were made, moved or removed since their folder was synced are kept or lost one by one;
-- what a failed sync covered is never written by a later one: the kernel has forgotten that it was not.
-
-A sync changes this model only; the real disk is not waited for.
-
-A rename may thus be lost, happen, leave both names or none, which is worse than what journalling file systems do.
+folder is always what a process sees; `after_power_loss` builds from it what a loss of power leaves (`volume`). A sync
+changes that model only; the real disk is not waited for.
 """
 
 from __future__ import annotations
@@ -23,14 +16,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from clew.testing.volume import File, Volume
+
 __all__ = ["Crash", "Fault", "FaultyDisk"]
 
-_PAGE = 4096
 _Call = Callable[..., Any]
 
 
@@ -57,88 +50,6 @@ class Fault(StrEnum):
     """Nothing fails, but each operation from then on takes some milliseconds."""
 
 
-@dataclass(eq=False)
-class _File:
-    """A file: `path` is where its cached contents are, `held` its contents once it has no name any more."""
-
-    path: str
-    durable: bytes = b""
-    held: bytes | None = None
-    forgotten: dict[int, bytes] = field(default_factory=dict)
-    """Pages that a failed sync covered, with their contents then."""
-
-    def cached(self) -> bytes:
-        if self.held is not None:
-            return self.held
-        with open(self.path, "rb") as file:  # noqa: PTH123 - not through what is replaced
-            return file.read()
-
-    def sync(self) -> None:
-        cached, before = self.cached(), self.durable
-        pages = _pages(cached)
-        for at, content in list(self.forgotten.items()):
-            if at < len(pages) and pages[at] == content:
-                pages[at] = before[at * _PAGE : (at + 1) * _PAGE].ljust(len(pages[at]), b"\0")[: len(pages[at])]
-            else:
-                del self.forgotten[at]
-        self.durable = b"".join(pages)
-
-    def forget(self) -> None:
-        """A sync failed: what was dirty counts as written from now on, and is not."""
-        durable = _pages(self.durable)
-        for at, content in enumerate(_pages(self.cached())):
-            if at >= len(durable) or durable[at] != content:
-                self.forgotten[at] = content
-
-    def survivor(self, draw: random.Random) -> bytes:
-        cached, durable = self.cached(), self.durable
-        if cached == durable:
-            return durable
-        low, high = sorted((len(cached), len(durable)))
-        size = draw.choice((low, high, draw.randint(low, high)))
-        kept = b""
-        for at in range(0, size, _PAGE):
-            source = draw.choice((cached, durable))
-            if self.forgotten.get(at // _PAGE) == cached[at : at + _PAGE]:
-                source = durable
-            kept += source[at : at + _PAGE].ljust(_PAGE, b"\0")
-        return kept[:size]
-
-
-@dataclass(eq=False)
-class _Folder:
-    """A folder: its names as cached, as of its last sync, and what happened to them since."""
-
-    names: dict[str, _File | _Folder] = field(default_factory=dict)
-    durable: dict[str, _File | _Folder] = field(default_factory=dict)
-    changes: list[tuple[str, _File | _Folder | None]] = field(default_factory=list)
-
-    def put(self, name: str, node: _File | _Folder | None) -> None:
-        self.changes.append((name, node))
-        if node is None:
-            self.names.pop(name, None)
-        else:
-            self.names[name] = node
-
-    def sync(self) -> None:
-        self.durable, self.changes = dict(self.names), []
-
-    def survivors(self, draw: random.Random) -> dict[str, _File | _Folder]:
-        kept = dict(self.durable)
-        for name, node in self.changes:
-            if draw.random() < 0.5:
-                continue
-            if node is None:
-                kept.pop(name, None)
-            else:
-                kept[name] = node
-        return kept
-
-
-def _pages(data: bytes) -> list[bytes]:
-    return [data[at : at + _PAGE] for at in range(0, len(data), _PAGE)]
-
-
 class FaultyDisk:
     """Faults below one folder, for as long as the `with` block lasts. What lies there at the beginning is durable.
 
@@ -155,8 +66,7 @@ class FaultyDisk:
         self.done: list[str] = []
         self.crashed = False
         self._lock = threading.RLock()
-        self._root = _Folder()
-        self._open: dict[int, tuple[_File | None, str, bool]] = {}
+        self._open: dict[int, tuple[File | None, str, bool]] = {}
         self._real: dict[str, _Call] = {}
 
     @property
@@ -165,7 +75,7 @@ class FaultyDisk:
         return len(self.done)
 
     def __enter__(self) -> FaultyDisk:
-        self._scan(self._root, self.folder)
+        self._volume = Volume(Path(self.folder))
         for name in _REPLACED:
             if hasattr(os, name):
                 self._real[name] = getattr(os, name)
@@ -187,55 +97,8 @@ class FaultyDisk:
             target: where to; it must not exist.
             draw: which of the possible survivors.
         """
-        self._write(self._root, Path(self.folder), target, draw)
+        self._volume.survive(target, draw)
         return target
-
-    def _write(self, folder: _Folder, source: Path, target: Path, draw: random.Random) -> None:
-        target.mkdir(parents=True)
-        for name, node in folder.survivors(draw).items():
-            if isinstance(node, _Folder):
-                self._write(node, source / name, target / name, draw)
-            else:
-                (target / name).write_bytes(node.survivor(draw))
-        for path in source.iterdir() if source.is_dir() else ():
-            if path.is_file() and path.name not in folder.names:  # SQLite's
-                (target / path.name).write_bytes(path.read_bytes())
-
-    def _scan(self, folder: _Folder, path: str) -> None:
-        for entry in os.scandir(path) if Path(path).is_dir() else ():
-            if entry.is_dir(follow_symlinks=False):
-                inner = folder.names[entry.name] = _Folder()
-                self._scan(inner, entry.path)
-            elif entry.is_file(follow_symlinks=False) and not _is_database(entry.name):
-                file = folder.names[entry.name] = _File(entry.path)
-                file.durable = file.cached()
-        folder.durable = dict(folder.names)
-
-    # What the model knows of a path.
-
-    def _inside(self, path: Any) -> str | None:
-        """The path below the folder; None for what is not on this disk, or not clew's own."""
-        if not isinstance(path, (str, bytes, os.PathLike)):
-            return None
-        text = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - a link is not followed
-        text = os.path.join(os.path.realpath(os.path.dirname(text)), os.path.basename(text))  # noqa: PTH118, PTH119, PTH120
-        mine = text == self.folder or text.startswith(f"{self.folder}/")
-        return text if mine and not _is_database(text) else None
-
-    def _place(self, path: str) -> tuple[_Folder, str]:
-        """The folder that a path is in, and its name there."""
-        folder, parts = self._root, Path(path).relative_to(self.folder).parts
-        for name in parts[:-1]:
-            inner = folder.names.get(name)
-            if not isinstance(inner, _Folder):
-                inner = _Folder()
-                folder.names[name] = folder.durable[name] = inner
-            folder = inner
-        return folder, parts[-1] if parts else ""
-
-    def _node(self, path: str) -> _File | _Folder | None:
-        folder, name = self._place(path)
-        return folder.names.get(name) if name else self._root
 
     # What happens at an operation.
 
@@ -262,8 +125,8 @@ class FaultyDisk:
             return act()
         if self.fault is Fault.BROKEN:
             if what == "fsync":
-                node = self._node(path)
-                if isinstance(node, _File):
+                node = self._volume.find(path)
+                if isinstance(node, File):
                     node.forget()
             raise _error(errno.EIO, path)
         if self.fault is Fault.CRASH_AFTER:
@@ -295,7 +158,7 @@ class FaultyDisk:
     # What stands in the place of `os`.
 
     def _do_open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        real, inside = self._real["open"], self._inside(path)
+        real, inside = self._real["open"], self._volume.inside(path)
         more = {} if dir_fd is None else {"dir_fd": dir_fd}
         if inside is None or dir_fd is not None:
             return int(real(path, flags, mode, **more))
@@ -305,11 +168,7 @@ class FaultyDisk:
         def act() -> int:
             fd = int(real(path, flags, mode))
             if stat.S_ISREG(os.fstat(fd).st_mode):
-                folder, name = self._place(inside)
-                if fresh or name not in folder.names:
-                    folder.put(name, _File(inside))
-                node = folder.names[name]
-                self._open[fd] = (node if isinstance(node, _File) else None, inside, writes)
+                self._open[fd] = (self._volume.opened(inside, fresh=fresh), inside, writes)
             else:
                 self._open[fd] = (None, inside, False)
             return fd
@@ -350,7 +209,7 @@ class FaultyDisk:
         file, path, _ = self._open.get(fd, (None, None, False))
 
         def act() -> None:
-            node = file if file is not None else self._node(path) if path is not None else None
+            node = file if file is not None else self._volume.find(path) if path is not None else None
             if node is not None:
                 node.sync()
 
@@ -363,36 +222,26 @@ class FaultyDisk:
         self._move("rename", source, target, more)
 
     def _move(self, call: str, source: Any, target: Any, more: dict[str, Any]) -> None:
-        old, new = self._inside(source), self._inside(target)
+        old, new = self._volume.inside(source), self._volume.inside(target)
 
         def act() -> None:
             if new is not None:
-                self._hold(new)
+                self._volume.hold(new)
             self._real[call](source, target, **more)
-            if old is None or new is None:
-                return
-            folder, name = self._place(old)
-            node = folder.names.get(name)
-            if isinstance(node, _Folder):
-                raise NotImplementedError("this disk knows no renames of folders")
-            other, fresh = self._place(new)
-            node = node or _File(new)
-            node.path = new
-            other.put(fresh, node)
-            folder.put(name, None)
+            if old is not None and new is not None:
+                self._volume.moved(old, new)
 
         self._operate("rename", new, act)
 
     def _do_unlink(self, path: Any, **more: Any) -> None:
-        inside = None if more.get("dir_fd") is not None else self._inside(path)
+        inside = None if more.get("dir_fd") is not None else self._volume.inside(path)
 
         def act() -> None:
             if inside is not None:
-                self._hold(inside)
+                self._volume.hold(inside)
             self._real["unlink"](path, **more)
             if inside is not None:
-                folder, name = self._place(inside)
-                folder.put(name, None)
+                self._volume.removed(inside)
 
         self._operate("unlink", inside, act)
 
@@ -400,25 +249,17 @@ class FaultyDisk:
         self._do_unlink(path, **more)
 
     def _do_mkdir(self, path: Any, *mode: Any, **more: Any) -> None:
-        inside = None if more.get("dir_fd") is not None else self._inside(path)
+        inside = None if more.get("dir_fd") is not None else self._volume.inside(path)
 
         def act() -> None:
             self._real["mkdir"](path, *mode, **more)
             if inside is not None:
-                folder, name = self._place(inside)
-                folder.put(name, _Folder())
+                self._volume.made(inside)
 
         self._operate("mkdir", inside, act)
 
     def _path(self, fd: int) -> str | None:
         return self._open[fd][1] if fd in self._open else None
-
-    def _hold(self, path: str) -> None:
-        """Keep the contents of a file that loses its name: the removal may not survive."""
-        node = self._node(path)
-        if isinstance(node, _File) and node.held is None:
-            with suppress(FileNotFoundError):
-                node.held = node.cached()
 
 
 _REPLACED = (
@@ -437,10 +278,6 @@ _REPLACED = (
     "mkdir",
 )
 _FREEING = ("unlink", "truncate", "fsync", "rename")
-
-
-def _is_database(name: str) -> bool:
-    return name.endswith((".db", ".db-wal", ".db-shm", ".db-journal"))
 
 
 def _error(number: int, path: str) -> OSError:
