@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 HOUR_US = 3_600_000_000
-_MOST_CATEGORIES = 64
+_MOST_BINS, _MOST_CATEGORIES = 32, 64
 _LARGEST_BYTES = 64 << 20
 
 T = TypeVar("T", Profile, HourCounts)
@@ -47,7 +47,6 @@ def learn_profile(
     *,
     units: Sequence[object] | None,
     unit: str,
-    bins: int = 32,
 ) -> Profile:
     """The profile of a table.
 
@@ -56,7 +55,6 @@ def learn_profile(
         scores: what the fitted model gives for them, shape (rows,), or None.
         units: the unit of each row, such as its day; None when rows are independent.
         unit: what a unit is called.
-        bins: at most how many bins a numeric column gets.
 
     Raises:
         Invalid: there are no rows, or as many units as rows do not match.
@@ -74,7 +72,7 @@ def learn_profile(
         columns[SCORE] = pl.Series(SCORE, scores, dtype=pl.Float64)
     groups = None if units is None else np.unique(np.asarray(units), return_inverse=True)[1]
     count = rows.height if groups is None else int(groups.max()) + 1
-    learned = tuple(_learn_column(name, series, groups, bins=bins) for name, series in columns.items())
+    learned = tuple(_learn_column(name, series, groups) for name, series in columns.items())
     return Profile(rows=rows.height, unit=unit, units=count, columns=learned)
 
 
@@ -82,8 +80,6 @@ def _learn_column(
     name: str,
     series: pl.Series,
     groups: npt.NDArray[np.intp] | None,
-    *,
-    bins: int,
 ) -> ColumnProfile:
     import numpy as np
 
@@ -91,7 +87,7 @@ def _learn_column(
     from clew.stats.histogram import learn_edges
 
     if series.dtype.is_numeric():
-        edges = tuple(learn_edges(_numbers(series), bins=bins).tolist())
+        edges = tuple(learn_edges(_numbers(series), bins=_MOST_BINS).tolist())
         shape = ColumnProfile(name=name, kind=ProfileKind.NUMBER, counts=(), edges=edges)
     else:
         top = _texts(series).alias("text").drop_nulls().value_counts(name="n")

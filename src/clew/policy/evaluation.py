@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["JudgedRows", "evaluate"]
 
 _MOST_SLICES = 20
+_LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,6 @@ def evaluate(
     *,
     created_us: int,
     threshold: float | None = None,
-    level: float = 0.95,
 ) -> Evaluation:
     """What decisions on these rows were worth.
 
@@ -69,7 +69,6 @@ def evaluate(
         contract: what decisions are worth.
         created_us: the time now.
         threshold: from which score a binary decision is yes.
-        level: coverage of the intervals.
 
     Raises:
         Invalid: there are no rows, shapes differ, or a label is unknown.
@@ -101,7 +100,7 @@ def evaluate(
         rows_digest=digest_of("clew.evaluated/0", [truths.tolist(), names]),
         units=UnitTotals(names=units.names, rows=units.counts(), cost=units.sums(cost)),
         trivial={name: units.sums(each) for name, each in trivial.items()},
-        metrics={"cost": units.mean(cost, level), **scored.metrics(level)},
+        metrics={"cost": units.mean(cost, _LEVEL), **scored.metrics(_LEVEL)},
         classes=list(classes),
         confusion=scored.confusion(len(classes)),
         threshold=threshold,

@@ -14,20 +14,20 @@ from time import monotonic
 
 __all__ = ["Lane"]
 
+_MOST, _PATIENCE_S = 256, 10.0
 _log = logging.getLogger("clew.serving")
 Work = Callable[[], None]
 
 
 class Lane:
-    """Does pieces of work one after the other; its thread starts with the first one.
+    """Does pieces of work one after the other, of which no more than 256 wait; its thread starts with the first one.
 
     Args:
         name: of the thread.
-        most: pieces that may wait.
     """
 
-    def __init__(self, name: str, *, most: int = 256) -> None:
-        self._waiting: queue.Queue[Work | None] = queue.Queue(most)
+    def __init__(self, name: str) -> None:
+        self._waiting: queue.Queue[Work | None] = queue.Queue(_MOST)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._started = False
 
@@ -42,17 +42,17 @@ class Lane:
             return False
         return True
 
-    def close(self, *, patience_s: float = 10.0) -> int:
-        """Do what waits and end; what could not be done in that time is given up.
+    def close(self) -> int:
+        """Do what waits and end; what could not be done in ten seconds is given up.
 
         Returns:
             How many pieces were given up.
         """
         if not self._started:
             return 0
-        until = monotonic() + patience_s
+        until = monotonic() + _PATIENCE_S
         try:
-            self._waiting.put(None, timeout=patience_s)
+            self._waiting.put(None, timeout=_PATIENCE_S)
         except queue.Full:
             return self._waiting.qsize()
         self._thread.join(max(0.0, until - monotonic()))

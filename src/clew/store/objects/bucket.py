@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ __all__ = ["Bucket", "Stored", "is_bucket", "open_bucket"]
 _SCHEMES = {"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory"}
 _RETRY_S = timedelta(seconds=60)
 _AT_ONCE = 1000
+_CHUNK_BYTES = 4 << 20
 
 
 def is_bucket(place: str) -> bool:
@@ -27,7 +28,7 @@ def is_bucket(place: str) -> bool:
     return place.partition("://")[0].lower() in _SCHEMES
 
 
-def open_bucket(address: str, *, environ: Mapping[str, str] | None = None) -> Bucket:
+def open_bucket(address: str) -> Bucket:
     """The bucket at an address such as `s3://BUCKET/PREFIX`.
 
     Credentials, region and endpoint come from the environment, in the variables of the store's own tools
@@ -38,8 +39,7 @@ def open_bucket(address: str, *, environ: Mapping[str, str] | None = None) -> Bu
         MissingExtra: obstore is not installed.
     """
     store = require("obstore.store")
-    found = os.environ if environ is None else environ
-    plain = any(found.get(name, "").startswith("http://") for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
+    plain = any(os.environ.get(name, "").startswith("http://") for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
     options: dict[str, Any] = {} if address.startswith("memory:") else {"retry_config": {"retry_timeout": _RETRY_S}}
     if plain:
         options["client_options"] = {"allow_http": True}
@@ -76,10 +76,10 @@ class Bucket:
         with self._errors("read", key):
             return bytes(self._api.get(self._store, key).bytes())
 
-    def read_to(self, key: str, *, chunk_bytes: int = 4 << 20) -> Iterator[bytes]:
+    def read_to(self, key: str) -> Iterator[bytes]:
         """All bytes of a key, piece by piece."""
         with self._errors("read", key):
-            for piece in self._api.get(self._store, key).stream(min_chunk_size=chunk_bytes):
+            for piece in self._api.get(self._store, key).stream(min_chunk_size=_CHUNK_BYTES):
                 yield bytes(piece)
 
     def read_at(self, key: str, offset: int, length: int) -> bytes:

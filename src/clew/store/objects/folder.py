@@ -22,9 +22,9 @@ class PackFolder:
     raising.
     """
 
-    def __init__(self, folder: Path, files: OpenFiles | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = str(folder)
-        self._files = files or OpenFiles()
+        self._files = OpenFiles()
 
     def list(self) -> list[str]:
         with suppress(FileNotFoundError):

@@ -86,7 +86,6 @@ class Watch:
 
     Args:
         log: takes the values of one look.
-        gauges: makes what is read, in the thread that reads it.
         pause: how long to wait, by the age of the watch and the cost of its last look, in seconds.
     """
 
@@ -94,10 +93,9 @@ class Watch:
         self,
         log: Callable[[dict[str, float]], object],
         *,
-        gauges: Callable[[], Gauges] = Gauges,
         pause: Callable[[float, float], float] = pause_s,
     ) -> None:
-        self._log, self._gauges, self._pause = log, gauges, pause
+        self._log, self._pause = log, pause
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="clew-system", daemon=True)
         self._thread.start()
@@ -111,7 +109,7 @@ class Watch:
         if self._over.wait(self._pause(0.0, 0.0) / 5):  # what is over by then is not worth a look
             return
         try:
-            gauges = self._gauges()
+            gauges = Gauges()
             while not self._over.wait(self._pause(time.monotonic() - began, cost_s)):
                 before = time.thread_time()
                 self._log(gauges.read())
