@@ -18,19 +18,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import SupportsFloat
 
-from clew.core.errors import ClewError, Conflict, Invalid, Unavailable
+from clew.core.errors import Conflict, Invalid, Unavailable
 from clew.core.numbers import counted
 from clew.core.types.dataset import DatasetVersion
 from clew.core.types.edge import Node, Role, node
 from clew.core.types.model import ModelVersion
 from clew.core.types.run import Artifact, Run, RunKind, RunStatus, Scalar
-from clew.tracking.adopt import bring_home, find_alive, find_lasting
+from clew.tracking.adopt import find_alive
 from clew.tracking.artifact import NOT_LOGGED, Content, Logged, check_path, content_of, files_of, keep
 from clew.tracking.capture.cells import CELLS, executed_cells, in_notebook, take_cells
 from clew.tracking.capture.console import Console
 from clew.tracking.capture.system import Watch
 from clew.tracking.drain import Drain, load_codec
-from clew.tracking.ending import Ending, ending_of, write_ending
+from clew.tracking.ending import Ending, ending_of
+from clew.tracking.finish import await_ranks, finish
 from clew.tracking.line import Line
 from clew.tracking.logged import path_of, shown_of
 from clew.tracking.params import flat_params
@@ -319,26 +320,19 @@ class ActiveRun:
             self._line.close(delete=False)
             return
         if self._ends:
-            self._await_ranks()
+            await_ranks(self._journal)
         if self._journal.refused:
             self._say(f"{counted(self._journal.refused, 'points')} of run {self.name} could not be logged: see above")
         ending = Ending(status=status, ended_us=self._clock.now_us(), reason=reason)
-        try:
-            if self._line.posted is None:
-                self._drain.finish()
-                self._bring_home_children()
-                self._say_end(ending)
-            else:
-                self._say_end(ending)
-                self._drain.finish_within(self._line.recorder.wait_s, self._deliver_end, again=self._again)
-        except (ClewError, OSError) as error:
-            if isinstance(error, Conflict) and not self._ends:
-                self._say(f"the last words of this process came when run {self.name} had ended: {error.what}")
-                self._clear()
-            else:
-                self._leave(ending, error)
-        else:
-            self._clear()
+        self._run, self._left = finish(
+            self._line,
+            self._drain,
+            self._run,
+            ending,
+            ends=self._ends,
+            again=self._again,
+            keep=self._keep_last,
+        )
 
     def _drain_child(self) -> bool:
         return drain_child(self.recorder.runs.append, self._journal.folder, self._journal.id)
@@ -347,45 +341,10 @@ class ActiveRun:
         """Store what children of the processes of this run have logged so far, whether they live or not."""
         drain_children(self.recorder.runs.append, self._journal.folder)
 
-    def _await_ranks(self) -> None:
-        """Let other ranks on this machine, which end when this one does, say their last words before the run ends.
-
-        Each of them keeps a console beside its journal.
-        """
-        folder, until_s = self._journal.folder, time.monotonic() + _RANKS_S
-        if any(folder.glob("console-rank*.txt")):
-            while self.others and time.monotonic() < until_s:
-                time.sleep(0.02)
-
-    def _say_end(self, ending: Ending) -> None:
+    def _keep_last(self) -> Path | None:
         self._keep_console()
         self._keep_cells()
-        last = self._is_last(ending)
-        if self._console is not None and (last or not self._ends):
-            self._console.path.unlink(missing_ok=True)
-        if last and self._ends:
-            (self._journal.folder / STOPPED).unlink(missing_ok=True)
-            self._run = self._runs.finish(self.id, ending.status, ended_us=ending.ended_us, reason=ending.reason)
-
-    def _is_last(self, ending: Ending) -> bool:
-        """Whether no other process of this machine has let this run go on too: the last one ends it."""
-        folder, journal = self._journal.folder, self._journal.id
-        if not self._ends or not find_lasting(folder, journal):
-            return True
-        with contextlib.suppress(OSError):
-            write_ending(folder, journal, ending)  # of two that end at once, at least one sees that the other does
-        if not find_lasting(folder, journal):
-            return True
-        self._say(f"run {self.name} goes on in another process, which ends it")
-        return False
-
-    def _bring_home_children(self) -> None:
-        bring_home(self.recorder.runs, self.recorder.objects, self._journal.folder, self._say)
-
-    def _deliver_end(self) -> None:
-        self._bring_home_children()
-        if self._line.posted is not None:
-            self._line.posted.deliver(to_end=True)
+        return self._console.path if self._console is not None else None
 
     def _keep_console(self) -> None:
         if self._console is None:
@@ -415,30 +374,6 @@ class ActiveRun:
     def is_left(self) -> bool:
         """Whether it has ended and some of it waits on this machine."""
         return self._left
-
-    def _leave(self, ending: Ending, error: Exception) -> None:
-        self._left = True
-        self._say_lost(self._journal.dropped + self._journal.count_unsafe())
-        if self._ends and self._line.posted is None:
-            try:
-                self._journal.folder.mkdir(parents=True, exist_ok=True)
-                write_ending(self._journal.folder, self._journal.id, ending)
-            except OSError as failure:
-                error = failure
-        if self._ends:  # otherwise the process that ends the run has the last word
-            folder, said = self._journal.folder, error.what if isinstance(error, ClewError) else str(error)
-            self._say(f"not all of run {self.name} is stored yet ({said}); it waits in {folder}: clew sync")
-        self._line.close(delete=False)
-
-    def _clear(self) -> None:
-        self._say_lost(self._journal.dropped)
-        with contextlib.suppress(OSError):
-            (self._journal.folder / f"{self._journal.id}.end").unlink(missing_ok=True)
-        self._line.close(delete=True)
-
-    def _say_lost(self, points: int) -> None:
-        if points:
-            self._say(f"{counted(points, 'points')} of run {self.name} lost: there was no room")
 
     def _end_of_process(self) -> None:
         if os.getpid() != self._pid:
