@@ -203,7 +203,7 @@ def test_a_child_that_cannot_flush_says_so(stores: Stores) -> None:
     with start(Recorder.of(stores), capture=False) as run:
         pid = os.fork()
         if pid == 0:
-            run._journal._mapped = False
+            run._journal._segments._mapped = False
             run.log(loss=1.0)
             try:
                 run.flush()

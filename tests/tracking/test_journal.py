@@ -403,7 +403,7 @@ def test_a_disk_that_fails_while_writing_is_said_once(tmp_path: Path, monkeypatc
 def test_with_no_room_anywhere_points_are_dropped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     now = [1]
-    monkeypatch.setattr("clew.tracking.journal._MEMORY_SLOTS", 50)
+    monkeypatch.setattr("clew.tracking.segments._MEMORY_SLOTS", 50)
     (tmp_path / "j").write_text("no folder")
     journal = Journal(tmp_path / "j", RUN, smallest=20, say=said.append, clock_s=lambda: now[0])
     for step in range(100):
@@ -488,7 +488,7 @@ def test_a_folder_that_is_taken_away_while_it_is_empty_is_made_again(
         folder.rmdir()
         return False
 
-    monkeypatch.setattr("clew.tracking.journal.trusts_mmap", trusts)
+    monkeypatch.setattr("clew.tracking.segments.trusts_mmap", trusts)
     journal = Journal(tmp_path / "j", RUN, say=pytest.fail)
     journal.log({"loss": 1.0}, 0)
     assert read(journal.folder) == [("loss", 0, 1.0)]

@@ -21,13 +21,12 @@ from clew.core.errors import Invalid
 from clew.core.ids import Ids
 from clew.tracking.cut import Cut, CutFile, cut_path
 from clew.tracking.point import Step, check_key, check_step, check_value
-from clew.tracking.segment import Segment, trusts_mmap
+from clew.tracking.segments import SMALLEST, Segments
 from clew.tracking.slots import (
     FLOAT_STEP,
     HEADER_BYTES,
     INT_STEP,
     SLOT_BYTES,
-    Header,
     Slots,
     name_slots,
     pack_float_step,
@@ -37,8 +36,6 @@ from clew.tracking.slots import (
 
 __all__ = ["Journal"]
 
-_SMALLEST, _LARGEST = 8_188, 131_068
-_MEMORY_SLOTS = 4_000_000
 _RETRY_S = 1.0
 _MOST_TOLD = 20
 _Points = tuple[dict[str, float], Step | None, int]
@@ -87,7 +84,7 @@ class Journal:
         clock_ns: Callable[[], int] = time.time_ns,
         clock_s: Callable[[], float] = time.monotonic,
         mapped: bool | None = None,
-        smallest: int = _SMALLEST,
+        smallest: int = SMALLEST,
         main: bool = True,
         child: bool = False,
     ) -> None:
@@ -103,9 +100,17 @@ class Journal:
         self.id = Ids(SystemClock())()
         self.dropped = self.refused = 0
         self._lock = threading.RLock()
-        self._segments: list[Segment] = []
-        self._spare: Segment | None = None
-        self._next = (0, 0)
+        self._segments = Segments(
+            self.folder,
+            run=self.run,
+            journal=self.id,
+            complain=self._complain,
+            clock_ns=self._clock_ns,
+            mapped=self._mapped,
+            smallest=self._smallest,
+            main=self._main,
+            child=self._child,
+        )
         self._buffer: mmap.mmap | bytearray = bytearray()
         self._write: Callable[[int, int], None] | None = None
         # `_limit` is `_end` while the fast path may run, and 0 while it may not.
@@ -123,8 +128,7 @@ class Journal:
 
     def start_over(self) -> None:
         """Forget the parent's files after a fork: this process gets a journal of its own."""
-        for segment in [*self._segments, *([self._spare] if self._spare else [])]:
-            segment.close(delete=False)
+        self._segments.forget()
         self._cut.close(delete=False)
         self._main, self._child = False, True
         self._reset()
@@ -179,7 +183,7 @@ class Journal:
     def open(self) -> None:
         """Make the first segment, so that the journal can be found and its lock says that its owner lives."""
         with self._lock:
-            if not self._segments and not self._closed:
+            if self._segments.last is None and not self._closed:
                 self._roll(0)
 
     def end_quietly(self) -> None:
@@ -284,52 +288,22 @@ class Journal:
 
     def _roll(self, needed: int) -> bool:
         """Go on in a new segment with room for `needed` slots."""
-        segment, self._spare = self._spare, None
-        if segment is not None and segment.header.capacity < needed:
-            segment.close(delete=True)
-            segment = None
-        if segment is None:
-            segment = self._open_segment(self._reserve(needed))
+        segment = self._segments.roll(needed)
         if segment is None:
             self._buffer, self._at, self._end, self._limit, self._write = bytearray(), 0, 0, 0, None
             return False
-        self._segments.append(segment)
         if self._child and segment.mapped and not segment.header.number:
             self._cut.write(Cut(0, 0))  # whose lock is for those who drain it from outside
         self._buffer, self._at, self._end = segment.buffer, HEADER_BYTES, segment.size_bytes
         self._write = None if segment.mapped or segment.in_memory else self._write_through
         return True
 
-    def _reserve(self, needed: int) -> Header:
-        """The header of the next segment. Its number and slots are given away once, used or not."""
-        number, base = self._next
-        capacity = max(min(self._smallest << min(number, 4), _LARGEST), needed)
-        self._next = number + 1, base + capacity
-        return Header(self.run, self.id, number, base, capacity, self._main, os.getpid(), self._clock_ns(), self._child)
-
-    def _open_segment(self, header: Header) -> Segment | None:
-        try:
-            try:
-                return self._make_segment(header)
-            except FileNotFoundError:  # who looks for orphans took the folder away while it was still empty
-                return self._make_segment(header)
-        except OSError as error:
-            self._complain(error)
-        if sum(s.header.capacity for s in self._segments if s.in_memory) + header.capacity > _MEMORY_SLOTS:
-            return None
-        return Segment(header, None, mapped=False)
-
-    def _make_segment(self, header: Header) -> Segment:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._mapped is None:
-            self._mapped = trusts_mmap(self.folder)
-        return Segment(header, self.folder, mapped=self._mapped)
-
     def _write_through(self, start: int, end: int) -> None:
+        segment = self._segments.kept[-1]
         try:
-            self._segments[-1].write(start, end)
+            segment.write(start, end)
         except OSError as error:
-            self._segments[-1].stay_in_memory()
+            segment.stay_in_memory()
             self._write = None
             self._complain(error)
 
@@ -344,19 +318,19 @@ class Journal:
     def prepare(self) -> None:
         """Make the next segment in advance, off the path of `log`."""
         with self._lock:
-            full = bool(self._segments) and (self._end - self._at) * 2 < self._segments[-1].size_bytes
-            if self._closed or self._busy or self._spare is not None or not full:
+            last = self._segments.last
+            full = last is not None and (self._end - self._at) * 2 < last.size_bytes
+            if self._closed or self._busy or self._segments.spare is not None or not full:
                 return
-            header, owner = self._reserve(0), self.id
-        segment = self._open_segment(header)
+            segments, header = self._segments, self._segments.reserve()
+        segment = segments.make(header)
         if segment is None:
             return
         with self._lock:
-            behind = self._segments[-1].header.number >= header.number if self._segments else True
-            if self._closed or behind or owner != self.id or self._spare is not None:
+            if self._closed or segments is not self._segments:
                 segment.close(delete=True)
             else:
-                self._spare = segment
+                segments.offer(segment)
 
     @property
     def pending(self) -> int:
@@ -367,16 +341,15 @@ class Journal:
     def count_unsafe(self) -> int:
         """How many points are neither drained nor in a file, and go with this process."""
         with self._lock:
-            unsafe, drained = [segment for segment in self._segments if segment.in_memory], self._drained[0]
+            unsafe, drained = [segment for segment in self._segments.kept if segment.in_memory], self._drained[0]
             parts = [parse_slots(bytes(s.buffer[HEADER_BYTES:]), s.header.base, f"journal {self.id}") for s in unsafe]
         return sum(int((slots.numbers >= drained).sum()) for slots in parts)
 
     def _written(self) -> int:
-        if not self._segments:
+        last = self._segments.last
+        if last is None:
             return 0
-        if self._end == 0:
-            return _end_of(self._segments[-1])
-        return self._segments[-1].header.base + (self._at - HEADER_BYTES) // SLOT_BYTES
+        return last.header.end if self._end == 0 else last.header.base + (self._at - HEADER_BYTES) // SLOT_BYTES
 
     def take(self, limit: int) -> Slots | None:
         """Points that are not drained yet, of at most `limit` slots of one segment; None when there are none.
@@ -387,7 +360,7 @@ class Journal:
             drained, names = self._drained
             again = self._taken[0] > drained
             written = self._taken[0] if again else self._written()
-            segments = list(self._segments)
+            segments = list(self._segments.kept)
         for segment in segments:
             base = segment.header.base
             start = max(drained - base, 0)
@@ -407,21 +380,15 @@ class Journal:
         with self._lock:
             self._drained = self._taken
             self._cut.write(Cut(self._drained[0], self._drained[0]))
-            for segment in self._segments[1:-1]:
-                if _end_of(segment) <= self._drained[0]:
-                    self._segments.remove(segment)  # no new list: a signal handler may log, and add one, meanwhile
-                    segment.close(delete=True)
+            self._segments.let_go(self._drained[0])
 
     def close(self, *, delete: bool) -> None:
         """End the journal: `log` refuses from now on. Files that are not deleted are adopted later."""
         with self._lock:
             self._closed = True
-            if self._spare is not None:
-                self._spare.close(delete=True)
             self._cut.close(delete=delete)
-            for segment in reversed(self._segments):
-                segment.close(delete=delete)
-            self._segments, self._spare, self._write = [], None, None
+            self._segments.close(delete=delete)
+            self._write = None
             self._buffer, self._at, self._end, self._limit = bytearray(), 0, 0, 0
 
     def seal(self) -> None:
@@ -429,7 +396,3 @@ class Journal:
         with self._lock:
             self._append_deferred()  # of a call that was interrupted
             self._closed, self._limit = True, 0
-
-
-def _end_of(segment: Segment) -> int:
-    return segment.header.base + segment.header.capacity

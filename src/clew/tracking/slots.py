@@ -66,6 +66,11 @@ class Header(NamedTuple):
     created_ns: int
     child: bool = False
 
+    @property
+    def end(self) -> int:
+        """The number of the slot behind its last one."""
+        return self.base + self.capacity
+
 
 class Slots(NamedTuple):
     """Committed points in slot order, one array per column. `steps` holds the raw 8 bytes of each step."""

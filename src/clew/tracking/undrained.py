@@ -116,7 +116,7 @@ def _logged(paths: Sequence[Path], drained: int) -> Iterator[tuple[Header, Slots
     with suppress(OSError, Corrupt):  # it was adopted meanwhile, or who adopts it will complain of it
         for path, later in zip_longest(paths, paths[1:]):
             header = read_header(path)
-            if header is None or header.base + header.capacity <= drained:
+            if header is None or header.end <= drained:
                 continue
             # A call that is under way leaves a gap, which is waited for; in a segment with one behind it nobody logs.
             full = later is not None
