@@ -113,7 +113,7 @@ def decide(
     if isinstance(contract, RegressionValue):
         return array
     if threshold is None:
-        raise Invalid("a binary decision needs a threshold", hint="choose one with choose_threshold")
+        raise Invalid("a binary decision needs a threshold", hint="give one with the model: threshold=…")
     return np.asarray(array >= threshold, dtype=np.intp)
 
 
