@@ -252,6 +252,7 @@ def key_of_token(token: str, order: Sequence[Order]) -> tuple[list[Key], str]:
     except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         words, keys, run = "", [], ""
     fits = len(keys) == len(order) and all(isinstance(value, str) == (kind == TEXT) for kind, value in keys)
+    fits = fits and "\0" not in run  # which PostgreSQL takes in no text
     if words != _words(order) or not fits or any(value != value for _, value in keys):
         raise Invalid(f"{token!r} is no page token of this order", hint="leave it out to start at the first page")
     return keys, run

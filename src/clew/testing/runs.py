@@ -162,6 +162,14 @@ class RunServiceContract:
         with pytest.raises(NotFound, match="e9"):
             service.search(experiment="e9")
 
+    def test_the_newest_runs_are_found_first_whatever_their_ids(self, service: RunService) -> None:
+        for each, created_us in ((ONE, 3_000), (TWO, 1_000), (OTHER, 2_000)):
+            service.create(a_run(each, created_us=created_us), experiment="e")
+        first = service.search(limit=1)
+        rest = service.search(after=first.next)
+        assert [one.run.id for one in (*first.items, *rest.items)] == [ONE, OTHER, TWO]
+        assert [one.run.id for one in service.search(experiment="e", where="created > 0").items] == [ONE, OTHER, TWO]
+
     def test_a_search_that_cannot_be_read_points_at_the_character(self, service: RunService) -> None:
         for where, sort, position in (("metric.a > x", "", 11), ("", "name,size", 5)):
             with pytest.raises(Unreadable) as caught:

@@ -8,8 +8,8 @@ from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid, NotFound
 from clew.core.judging import FoundRun
-from clew.core.paging import Page, checked_after
-from clew.core.types.filter import MOST_FIELDS, Comparison, Field, Filter, Search, every, fields_of
+from clew.core.paging import Page
+from clew.core.types.filter import MOST_FIELDS, NEWEST, Comparison, Field, Filter, Search, every, fields_of
 from clew.core.types.run import Experiment
 from clew.tracking.where import parse_filter, parse_order
 
@@ -73,7 +73,7 @@ def search_of(
     if not 1 <= limit <= MOST_RUNS:
         raise Invalid(f"a page has 1 to {MOST_RUNS:,} runs, not {limit}", hint="go on with the page's next")
     asked = parse_filter(where, now_us=now_us) if where.strip() else None
-    order = parse_order(sort)
+    order = parse_order(sort) or NEWEST
     fields = {*(fields_of(asked) if asked else ()), *(each.field for each in order)}
     if len(fields) > MOST_FIELDS:
         raise Invalid(
@@ -85,6 +85,6 @@ def search_of(
         filter=every(only, asked),
         order=order,
         limit=limit,
-        after=after if order else checked_after(after),
+        after=after,
         metrics=None if metrics is None else tuple(metrics),
     )

@@ -15,7 +15,7 @@ from clew.core.errors import Invalid
 from clew.core.judging import FoundRun
 from clew.core.paging import Page
 from clew.core.types.edge import Edge, Role
-from clew.core.types.filter import AGGREGATES, Both, Comparison, Field, Filter, Not, Order, Search
+from clew.core.types.filter import AGGREGATES, NEWEST, Both, Comparison, Field, Filter, Not, Order, Search
 from clew.core.types.run import Experiment, Run, RunStatus, Scalar
 from clew.store.ledger.memory import MemoryLedger
 from clew.store.ledger.postgres import PostgresLedger
@@ -159,12 +159,14 @@ class World:
         return Both(self.random.choice(["and", "or"]), parts)
 
     def search(self) -> Search:
+        order = tuple(
+            Order(self.random.choice(FIELDS), self.random.random() < 0.5)
+            for _ in range(self.random.choice([0, 1, 1, 2, 3]))
+        )
+        trees = Comparison(Field("experiment"), "=", ("e1",))
         return Search(
-            filter=self.filter() if self.random.random() < 0.8 else None,
-            order=tuple(
-                Order(self.random.choice(FIELDS), self.random.random() < 0.5)
-                for _ in range(self.random.choice([0, 1, 1, 2, 3]))
-            ),
+            filter=self.random.choice([self.filter(), self.filter(), self.filter(), trees, None]),
+            order=self.random.choice([order, order, NEWEST]),
             limit=self.random.choice([1, 2, 3, 50]),
             skip=self.random.choice([0, 0, 1, 3]),
             deleted=self.random.choice([False, False, None, True]),

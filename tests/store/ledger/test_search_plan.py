@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clew.core.judging import NUMBER, TEXT, Key
-from clew.core.types.filter import Both, Comparison, Field, Filter, Not, Order, Search, Value
+from clew.core.types.filter import NEWEST, Both, Comparison, Field, Filter, Not, Order, Search, Value
 from clew.core.types.run import Experiment
 from clew.store.ledger.sql import search_plan
 from clew.store.ledger.sql.search_plan import Candidates, rare, walks
@@ -33,7 +34,8 @@ def tx(tmp_path: Path) -> Iterator[SqlTransaction]:
             [("e1", {"p": 1}), ("e1", {"p": 2.5}), ("e2", {"p": "a"}), ("e2", {"p": LONG})]
         ):
             parent = "00" if at == 1 else ""
-            tx.runs.add(a_run(f"0{at}", experiment=experiment, params=params, tags={"t": f"x{at % 2}"}, parent=parent))
+            run = a_run(f"0{at}", experiment=experiment, params=params, tags={"t": f"x{at % 2}"}, parent=parent)
+            tx.runs.add(msgspec.structs.replace(run, created_us=2 if at == 1 else 1))
             tx.series.append([change(a_block("j/1", float(at), key="m"), run=f"0{at}")])
         tx.series.append([change(a_block("j/2", -9.0, step=1, key="m"), run="03")])
     with ledger.read() as tx:
@@ -127,11 +129,15 @@ def walked(
 
 def test_the_newest_runs_come_first(tx: SqlTransaction) -> None:
     trees: Filter = Both("and", (Comparison(Field("experiment"), "=", ("trees",)), Comparison(P, "=", (1,))))
-    assert walked(tx, Search(limit=5)) == [(256, ["3", "2", "1", "0"]), (2048, ["3", "2", "1", "0"])]
-    assert walked(tx, Search(limit=5), far=False) == [(256, ["3", "2", "1", "0"])]
-    assert walked(tx, Search(limit=256)) == [(2048, ["3", "2", "1", "0"])]
-    assert walked(tx, Search(limit=255), far=False, behind="02") == [(256, ["1", "0"])]
-    assert walked(tx, Search(filter=trees, limit=5), far=False) == [(256, ["1", "0"])]
+    assert walked(tx, Search(order=NEWEST, limit=5)) == [(256, ["1", "3", "2", "0"]), (2048, ["1", "3", "2", "0"])]
+    assert walked(tx, Search(order=NEWEST, limit=5), far=False) == [(256, ["1", "3", "2", "0"])]
+    assert walked(tx, Search(order=NEWEST, limit=256)) == [(2048, ["1", "3", "2", "0"])]
+    behind: list[Key] = [(NUMBER, 1.0)]
+    assert walked(tx, Search(order=NEWEST, limit=255), behind, far=False, behind="02") == [(256, ["0"])]
+    assert walked(tx, Search(filter=trees, order=NEWEST, limit=5), far=False) == [(256, ["1", "0"])]
+    for no_time in ((TEXT, "a"), (NUMBER, 1e300)):
+        assert walked(tx, Search(order=NEWEST, limit=5), [no_time], far=False, behind="02") == []
+    assert walked(tx, Search(limit=5)) == []
 
 
 def test_an_order_by_a_value_is_walked_from_its_end(tx: SqlTransaction) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "FIELDS",
     "KINDS",
     "MOST_FIELDS",
+    "NEWEST",
     "Both",
     "Comparison",
     "Field",
@@ -101,8 +102,12 @@ class Order(NamedTuple):
     descending: bool = False
 
 
+NEWEST = (Order(Field("created"), descending=True),)
+"""The newest first. Ids say so only of runs that began here: what was imported keeps its own."""
+
+
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs, in which order, how many.
+    """Which runs, in which order, how many. Equal ones, and all without an order, come by id, the greatest first.
 
     `after` is the `next` of the page before, of the same order; `skip` leaves out so many more of the first ones.
     `metrics` names the summaries to bring along: all when None. `deleted` asks for runs in the trash, None for those

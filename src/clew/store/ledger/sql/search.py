@@ -8,19 +8,19 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from clew.core.judging import FoundRun, key_of_token, token_of
+from clew.core.judging import FoundRun, key_of, key_of_token, token_of
 from clew.core.paging import Page
 from clew.core.types.edge import Role
-from clew.core.types.filter import Comparison, Field, Filter, Not, Search, every, fields_of, parts_of
+from clew.core.types.filter import NEWEST, Comparison, Field, Filter, Not, Search, every, fields_of, parts_of
 from clew.core.types.run import Run
 from clew.store.ledger.sql.connection import Connection, Document, Row, rows_among
 from clew.store.ledger.sql.search_cache import SearchCache
 from clew.store.ledger.sql.search_column import Column
 from clew.store.ledger.sql.search_frame import Frame
 from clew.store.ledger.sql.search_ids import ID
-from clew.store.ledger.sql.search_plan import Candidates, names_experiment, rare, walks
+from clew.store.ledger.sql.search_plan import Candidates, names_experiment, newest, rare, walks
 from clew.store.ledger.sql.search_source import fill, renamed, source_of
 from clew.store.ledger.sql.summary import SUMMARY, summary_of
 
@@ -79,20 +79,17 @@ class SqlSearch:
     def _newest(self) -> Page[Run] | None:
         """The answer, where nothing is asked but for an experiment."""
         parts = parts_of(self._search.filter)
-        if self._search.order or len(parts) > 1 or not all(map(names_experiment, parts)):
+        if self._search.order != NEWEST or len(parts) > 1 or not all(map(names_experiment, parts)):
             return None
-        where, given = ["project = ?"], [self._project]
-        for part in parts:
-            where.append("experiment = ?")
-            given.append(self._experiments.get(str(cast("Comparison", part).values[0]), ""))
-        if self._behind:
-            where.append("run < ?")
-            given.append(self._behind)
-        first = (
-            f"SELECT run FROM search_runs r WHERE {' AND '.join(where)}{self._trash} ORDER BY run DESC LIMIT ? OFFSET ?"
+        at = (self._search, self._keys, self._behind, self._experiments)
+        query = newest(self._project, *at, deleted=self._search.deleted)
+        if query is None:
+            return None
+        sql = (
+            f"SELECT d.document FROM ({query[0]} LIMIT ? OFFSET ?) w CROSS JOIN search_runs r CROSS JOIN runs d "
+            "WHERE r.number = w.run AND d.id = r.run ORDER BY w.value DESC, r.run DESC"
         )
-        sql = f"SELECT d.document FROM ({first}) r CROSS JOIN runs d WHERE d.id = r.run ORDER BY r.run DESC"
-        return self._cut(_run.all(self._c.rows(sql, (*given, self._search.limit + 1, self._search.skip))))
+        return self._cut(_run.all(self._c.rows(sql, (*query[1], self._search.limit + 1, self._search.skip))))
 
     def _by_columns(self) -> Page[Run]:
         with self._cache.table(self._project) as table:
@@ -184,11 +181,12 @@ class SqlSearch:
 
     def _cut(self, found: list[Run], frame: Frame | None = None, at: Sequence[int] = ()) -> Page[Run]:
         """The page of these runs, which are one more where others follow; the cursor has the keys of the last one."""
-        last = self._search.limit - 1
+        place = self._search.limit - 1
         if len(found) <= self._search.limit:
             return Page(items=found, next="")
-        keys = frame.keys(at[last], self._search.order) if frame else []
-        return Page(items=found[: last + 1], next=token_of(keys, self._search.order, found[last].id))
+        last = found[place]
+        keys = frame.keys(at[place], self._search.order) if frame else [key_of(last.created_us)]
+        return Page(items=found[: place + 1], next=token_of(keys, self._search.order, last.id))
 
     def _named(self, frame: Frame) -> Frame:
         """The same runs with the names of their experiments."""
@@ -197,10 +195,6 @@ class SqlSearch:
         names = {each: name for name, each in self._experiments.items()}
         column = renamed(frame.columns[_EXPERIMENT], names)
         return Frame(frame.numbers, frame.places, {**frame.columns, _EXPERIMENT: column}, frame.rank)
-
-    @property
-    def _trash(self) -> str:
-        return {None: "", False: " AND r.deleted_us = 0", True: " AND r.deleted_us > 0"}[self._search.deleted]
 
     @cached_property
     def _experiments(self) -> dict[str, str]:

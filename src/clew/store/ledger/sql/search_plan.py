@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from clew.core.judging import NUMBER, Key, as_number, as_text
-from clew.core.types.filter import Comparison, Field, Filter, Not, Search, parts_of
+from clew.core.types.filter import NEWEST, Comparison, Field, Filter, Not, Search, parts_of
 from clew.store.ledger.sql.connection import Connection
 from clew.store.ledger.sql.search_source import source_of
 
@@ -18,6 +18,7 @@ __all__ = ["Candidates", "names_experiment", "rare", "walks"]
 _RARE = 512
 _STEPS = (256, 2048)
 _PREFIX = 64
+_END_US = 2.0**63
 _RANGES = ("=", "<", "<=", ">", ">=")
 _PLAIN = {
     "experiment": "search_runs s WHERE s.experiment IN ({})",
@@ -110,19 +111,40 @@ def walks(
     for limit in _STEPS if far else _STEPS[:1]:
         if limit <= search.skip + search.limit:
             continue
-        if not search.order:
-            yield _newest(project, search, behind, experiments, limit)
-        elif (found := _by_value(project, search, keys, limit)) is not None:
+        if search.order == NEWEST:
+            if (query := newest(project, search, keys, behind, experiments)) is not None:
+                yield Candidates(*query, limit)
+        elif search.order and (found := _by_value(project, search, keys, limit)) is not None:
             yield found
 
 
-def _newest(project: str, search: Search, behind: str, experiments: Mapping[str, str], limit: int) -> Candidates:
+def newest(
+    project: str,
+    search: Search,
+    keys: Sequence[Key],
+    behind: str,
+    experiments: Mapping[str, str],
+    *,
+    deleted: bool | None = None,
+) -> _Query | None:
+    """A query of the newest runs from a cursor on, of one experiment where the filter says so.
+
+    `deleted` asks for those in the trash or outside of it only. None where the cursor is of no time.
+    """
     only = [part for part in parts_of(search.filter) if isinstance(part, Comparison) and names_experiment(part)]
-    column, given = ("experiment", [experiments.get(str(only[0].values[0]), "")]) if only else ("project", [project])
-    after = " AND s.run < ?" if behind else ""
-    more = [behind] if behind else []
-    sql = f"SELECT s.number AS run, s.run AS value FROM search_runs s WHERE s.{column} = ?{after} ORDER BY s.run DESC"
-    return Candidates(sql, (*given, *more), limit)
+    column, value = ("experiment", experiments.get(str(only[0].values[0]), "")) if only else ("project", project)
+    where: list[str] = [f"s.{column} = ?"]
+    given: list[object] = [value]
+    if keys:
+        kind, created_us = keys[0]
+        if kind != NUMBER or not abs(float(created_us)) < _END_US:
+            return None
+        where.append("(s.created_us, s.run) < (?, ?)")
+        given += [int(created_us), behind]
+    if deleted is not None:
+        where.append("s.deleted_us > 0" if deleted else "s.deleted_us = 0")
+    sql = f"SELECT s.number AS run, s.created_us AS value FROM search_runs s WHERE {' AND '.join(where)}"
+    return f"{sql} ORDER BY s.created_us DESC, s.run DESC", tuple(given)
 
 
 def names_experiment(part: Filter) -> bool:
