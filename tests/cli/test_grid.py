@@ -93,6 +93,17 @@ def test_what_cannot_be_spared_stays_whole_with_its_last_text_below(
     assert lines(capsys) == ["name", "n" * 90, "    why", "m", "no room for a"]
 
 
+def test_a_text_of_any_length_stays_in_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "n" * 20_000
+    draw([NAME, WHY], [["one", long]])
+    assert lines(capsys) == ["name  why", f"one   {long}"]
+    on_a_terminal(monkeypatch)
+    draw([NAME, GridColumn("a", spare=1)], [[long, "a"]])
+    assert lines(capsys) == ["name", long, "no room for a"]
+
+
 def test_in_a_pipe_every_row_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     draw([NAME, WHY], ROWS)
     assert lines(capsys) == ["name  why", "one   short", f"two   {LONG}"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from clew.cli.main import main
-from clew.cli.visible import visible
+from clew.cli.visible import in_json, visible
 from clew.core.types.run import RunStatus
 from clew.testing.runs import a_run
 from clew.workspace import open_workspace
@@ -17,7 +18,14 @@ NASTY = "a\x1b[2Jb\x07\x9bc\u202ed\rreally"
 
 def test_controls_are_seen_and_texts_stay() -> None:
     assert visible(NASTY) == "a\\x1b[2Jb\\x07\\x9bc\\u202ed\\x0dreally"
+    assert visible("one\u2028two\u200f") == "one\\u2028two\\u200f"
     assert visible("näme 名前 ▁▅█ \t\n") == "näme 名前 ▁▅█ \t\n"
+
+
+def test_a_document_says_the_same_without_them() -> None:
+    document = json.dumps({NASTY: f"{NASTY}\x7f\u2028 名前"}, ensure_ascii=False)
+    assert visible(in_json(document)) == in_json(document)
+    assert json.loads(in_json(document)) == json.loads(document)
 
 
 @pytest.mark.usefixtures("project")
@@ -31,7 +39,9 @@ def test_nothing_that_a_run_says_acts_on_a_terminal(capsys: pytest.CaptureFixtur
     ids = [f"{at:032x}" for at in (1, 2)]
     for words in (
         ["list"],
+        ["list", "--json"],
         ["show", ids[0]],
+        ["show", ids[0], "--json"],
         ["compare", *ids],
         ["compare", "--by", "name"],
         ["delete", *ids],

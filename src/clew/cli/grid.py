@@ -17,8 +17,8 @@ __all__ = ["NOTHING", "GridColumn", "draw", "draw_record"]
 NOTHING = "–"
 """What stands where there is no value."""
 
-_ANY_WIDTH = 10_000
-"""Nothing is cut or folded: a pipe has no width."""
+_ANY_WIDTH = 1 << 30
+"""Nothing is cut or folded: a pipe has no width, and a text may have any length."""
 
 _GAP, _INDENT = 2, "    "
 

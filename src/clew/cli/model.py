@@ -161,8 +161,8 @@ def approve(*, reference: str, note: str, as_json: bool) -> None:
     from clew.workspace import open_workspace
 
     with open_workspace() as workspace:
-        approval = workspace.models.approve(reference, note=note)
-        version = workspace.models.resolve(reference)
+        version = workspace.models.resolve(reference)  # of an alias, the one that is approved and told of
+        approval = workspace.models.approve(version.reference, note=note)
     output.text(f"{approval.actor} stands for {reference}", approval, as_json=as_json)
     if approval.actor == version.created_by:
         output.note(f"{approval.actor} made {version.reference}: the gate counts approvals of others only")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from clew.cli.visible import visible
+from clew.cli.visible import in_json, visible
 from clew.core.numbers import counted
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def _encode(value: object, *, indent: int = 0) -> bytes:
     import msgspec
 
     try:
-        encoded = msgspec.json.encode(value, enc_hook=_encode_other)
+        encoded = in_json(msgspec.json.encode(value, enc_hook=_encode_other).decode()).encode()
         return msgspec.json.format(encoded, indent=indent) if indent else encoded
     except UnicodeEncodeError:  # a file name that is no UTF-8: JSON can say so with escapes
         import json

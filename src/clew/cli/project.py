@@ -99,7 +99,10 @@ def _shorter(value: object) -> str:
 
 
 def _last_line(value: object) -> object:
-    return value.strip().rpartition("\n")[2] if isinstance(value, str) else value
+    """The last line of a traceback, of which there may be the end only."""
+    if isinstance(value, str) and '\n  File "' in value:
+        return value.strip().rpartition("\n")[2]
+    return value
 
 
 @command(

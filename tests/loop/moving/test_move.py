@@ -228,7 +228,18 @@ def test_a_move_that_is_killed_goes_on(root: Path, postgres_url: str, monkeypatc
     check(root, above)
 
 
-@pytest.mark.parametrize("word", ["elsewhere", "s3:bucket", "s3:/bucket/clew", "localhost:8430", "db.example.org/clew"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "elsewhere",
+        "Folder/",
+        "s3:bucket",
+        "s3:/bucket/clew",
+        "localhost:8430",
+        "localhost:8430/",
+        "db.example.org/clew",
+    ],
+)
 def test_a_word_that_may_be_a_slip_makes_no_folder(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Invalid, match="no folder") as caught:

@@ -291,6 +291,25 @@ def test_no_address_makes_clients_send_their_token_to_another_host(ask: Ask, add
         assert (status, "their token" in told.get("message", "")) == (400, True), path
 
 
+def test_an_address_is_judged_as_clients_take_it_apart(ask: Ask) -> None:
+    assert ask("POST", f"{API}/registered-models/create", {"name": "m"})[0] == 200
+    run = new_run(ask)
+    source = f"mlflow-artifacts://%2F@evil.test/0/{run}/artifacts/model"
+    status, told = ask("POST", f"{API}/model-versions/create", {"name": "m", "source": source, "run_id": run})
+    assert (status, "their token" in told.get("message", "")) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "source", ["http://evil/x", " http://evil/x", "mlflow-artifacts://evil/x", "//evil/x", "s3://b/x"]
+)
+def test_what_calls_itself_a_prompt_has_no_files(ask: Ask, source: str) -> None:
+    assert ask("POST", f"{API}/registered-models/create", {"name": "m"})[0] == 200
+    tags = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
+    body = {"name": "m", "source": source, "tags": tags}
+    assert ask("POST", f"{API}/model-versions/create", body)[0] == 400
+    assert ask("POST", f"{API}/model-versions/create", {**body, "source": "dummy-source"})[0] == 200
+
+
 @pytest.mark.parametrize("location", ["s3://bucket/x#part", "s3://[bucket", "relative", "file:///etc", "s3://b/../x"])
 def test_a_place_that_no_client_could_use_is_refused(ask: Ask, location: str) -> None:
     assert ask("POST", f"{API}/experiments/create", {"name": "e", "artifact_location": location})[0] == 400

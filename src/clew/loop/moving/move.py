@@ -174,7 +174,7 @@ def _whole(place: str) -> str:
         return place
     if place != FOLDER and place and "://" not in place:
         path = Path(place).expanduser().absolute()
-        _refuse_slip(place, needed=path.parent if "/" in place else path)
+        _refuse_slip(place, needed=path.parent if "/" in place.rstrip("/") else path)
         place = str(path)
     return StorageSettings(objects=place).objects
 

@@ -16,7 +16,7 @@ from clew.server.mlflow.body import KeyValue, by_key, need
 from clew.server.mlflow.call import Call
 from clew.server.mlflow.filters import Comparison, Grammar, holds, ordered, parse_filter, parse_order, wanted_attribute
 from clew.server.mlflow.limits import check_registry_tag
-from clew.server.mlflow.origin import Origin, origin_of, parts_at
+from clew.server.mlflow.origin import origin_of, parts_at, prompt_origin
 from clew.server.mlflow.page import cut
 from clew.server.mlflow.refusal import Refusal, invalid
 from clew.server.mlflow.registered_models import PROMPT_TAG, is_hidden, model_of, without_prompts
@@ -85,8 +85,9 @@ def create_version(call: Call, asked: Create) -> Json:
     tags = by_key(asked.tags)
     with call.stores.ledger.read() as tx:
         model = model_of(tx, call, asked.name)
-        origin = Origin(asked.source, asked.source)
-        if tags.get(PROMPT_TAG, "").lower() != "true":
+        if tags.get(PROMPT_TAG, "").lower() == "true":
+            origin = prompt_origin(asked.source)
+        else:
             origin = origin_of(tx, call, asked.source, asked.run_id, asked.model_id)
         check_mine(tx, call.stores.project, [node("run", origin.run)])
         parts = parts_at(tx, origin.place) if origin.place is not None else []

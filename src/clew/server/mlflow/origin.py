@@ -20,7 +20,7 @@ from clew.server.mlflow.refusal import Refusal, invalid
 from clew.server.mlflow.registered_models import model_of, version_by_alias
 from clew.server.mlflow.versions import canonical_stage, storage_of, version_of, versions_of
 
-__all__ = ["Origin", "origin_of", "parts_at"]
+__all__ = ["Origin", "origin_of", "parts_at", "prompt_origin"]
 
 _LOGGED = re.compile(r"m-[0-9a-f]{32}")
 _LONGEST = 4096
@@ -84,6 +84,19 @@ def origin_of(tx: Transaction, call: Call, source: str, run_id: str | None, mode
     return Origin(source, source, run, "", place)
 
 
+def prompt_origin(source: str) -> Origin:
+    """Where a version of a prompt comes from: nowhere. Its text is a tag, and clients send a word as its source.
+
+    Raises:
+        Refusal: it is an address, from which clients could be made to read files.
+    """
+    check_length("source", _LONGEST, source)
+    parts = address_parts(source)
+    if parts is None or parts.scheme or parts.netloc:
+        raise invalid(f"Invalid prompt source: '{source}'. Prompt sources must use an MLflow placeholder.")
+    return Origin(source, source)
+
+
 def _copied(there: ModelVersion, source: str, run_id: str | None, model_id: str | None) -> Origin:
     """What `models:/NAME/VERSION`, `/STAGE` or `@ALIAS` means: the same package again."""
     if run_id not in (None, there.run) or model_id not in (None, there.logged):
@@ -140,7 +153,8 @@ def _checked(source: str) -> SplitResult:
             "source, the run_id request parameter has to be specified and the local path has to be "
             "contained within the artifact directory of the run specified by the run_id."
         )
-    check_host(parts, "source")
+    for each in (parts, as_given):  # clients take it apart as it was given
+        check_host(each, "source")
     if "\0" in plain or ".." in re.split(r"[/\\]", plain) or parts.query or parts.fragment:
         raise invalid(
             f"Invalid model version source: '{source}'. If supplying a source as an http, https, "

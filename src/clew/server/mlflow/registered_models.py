@@ -12,7 +12,7 @@ from clew.core.types.edge import node
 from clew.core.types.model import Model, ModelVersion
 from clew.policy.gate import DeclaredGate
 from clew.registry.aliases import LedgerAliases, take_away
-from clew.registry.reference import holder
+from clew.registry.reference import holder, newest_of
 from clew.registry.revise import retitle
 from clew.server.mlflow.answers import Json, key_values
 from clew.server.mlflow.body import KeyValue, by_key, need
@@ -291,7 +291,7 @@ def version_by_alias(tx: Transaction, call: Call, name: str, alias: str) -> Mode
     """
     model = model_of(tx, call, name)
     if alias.lower() == "latest":
-        newest = next(iter(versions_of(tx, model)), None)
+        newest = newest_of(tx, model.id)
         if newest is None:
             raise missing(f"Latest version not found for model {name}.")
         return newest
