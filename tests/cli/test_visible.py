@@ -61,7 +61,9 @@ def test_a_row_of_a_table_is_one_line_and_an_event_tells_the_last_of_a_traceback
     with open_workspace() as workspace:
         run = a_run("1" * 32, project=workspace.stores.project, name="first", params={"text": "one\ntwo"})
         workspace.runs.create(run, experiment="default")
-        workspace.runs.finish(run.id, RunStatus.FAILED, ended_us=10, reason="Traceback:\n  ^^^^\nValueError: why")
+        workspace.runs.finish(
+            run.id, RunStatus.FAILED, ended_us=10, reason='Traceback:\n  File "a.py", line 1\n    ^^^^\nValueError: why'
+        )
     assert main(["runs", "list", "--columns", "param.text"]) == 0
     assert len(lines := capsys.readouterr().out.splitlines()) == 2
     assert lines[1].endswith("one two")

@@ -16,7 +16,7 @@ from clew.core.types.run import RunKind, RunStatus
 from clew.testing.project import open_stores
 from clew.testing.runs import ONE, TWO, a_run
 from clew.tracking import adopt as adopting
-from clew.tracking.adopt import adopt, adopt_run, journals_folder
+from clew.tracking.adopt import adopt, adopt_run, find_lasting, journals_folder
 from clew.tracking.cut import cut_path
 from clew.tracking.drain import blocks_of
 from clew.tracking.ending import Ending, write_ending
@@ -24,6 +24,7 @@ from clew.tracking.journal import Journal
 from clew.tracking.messages import Describe
 from clew.tracking.outbox import Outbox, outbox_path
 from clew.tracking.runs import LedgerRuns
+from clew.tracking.segment import locked, segment_path
 from clew.tracking.series import join, points_of
 
 
@@ -46,6 +47,37 @@ def runs(stores: Stores) -> LedgerRuns:
     runs = LedgerRuns(stores)
     runs.create(a_run(), experiment="e")
     return runs
+
+
+def test_a_process_that_goes_while_it_is_looked_at_lets_no_run_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Journal(tmp_path, ONE, main=False)
+    other.open()
+    is_main = adopting._is_main
+
+    def goes(folder: Path, journal: str) -> bool:
+        other.close(delete=True)
+        return is_main(folder, journal)
+
+    monkeypatch.setattr(adopting, "_is_main", goes)
+    assert find_lasting(tmp_path, "") == []
+
+
+def test_who_is_brought_home_lets_no_run_go_on(stores: Stores) -> None:
+    gone = left_behind(stores)
+    with locked(gone.folder, os.O_RDONLY), locked(segment_path(gone.folder, gone.id, 0)) as held:
+        assert held
+        assert find_lasting(gone.folder, "f" * 32) == []
+
+
+def test_the_word_of_one_process_ends_no_run_that_goes_on_in_another_one(stores: Stores, runs: LedgerRuns) -> None:
+    journal = Journal(journals_folder(stores.folder, ONE), ONE)
+    journal.open()
+    write_ending(journal.folder, "0" * 32, Ending(status=RunStatus.FINISHED, ended_us=9, reason=""))
+    adopt(runs, stores.objects, stores.folder)
+    assert runs.get(ONE).status is RunStatus.RUNNING
+    journal.close(delete=True)
 
 
 def test_points_come_home_and_the_run_was_killed(stores: Stores, runs: LedgerRuns) -> None:

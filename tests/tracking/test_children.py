@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -211,6 +212,28 @@ def test_a_child_that_cannot_flush_says_so(stores: Stores) -> None:
                 os._exit("they stay in" in error.what)
             os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
+def test_a_child_without_room_says_that_its_points_are_not_stored(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    said: list[str] = []
+    with start(Recorder.of(stores), capture=False, say=said.append) as run:
+        pid = os.fork()
+        if pid == 0:
+            run.log(loss=0, step=0)  # the first segment has room
+            monkeypatch.setattr(os, "posix_fallocate", full)
+            for step in range(1, 9000):
+                run.log(loss=step, step=step)
+            with suppress(Unavailable):
+                run.flush()
+                os._exit(2)
+            run.finish()
+            os._exit(0 if "lost: there was no room" in said[-1] else 3)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_nobody_waits_for_ever_for_who_drains_or_brings_home(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -395,6 +395,7 @@ def test_a_disk_that_fails_while_writing_is_said_once(tmp_path: Path, monkeypatc
         patch.setattr(os, "pwrite", full)
         for step in range(1, 100):
             journal.log({"loss": step}, step)
+    assert journal.count_unsafe() == 100 - len(read(tmp_path / "j")) == 99
     assert drain(journal) == [("loss", step, step) for step in range(100)]
     assert len(said) == 1
     journal.close(delete=True)

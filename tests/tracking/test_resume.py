@@ -15,6 +15,7 @@ from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.types.run import RunStatus
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.fork import fork_of
+from clew.tracking.line import Line
 from clew.tracking.recorder import Recorder
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
@@ -99,6 +100,23 @@ def test_a_run_that_two_processes_let_go_on_ends_with_the_last_one(stores: Store
     else:
         assert (status, len(steps(stores, first.id))) == (RunStatus.FINISHED, 2)
         assert files == {"other.txt": b"late", "console.txt": b"one begins\nother begins\nother ends\n"}
+    assert list(journals_folder(stores.folder).iterdir()) == []
+
+
+def test_of_two_processes_that_end_at_once_one_ends_the_run(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    with start(Recorder.of(stores), "both", capture=False) as first:
+        pass
+    one, two = [start(Recorder.of(stores), resume=first.id, capture=False, say=lambda _: None) for _ in "ab"]
+    close = Line.close
+
+    def closes(line: Line, *, delete: bool) -> None:
+        monkeypatch.undo()
+        two.finish()
+        close(line, delete=delete)
+
+    monkeypatch.setattr(Line, "close", closes)
+    one.finish()
+    assert LedgerRuns(stores).get(first.id).status is RunStatus.FINISHED
     assert list(journals_folder(stores.folder).iterdir()) == []
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from clew.tracking.ranks import Rank
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun
 from clew.tracking.runs import LedgerRuns
+from clew.tracking.segment import locked
 from clew.tracking.series import join, points_of
 from clew.tracking.start import start
 from clew.tracking.sync import sync, waiting_runs
@@ -190,6 +192,32 @@ def test_a_server_that_comes_back_meanwhile_gets_the_parts_in_order(stores: Stor
     assert files(stores, run.id) == {"console.txt": b"logs 5\nlogs 5\n"}
 
 
+class Slow(LedgerRuns):
+    """Runs that take some time for a file."""
+
+    def add_artifact(self, artifact: Artifact) -> None:
+        time.sleep(1.0 if artifact.path == "one.txt" else 0.0)
+        super().add_artifact(artifact)
+
+
+def test_who_ends_a_run_lets_others_hand_over_their_files_first(stores: Stores) -> None:
+    with start(Recorder.of(stores), "both", capture=False) as first:
+        pass
+    far = replace(Recorder.of(stores), runs=Slow(stores), outbox=True)
+    said: list[str] = []
+    one, two = [start(far, resume=first.id, capture=False, say=said.append) for _ in "ab"]
+    one.save("one.txt", "1")
+    ends = threading.Thread(target=one.finish)
+    ends.start()
+    while not list(journals_folder(stores.folder, first.id).glob("*.end")):
+        time.sleep(0.01)
+    two.finish()
+    ends.join()
+    assert files(stores, first.id) == {"one.txt": b"1"}
+    assert LedgerRuns(stores).get(first.id).status is RunStatus.FINISHED
+    assert not any("refused" in each for each in said)
+
+
 class Silent:
     """Services that take a question and never answer it."""
 
@@ -203,6 +231,18 @@ class Silent:
         self.asked += 1
         self.never.wait()
         raise Unavailable("the server is gone")
+
+
+def test_a_run_that_another_process_brings_home_holds_up_no_other(
+    stores: Stores, away: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clew.tracking.adopt._WAIT_S", 0.05)
+    for name in ("one", "two"):
+        train(away, name=name).finish()
+    first, second = waiting_runs(stores.folder)
+    with locked(first, os.O_RDONLY):
+        found = sync(Recorder.of(stores), [first, second], done=lambda _: None)
+    assert [each.state for each in found] == ["running", "stored"]
 
 
 @pytest.mark.parametrize("how", ["id", "name", "fork"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import errno
+import io
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,15 +24,17 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Invalid, Unavailable
 from clew.core.types.run import RunKind, RunStatus
 from clew.testing.project import open_stores
-from clew.testing.runs import a_run
+from clew.testing.runs import ONE, a_run
 from clew.tracking.adopt import adopt, journals_folder
 from clew.tracking.capture import Command, Environment, Seeds, Source, read_aspect
 from clew.tracking.capture.console import Console
+from clew.tracking.line import open_line
 from clew.tracking.recorder import Recorder
 from clew.tracking.run import ActiveRun, current_run
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
 from clew.tracking.start import RUN_VARIABLE, start
+from clew.tracking.stop import STOP_TAG
 
 
 @pytest.fixture
@@ -125,6 +129,25 @@ def test_what_is_lost_is_told_where_nothing_can_be_stored(stores: Stores, monkey
     assert f"{20_000 - series.count:,} points of run big lost: there was no room" in said
 
 
+def test_a_run_ends_whose_folder_is_gone(stores: Stores, run: ActiveRun) -> None:
+    shutil.rmtree(run._journal.folder)
+    run._journal.folder.write_text("no folder")
+    run.finish()
+    assert LedgerRuns(stores).get(run.id).status is RunStatus.FINISHED
+
+
+def test_who_was_stopped_and_ends_no_run_leaves_nothing(stores: Stores) -> None:
+    runs = LedgerRuns(stores)
+    found = runs.create(a_run(), experiment="e")
+    run = ActiveRun(found, line=open_line(Recorder.of(stores), ONE, pytest.fail, main=False), ends=False)
+    run._tell = run.on_stop = lambda *_: None
+    runs.describe(ONE, tags={STOP_TAG: "ann"})
+    run._beat()
+    assert run.hears
+    run.finish()
+    assert not journals_folder(stores.folder, ONE).exists()
+
+
 def test_ending_twice_is_fine_and_logging_after_the_end_is_not(run: ActiveRun) -> None:
     run.finish()
     run.finish(RunStatus.FAILED)
@@ -142,6 +165,20 @@ def test_a_notebook_shows_a_run_and_runs_nothing_of_it(stores: Stores) -> None:
     assert "&lt;script&gt;" in shown
     assert "<script" not in shown
     assert run.id in shown
+
+
+@pytest.mark.parametrize("closed", [None, "file"])
+def test_a_point_that_cannot_be_kept_ends_no_training_that_has_no_stderr(
+    run: ActiveRun, monkeypatch: pytest.MonkeyPatch, closed: str | None
+) -> None:
+    stderr = None if closed is None else io.StringIO()
+    if stderr is not None:
+        stderr.close()
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", stderr)
+        run.log(loss=None, more=1)  # type: ignore[arg-type]
+        run.finish()
+    assert run.info.status is RunStatus.FINISHED
 
 
 def test_parameters_are_flat_and_plain(run: ActiveRun) -> None:

@@ -52,6 +52,7 @@ CONSOLE = "console.txt"
 _GONE = "its process ended without closing the run"
 _STALE_S = 3600.0
 _WAIT_S = 60.0
+_LOOK_S = 0.5
 _FILES = ("*.journal", "*.outbox")
 
 
@@ -101,7 +102,10 @@ def adopt_run(runs: RunService, objects: Objects, folder: Path, *, wait: bool = 
     Raises:
         Unavailable: as there; or somebody else brings it home for longer than that.
     """
-    with _alone(folder, wait=wait) as alone:
+    with _alone(folder, wait_s=_WAIT_S if wait else 0.0) as alone:
+        if wait and not alone and folder.exists():
+            what = f"another process has been bringing run {folder.name} home for {_WAIT_S:g} s"
+            raise Unavailable(what, hint="wait for that process, or end it if it hangs")
         return _adopt_run(runs, objects, folder) if alone else []
 
 
@@ -113,15 +117,12 @@ def bring_home(runs: RunService, objects: Objects, folder: Path, say: Callable[[
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, *, wait: bool) -> Iterator[bool]:
+def _alone(folder: Path, *, wait_s: float) -> Iterator[bool]:
     """Whether nobody else brings this run home while the block lasts: its parts come in order, and the last ends it."""
     with contextlib.ExitStack() as stack:
         alone = True
         with contextlib.suppress(OSError):  # no folder, or no such locks here
-            alone = stack.enter_context(locked(folder, os.O_RDONLY, wait_s=_WAIT_S if wait else 0.0))
-        if wait and not alone and folder.exists():
-            what = f"another process has been bringing run {folder.name} home for {_WAIT_S:g} s"
-            raise Unavailable(what, hint="wait for that process, or end it if it hangs")
+            alone = stack.enter_context(locked(folder, os.O_RDONLY, wait_s=wait_s))
         yield alone
 
 
@@ -144,6 +145,8 @@ def _adopt_run(runs: RunService, objects: Objects, folder: Path) -> list[Adopted
     for journal in {path.stem for path in folder.glob("*.end")}.difference(journals):
         _end_without_journal(runs, objects, folder, journal)
     with contextlib.suppress(OSError):
+        if not journals:
+            (folder / STOPPED).unlink(missing_ok=True)
         # Of a living run, too, whose journal found no room.
         if not journals and _is_stale(folder / CONSOLE):
             (folder / CONSOLE).unlink()
@@ -160,8 +163,14 @@ def find_alive(folder: Path, journal: str) -> list[str]:
 
 def find_lasting(folder: Path, journal: str) -> list[str]:
     """The other processes that let a run go on now, and have not said how they end: one of them ends it."""
-    others = find_alive(folder, journal)
-    return [other for other in others if _is_main(folder, other) and not (folder / f"{other}.end").exists()]
+    said = {path.stem for path in folder.glob("*.end")}
+    others = {path.name.partition(".")[0] for path in folder.glob("*.journal")} - {journal} - said
+    main = [other for other in sorted(others) if _is_main(folder, other)]
+    # Who lives is asked last: of one that goes meanwhile, neither its header nor its word can be read any more.
+    with _alone(folder, wait_s=_LOOK_S) as alone:
+        living = [other for other in main if _lives(folder, other)]
+    # Who brings a run home holds the locks of those that are gone, and they began before the one that goes on.
+    return living if alone else [other for other in living if other > journal]
 
 
 def _lives(folder: Path, journal: str) -> bool:
@@ -262,10 +271,10 @@ def _open_post(runs: RunService, objects: Objects, folder: Path, journal: str, p
 
 
 def _end_without_journal(runs: RunService, objects: Objects, folder: Path, journal: str) -> None:
-    """End a run whose journal found no room, as its process said when the ledger was out of reach."""
+    """End a run whose journal found no room, as its process said; not where another one lets it go on."""
     end = read_ending(folder, journal)
     with contextlib.suppress(NotFound):
-        if end is not None:
+        if end is not None and not _goes_on(folder, journal):
             _end(runs, objects, folder, runs.get(folder.name), end)
     (folder / f"{journal}.end").unlink(missing_ok=True)
 
@@ -332,7 +341,8 @@ def _bring_home(
 def _end(runs: RunService, objects: Objects, folder: Path, run: Run, end: Ending) -> bool:
     """End a run whose process is gone, with what it printed; whether it was killed."""
     running = run.status is RunStatus.RUNNING
-    (folder / STOPPED).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (folder / STOPPED).unlink()
     consoles = [folder / CONSOLE, *folder.glob("console-rank*.txt")]
     for console in consoles:
         if running and console.is_file() and console.stat().st_size:

@@ -44,6 +44,15 @@ def await_ranks(journal: Journal) -> None:
             time.sleep(0.02)
 
 
+def _await_words(journal: Journal) -> None:
+    """Let processes that leave the end of the run to this one hand over the rest of what they said before it."""
+    until_s = time.monotonic() + _RANKS_S
+    while time.monotonic() < until_s and any(
+        (journal.folder / f"{other}.end").exists() for other in find_alive(journal.folder, journal.id)
+    ):
+        time.sleep(0.02)
+
+
 def finish(
     line: Line, drain: Drain, run: Run, ending: Ending, *, ends: bool, again: bool, keep: Callable[[], Path | None]
 ) -> Finished:
@@ -65,7 +74,8 @@ def finish(
             console.unlink(missing_ok=True)
         if not (last and ends):
             return run
-        (line.journal.folder / STOPPED).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that fails is no reason to say no end
+            (line.journal.folder / STOPPED).unlink()
         return line.runs.finish(run.id, ending.status, ended_us=ending.ended_us, reason=ending.reason)
 
     ended = run
@@ -76,7 +86,7 @@ def finish(
             ended = say_end()
         else:
             ended = say_end()
-            drain.finish_within(line.recorder.wait_s, lambda: _deliver_end(line), again=again)
+            drain.finish_within(line.recorder.wait_s, lambda: _deliver_end(line, ends=ends), again=again)
     except (ClewError, OSError) as error:
         if isinstance(error, Conflict) and not ends:
             line.say(f"the last words of this process came when run {ended.name} had ended: {error.what}")
@@ -104,7 +114,9 @@ def _bring_home_children(line: Line) -> None:
     bring_home(line.recorder.runs, line.recorder.objects, line.journal.folder, line.say)
 
 
-def _deliver_end(line: Line) -> None:
+def _deliver_end(line: Line, *, ends: bool) -> None:
+    if ends:
+        _await_words(line.journal)
     _bring_home_children(line)
     if line.posted is not None:
         line.posted.deliver(to_end=True)
@@ -127,10 +139,15 @@ def _leave(line: Line, run: Run, ending: Ending | None, error: Exception) -> Non
 
 
 def _clear(line: Line, run: Run) -> None:
+    folder, journal = line.journal.folder, line.journal.id
     _say_lost(line, run, line.journal.dropped)
-    with contextlib.suppress(OSError):
-        (line.journal.folder / f"{line.journal.id}.end").unlink(missing_ok=True)
     line.close(delete=True)
+    with contextlib.suppress(OSError):
+        if not find_alive(folder, journal):  # otherwise a launcher of it may look for that
+            (folder / STOPPED).unlink(missing_ok=True)
+        # Behind the journal: who ends meanwhile sees this word, or that nobody has the journal any more.
+        (folder / f"{journal}.end").unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _say_lost(line: Line, run: Run, points: int) -> None:

@@ -303,7 +303,7 @@ class Journal:
         try:
             segment.write(start, end)
         except OSError as error:
-            segment.stay_in_memory()
+            segment.stay_in_memory(start)
             self._write = None
             self._complain(error)
 
@@ -343,7 +343,8 @@ class Journal:
         with self._lock:
             unsafe, drained = [segment for segment in self._segments.kept if segment.in_memory], self._drained[0]
             parts = [parse_slots(bytes(s.buffer[HEADER_BYTES:]), s.header.base, f"journal {self.id}") for s in unsafe]
-        return sum(int((slots.numbers >= drained).sum()) for slots in parts)
+            safe = [s.header.base + (s.safe_bytes - HEADER_BYTES) // SLOT_BYTES for s in unsafe]
+        return sum(int((slots.numbers >= max(drained, end)).sum()) for slots, end in zip(parts, safe, strict=True))
 
     def _written(self) -> int:
         last = self._segments.last

@@ -43,7 +43,6 @@ from clew.tracking.undrained import drain_child, drain_children
 __all__ = ["ActiveRun", "current_run"]
 
 _current: ContextVar[ActiveRun | None] = ContextVar("clew_run", default=None)
-_RANKS_S = 10.0
 
 
 def current_run() -> ActiveRun | None:
@@ -300,9 +299,14 @@ class ActiveRun:
         """
         if os.getpid() == self._pid:
             self._drain.flush()
-        elif self._journal.pending and not self._drain_child():
-            what = f"the points of this process cannot be stored now; they stay in {self._journal.folder}"
-            raise Unavailable(what, hint="they come home with the end of the run")
+        elif self._journal.pending:
+            stored, unsafe = self._drain_child(), self._journal.count_unsafe()
+            if unsafe:
+                what = f"there is no room in {self._journal.folder} for {counted(unsafe, 'points')} of this process"
+                raise Unavailable(what, hint="they are in its memory, and end with it")
+            if not stored:
+                what = f"the points of this process cannot be stored now; they stay in {self._journal.folder}"
+                raise Unavailable(what, hint="they come home with the end of the run")
 
     def finish(self, status: RunStatus = RunStatus.FINISHED, *, reason: str = "") -> None:
         """End the run; all of it survives *power* then. Ending twice is fine.
@@ -317,6 +321,8 @@ class ActiveRun:
         atexit.unregister(self._end_of_process)
         self._stop_console()
         if os.getpid() != self._pid:
+            if lost := self._journal.dropped + self._journal.count_unsafe():
+                self._say(f"{counted(lost, 'points')} of run {self.name} lost: there was no room")
             self._line.close(delete=False)
             return
         if self._ends:

@@ -73,7 +73,7 @@ def search_of(
     if not 1 <= limit <= MOST_RUNS:
         raise Invalid(f"a page has 1 to {MOST_RUNS:,} runs, not {limit}", hint="go on with the page's next")
     asked = parse_filter(where, now_us=now_us) if where.strip() else None
-    order = parse_order(sort) or NEWEST
+    order = parse_order(sort)
     fields = {*(fields_of(asked) if asked else ()), *(each.field for each in order)}
     if len(fields) > MOST_FIELDS:
         raise Invalid(
@@ -83,7 +83,7 @@ def search_of(
     only: Filter | None = Comparison(Field("experiment"), "=", (experiment,)) if experiment else None
     return Search(
         filter=every(only, asked),
-        order=order,
+        order=order or NEWEST,
         limit=limit,
         after=after,
         metrics=None if metrics is None else tuple(metrics),

@@ -150,7 +150,7 @@ def _unlock_file(fd: int) -> None:
 class Segment:
     """A writable segment. `buffer` is what to pack into; `write` takes it to the page cache where it is not mapped.
 
-    `in_memory` says that a kill would lose what it holds.
+    `in_memory` says that a kill would lose what it holds behind its first `safe_bytes`.
 
     Args:
         header: what it says about itself.
@@ -169,6 +169,7 @@ class Segment:
         self._fd = -1
         self.mapped = mapped and folder is not None
         self.in_memory = folder is None
+        self.safe_bytes = HEADER_BYTES
         if self.path is None:
             self.buffer = bytearray(self.size_bytes)
             self.buffer[:HEADER_BYTES] = pack_header(header)
@@ -206,9 +207,9 @@ class Segment:
             done = os.pwrite(self._fd, view, start)
             view, start = view[done:], start + done
 
-    def stay_in_memory(self) -> None:
-        """Go on without the file, which failed; what it holds so far stays readable there."""
-        self.in_memory = True
+    def stay_in_memory(self, at: int) -> None:
+        """Go on without the file, which failed at this byte; what it holds so far stays readable there."""
+        self.in_memory, self.safe_bytes = True, at
 
     def close(self, *, delete: bool) -> None:
         """Let go of map, file and lock."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -56,8 +57,10 @@ _RANK_WAIT_S, _RANK_LOOK_S = 120.0, 0.05
 
 
 def say_on_stderr(text: str) -> None:
-    """Tell the person at the terminal."""
-    sys.stderr.write(f"clew: {text}\n")
+    """Tell the person at the terminal; where nobody listens any more, nobody hears."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            sys.stderr.write(f"clew: {text}\n")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from clew.core.errors import NotFound
+from clew.core.errors import NotFound, Unavailable
 from clew.tracking.adopt import adopt_run, journals_folder
 from clew.tracking.recorder import Recorder
 
@@ -58,7 +58,10 @@ def sync(recorder: Recorder, folders: Iterable[Path], *, done: Callable[[Synced]
 
 
 def _sync_run(recorder: Recorder, folder: Path) -> Synced:
-    adopted = adopt_run(recorder.runs, recorder.objects, folder)
+    try:
+        adopted = adopt_run(recorder.runs, recorder.objects, folder)
+    except Unavailable:  # the project, which says so again; or who brings this run home takes long, and goes on with it
+        adopted = adopt_run(recorder.runs, recorder.objects, folder, wait=False)
     problem = "; ".join(each.problem for each in adopted if each.problem)
     left = _waits(folder)
     return Synced(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from clew.core.types.filter import Comparison, Field, Search
+from clew.core.types.filter import NEWEST, Comparison, Field, Search
 from clew.store.ledger.sql import search, search_cache, search_plan, search_source
 from clew.store.ledger.sqlite import SqliteConnection, SqliteLedger
 from clew.testing.ledger.examples import a_run
@@ -31,7 +31,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteLe
 
 def found(ledger: SqliteLedger, project: str, text: str) -> list[str]:
     with ledger.read() as tx:
-        page = tx.runs.search(project, Search(filter=Comparison(PROGRESS, "=", (text,))))
+        page = tx.runs.search(project, Search(filter=Comparison(PROGRESS, "=", (text,)), order=NEWEST))
         return [one.run.id for one in page.items]
 
 

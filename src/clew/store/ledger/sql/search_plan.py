@@ -132,9 +132,13 @@ def newest(
     `deleted` asks for those in the trash or outside of it only. None where the cursor is of no time.
     """
     only = [part for part in parts_of(search.filter) if isinstance(part, Comparison) and names_experiment(part)]
-    column, value = ("experiment", experiments.get(str(only[0].values[0]), "")) if only else ("project", project)
-    where: list[str] = [f"s.{column} = ?"]
-    given: list[object] = [value]
+    where: list[str] = ["s.project = ?"]
+    given: list[object] = [project]
+    if only:  # the expression leaves the index of experiments to SQLite
+        where, given = (
+            ["s.project || '' = ?", "s.experiment = ?"],
+            [project, experiments.get(str(only[0].values[0]), "")],
+        )
     if keys:
         kind, created_us = keys[0]
         if kind != NUMBER or not abs(float(created_us)) < _END_US:
