@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from enum import Enum
 
 from clew.core.errors import Invalid
 from clew.core.types.run import Scalar
 
-__all__ = ["flat_params", "scalar_of"]
+__all__ = ["flat_params", "scalar_of", "scalar_of_text", "text_of"]
 
 _LONGEST_TEXT = 8_000
 _DEEPEST = 20
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
+_WORDS: dict[str, Scalar] = {"True": True, "False": False, "None": None}
 
 
 def flat_params(params: Mapping[str, object], *, prefix: str = "", depth: int = 0) -> dict[str, Scalar]:
@@ -48,3 +51,24 @@ def scalar_of(value: object) -> Scalar:
         return int(value) if -(1 << 63) <= value < 1 << 63 else str(value)
     text = str(value)
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+def scalar_of_text(text: str) -> Scalar:
+    """The number, truth or None that Python writes as this text; the text itself where it writes another one.
+
+    So `param.depth > 3` can be asked of runs of a tracker that only knows texts, and `text_of` gives back what it said.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _WHOLE.fullmatch(text) and text != "-0":
+        return int(text)
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) and repr(number) == text else text
+
+
+def text_of(value: Scalar) -> str:
+    """A parameter's value as text, as Python writes it."""
+    return value if isinstance(value, str) else str(value)

@@ -32,6 +32,7 @@ from clew.loop.imports.mlflow_server import MlflowServer
 from clew.policy.gate import DeclaredGate
 from clew.registry.aliases import LedgerAliases
 from clew.settings.settings import Settings
+from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
 
 pytestmark = pytest.mark.timeout(400)  # whichever test is first waits for the server of MLflow
@@ -73,7 +74,7 @@ def check(stores: Stores, found: Outcome, ids: list[str]) -> int:
         run = tx.runs.get(parent)
         assert (run.name, run.status, run.created_by) == ("parent", RunStatus.FINISHED, "ann")
         assert (run.created_us, run.ended_us) == (1_700_000_000_000_000, 1_700_000_010_000_000)
-        assert run.params == {"lr": "0.1", "note/long": "ü" * 400}
+        assert run.params == {"lr": 0.1, "note/long": "ü" * 400}
         assert run.tags["mlflow.note.content"] == "A note.\nOf two lines: with a colon."
         experiment = tx.experiments.get(run.experiment)
         assert (experiment.name, experiment.tags) == ("flights", {"team": "delay"})
@@ -165,8 +166,6 @@ def test_what_is_new_is_added(stores: Stores, mlflow: Any, tmp_path: Path) -> No
 
 
 def test_what_was_changed_here_stays(stores: Stores, mlflow: Any) -> None:
-    from clew.tracking.runs import LedgerRuns
-
     come(stores, open_source(mlflow))
     LedgerRuns(stores).describe(mlflow.open_run, tags={"mine": "yes"})
     found = come(stores, open_source(mlflow))
@@ -216,9 +215,9 @@ def test_a_guarded_name_goes_through_the_gate(stores: Stores, mlflow: Any) -> No
     assert len(found.held_back) == 2
 
 
-def test_an_old_database_is_read_by_the_columns_that_it_has(stores: Stores, tmp_path: Path) -> None:
+def old_database(file: Path) -> str:
     """As MLflow 0.9 made them: no steps, no NaN, no names of runs, no registry."""
-    with sqlite3.connect(tmp_path / "old.db") as c:
+    with sqlite3.connect(file) as c:
         c.executescript(f"""
             CREATE TABLE experiments (experiment_id INTEGER, name TEXT, artifact_location TEXT, lifecycle_stage TEXT);
             CREATE TABLE runs (run_uuid TEXT, name TEXT, source_type TEXT, source_name TEXT, entry_point_name TEXT,
@@ -231,14 +230,47 @@ def test_an_old_database_is_read_by_the_columns_that_it_has(stores: Stores, tmp_
             INSERT INTO runs VALUES ('{"ab" * 16}', '', 'LOCAL', 'train.py', '', 'bob', 'FINISHED', 1000, 2000, '',
               'active', 'mlruns/0/{"ab" * 16}/artifacts', 0);
             INSERT INTO tags VALUES ('mlflow.runName', 'first', '{"ab" * 16}');
+            INSERT INTO params VALUES ('num_leaves', '31', '{"ab" * 16}'), ('lr', '1e-3', '{"ab" * 16}');
             INSERT INTO metrics VALUES ('loss', 0.5, 1500, '{"ab" * 16}');
         """)
     c.close()
-    found = come(stores, open_mlflow(str(tmp_path / "old.db")))
+    return str(file)
+
+
+def test_an_old_database_is_read_by_the_columns_that_it_has(stores: Stores, tmp_path: Path) -> None:
+    found = come(stores, open_mlflow(old_database(tmp_path / "old.db")))
     assert not any(count.differs for count in found.counts)
     with stores.ledger.read() as tx:
         run = tx.runs.get("ab" * 16)
         assert (run.name, run.created_by, run.created_us, run.ended_us) == ("first", "bob", 1_000_000, 2_000_000)
+
+
+def test_a_filter_finds_imported_runs_as_it_finds_live_ones(stores: Stores, tmp_path: Path) -> None:
+    come(stores, open_mlflow(old_database(tmp_path / "old.db")))
+    runs = LedgerRuns(stores)
+    assert [each.run.id for each in runs.search(where="param.num_leaves > 8").items] == ["ab" * 16]
+    assert runs.get("ab" * 16).params == {"num_leaves": 31, "lr": "1e-3"}
+
+
+def test_texts_of_an_earlier_import_are_read_again(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run has ended: its row is claimed by its last event, and claimed anew."""
+    database = old_database(tmp_path / "old.db")
+    with monkeypatch.context() as before:
+        before.setattr("clew.loop.imports.mlflow_words.scalar_of_text", str)
+        come(stores, open_mlflow(database))
+    assert LedgerRuns(stores).get("ab" * 16).params == {"num_leaves": "31", "lr": "1e-3"}
+    counts = []
+    for _ in range(2):
+        found = come(stores, open_mlflow(database))
+        assert not any(count.differs for count in found.counts)
+        with stores.ledger.write(within=f"chain:{stores.project}") as tx:
+            counts.append(tx.events.count(stores.project))
+            tx.events.seal(stores.project)
+        assert list(verify(stores).problems) == []
+    assert LedgerRuns(stores).get("ab" * 16).params == {"num_leaves": 31, "lr": "1e-3"}
+    assert counts[0] == counts[1]
 
 
 def test_what_is_no_mlflow_is_refused(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def test_everything_else_becomes_files_and_parameters(stores: Stores, tmp_path: 
         writer.add_text("note", "Hello\nthere", 3)
         writer.add_histogram("weights", np.arange(100.0), 1)
         writer.add_histogram("weights", np.arange(50.0), 2)
-        writer.add_hparams({"lr": 0.5, "depth": 3, "name": "net", "wide": True}, {"auc": 0.75}, name="tried")
+        tuned = {"lr": 0.5, "depth": 3, "name": "net", "wide": True}
+        writer.add_hparams({**tuned, "limit": math.inf}, {"auc": 0.75}, name="tried")
     come(stores, tmp_path / "runs")
     run = the_run(stores, "runs")
     kept = files(stores, run)
@@ -86,7 +87,7 @@ def test_everything_else_becomes_files_and_parameters(stores: Stores, tmp_path: 
     assert [(line["step"], line["count"], line["sum"]) for line in lines] == [(1, 100, 4950.0), (2, 50, 1225.0)]
     assert sum(lines[0]["counts"]) == 100
     tried = the_run(stores, "tried")
-    assert tried.params == {"lr": 0.5, "depth": 3, "name": "net", "wide": True}
+    assert tried.params == {**tuned, "limit": "inf"}
     assert points(stores, tried, "auc").values.tolist() == [0.75]
 
 

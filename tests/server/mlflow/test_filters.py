@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from clew.server.mlflow.filters import Comparison, Grammar, Order, holds, ordered, parse_filter, parse_order
 from clew.server.mlflow.refusal import Refusal
-from clew.server.mlflow.values import scalar_of_text
 
 GRAMMAR = Grammar(
     kinds=frozenset({"attribute", "tag", "metric", "parameter", "dataset"}),
@@ -154,24 +153,6 @@ def test_orders_put_nan_behind_numbers_and_what_is_absent_last() -> None:
     for ascending, names in ((True, "dacb"), (False, "adcb")):
         found = ordered(list("abcd"), [Order("metric", "m", ascending)], lambda name, *_: values[name])
         assert "".join(found) == names
-
-
-@given(st.one_of(st.text(max_size=20), st.integers().map(str), st.floats().map(str), st.booleans().map(str)))
-def test_a_parameter_gives_its_text_back(text: str) -> None:
-    assert str(scalar_of_text(text)) == text
-
-
-def test_parameters_are_the_values_that_python_writes() -> None:
-    assert [scalar_of_text(text) for text in ("6", "0.1", "True", "None", "1e3", "007", "nan", "-0")] == [
-        6,
-        0.1,
-        True,
-        None,
-        "1e3",
-        "007",
-        "nan",
-        "-0",
-    ]
 
 
 def test_many_orders_cost_no_more_than_their_number() -> None:

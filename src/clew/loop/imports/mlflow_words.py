@@ -10,9 +10,10 @@ from clew.core.ids import Digest, is_id
 from clew.core.types.edge import Role
 from clew.core.types.logged_model import LoggedModel, LoggedModelStatus
 from clew.core.types.model import Model, ModelVersion
-from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run, RunKind, RunStatus, Scalar
+from clew.core.types.run import DEFAULT_EXPERIMENT, Experiment, Run, RunKind, RunStatus
 from clew.core.types.run_input import RunInput
 from clew.tracking.names import name_of
+from clew.tracking.params import scalar_of_text
 from clew.tracking.series import Points
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def run_of(
     status: str,
     user: str,
     times: Sequence[object],
-    params: Mapping[str, Scalar],
+    params: Mapping[str, str],
     tags: Mapping[str, str],
     deleted: bool,
 ) -> Run:
@@ -103,7 +104,7 @@ def run_of(
         status: in MLflow's words.
         user: who started it, where no tag says so.
         times: when it began, ended, and was deleted, in milliseconds.
-        params: parameters.
+        params: parameters, as the texts that they are there.
         tags: all tags, MLflow's own too, which stay tags.
         deleted: whether it lies in MLflow's trash.
     """
@@ -123,7 +124,7 @@ def run_of(
         created_by=tags.get("mlflow.user", "") or user,
         ended_us=(ended or began) if over else 0,
         parent=parent if is_id(parent) else "",
-        params=dict(params),
+        params={key: scalar_of_text(text) for key, text in params.items()},
         tags=kept,
         entry=tags.get("mlflow.source.name", ""),
         commit=tags.get("mlflow.source.git.commit", ""),

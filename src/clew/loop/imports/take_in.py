@@ -1,7 +1,8 @@
 """Takes in what another tracker recorded: each run with all that it has in one transaction, bytes before rows.
 
 Repeating it adds what is new and changes nothing else, so that a killed import goes on where it was. Ids and times stay
-what they were; a run that has ended here is not changed, but for points and files that it did not have.
+what they were; a run that has ended here is not changed, but for points and files that it did not have, and for numbers
+among its parameters that an earlier version left as texts.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from clew.loop.imports.files import keep_files
 from clew.loop.imports.foreign import ForeignRun, Source
 from clew.loop.imports.models import Promote, take_in_logged, take_in_models
 from clew.store.account import account_of_run
+from clew.tracking.params import text_of
 from clew.tracking.series import BLOCK_POINTS, Points, block_of, points_of
 
 __all__ = ["Count", "Outcome", "take_in"]
@@ -172,23 +174,36 @@ def _write_run(stores: Stores, tx: Transaction, name: str, prepared: _Prepared) 
     if before is not None and before.project != stores.project:
         raise Conflict(f"run {run.id} is in another project of this ledger already", hint="import it there")
     subject = node("run", run.id)
+    ended_before = before is not None and before.status is not RunStatus.RUNNING
     if before is None:
         tx.runs.add(run)
         told = {"name": run.name, "experiment": experiment.name, "imported": name}
         stores.tell(tx, "run.created", subject, told)
-    elif before.status is RunStatus.RUNNING:
-        run = msgspec.structs.replace(run, params={**before.params, **run.params}, tags={**before.tags, **run.tags})
+    else:
+        run = _reread(before, run) if ended_before else _grown(before, run)
         if before != run:
             tx.runs.put(run)
-    else:
-        run = before
     changed = _add_points(tx, prepared) + _add_files(tx, prepared) + _add_inputs(stores, tx, prepared)
-    ended_before = before is not None and before.status is not RunStatus.RUNNING
     if run.status is not RunStatus.RUNNING and not ended_before:
         facts = {"status": run.status, "reason": run.reason, **account_of_run(tx, run)}
         stores.tell(tx, "run.ended", subject, facts)
-    elif ended_before and changed:
+    elif ended_before and (changed or before != run):
         stores.tell(tx, "run.described", subject, {"imported": name, **account_of_run(tx, run)})
+
+
+def _grown(before: Run, told: Run) -> Run:
+    """A run that went on here, as it is told now, with what was added to it here."""
+    return msgspec.structs.replace(told, params={**before.params, **told.params}, tags={**before.tags, **told.tags})
+
+
+def _reread(before: Run, told: Run) -> Run:
+    """A run with the values of parameters whose texts are the same, as they are read now."""
+    same = {key: told.params[key] for key, value in before.params.items() if _has_text(told, key, text_of(value))}
+    return msgspec.structs.replace(before, params={**before.params, **same})
+
+
+def _has_text(run: Run, key: str, text: str) -> bool:
+    return key in run.params and text_of(run.params[key]) == text
 
 
 def _add_points(tx: Transaction, prepared: _Prepared) -> int:
@@ -240,7 +255,7 @@ def _count(tx: Transaction, prepared: _Prepared, here: Counter[str]) -> None:
     """Count what of the source is here now; what somebody added here since does not count."""
     run = tx.runs.get(prepared.run.id)
     here["runs"] += 1
-    here["params"] += len(run.params.keys() & prepared.run.params.keys())
+    here["params"] += sum(_has_text(run, key, text_of(value)) for key, value in prepared.run.params.items())
     here["tags"] += len(run.tags.keys() & prepared.run.tags.keys())
     series = {each.key: each.count for each in tx.series.summaries([run.id]) if each.key in prepared.blocks}
     here["series"] += len(series)

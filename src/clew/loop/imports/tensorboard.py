@@ -22,6 +22,7 @@ from clew.core.types.run import Experiment, Run, RunKind, RunStatus, Scalar
 from clew.loop.imports.event_file import ODD, Event, Value, fields, read_events
 from clew.loop.imports.foreign import ForeignFile, ForeignLogged, ForeignModel, ForeignRun
 from clew.store.objects.disk import disk_errors
+from clew.tracking.params import scalar_of
 from clew.tracking.series import Points
 
 __all__ = ["TensorBoardFolder"]
@@ -238,7 +239,7 @@ def _plain(data: bytes) -> Scalar:
     for number, value in fields(data):
         if number == 2:
             real = float(struct.unpack("<d", value)[0])
-            return int(real) if real.is_integer() and abs(real) < 1 << 53 else real
+            return int(real) if real.is_integer() and abs(real) < 1 << 53 else scalar_of(real)
         if number == 3:
             return str(value.decode())
         if number == 4:

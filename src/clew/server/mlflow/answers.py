@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from clew.core.ids import is_id
 from clew.core.types.edge import Role
-from clew.core.types.run import Experiment, Run, RunStatus, Scalar
+from clew.core.types.run import Experiment, Run, RunStatus
 from clew.core.types.run_input import RunInput
 from clew.core.types.series import LastPoint
 from clew.server.mlflow.call import experiment_name
@@ -21,7 +21,6 @@ __all__ = [
     "info_of",
     "key_values",
     "number_of",
-    "param_text",
     "parent_of",
     "tags_of",
     "tell_experiment",
@@ -50,11 +49,6 @@ def number_of(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else math.copysign(LARGEST, value)
-
-
-def param_text(value: Scalar) -> str:
-    """A parameter's value as text, as Python writes it."""
-    return value if isinstance(value, str) else str(value)
 
 
 def key_values(values: Mapping[str, str]) -> list[dict[str, str]]:
@@ -133,7 +127,7 @@ def tell_metric(point: LastPoint) -> Json:
 def tell_run(run: Run, experiment: Experiment, metrics: Iterable[LastPoint], inputs: Sequence[RunInput]) -> Json:
     """A run with its parameters, tags, last metrics, inputs and outputs."""
     texts = [
-        {"key": key, "value": value if type(value) is str else str(value)}  # as `param_text`; a page of runs has many
+        {"key": key, "value": value if type(value) is str else str(value)}  # as `text_of`; a page of runs has many
         for key, value in run.params.items()
     ]
     data = {"metrics": list(map(tell_metric, metrics)), "params": texts, "tags": key_values(tags_of(run))}

@@ -10,14 +10,14 @@ import msgspec
 from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.types.logged_model import LoggedMetric
 from clew.core.types.run import Run, Scalar
-from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, param_text, parent_of
+from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, parent_of
 from clew.server.mlflow.body import KeyValue, need, run_id_of
 from clew.server.mlflow.call import Call, active, run_of, within
 from clew.server.mlflow.limits import check_batch, check_length, checked_param, checked_tag
 from clew.server.mlflow.logged_models import logged_model_of, writable
 from clew.server.mlflow.points import Metric, Point, blocks_of, checked_metric
 from clew.server.mlflow.refusal import invalid, missing
-from clew.server.mlflow.values import scalar_of_text
+from clew.tracking.params import scalar_of_text, text_of
 from clew.tracking.revise import add_blocks, revise
 
 __all__ = ["delete_tag", "log_batch", "log_metric", "log_model", "log_param", "set_tag"]
@@ -75,10 +75,10 @@ def log_param(call: Call, asked: LogParam) -> Json:
     with call.stores.ledger.write(within=within(run_id)) as tx:
         before = active(run_of(tx, call, run_id))
         old = before.params.get(key)
-        if key in before.params and param_text(old) != value:
+        if key in before.params and text_of(old) != value:
             raise invalid(
                 f"Changing param values is not allowed. Param with key='{key}' was already"
-                f" logged with value='{param_text(old)}' for run ID='{run_id}'. Attempted logging new value '{value}'."
+                f" logged with value='{text_of(old)}' for run ID='{run_id}'. Attempted logging new value '{value}'."
             )
         if key not in before.params:
             params = {**before.params, key: scalar_of_text(value)}
@@ -191,9 +191,9 @@ def _check_unique(keys: list[str]) -> None:
 def _merged(run: Run, params: Sequence[tuple[str, str]]) -> dict[str, Scalar]:
     """The parameters of a run with new ones, of which none may differ from one that is there."""
     differ = [
-        {"key": key, "old_value": param_text(run.params[key]), "new_value": value}
+        {"key": key, "old_value": text_of(run.params[key]), "new_value": value}
         for key, value in params
-        if key in run.params and param_text(run.params[key]) != value
+        if key in run.params and text_of(run.params[key]) != value
     ]
     if differ:
         raise invalid(

@@ -16,9 +16,10 @@ from clew.core.types.run import Experiment
 from clew.core.types.run_input import RunInput
 from clew.core.types.series import LastPoint
 from clew.server.mlflow import filters
-from clew.server.mlflow.answers import STATUSES, USER_TAG, artifact_root, number_of, param_text, tags_of
+from clew.server.mlflow.answers import STATUSES, USER_TAG, artifact_root, number_of, tags_of
 from clew.server.mlflow.filters import holds, ordered
 from clew.server.mlflow.translate import translate_filter, translate_order
+from clew.tracking.params import text_of
 
 __all__ = ["Row", "SearchedRuns", "read_inputs", "read_metrics"]
 
@@ -143,7 +144,7 @@ def _value(row: Row, kind: str, key: str) -> str | int | float | None:
     if kind == "attribute":
         return _ATTRIBUTES[key](row)
     if kind == "parameter":
-        return param_text(row.run.params[key]) if key in row.run.params else None
+        return text_of(row.run.params[key]) if key in row.run.params else None
     if kind == "metric":
         point = row.metrics.get(key)
         return None if point is None else float(number_of(point.value))
