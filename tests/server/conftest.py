@@ -84,9 +84,10 @@ def serve(running: tuple[Litestar, str], tmp_path: Path) -> Iterator[Serve]:
         tx.projects.add(Project(id="q", name="other", created_us=1))
     connections: list[Connection] = []
 
-    def start(*, open: bool = False, settings: str = "") -> Served:
+    def start(*, open: bool = False, settings: str = "", own: str = "p") -> Served:
         host = Host(
             ledger=stores.ledger,
+            own=own,
             objects_of=lambda project: LocalObjects(tmp_path / "server" / f"objects-{project.id}"),
             clock=stores.clock,
             ids=stores.ids,

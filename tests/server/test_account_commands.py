@@ -103,6 +103,17 @@ def test_a_wrong_token_is_not_kept(serve: Callable[..., Any], home: Path, tmp_pa
     assert not (tmp_path / "config").exists()
 
 
+def test_login_names_the_project_of_the_servers_folder(serve: Callable[..., Any], home: Path) -> None:
+    """Where the user has a role in it; `late` comes first in the alphabet, and was made first."""
+    served = serve(own="q")
+    for token, project in (
+        (served.token("boss", admin=True), "other"),
+        (served.token("ann", ProjectRole.VIEWER), "late"),
+    ):
+        said = CliRunner().invoke(root, ["login", served.url], input=token).stdout
+        assert f'url = "{served.url}/projects/{project}"' in said
+
+
 def test_what_login_says_to_write_is_enough(serve: Callable[..., Any], home: Path) -> None:
     served = serve()
     token = served.token("ann", ProjectRole.CONTRIBUTOR)

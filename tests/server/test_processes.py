@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -51,6 +52,29 @@ def test_the_processes_of_a_server_end_with_the_first_one(tmp_path: Path) -> Non
     assert not left
     with sole_port("127.0.0.1", port):  # as the next one takes it
         assert not answers(port)
+
+
+def test_a_server_is_of_the_project_of_its_folder_first(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where another project of the same database is older, and comes before it in the alphabet."""
+    monkeypatch.setenv("CLEW_LEDGER", postgres_url)
+    for name in ("old", "team"):
+        init_project(tmp_path / name, name=name, environ=os.environ)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    words = [sys.executable, "-m", "clew", "server", "--open", "--port", str(port)]
+    with subprocess.Popen(words, cwd=tmp_path / "team", stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        url = f"http://127.0.0.1:{port}"
+        assert process.stderr.readline() == f"team at {url}; also, at {url}/projects/NAME: old  (Ctrl-C stops)\n"
+        create = f"{url}/api/2.0/mlflow/runs/create"
+        urllib.request.urlopen(create, b'{"experiment_id": "0", "run_name": "mine"}', timeout=60).close()
+        process.terminate()
+    for name, names in (("old", []), ("team", ["mine"])):
+        with open_workspace(tmp_path / name) as workspace:
+            assert [run.name for run in workspace.runs.list().items] == names
 
 
 def test_a_port_has_one_server(tmp_path: Path) -> None:

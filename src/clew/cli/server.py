@@ -28,6 +28,7 @@ __all__ = ["server"]
 def server(*, host: str, port: int, workers: int, open_: bool, access_log: bool, as_json: bool) -> None:
     """Answer for this project, and others in its ledger, over HTTP.
 
+    Who names no project, as clients of MLflow may, means the one of this folder.
     Callers prove who they are with a token. The first start makes the user admin and shows its token, once.
     """
     from clew.core.extras import require_installed
@@ -44,8 +45,7 @@ def server(*, host: str, port: int, workers: int, open_: bool, access_log: bool,
         with open_workspace() as workspace:
             secret = "" if open_ else first_admin(host_of(workspace))
             os.environ[FOLDER_VARIABLE] = str(workspace.root)
-            with workspace.stores.ledger.read() as tx:
-                projects = [project.name for project in tx.projects.list()]
+            projects = [project.name for project in workspace.accounts.projects()]
         os.environ[OPEN_VARIABLE] = "1" if open_ else ""
         os.environ[LOG_VARIABLE] = "1" if access_log else ""
         forget_counts(workspace.folder)
@@ -55,8 +55,14 @@ def server(*, host: str, port: int, workers: int, open_: bool, access_log: bool,
             if as_json:
                 output.json_line({"url": url, "projects": projects, "pid": os.getpid(), "token": secret})
                 return
-            output.note(f"{', '.join(projects)} at {url}  (Ctrl-C stops)")
+            output.note(f"{_said(projects, url)}  (Ctrl-C stops)")
             if secret:
                 output.note(f"token of {ADMIN}, shown this once: {secret}")
 
         run_server("clew.server.factory:make", address=host, port=port, workers=workers, open=open_, ready=ready)
+
+
+def _said(projects: list[str], url: str) -> str:
+    """Where the projects are, the one of the folder first."""
+    own, *others = projects
+    return f"{own} at {url}" + (f"; also, at {url}/projects/NAME: {', '.join(others)}" if others else "")

@@ -182,9 +182,9 @@ class LedgerAccounts:
         return project
 
     def projects(self) -> list[Project]:
-        """All of them, by name."""
+        """All of them: that of the folder first, the others by name."""
         with self._stores.ledger.read() as tx:
-            return tx.projects.list()
+            return sorted(tx.projects.list(), key=lambda project: project.id != self._stores.project)
 
 
 def _unknown(name: str) -> NotFound:

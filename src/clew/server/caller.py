@@ -140,9 +140,9 @@ def project_for(host: Host, user: User, name: str, action: Action) -> Project:
 
 
 def projects_of(host: Host, user: User) -> list[tuple[Project, ProjectRole]]:
-    """The projects in which a user has a role, by name, and the roles."""
+    """The projects in which a user has a role, and the roles: that of the server's folder first, the others by name."""
     with host.ledger.read() as tx:
-        projects = tx.projects.list()
+        projects = sorted(tx.projects.list(), key=lambda project: project.id != host.own)
         if user.admin:
             return [(project, ProjectRole.ADMIN) for project in projects]
         members = [(project, tx.accounts.find_member(project.id, user.id)) for project in projects]

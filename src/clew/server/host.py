@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class Host:
 
     Args:
         ledger: of all projects.
+        own: the id of the folder's project, which is meant where none is named.
         objects_of: the objects of one project. Each has a store of its own, so that knowing a digest of another
             project is of no use.
         folder: for what is neither rows nor bytes.
@@ -40,6 +42,7 @@ class Host:
     """
 
     ledger: Ledger
+    own: str
     objects_of: Callable[[Project], Objects]
     clock: Clock
     ids: IdSource
@@ -52,6 +55,12 @@ class Host:
     _projects: dict[str, Project] = field(default_factory=dict)
     _feeds: dict[str, Feed] = field(default_factory=dict)
     _gatherings: dict[str, Gathering] = field(default_factory=dict)
+
+    @cached_property
+    def own_name(self) -> str:
+        """The name of the folder's project."""
+        with self.ledger.read() as tx:
+            return next(project.name for project in tx.projects.list() if project.id == self.own)
 
     def project(self, name: str) -> Project:
         """A project by name.

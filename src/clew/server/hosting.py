@@ -61,6 +61,7 @@ def host_of(workspace: Workspace, *, open: bool = False) -> Host:
 
     return Host(
         ledger=stores.ledger,
+        own=stores.project,
         objects_of=objects_of,
         clock=stores.clock,
         ids=stores.ids,

@@ -41,7 +41,7 @@ def create_project(request: AnyRequest, data: JSONBody[NewProject]) -> Project:
 
 @get("/", opt={"anybody": True}, sync_to_thread=True)
 def list_projects(request: AnyRequest) -> list[MyProject]:
-    """The projects in which the caller has a role, by name."""
+    """The projects in which the caller has a role: that of the server's folder first, the others by name."""
     host: Host = request.app.state.host
     found = projects_of(host, request.scope["user"].user)
     return [MyProject(id=each.id, name=each.name, created_us=each.created_us, role=role) for each, role in found]

@@ -1,5 +1,5 @@
 """The suite that every account service must pass. Subclass it and give an `accounts` fixture whose caller may do
-everything, and a `known` fixture: the names of the users that are there before it starts."""
+everything, over a folder whose project is `late`, and a `known` fixture: the names of users that are there before."""
 
 from __future__ import annotations
 
@@ -101,3 +101,11 @@ class AccountServiceContract:
         with pytest.raises(Exists):
             accounts.add_project("new")
         assert "new" in {project.name for project in accounts.projects()}
+
+    def test_projects_begin_with_that_of_the_folder(self, accounts: AccountService) -> None:
+        for name in ("zebra", "a"):
+            accounts.add_project(name)
+        own, *others = [project.name for project in accounts.projects()]
+        assert own == "late"
+        assert others == sorted(others)
+        assert {"a", "zebra"} <= set(others)

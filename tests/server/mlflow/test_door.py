@@ -130,6 +130,20 @@ def test_roles(ask: Ask, who: str, method: str, path: str, status: int) -> None:
     assert ask(method, whole, {"experiment_id": "0"}, who=who)[0] == status
 
 
+def test_where_no_project_is_named_that_of_the_folder_is_meant(serve: Any) -> None:
+    """Not the one that was made first; and roles count: whoever has none in it is told to name one."""
+    served = serve(own="q")
+    asked = urllib.request.Request(f"{served.url}{API}/runs/create", b'{"experiment_id": "0"}', method="POST")
+    asked.add_header("Authorization", f"Bearer {served.token('boss', admin=True)}")
+    run_id = opened(asked)[1]["run"]["info"]["run_id"]
+    with served.stores.ledger.read() as tx:
+        assert tx.runs.get(run_id).project == "q"
+    asked.add_header("Authorization", f"Bearer {served.token('con', ProjectRole.CONTRIBUTOR)}")
+    status, told = opened(asked)
+    assert (status, told["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert "the address ends in /projects/NAME; yours here: late" in told["message"]
+
+
 def test_a_project_is_named_by_path_or_header(ask: Ask) -> None:
     late, other = new_run(ask), new_run(ask, "/projects/other", who="stranger")
     assert ask("GET", f"/projects/other{API}/runs/get?run_id={other}", who="stranger")[0] == 200

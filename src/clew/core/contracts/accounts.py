@@ -58,5 +58,5 @@ class AccountService(Protocol):
         ...
 
     def projects(self) -> list[Project]:
-        """Those that the caller may see, by name."""
+        """Those that the caller may see: that of the folder, or of the server's folder, first, the others by name."""
         ...

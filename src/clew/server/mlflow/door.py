@@ -1,7 +1,7 @@
 """The ASGI application in front of the server's own: what belongs to MLflow's API is answered here, bare and fast.
 
 A framework costs more than most of these requests. Everything else goes on to the application behind. Which project a
-request means: the path before `/api` (`/projects/NAME`), the header `X-MLFLOW-WORKSPACE`, or the server's first one.
+request means: the path before `/api` (`/projects/NAME`), the header `X-MLFLOW-WORKSPACE`, or the server's own.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import msgspec
 
 from clew import __version__
 from clew.core.contracts.ledger import Ledger
-from clew.core.errors import Corrupt, NotFound
-from clew.core.types.project import Project
+from clew.core.errors import Corrupt
 from clew.server.caller import admit, project_for
 from clew.server.host import Host
 from clew.server.mlflow import links
@@ -28,7 +27,7 @@ from clew.server.mlflow.elsewhere import GROUPS, not_here
 from clew.server.mlflow.experiments import ensure_default
 from clew.server.mlflow.limits import check_batch_bytes
 from clew.server.mlflow.log import log_batch
-from clew.server.mlflow.refusal import Refusal, answer_of, invalid, missing
+from clew.server.mlflow.refusal import Refusal, answer_of, invalid
 from clew.server.mlflow.routes import PATTERNS, ROUTES, Route
 from clew.server.mlflow.uploads import receive_part
 from clew.server.receive import IN_MEMORY_BYTES, received
@@ -144,7 +143,7 @@ class MlflowDoor:
     def _call(self, route: Route, found: Mapping[str, str], caller: Mapping[str, str]) -> Call:
         host = self._host_of()
         user = admit(host, caller, caller["address"], project=caller["project"] or None)
-        project = project_for(host, user, caller["project"] or _first(host), route.action)
+        project = project_for(host, user, caller["project"] or host.own_name, route.action)
         call = Call(
             host=host,
             project=project,
@@ -234,15 +233,6 @@ def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
     return found if len(parts) == len(pattern) else None
 
 
-def _first(host: Host) -> str:
-    """The project that is meant where none is named: the one that was made first."""
-    with host.ledger.read() as tx:
-        projects: list[Project] = tx.projects.list()
-    if not projects:
-        raise missing("this server has no projects")
-    return min(projects, key=lambda project: (project.created_us, project.id)).name
-
-
 def _url(scope: Scope, headers: Mapping[bytes, bytes], before: str) -> str:
     """This server as the caller reached it, proxies counted in."""
     scheme = headers.get(b"x-forwarded-proto", b"").decode("latin-1") or scope.get("scheme", "http")
@@ -256,8 +246,6 @@ def _plain(error: Exception) -> Exception:
     if isinstance(error, HTTPException):
         detail = f"{error.detail} ({_HINT})" if error.status_code == 401 else error.detail
         return Refusal(_HTTP_CODES.get(error.status_code, "BAD_REQUEST"), detail)
-    if isinstance(error, NotFound) and error.kind == "project":
-        return missing(f"no project named '{error.name}'")
     if isinstance(error, OverflowError):
         return invalid("a number in the request is beyond 64 bits")
     if isinstance(error, UnicodeEncodeError):
