@@ -17,12 +17,12 @@ from clew.core.judging import FoundRun
 from clew.core.numbers import counted
 from clew.core.types.interval import Interval
 from clew.core.types.run import RunStatus
-from clew.tracking.capture import Source, read_aspect
+from clew.tracking.branch import BRANCH_TAG, branch_of
 from clew.tracking.capture.git import repository_name
 
 __all__ = ["Group", "GroupedMetric", "Grouping", "OneRun", "group_runs", "word_of"]
 
-_MOST = 50
+_MOST, _SHOWN = 50, 10
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +102,7 @@ def group_runs(
     *,
     first: str = "",
     others: Sequence[str] = (),
+    remote: str = "",
 ) -> Grouping:
     """Put runs into groups and compare these.
 
@@ -111,6 +112,7 @@ def group_runs(
         word: what each run is grouped by; runs without it are left out.
         first: the group to compare with; the one of the earliest run when empty.
         others: the groups beside it; all when there are none.
+        remote: of whose branches only these are groups, for people.
 
     Raises:
         Invalid: there are fewer than two groups, or too many.
@@ -123,13 +125,13 @@ def group_runs(
             sides.setdefault(name, []).append(run)
     for name in (first, *others):
         if name and name not in sides:
-            hint = "" if sides else f"none of {counted(len(found), 'runs')} has one"
-            raise NotFound(by if by in ("branch", "experiment") else "group", name, near=list(sides)[:5], hint=hint)
+            hint = _known(by, list(sides), len(found), remote)
+            raise NotFound(by if by in ("branch", "experiment") else "group", name, hint=hint)
     if others:
         sides = {name: runs for name, runs in sides.items() if name in (first, *others)}
     if len(sides) < 2:
         said = f"{counted(len(found), 'runs')} in {counted(len(sides), 'groups')} by {by}, where two are needed"
-        raise Invalid(said, hint="choose another --by, or more runs")
+        raise Invalid(said, hint=f"{_known(by, list(sides), len(found), remote)}; choose another --by, or more runs")
     if len(sides) > _MOST:
         raise Invalid(f"these runs are {len(sides)} groups by {by}", hint="choose fewer with --where")
     names = [first, *(name for name in sides if name != first)] if first else list(sides)
@@ -140,6 +142,19 @@ def group_runs(
     ]
     keys = sorted({key for runs in finished for run in runs for key in run.metrics})
     return Grouping(by=by, groups=groups, metrics=[_compared(key, finished) for key in keys])
+
+
+def _known(by: str, names: Sequence[str], runs: int, remote: str) -> str:
+    """Which groups there are, for who asked for others."""
+    if names:
+        shown = ", ".join([*names[:_SHOWN], *(["…"] if len(names) > _SHOWN else [])])
+        return f"there {'is' if len(names) == 1 else 'are'} {shown}"
+    if not runs:
+        return "no run was found"
+    what = by if "." in by else f"a {by}"
+    whose = f" of {repository_name(remote)}" if remote else ""
+    how = f", which git or the tag {BRANCH_TAG} says" if by == "branch" else ""
+    return f"none of {counted(runs, 'runs')} has {what}{whose}{how}"
 
 
 def _compared(key: str, sides: Sequence[Sequence[FoundRun]]) -> GroupedMetric:
@@ -189,10 +204,5 @@ def _finite(values: Sequence[float]) -> bool:
 
 
 def _branch(objects: Objects, found: FoundRun, remote: str) -> str:
-    try:
-        git = read_aspect(objects, found.run, "source", Source).git
-    except NotFound:
-        return ""
-    if git is None or (remote and git.remote and repository_name(git.remote) != repository_name(remote)):
-        return ""
-    return git.branch
+    branch, whose = branch_of(objects, found.run)
+    return "" if remote and whose and repository_name(whose) != repository_name(remote) else branch

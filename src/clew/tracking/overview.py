@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from clew.core.contracts.objects import Objects
 from clew.core.contracts.services import Services
-from clew.core.errors import NotFound
 from clew.core.types.edge import Role, node
 from clew.core.types.run import Artifact, Run
 from clew.core.types.series import Series
 from clew.core.types.step import StepRun
-from clew.tracking.capture import Source, read_aspect
-from clew.tracking.capture.git import GitState
+from clew.tracking.branch import branch_of
 from clew.tracking.certificate import Certificate, certificates_of
 
 __all__ = ["Link", "Overview", "overview_of"]
@@ -47,7 +44,7 @@ def overview_of(project: Services, run: Run) -> Overview:
     mine = node("run", run.id)
     up, down = project.lineage.up(mine, depth=1), project.lineage.down(mine, depth=1)
     named = project.lineage.references([edge.source for edge in up] + [edge.target for edge in down])
-    git = _git(project.objects, run)
+    branch = branch_of(project.objects, run)
     experiments = {experiment.id: experiment.name for experiment in project.runs.experiments()}
     return Overview(
         run=run,
@@ -59,14 +56,6 @@ def overview_of(project: Services, run: Run) -> Overview:
         steps=project.steps.of_run(run.id),
         children=project.runs.list(parent=run.id).items,
         certificates=certificates_of(project.events, project.objects, run.id),
-        branch=git.branch if git is not None else "",
-        remote=git.remote if git is not None else "",
+        branch=branch.name,
+        remote=branch.remote,
     )
-
-
-def _git(objects: Objects, run: Run) -> GitState | None:
-    """What git said of the source, if the run recorded it; its address has no password in it."""
-    try:
-        return read_aspect(objects, run, "source", Source).git
-    except NotFound:
-        return None

@@ -32,6 +32,7 @@ from clew.loop.imports.mlflow_server import MlflowServer
 from clew.policy.gate import DeclaredGate
 from clew.registry.aliases import LedgerAliases
 from clew.settings.settings import Settings
+from clew.tracking.branch import branch_of
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
 
@@ -229,7 +230,8 @@ def old_database(file: Path) -> str:
             INSERT INTO experiments VALUES (0, 'Default', 'mlruns/0', 'active');
             INSERT INTO runs VALUES ('{"ab" * 16}', '', 'LOCAL', 'train.py', '', 'bob', 'FINISHED', 1000, 2000, '',
               'active', 'mlruns/0/{"ab" * 16}/artifacts', 0);
-            INSERT INTO tags VALUES ('mlflow.runName', 'first', '{"ab" * 16}');
+            INSERT INTO tags VALUES ('mlflow.runName', 'first', '{"ab" * 16}'),
+              ('mlflow.source.git.branch', 'main', '{"ab" * 16}');
             INSERT INTO params VALUES ('num_leaves', '31', '{"ab" * 16}'), ('lr', '1e-3', '{"ab" * 16}');
             INSERT INTO metrics VALUES ('loss', 0.5, 1500, '{"ab" * 16}');
         """)
@@ -243,6 +245,7 @@ def test_an_old_database_is_read_by_the_columns_that_it_has(stores: Stores, tmp_
     with stores.ledger.read() as tx:
         run = tx.runs.get("ab" * 16)
         assert (run.name, run.created_by, run.created_us, run.ended_us) == ("first", "bob", 1_000_000, 2_000_000)
+        assert branch_of(stores.objects, run).name == "main"
 
 
 def test_a_filter_finds_imported_runs_as_it_finds_live_ones(stores: Stores, tmp_path: Path) -> None:

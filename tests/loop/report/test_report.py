@@ -7,6 +7,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from scipy import stats
 
 from clew.cli.main import main
-from clew.core.errors import Invalid, NotFound
+from clew.core.errors import ClewError, Invalid, NotFound
 from clew.core.judging import FoundRun
 from clew.core.types.interval import Interval
 from clew.core.types.run import Run, RunKind, RunStatus
@@ -26,7 +27,8 @@ from clew.loop.report.gather import Asked, compare_groups, compare_runs
 from clew.loop.report.html import page
 from clew.loop.report.markdown import markdown
 from clew.loop.report.table import Diff, Report, Table
-from clew.tracking.groups import Grouping, group_runs
+from clew.store.objects.local import LocalObjects
+from clew.tracking.groups import Grouping, group_runs, word_of
 from clew.tracking.start import start
 from clew.workspace import Workspace, init_project
 
@@ -80,10 +82,43 @@ def test_groups_can_be_chosen() -> None:
     found = [a_found(at, name, 0.5) for at, name in enumerate(["old", "main", "mine", "other"])]
     chosen = group_runs(found, "branch", lambda each: each.run.tags["group"], first="main", others=["mine"])
     assert [group.name for group in chosen.groups] == ["main", "mine"]
-    with pytest.raises(NotFound, match="no branch named 'nine'"):
-        group_runs(found, "branch", lambda each: each.run.tags["group"], first="main", others=["nine"])
-    with pytest.raises(NotFound, match="none of 4 runs has one"):
-        group_runs(found, "branch", lambda _: "", first="main")
+
+
+def test_who_asks_for_a_group_that_is_not_there_is_told_which_are() -> None:
+    found = [a_found(at, name, 0.5) for at, name in enumerate(["main", "mine"])]
+
+    def hint(by: str, *words: str, **asked: Any) -> str:
+        by_run = dict(zip([each.run.id for each in found], words, strict=False))
+        with pytest.raises(ClewError) as refused:
+            group_runs(found, by, lambda each: by_run.get(each.run.id, ""), **asked)
+        return refused.value.hint
+
+    assert hint("branch", "main", "mine", first="main", others=["nine"]) == "there are main, mine"
+    assert hint("branch", "main", first="man") == "there is main"
+    assert hint("branch", "main") == "there is main; choose another --by, or more runs"
+    none = "none of 2 runs has a branch{}, which git or the tag mlflow.source.git.branch says"
+    assert hint("branch", first="main") == none.format("")
+    assert hint("branch", first="main", remote="git@example.org:a.git") == none.format(" of example.org/a")
+    assert hint("param.depth", first="6") == "none of 2 runs has param.depth"
+    found.clear()
+    assert hint("branch", first="main") == "no run was found"
+
+
+def test_runs_of_mlflow_have_the_branch_of_their_tags(tmp_path: Path) -> None:
+    """What another repository calls main is left out, and so is nothing that names no repository."""
+    objects = LocalObjects(tmp_path)
+    found = a_found(1, "", 0.5)
+
+    def branch(remote: str, **tags: str) -> str:
+        told = {f"mlflow.source.git.{name}": value for name, value in tags.items()}
+        run = msgspec.structs.replace(found.run, tags=told)
+        return word_of("branch", objects, remote=remote)(msgspec.structs.replace(found, run=run))
+
+    assert branch("", branch="main") == "main"
+    assert branch("git@example.org:a.git", branch="main") == "main"
+    assert branch("git@example.org:a.git", branch="main", repoURL="https://ann:secret@example.org/a") == "main"
+    assert branch("git@example.org:a.git", branch="main", repoURL="https://example.org/b") == ""
+    assert branch("") == ""
 
 
 def test_one_run_has_no_interval_and_unfinished_ones_do_not_count() -> None:

@@ -27,6 +27,7 @@ from clew.registry.reference import resolve
 from clew.server.mlflow import crumbs, uploads
 from clew.store.objects.local import LocalObjects
 from clew.testing.ledger import examples as some
+from clew.tracking.branch import branch_of
 from clew.tracking.revise import purge
 
 Ask = Callable[..., tuple[int, Any]]
@@ -128,6 +129,22 @@ def test_a_token_is_a_password_too(ask: Ask) -> None:
 def test_roles(ask: Ask, who: str, method: str, path: str, status: int) -> None:
     whole = path if path.startswith("/") else f"{API}/{path}"
     assert ask(method, whole, {"experiment_id": "0"}, who=who)[0] == status
+
+
+def test_code_of_a_run_is_where_its_tags_say_whichever_request_brings_them(ask: Ask, served: Any) -> None:
+    git = "mlflow.source.git."
+    told = {f"{git}commit": "c0ffee", f"{git}branch": "nightly", f"{git}repoURL": "https://ann:pw@example.org/a.git"}
+    tags = [{"key": key, "value": value} for key, value in told.items()]
+    status, made = ask("POST", f"{API}/runs/create", {"experiment_id": "0", "tags": tags})
+    assert status == 200, made
+    created, one_by_one, together = made["run"]["info"]["run_id"], new_run(ask), new_run(ask)
+    for tag in tags:
+        assert ask("POST", f"{API}/runs/set-tag", {"run_id": one_by_one, **tag})[0] == 200
+    assert ask("POST", f"{API}/runs/log-batch", {"run_id": together, "tags": tags})[0] == 200
+    with served.stores.ledger.read() as tx:
+        for run in (tx.runs.get(each) for each in (created, one_by_one, together)):
+            assert run.commit == "c0ffee"
+            assert branch_of(served.stores.objects, run) == ("nightly", "https://example.org/a.git")
 
 
 def test_where_no_project_is_named_that_of_the_folder_is_meant(serve: Any) -> None:

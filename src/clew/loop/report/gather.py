@@ -83,7 +83,9 @@ def compare_groups(project: Services, asked: Asked) -> tuple[Grouping, Report]:
         NotFound: a run, the experiment, or the group to compare with does not exist.
     """
     word = word_of(asked.by, project.objects, remote=asked.remote)
-    found = group_runs(_found(project, asked), asked.by, word, first=asked.first, others=asked.others)
+    found = group_runs(
+        _found(project, asked), asked.by, word, first=asked.first, others=asked.others, remote=asked.remote
+    )
     return found, report_of_groups(found)
 
 

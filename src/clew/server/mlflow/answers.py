@@ -34,6 +34,7 @@ LARGEST = 1.7976931348623157e308
 _LAST_STEP = (1 << 63) - 1
 """The greatest that clients read; summaries of series keep steps as floats, which round it up."""
 NAME_TAG, PARENT_TAG, USER_TAG = "mlflow.runName", "mlflow.parentRunId", "mlflow.user"
+SOURCE_TAG, COMMIT_TAG = "mlflow.source.name", "mlflow.source.git.commit"
 STATUSES = {
     RunStatus.RUNNING: "RUNNING",
     RunStatus.FINISHED: "FINISHED",

@@ -10,7 +10,7 @@ import msgspec
 from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.types.logged_model import LoggedMetric
 from clew.core.types.run import Run, Scalar
-from clew.server.mlflow.answers import NAME_TAG, PARENT_TAG, Json, parent_of
+from clew.server.mlflow.answers import COMMIT_TAG, NAME_TAG, PARENT_TAG, SOURCE_TAG, Json, parent_of
 from clew.server.mlflow.body import KeyValue, need, run_id_of
 from clew.server.mlflow.call import Call, active, run_of, within
 from clew.server.mlflow.limits import check_batch, check_length, checked_param, checked_tag
@@ -212,6 +212,8 @@ def _tagged(run: Run, tags: Mapping[str, str]) -> Run:
         tags={**run.tags, **kept},
         name=tags.get(NAME_TAG) or run.name,
         parent=parent_of(tags) if PARENT_TAG in tags else run.parent,
+        entry=tags.get(SOURCE_TAG, run.entry),
+        commit=tags.get(COMMIT_TAG, run.commit),
     )
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from clew.core.contracts.ledger import Durability
 from clew.core.types.run import Run, RunKind, RunStatus
-from clew.server.mlflow.answers import NAME_TAG, Json, info_of, parent_of, tell_run
+from clew.server.mlflow.answers import COMMIT_TAG, NAME_TAG, SOURCE_TAG, Json, info_of, parent_of, tell_run
 from clew.server.mlflow.body import KeyValue, need, run_id_of
 from clew.server.mlflow.call import Call, active, experiment_of, run_of, within
 from clew.server.mlflow.limits import bad_value, checked_tag
@@ -16,7 +16,6 @@ from clew.tracking.revise import move_to_trash, restore, revise
 
 __all__ = ["create_run", "delete_run", "get_run", "restore_run", "update_run"]
 
-_SOURCE_TAG, _COMMIT_TAG = "mlflow.source.name", "mlflow.source.git.commit"
 _STATUSES = {
     "RUNNING": RunStatus.RUNNING,
     "SCHEDULED": RunStatus.RUNNING,
@@ -72,8 +71,8 @@ def create_run(call: Call, asked: Create) -> Json:
             created_by=stores.actor,
             parent=parent_of(tags),
             tags=tags,
-            entry=tags.get(_SOURCE_TAG, ""),
-            commit=tags.get(_COMMIT_TAG, ""),
+            entry=tags.get(SOURCE_TAG, ""),
+            commit=tags.get(COMMIT_TAG, ""),
         )
         tx.runs.add(run)
         stores.tell(tx, "run.created", within(run_id), {"name": name, "experiment": experiment.name})
