@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from typing import Any
@@ -8,8 +9,10 @@ import msgspec
 import pytest
 
 from clew.cli.main import main
+from clew.cli.why import picture_of
 from clew.core.clock import parse_us
 from clew.core.errors import Invalid, NotFound
+from clew.core.types.edge import Edge, Role, node
 from clew.core.types.gate import Verdict
 from clew.core.types.step import StepOutcome
 from clew.loop.replay import ReplayVerdict
@@ -80,6 +83,47 @@ def test_the_data_behind_it_and_behind_that(lived: Any) -> None:
     assert found.data[0].digest == lived.data[1].digest
     assert (found.data[0].out_of, found.data[1].into, found.data[1].out_of) == (["raw@1"], ["flights@2"], [])
     assert [(check.name, check.verdict) for check in found.checks] == [("data flights@2", Verdict.PASS)]
+
+
+def test_data_of_other_tools_is_named(lived: Any) -> None:
+    """By what stands behind the last @: names of data may have one."""
+    [first] = lived.predict(ROWS[:1])
+    mine = node("run", lived.run)
+    with lived.stores.ledger.write() as tx:
+        tx.edges.add(
+            [Edge(source=node("external", "cancer@home@2645ac27"), target=mine, role=Role.INPUT, run=lived.run)]
+        )
+    found = why(lived.stores, first, trust=Trust())
+    assert [(each.name, each.digest, each.into) for each in found.external] == [
+        ("cancer@home", "2645ac27", ["run baseline"])
+    ]
+    assert "cancer@home@2645ac27, as another tool names it" in picture_of(found)
+    assert [each.reference for each in found.data] == ["flights@2", "raw@1"]
+
+
+def test_what_a_run_did_not_record_its_package_and_its_tags_may_say(lived: Any) -> None:
+    """As of a run that came over MLflow's API."""
+    [first] = lived.predict(ROWS[:1])
+    assert why(lived.stores, first, trust=Trust()).model.environment is None
+    with lived.stores.ledger.read() as tx:
+        run = tx.runs.get(lived.run)
+    tags = {"mlflow.source.git.branch": "nightly"}
+    try:
+        with lived.stores.ledger.write() as tx:
+            tx.runs.put(msgspec.structs.replace(run, capture={}, commit="c0ffee", tags=tags))
+        found = why(lived.stores, first, trust=Trust())
+    finally:
+        with lived.stores.ledger.write() as tx:
+            tx.runs.put(run)
+    assert found.run is not None
+    assert found.run.environment is None
+    assert found.run.code is not None
+    assert (found.run.code.snapshot, found.run.code.commit, found.run.code.branch) == ("", "c0ffee", "nightly")
+    assert found.model.environment is not None
+    assert found.model.environment.python == platform.python_version()
+    shown = picture_of(found)
+    assert f"fitted with Python {platform.python_version()}, " in shown
+    assert "code of which no file was kept, commit c0ffee, branch nightly" in shown
 
 
 def test_who_promoted_it(lived: Any) -> None:

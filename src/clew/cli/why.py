@@ -14,15 +14,17 @@ from clew.cli.output import amount, cell
 from clew.cli.picture import Branch, tree
 
 if TYPE_CHECKING:
+    from clew.core.types.package import Environment
     from clew.loop.replay import Replay
     from clew.loop.why import Why
+    from clew.loop.why.data import DataOrigin, ExternalOrigin
     from clew.loop.why.drift import SpanDrift
-    from clew.loop.why.origin import DataOrigin, RunOrigin
+    from clew.loop.why.origin import CodeOrigin, RunOrigin
     from clew.loop.why.promotion import Promotion
 
 __all__ = ["picture_of", "why"]
 
-_SHOWN = 5
+_SHOWN, _PACKAGES = 5, 12
 _DIGITS = 12
 
 
@@ -61,7 +63,7 @@ def picture_of(found: Why) -> str:
         _model(found),
         *([_promotion(found.promotion)] if found.promotion is not None else []),
         *([_run(found, found.run)] if found.run is not None else [Branch("no run made this version")]),
-        Branch("data", tuple(_data(found, each) for each in found.data)),
+        Branch("data", (*(_data(found, each) for each in found.data), *(_external(each) for each in found.external))),
         *_drift(found),
     ]
     return tree(Branch(top, tuple(part for part in parts if part.under or part.text not in ("in shadow", "data"))))
@@ -107,9 +109,17 @@ def _model(found: Why) -> Branch:
         f"package {model.package[:_DIGITS]}, threshold {cell('', model.threshold)}",
         f"registered {cell('created_us', model.created_us)} by {model.created_by}"
         + (f": {model.message}" if model.message else ""),
+        _fitted_with(model.environment) if model.environment is not None else "",
         f"unsafe: {'; '.join(model.unsafe)}" if model.unsafe else "",
     ]
     return _branch(f"model {model.reference}", facts)
+
+
+def _fitted_with(environment: Environment) -> str:
+    named = [f"{name} {version}" for name, version in environment.distributions.items()]
+    words = [f"Python {environment.python}" if environment.python else "", *named[:_PACKAGES]]
+    more = f" and {len(named) - _PACKAGES} more" if len(named) > _PACKAGES else ""
+    return f"fitted with {', '.join(filter(None, words))}{more}, as its package says"
 
 
 def _promotion(promotion: Promotion) -> Branch:
@@ -132,8 +142,7 @@ def _run(found: Why, run: RunOrigin) -> Branch:
         f"triggered by {', '.join(run.triggered_by)}" if run.triggered_by else "",
     ]
     if code is not None:
-        commit = f", commit {code.commit[:_DIGITS]}{'+' if code.commit.endswith('+') else ''}" if code.commit else ""
-        facts.append(f"code {code.snapshot[:_DIGITS]}, {amount(code.files, 'files')}{commit}")
+        facts.append(_code(code))
     if environment is not None:
         facts.append(
             f"environment {environment.digest[:_DIGITS]}: Python {environment.python}, "
@@ -152,6 +161,16 @@ def _run(found: Why, run: RunOrigin) -> Branch:
     )
     lines = tuple(Branch(fact) for fact in facts if fact)
     return Branch(f"run {run.name} {run.id[:_DIGITS]}", (*lines, *steps))
+
+
+def _code(code: CodeOrigin) -> str:
+    kept = f"{code.snapshot[:_DIGITS]}, {amount(code.files, 'files')}" if code.snapshot else "of which no file was kept"
+    commit = f", commit {code.commit[:_DIGITS]}{'+' if code.commit.endswith('+') else ''}" if code.commit else ""
+    return f"code {kept}{commit}" + (f", branch {code.branch}" if code.branch else "")
+
+
+def _external(data: ExternalOrigin) -> Branch:
+    return _branch(f"{data.name}@{data.digest}, as another tool names it", [f"into {', '.join(data.into)}"])
 
 
 def _data(found: Why, data: DataOrigin) -> Branch:

@@ -80,6 +80,9 @@ def test_the_five_minutes(client_process: Any, project: Path, server: dict[str, 
     assert serve == "clew serve delay@champion"
     said = served(project, shlex.split(ask)[-1])
     assert round(said["predictions"][0]["score"], 6) == 9.0
+    thread = clew(f"clew why {said['predictions'][0]['id']}", project)
+    assert "as another tool names it" in thread, "what autologging says of its data"
+    assert "fitted with Python 3." in thread
     assert "nothing is wrong" in clew("clew audit verify", project)
 
 

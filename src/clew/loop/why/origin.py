@@ -1,4 +1,4 @@
-"""Where a model version came from: the run with what it recorded, its steps, and every data version behind it."""
+"""Where a model version came from: the run with what it recorded, and its steps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import NotFound
 from clew.core.ids import Digest
-from clew.core.types.dataset import DatasetKind
 from clew.core.types.edge import Edge, Node, Role, node
 from clew.core.types.run import Run, RunKind, RunStatus, Scalar
 from clew.core.types.step import StepOutcome, StepRun
+from clew.tracking.branch import branch_of
 from clew.tracking.capture.environment import Environment
 from clew.tracking.capture.hardware import Hardware
 from clew.tracking.capture.seeds import Seeds
@@ -26,23 +26,20 @@ from clew.tracking.certificate import Certificate, certificates_of
 
 __all__ = [
     "CodeOrigin",
-    "DataOrigin",
     "EnvironmentOrigin",
     "RunOrigin",
     "SeedOrigin",
     "StepOrigin",
-    "data_behind",
     "run_origin",
     "steps_of",
 ]
 
 T = TypeVar("T")
 
-_FLOWS = frozenset({Role.INPUT, Role.OUTPUT, Role.EVALUATION})
-
 
 class CodeOrigin(msgspec.Struct, frozen=True, kw_only=True):
-    """The code of a run: `snapshot` is the digest of its list of files, `commit` ends with `+` for a changed tree."""
+    """The code of a run: `snapshot` is the digest of its list of files, empty where only git's words are known, as of a
+    run of another tracker; `commit` ends with `+` for a changed tree."""
 
     snapshot: Digest
     entry: str
@@ -107,27 +104,6 @@ class StepOrigin(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str
 
 
-class DataOrigin(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset version that flowed into the model, directly or through others.
-
-    `into` names what it flowed into, `out_of` what flowed into it: other versions, a run, an endpoint whose labelled
-    decisions it holds.
-    """
-
-    id: str
-    reference: str
-    kind: DatasetKind
-    digest: Digest
-    rows: int
-    size_bytes: int
-    created_us: int
-    created_by: str
-    message: str
-    run: str
-    into: list[str]
-    out_of: list[str]
-
-
 def run_origin(stores: Stores, run: Run, edges: list[Edge]) -> RunOrigin:
     """A run as the thread shows it.
 
@@ -166,51 +142,18 @@ def steps_of(stores: Stores, run: str) -> list[StepOrigin]:
         return [_step(tx, stores.project, step) for step in tx.steps.of_run(run)]
 
 
-def data_behind(tx: Transaction, starts: list[Node], edges: list[Edge]) -> list[DataOrigin]:
-    """Every dataset version from which something flowed into one of the nodes, nearest first.
-
-    Args:
-        tx: to name them.
-        starts: the model version and its run.
-        edges: their lineage, backwards; what only triggered a run did not flow into it.
-    """
-    found: dict[str, list[Node]] = {}
-    level, seen = list(starts), set(starts)
-    while level:
-        reached: list[Node] = []
-        for edge in edges:
-            if edge.target in level and edge.role in _FLOWS:
-                if edge.source.startswith("data:"):
-                    into = found.setdefault(edge.source.partition(":")[2], [])
-                    into += [edge.target] if edge.target not in into else []
-                if edge.source not in seen:
-                    seen.add(edge.source)
-                    reached.append(edge.source)
-        level = reached
-    names, sources = _Names(tx), _sources(edges)
-    return [
-        _data(
-            tx,
-            version,
-            into=[names.of(each) for each in into],
-            out_of=[names.of(each) for each in sources.get(node("data", version), ())],
-        )
-        for version, into in found.items()
-    ]
-
-
 def _code(stores: Stores, run: Run) -> CodeOrigin | None:
-    source = _aspect(stores, run, "source", Source)
-    if source is None:
+    source, branch = _aspect(stores, run, "source", Source), branch_of(stores.objects, run)
+    if source is None and not (run.commit or branch.name):
         return None
     return CodeOrigin(
-        snapshot=run.capture["source"],
-        entry=source.entry,
-        files=len(source.files),
+        snapshot=run.capture.get("source", Digest("")),
+        entry=run.entry if source is None else source.entry,
+        files=0 if source is None else len(source.files),
         commit=run.commit,
-        branch=source.git.branch if source.git is not None else "",
-        remote=source.git.remote if source.git is not None else "",
-        left_out=len(source.left_out),
+        branch=branch.name,
+        remote=branch.remote,
+        left_out=0 if source is None else len(source.left_out),
     )
 
 
@@ -251,55 +194,6 @@ def _step(tx: Transaction, project: str, step: StepRun) -> StepOrigin:
         inputs=step.inputs,
         made_by=entry.run if entry is not None else step.run,
     )
-
-
-def _sources(edges: list[Edge]) -> dict[Node, list[Node]]:
-    """By node, what flowed into it."""
-    found: dict[Node, dict[Node, None]] = {}
-    for edge in edges:
-        if edge.role in _FLOWS:
-            found.setdefault(edge.target, {})[edge.source] = None
-    return {target: list(sources) for target, sources in found.items()}
-
-
-def _data(tx: Transaction, id: str, *, into: list[str], out_of: list[str]) -> DataOrigin:
-    version = tx.datasets.version(id)
-    return DataOrigin(
-        id=id,
-        reference=version.reference,
-        kind=version.kind,
-        digest=version.digest,
-        rows=version.rows,
-        size_bytes=version.size_bytes,
-        created_us=version.created_us,
-        created_by=version.created_by,
-        message=version.message,
-        run=version.run,
-        into=into,
-        out_of=out_of,
-    )
-
-
-class _Names:
-    """Names of nodes as people say them."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-
-    def of(self, node: Node) -> str:
-        kind, _, name = node.partition(":")
-        try:
-            if kind == "run":
-                return f"run {self._tx.runs.get(name).name}"
-            if kind == "data":
-                return self._tx.datasets.version(name).reference
-            if kind == "model":
-                return self._tx.models.version(name).reference
-            if kind == "endpoint":
-                return f"endpoint {self._tx.endpoints.get(name).name}"
-        except NotFound:
-            return node
-        return node
 
 
 def _aspect(stores: Stores, run: Run, aspect: str, type: type[T]) -> T | None:

@@ -13,12 +13,13 @@ from clew.core.ids import Digest
 from clew.core.types.edge import node
 from clew.core.types.gate import GateCheck
 from clew.core.types.model import ModelVersion
-from clew.core.types.package import ModelFormat, Package, RuntimeKind
+from clew.core.types.package import Environment, ModelFormat, Package, RuntimeKind
 from clew.core.types.signature import Task
 from clew.loop.replay import Asked, Replay, ReplayVerdict, replay
+from clew.loop.why.data import DataOrigin, ExternalOrigin, data_behind
 from clew.loop.why.drift import DriftThen, drift_then
 from clew.loop.why.label import KnownLabel, ShadowScore, find_label, find_shadows
-from clew.loop.why.origin import DataOrigin, RunOrigin, StepOrigin, data_behind, run_origin, steps_of
+from clew.loop.why.origin import RunOrigin, StepOrigin, run_origin, steps_of
 from clew.loop.why.prediction import Found, LoggedPrediction, find_prediction
 from clew.loop.why.promotion import Promotion, find_promotion
 from clew.registry.formats.format import Trust
@@ -40,7 +41,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """The version that decided. `unsafe` lists what a policy may refuse; `threshold` is None where nothing is cut."""
+    """The version that decided. `unsafe` lists what a policy may refuse; `threshold` is None where nothing is cut.
+    `environment` is what its package says it was fitted with, where its run did not record that itself."""
 
     id: str
     reference: str
@@ -50,6 +52,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     runtime: RuntimeKind
     threshold: float | None
     unsafe: list[str]
+    environment: Environment | None
     created_us: int
     created_by: str
     message: str
@@ -58,9 +61,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything behind one prediction, as one value.
 
-    `checks` are those on the training data that the gate looked at. What is None was not recorded, has not come, or
-    does not exist: a version that no run made has no `run`, a decision that nobody labelled yet no `label`. `asked` is
-    the request as a server gives it, which scores nothing again: see `scored_here`.
+    `external` is data of other tools, `checks` are those on the training data that the gate looked at. What is None was
+    not recorded, has not come, or does not exist: a version that no run made has no `run`, a decision that nobody
+    labelled yet no `label`. `asked` is the request as a server gives it, which scores nothing again: see `scored_here`.
     """
 
     prediction: LoggedPrediction
@@ -70,6 +73,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     run: RunOrigin | None
     steps: list[StepOrigin]
     data: list[DataOrigin]
+    external: list[ExternalOrigin]
     checks: list[GateCheck]
     drift: DriftThen | None
     label: KnownLabel | None
@@ -98,17 +102,20 @@ def why(stores: Stores, prediction: str, *, trust: Trust | None) -> Why:
         starts = [node("model", version.id), *([node("run", version.run)] if version.run else [])]
         edges = list(dict.fromkeys(edge for start in starts for edge in tx.edges.up(start)))
         run = tx.runs.get(version.run) if version.run else None
-        data = data_behind(tx, starts, edges)
+        data, external = data_behind(tx, starts, edges)
     package, asked = load_package(stores.objects, version.package), _asked(found)
     promotion = find_promotion(stores, found.endpoint, logged)
+    origin = run_origin(stores, run, edges) if run is not None else None
+    recorded = origin is not None and origin.environment is not None
     return Why(
         prediction=logged,
         endpoint=Endpoint(id=found.endpoint.id, name=found.endpoint.name, alias=found.endpoint.alias),
-        model=_model(version, package),
+        model=_model(version, package, None if recorded else _environment(package)),
         promotion=promotion,
-        run=run_origin(stores, run, edges) if run is not None else None,
+        run=origin,
         steps=steps_of(stores, run.id) if run is not None else [],
         data=data,
+        external=external,
         checks=_data_checks(promotion),
         drift=drift_then(stores, found.endpoint, logged, package),
         label=find_label(stores, found.endpoint, logged),
@@ -135,7 +142,13 @@ def scored_here(found: Why, objects: Objects, *, trust: Trust) -> Why:
     return msgspec.structs.replace(found, replay=again, asked=None)
 
 
-def _model(version: ModelVersion, package: Package) -> Model:
+def _environment(package: Package) -> Environment | None:
+    """What a package says of where it was fitted, if it says anything."""
+    said = package.environment
+    return said if said.python or said.distributions else None
+
+
+def _model(version: ModelVersion, package: Package, environment: Environment | None) -> Model:
     decides = package.signature.task is Task.BINARY
     return Model(
         id=version.id,
@@ -146,6 +159,7 @@ def _model(version: ModelVersion, package: Package) -> Model:
         runtime=package.compilation.chosen,
         threshold=package.decision.threshold if decides else None,
         unsafe=list(package.unsafe),
+        environment=environment,
         created_us=version.created_us,
         created_by=version.created_by,
         message=version.message,
