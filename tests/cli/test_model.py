@@ -154,3 +154,17 @@ def test_a_name_that_no_gate_guards_is_said_to_be_one(capsys: Capture) -> None:
     code, out, err = clew(capsys, "model", "promote", "delay@1", "chapion")
     assert (code, out) == (0, "delay@1 is chapion now\n")
     assert err == "no gate guards 'chapion'; did you mean champion?\n"
+
+
+def test_a_gate_that_guards_nothing_fails_no_pipeline(capsys: Capture) -> None:
+    assert clew(capsys, "gate", "delay", "champoin")[0] == 1, "a slip does not turn the gate off"
+    with Path("clew.toml").open("a") as file:
+        file.write("\n[gate.delay]\naliases = []\n")
+    code, out, err = clew(capsys, "gate", "delay")
+    assert (code, err) == (0, "no gate guards 'champion'\n")
+    assert "gate: cannot tell" in out
+    code, out, _ = clew(capsys, "gate", "delay", "--markdown")
+    assert code == 0
+    assert "The gate guards no name of delay: `delay@latest` may become champion" in out
+    assert clew_json(capsys, "gate", "delay").items() >= {"verdict": "cannot_tell", "guarded": []}.items()
+    assert "delay@2 is champion now" in clew(capsys, "model", "promote", "delay@2", "champion")[1]

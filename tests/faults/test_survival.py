@@ -158,8 +158,8 @@ def see_model(stores: Stores) -> object:
 
 
 class NoGate:
-    def guards(self, model: str, alias: str) -> bool:
-        return False
+    def guarded(self, model: str) -> tuple[str, ...]:
+        return ()
 
 
 def move_alias(stores: Stores) -> None:

@@ -52,8 +52,8 @@ HOUR = "2013-02-01T05:00:00Z"
 class OpenGate:
     """Guards `champion`, and lets everything pass."""
 
-    def guards(self, model: str, alias: str) -> bool:
-        return alias == "champion"
+    def guarded(self, model: str) -> tuple[str, ...]:
+        return ("champion",)
 
     def judge(self, candidate: Evidence, champion: Evidence | None, *, at_us: int) -> GateReport:
         checks = [

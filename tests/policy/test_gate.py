@@ -301,8 +301,21 @@ def test_approvals_count_people_other_than_the_author_and_are_bound_to_the_bytes
 
 def test_which_names_are_guarded() -> None:
     gate = DeclaredGate(settings_of('[gate.delay]\naliases = ["champion", "canary"]\n'))
-    assert [gate.guards("delay", alias) for alias in ("champion", "canary", "challenger")] == [True, True, False]
-    assert gate.guards("another", "champion")
+    assert gate.guarded("delay") == ("champion", "canary")
+    assert gate.guarded("another") == ("champion",)
+    assert DeclaredGate(settings_of("[gate.delay]\naliases = []\n")).guarded("delay") == ()
+
+
+@pytest.mark.parametrize("logged_by_mlflow", [True, False])
+def test_a_version_without_an_evaluation_is_told_what_can_be_done(logged_by_mlflow: bool) -> None:
+    without = evidence(evaluation=None)
+    if logged_by_mlflow:
+        model = msgspec.structs.replace(without.package.model, format=ModelFormat.MLFLOW)
+        without = msgspec.structs.replace(without, package=msgspec.structs.replace(without.package, files=(model,)))
+    check = found(judge(without), "evaluation")
+    assert (check.verdict, check.evidence) == (OPEN, {"lacks": "evaluation"})
+    assert ("evaluate it on held-out rows" in check.reason) is not logged_by_mlflow
+    assert ("[gate.delay] aliases = []" in check.reason) is logged_by_mlflow
 
 
 def test_the_same_evidence_gives_the_same_report_and_other_settings_another() -> None:

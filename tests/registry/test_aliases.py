@@ -41,8 +41,8 @@ class Judge:
         self.shown: list[tuple[Evidence, Evidence | None]] = []
         self.meanwhile: Any = None
 
-    def guards(self, model: str, alias: str) -> bool:
-        return alias == "champion"
+    def guarded(self, model: str) -> tuple[str, ...]:
+        return ("champion",)
 
     def judge(self, candidate: Evidence, champion: Evidence | None, *, at_us: int) -> GateReport:
         self.shown.append((candidate, champion))
@@ -214,7 +214,7 @@ def test_a_model_that_was_renamed_meanwhile_gets_no_name(
     gate = Judge()
     gate.meanwhile = rename
     if alias == "mine":  # no gate judges it: the name changes while that is found out
-        monkeypatch.setattr(gate, "guards", lambda model, alias: rename())
+        monkeypatch.setattr(gate, "guarded", lambda model: rename() or ())
     with pytest.raises(Conflict, match="delay was renamed or deleted meanwhile"):
         LedgerAliases(stores, gate).promote("delay@2", alias)
     assert LedgerAliases(stores, gate).moves("late", alias) == []

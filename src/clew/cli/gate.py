@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -10,9 +11,11 @@ from clew.cli import output
 from clew.cli.command import command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clew.core.types.gate import GateReport
 
-__all__ = ["gate", "show_report"]
+__all__ = ["gate", "note_free", "show_report"]
 
 _CHECKS: output.Columns = [
     "name",
@@ -38,8 +41,11 @@ _CHECKS: output.Columns = [
 def gate(*, reference: str, alias: str, markdown: bool, as_json: bool) -> None:
     """Say what the gate thinks of a version, and move nothing.
 
-    It exits with 1 unless the version would pass: a check that failed, or one that cannot tell.
+    It exits with 1 unless the version would pass: a check that failed, or one that cannot tell. Where the gate guards
+    no name of the model, nobody asks it: it says so, and exits with 0.
     """
+    from msgspec.structs import asdict
+
     from clew.loop.declared import doubts
     from clew.workspace import open_workspace
 
@@ -49,14 +55,23 @@ def gate(*, reference: str, alias: str, markdown: bool, as_json: bool) -> None:
             if doubt.hint:
                 output.note(f"warning: {doubt}")
         report = workspace.judge(named, alias)
+        guarded = workspace.aliases.guarded(report.model)
     if as_json:
-        output.record(report, as_json=True)
+        output.record({**asdict(report), "guarded": guarded}, as_json=True)
     elif markdown:
-        output.text(_markdown(report, named, alias), as_json=False)
+        output.text(_markdown(report, _said(report, named, alias, guarded)), as_json=False)
     else:
         show_report(report)
-    if not report.passed:
+        if alias not in guarded:
+            note_free(alias, guarded)
+    if guarded and not report.passed:
         raise click.exceptions.Exit(1)
+
+
+def note_free(alias: str, guarded: Sequence[str]) -> None:
+    """Say that any version may have a name, which may be a slip for one that is guarded."""
+    near = get_close_matches(alias, guarded, n=1)
+    output.note(f"no gate guards {alias!r}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def show_report(report: GateReport) -> None:
@@ -64,7 +79,17 @@ def show_report(report: GateReport) -> None:
     output.table(report.checks, _CHECKS, as_json=False, title=f"gate: {report.verdict.words}")
 
 
-def _markdown(report: GateReport, reference: str, alias: str) -> str:
+def _said(report: GateReport, reference: str, alias: str, guarded: Sequence[str]) -> str:
+    if not guarded:
+        return f"The gate guards no name of {report.model}: {reference} may become {alias}, whatever the checks say."
+    return {
+        "pass": f"{reference} may become {alias}.",
+        "fail": f"{reference} may not become {alias}.",
+        "cannot_tell": f"It cannot be told yet whether {reference} may become {alias}.",
+    }[report.verdict.value]
+
+
+def _markdown(report: GateReport, said: str) -> str:
     from clew.core.numbers import number, span
     from clew.loop.report.markdown import markdown
     from clew.loop.report.table import Report, Table
@@ -82,9 +107,4 @@ def _markdown(report: GateReport, reference: str, alias: str) -> str:
     table = Table(
         title="Checks", columns=["check", "verdict", "value", "threshold", "reason"], rows=rows, numeric=[2, 3]
     )
-    said = {
-        "pass": f"{reference} may become {alias}.",
-        "fail": f"{reference} may not become {alias}.",
-        "cannot_tell": f"It cannot be told yet whether {reference} may become {alias}.",
-    }[report.verdict.value]
     return markdown(Report(title=f"Gate: {report.verdict.words}", subtitle=said, tables=[table]))

@@ -85,6 +85,8 @@ def _take_in(source: Source, *, as_json: bool) -> None:
     output.table(rows, columns, as_json=as_json, empty="there was nothing to import")
     for refusal in found.held_back:
         output.note(f"held back: {refusal.what}")
+    if found.held_back:
+        output.note("to give such names unjudged: aliases = [] under [gate.MODEL] in clew.toml, then import again")
     if any(count.differs for count in found.counts):
         raise click.exceptions.Exit(1)
 

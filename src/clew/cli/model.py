@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +10,7 @@ import click
 from clew.cli import output
 from clew.cli.certificates import words_of_certificate
 from clew.cli.command import command, group
-from clew.cli.gate import gate, show_report
+from clew.cli.gate import gate, note_free, show_report
 from clew.core.types.signature import Task
 
 if TYPE_CHECKING:
@@ -110,11 +109,10 @@ def promote(*, reference: str, alias: str, reason: str, expected: int | None, as
     with open_workspace() as workspace:
         move = workspace.promote(reference, alias, reason=reason, expected=expected)
         version = workspace.models.resolve(f"{reference.partition('@')[0]}@{move.number}")
-        guarded = workspace.settings.gate_of(version.name).aliases
+        guarded = workspace.aliases.guarded(version.name)
     output.text(f"{version.reference} is {alias} now", move, as_json=as_json)
     if alias not in guarded:
-        near = get_close_matches(alias, guarded, n=1)
-        output.note(f"no gate guards {alias!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        note_free(alias, guarded)
 
 
 @command(

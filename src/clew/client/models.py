@@ -56,6 +56,9 @@ class HttpAliases:
     def __init__(self, connection: Connection, objects: Objects) -> None:
         self._c, self._objects = connection, objects
 
+    def guarded(self, name: str) -> list[str]:
+        return self._c.get(f"{_path(name)}/guarded", list[str])
+
     def judge(self, reference: str, alias: str, findings: Findings | None = None) -> GateReport:
         wanted = {"reference": reference, "alias": alias, "findings": findings}
         return self._c.pack("/gate", wanted, GateReport)

@@ -46,22 +46,21 @@ def promote_version(
     trial: Interval | None = None,
 ) -> Alias:
     """Give an alias to a version with all the evidence there is; see `LedgerAliases.promote` for what it raises."""
-    return project.aliases.promote(
-        reference,
-        alias,
-        reason=reason,
-        expected=expected,
-        findings=_findings(project, settings, reference, alias, trial),
-    )
+    candidate, findings = project.models.resolve(reference), None
+    if alias in project.aliases.guarded(candidate.name):  # elsewhere nobody looks at them, nor need there be a package
+        findings = _findings(project, settings, candidate, alias, trial)
+    return project.aliases.promote(reference, alias, reason=reason, expected=expected, findings=findings)
 
 
 def judge_version(project: Services, settings: Settings, reference: str, alias: str) -> GateReport:
     """What the gate says, without moving anything."""
-    return project.aliases.judge(reference, alias, _findings(project, settings, reference, alias, None))
-
-
-def _findings(project: Services, settings: Settings, reference: str, alias: str, trial: Interval | None) -> Findings:
     candidate = project.models.resolve(reference)
+    return project.aliases.judge(reference, alias, _findings(project, settings, candidate, alias, None))
+
+
+def _findings(
+    project: Services, settings: Settings, candidate: ModelVersion, alias: str, trial: Interval | None
+) -> Findings:
     champion = next((move.version for move in project.models.aliases(candidate.name) if move.alias == alias), "")
     package = load_package(project.objects, candidate.package)
     return Findings(

@@ -22,9 +22,9 @@ class DeclaredGate:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def guards(self, model: str, alias: str) -> bool:
-        """Whether only a version that passes may have this name."""
-        return alias in self._settings.gate_of(model).aliases
+    def guarded(self, model: str) -> tuple[str, ...]:
+        """The names of a model that only a version which passes may have."""
+        return self._settings.gate_of(model).aliases
 
     def alike(self, one: str, other: str) -> bool:
         """Whether versions of two models are judged by the same terms."""

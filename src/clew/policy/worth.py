@@ -15,8 +15,10 @@ from clew.core.numbers import counted, number, span
 from clew.core.types.evaluation import Evaluation
 from clew.core.types.gate import Evidence, GateCheck, Verdict
 from clew.core.types.interval import Interval
+from clew.core.types.package import ModelFormat
 from clew.core.types.value import ValueContract
 from clew.settings import GateSettings
+from clew.settings.render import render_header
 
 __all__ = [
     "check_champion",
@@ -47,8 +49,7 @@ def check_evaluation(candidate: Evidence, asked: GateSettings, contract: ValueCo
     """Whether there is an evaluation under the project's value contract on enough rows and units."""
     evaluation = candidate.evaluation
     if evaluation is None:
-        reason = "the version was registered without an evaluation; evaluate it on held-out rows"
-        return _unknown("evaluation", reason, lacks="evaluation")
+        return _unknown("evaluation", _not_evaluated(candidate), lacks="evaluation")
     facts: dict[str, object] = {
         "source": str(evaluation.source),
         "data": evaluation.data,
@@ -179,6 +180,13 @@ def _too_weak(trial: Interval, asked: GateSettings) -> tuple[str, str]:
     if trial.units < asked.min_units:
         return "units", f"the trial rests on {counted(trial.units, 'units')} where {asked.min_units} are asked for"
     return "", ""
+
+
+def _not_evaluated(candidate: Evidence) -> str:
+    if candidate.package.model.format is not ModelFormat.MLFLOW:
+        return "the version was registered without an evaluation; evaluate it on held-out rows"
+    table = render_header("gate", candidate.version.name)
+    return f"models that MLflow logged get none; {table} aliases = [] in the project's clew.toml leaves its names free"
 
 
 def _cost_per_decision(evaluation: Evaluation) -> float:

@@ -56,6 +56,10 @@ class LedgerAliases:
     def __init__(self, stores: Stores, gate: Gate) -> None:
         self._stores, self._gate = stores, gate
 
+    def guarded(self, name: str) -> list[str]:
+        """The names of a model that only a version which passes the gate may have."""
+        return list(self._gate.guarded(name))
+
     def judge(self, reference: str, alias: str, findings: Findings | None = None) -> GateReport:
         """What the gate says of giving a name to a version; nothing is stored and nothing moves.
 
@@ -95,7 +99,7 @@ class LedgerAliases:
         if scene.held is not None and scene.held.version == scene.candidate.id:
             return scene.held
         report = NO_REPORT
-        if self._gate.guards(scene.model.name, alias):
+        if alias in self._gate.guarded(scene.model.name):
             report = self._pass(scene, alias, findings or Findings())
         with self._stores.ledger.write() as tx:
             self._check_unmoved(tx, scene, alias)

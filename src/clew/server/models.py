@@ -93,6 +93,12 @@ def list_aliases(request: AnyRequest, name: FromPath[str]) -> list[Alias]:
     return services_of(request).models.aliases(name)
 
 
+@get("/models/{name:str}/guarded", opt=_READ, sync_to_thread=True)
+def list_guarded(request: AnyRequest, name: FromPath[str]) -> list[str]:
+    """The names of a model that only a version which passes the gate may have."""
+    return services_of(request).aliases.guarded(name)
+
+
 @get("/model-versions", opt=_READ, sync_to_thread=True)
 def resolve_model_version(request: AnyRequest, reference: FromQuery[str]) -> ModelVersion:
     """The version that `name@selector` means."""
@@ -165,6 +171,7 @@ models_router = Router(
         register_model,
         list_model_versions,
         list_aliases,
+        list_guarded,
         resolve_model_version,
         get_model_version,
         list_approvals,

@@ -255,6 +255,7 @@ class ServicesContract:
 
     def test_nothing_passes_the_gate_unseen(self, project: Services) -> None:
         version = project.models.register("delay", a_package(project))
+        assert project.aliases.guarded("delay") == ["champion"]
         assert not project.aliases.judge("delay@1", "champion").passed
         with pytest.raises(GateRefused):
             project.aliases.promote("delay@1", "champion")

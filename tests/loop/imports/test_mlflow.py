@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from clew.audit.verify import verify
+from clew.cli.main import main
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Conflict, Corrupt, GateRefused, Invalid, NotFound, Unavailable
 from clew.core.hashing import hash_bytes
@@ -35,6 +36,7 @@ from clew.settings.settings import Settings
 from clew.tracking.branch import branch_of
 from clew.tracking.runs import LedgerRuns
 from clew.tracking.series import join, points_of
+from clew.workspace import init_project, open_workspace
 
 pytestmark = pytest.mark.timeout(400)  # whichever test is first waits for the server of MLflow
 COUNTS = {
@@ -214,6 +216,24 @@ def test_a_guarded_name_goes_through_the_gate(stores: Stores, mlflow: Any) -> No
     assert sorted(asked) == [("delay@1", "champion"), ("delay@3", "best")]
     assert {count.what: (count.source, count.here) for count in found.counts}["aliases"] == (2, 0)
     assert len(found.held_back) == 2
+
+
+def test_who_imports_hears_how_a_guarded_name_is_given(
+    mlflow: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = init_project(tmp_path / "late")
+    monkeypatch.chdir(root)
+    words = ["import", "mlflow", f"sqlite:///{mlflow.database}", "--artifacts", str(mlflow.files)]
+    assert main(words) == 1
+    told = capsys.readouterr().err
+    assert "held back: delay@1 cannot have the name champion, which the gate guards: it has no package" in told
+    assert "aliases = [] under [gate.MODEL] in clew.toml, then import again" in told
+    with (root / "clew.toml").open("a") as file:
+        file.write("\n[gate.delay]\naliases = []\n")
+    assert main(words) == 0, capsys.readouterr().err
+    assert "held back" not in capsys.readouterr().err
+    with open_workspace() as workspace:
+        assert workspace.models.resolve("delay@champion").number == 1
 
 
 def old_database(file: Path) -> str:

@@ -16,8 +16,8 @@ class Gate(Protocol):
     still the same and `report.passed`. Threads may share one.
     """
 
-    def guards(self, model: str, alias: str) -> bool:
-        """Whether only a version that passes may have this name."""
+    def guarded(self, model: str) -> tuple[str, ...]:
+        """The names of a model that only a version which passes may have."""
         ...
 
     def judge(self, candidate: Evidence, champion: Evidence | None, *, at_us: int) -> GateReport:

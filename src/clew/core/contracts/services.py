@@ -243,6 +243,10 @@ class ModelService(Protocol):
 class AliasService(Protocol):
     """Names that move over versions, through the gate, which judges where the ledger is."""
 
+    def guarded(self, name: str) -> list[str]:
+        """The names of a model that only a version which passes the gate may have."""
+        ...
+
     def judge(self, reference: str, alias: str, findings: Findings | None = None) -> GateReport:
         """What the gate says of giving a name to a version; nothing is stored and nothing moves."""
         ...

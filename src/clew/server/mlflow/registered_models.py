@@ -169,7 +169,7 @@ def rename_model(call: Call, asked: Named) -> Json:
         before = model_of(tx, call, asked.name)
         names = (before.name, asked.new_name)
         held = [move.alias for move in tx.models.aliases(before.id)]
-        guarded = [alias for alias in held if any(gate.guards(name, alias) for name in names)]
+        guarded = [alias for alias in held if any(alias in gate.guarded(name) for name in names)]
         if guarded and not gate.alike(*names):
             raise Refusal(
                 "PERMISSION_DENIED",
