@@ -124,6 +124,7 @@ def bodies(ids: dict[str, str], secret: str) -> dict[str, Any]:
         "missing_objects": {"digests": [ids["digest"]]},
         "delete_objects": {"digests": [ids["digest"]]},
         "take_in_project": {"rows": ids["digest"]},
+        "count_elsewhere": {"ids": [ids["run"]]},
     }
 
 

@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from clew.audit.seal import seal
@@ -207,6 +208,23 @@ def test_a_project_that_is_there_keeps_its_name(root: Path, served: Any, monkeyp
     with pytest.raises(Conflict, match="there already, as 'flights'"):
         moved(root, served.url, name="trains")
     assert moved(root, served.url).ledger == f"{served.url}/projects/flights"
+
+
+def test_runs_that_another_project_has_there_are_refused_before_anything_is_sent(root: Path, served: Any) -> None:
+    """As after a second import of the same runs, which keep their ids."""
+    with Workspace(root, environ={}) as workspace:
+        runs = workspace.runs.list().items
+    with served.host.ledger.write() as tx:
+        for run in runs[:2]:
+            tx.runs.add(msgspec.structs.replace(run, project="p"))
+    before = here(root)
+    with pytest.raises(Conflict, match="models of this project, 2 are in 'late' at the target") as refused:
+        moved(root, served.url)
+    assert "keep their ids" in refused.value.hint
+    assert here(root) == before
+    with Workspace(root, environ={}) as workspace:
+        coming = served.host.stores(Project(id=workspace.stores.project, name="", created_us=0), actor="boss")
+    assert list(coming.objects.list()) == []
 
 
 def test_what_it_declares_is_read_before_it_is_there(root: Path, served: Any) -> None:

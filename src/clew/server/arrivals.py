@@ -29,6 +29,12 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     settings: str = ""
 
 
+class Ids(msgspec.Struct, frozen=True, kw_only=True):
+    """Of runs and logged models."""
+
+    ids: list[str]
+
+
 @post("/", status_code=200, sync_to_thread=True)
 def take_in_project(request: AnyRequest, data: JSONBody[Arrival]) -> Project:
     """Take in a whole project whose bytes are stored; it replaces nothing but an earlier state of itself."""
@@ -44,8 +50,18 @@ def take_in_project(request: AnyRequest, data: JSONBody[Arrival]) -> Project:
     return project
 
 
+@post("/elsewhere", status_code=200, sync_to_thread=True)
+def count_elsewhere(request: AnyRequest, data: JSONBody[Ids]) -> dict[str, int]:
+    """How many of these runs and logged models other projects have, by the name of the project."""
+    from clew.loop.moving.elsewhere import elsewhere
+
+    stores = stores_of(request)
+    with stores.ledger.read() as tx:
+        return elsewhere(tx, stores.project, data.ids)
+
+
 arrivals_router = Router(
     "/arrivals/{arriving:str}",
-    route_handlers=[take_in_project, objects_router, uploads_router, direct_router],
+    route_handlers=[take_in_project, count_elsewhere, objects_router, uploads_router, direct_router],
     tags=["projects"],
 )

@@ -63,7 +63,7 @@ class Document(JsonRenderPlugin):
 
 def operation_id(handler: Any, method: Any, path: Any) -> str:  # noqa: ARG001 - what the framework hands over
     """An operation is named as its handler; the routes of objects are there twice."""
-    twice = ARRIVALS in str(path) and handler.handler_name != "take_in_project"
+    twice = ARRIVALS in str(path) and handler.handler_name not in ("take_in_project", "count_elsewhere")
     return f"{_ARRIVING}{handler.handler_name}" if twice else str(handler.handler_name)
 
 

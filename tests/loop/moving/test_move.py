@@ -168,6 +168,22 @@ def test_a_name_that_is_taken_is_refused(root: Path, postgres_url: str, tmp_path
     assert content(root, {}) == before
 
 
+def test_runs_that_another_project_has_there_are_refused_before_anything_is_sent(
+    root: Path, postgres_url: str, tmp_path: Path
+) -> None:
+    above = {"CLEW_LEDGER": postgres_url}
+    with Workspace(root, environ={}) as workspace:
+        run = workspace.runs.list().items[0].id
+    init_project(tmp_path / "other", environ=above)
+    with Workspace(tmp_path / "other", environ=above) as workspace:
+        workspace.runs.create(a_run(run, workspace.stores.project), experiment="e")
+    before = content(root, {})
+    with pytest.raises(Conflict, match="models of this project, 1 are in 'other' at the target"):
+        moved(root, {}, postgres_url, str(tmp_path / "disk"))
+    assert content(root, {}) == before
+    assert not list((tmp_path / "disk").rglob("*.pack"))
+
+
 def test_projects_that_share_a_file_stay(root: Path, postgres_url: str) -> None:
     with Workspace(root, environ={}) as workspace:
         workspace.accounts.add_project("other")

@@ -20,6 +20,7 @@ from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid
 from clew.loop.moving.copy_objects import copy_objects
 from clew.loop.moving.earlier import check_known_name, earlier_of
+from clew.loop.moving.elsewhere import elsewhere, kept_ids, refuse_elsewhere
 from clew.loop.moving.moved import Moved, Part, not_as_they_were, rename, tell_moved
 from clew.loop.moving.to_server import move_to_server
 from clew.settings import StorageSettings
@@ -81,7 +82,7 @@ def move(stores: Stores, root: Path, plan: Plan, *, cache_gb: float, tell: Tell)
         tell: hears what is copied, and how many.
 
     Raises:
-        Conflict: the target holds a state of this project that is not an earlier one.
+        Conflict: the target holds a state of this project that is not an earlier one, or its runs in another project.
         Exists: the target has another project of this name.
         Corrupt: something cannot be read, or did not arrive as it was.
         Invalid: there is nothing to move.
@@ -96,6 +97,9 @@ def move(stores: Stores, root: Path, plan: Plan, *, cache_gb: float, tell: Tell)
     parts: list[Part] = []
     wanted = Switch()
     try:
+        if target is not None:
+            with stores.ledger.read() as tx, target.read() as other:
+                refuse_elsewhere(elsewhere(other, stores.project, kept_ids(tx, stores.project)))
         if place is not None:
             fresh = objects_at(folder, place.address, cache_gb=cache_gb, clock=stores.clock)
             copy_objects(stores.objects, fresh, tell=lambda count: tell("objects", count))

@@ -48,8 +48,7 @@ def rename(stores: Stores, tx: SqlTransaction, name: str) -> None:
 
 def not_as_they_were(tables: Sequence[str]) -> Corrupt:
     """Rows that were read again are not those that were sent."""
-    hint = "the target may hold such rows in another project: imported runs keep their ids"
-    return Corrupt(f"rows of {', '.join(tables)} did not arrive as they were", hint=hint)
+    return Corrupt(f"rows of {', '.join(tables)} did not arrive as they were", hint="repeat the command")
 
 
 def tell_moved(stores: Stores, tx: Transaction, *, ledger: str, objects: str) -> None:

@@ -7,6 +7,7 @@ attempt that was broken off left at the server.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from clew.core.errors import Conflict, Invalid
 from clew.core.ids import Digest
 from clew.core.types.project import Project
 from clew.loop.moving.copy_objects import copy_objects
+from clew.loop.moving.elsewhere import kept_ids, refuse_elsewhere
 from clew.loop.moving.moved import Moved, Part, rename, tell_moved
 from clew.loop.moving.shipment import Bill, pack
 from clew.settings import SETTINGS_FILE
@@ -33,6 +35,7 @@ __all__ = ["move_to_server"]
 _SHIPMENT = "move.rows"
 """Below `.clew`, while it is sent; a move that was killed leaves it to the next one."""
 
+_IDS_AT_ONCE = 10_000
 _PATIENCE_S = 3600.0
 """How long a server may take to take in the rows."""
 
@@ -50,7 +53,8 @@ def move_to_server(stores: Stores, root: Path, address: str, *, name: str, tell:
     Raises:
         Invalid: the address is none, or the rows are in a database already.
         Exists: the server has another project of this name.
-        Conflict: the server holds a state of this project that is not an earlier one, or decisions wait in journals.
+        Conflict: the server holds a state of this project that is not an earlier one, or its runs in another project,
+            or decisions wait in journals.
         Denied: the token does not run the server.
         Unavailable: the server cannot be reached.
     """
@@ -66,6 +70,7 @@ def move_to_server(stores: Stores, root: Path, address: str, *, name: str, tell:
     there = HttpObjects(arriving)
     folder = root / ".clew"
     try:
+        _refuse_elsewhere(stores, arriving)
         copy_objects(stores.objects, there, tell=lambda count: tell("objects", count))
         with stores.ledger.write() as tx:  # nobody writes until the switch is done
             count = copy_objects(stores.objects, there, tell=lambda _: None)
@@ -82,6 +87,16 @@ def move_to_server(stores: Stores, root: Path, address: str, *, name: str, tell:
         connection.close()
     parts = [Part(what=table, here=sent, there=sent, digest=digest) for table, (sent, digest) in bill.tables.items()]
     return Moved(parts=[Part(what="objects", here=count, there=count), *parts], ledger=url)
+
+
+def _refuse_elsewhere(stores: Stores, arriving: Connection) -> None:
+    with stores.ledger.read() as tx:
+        ids = kept_ids(tx, stores.project)
+    found: Counter[str] = Counter()
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = {"ids": ids[start : start + _IDS_AT_ONCE]}
+        found.update(arriving.send("POST", "/elsewhere", some, dict[str, int]))
+    refuse_elsewhere(found)
 
 
 def _ship(stores: Stores, tx: SqlTransaction, there: HttpObjects, folder: Path) -> tuple[Bill, Digest]:

@@ -160,6 +160,16 @@ class ProjectRows:
             found: list[Row] = [tuple(_plain(value) for value in row[columns:]) for row in rows]
             yield found if mine is None else [row for row in found if mine(row)]
 
+    def ids(self, table: str) -> list[str]:
+        """The ids of the rows of a table that has some."""
+        sql = f"SELECT id FROM {table} WHERE {TABLES[table][0]} ORDER BY id"
+        return [row[0] for row in self._c.rows(sql, (self._project,))]
+
+    def owners(self, table: str, ids: Sequence[str]) -> list[str]:
+        """The other projects that have rows of these ids, one for each row."""
+        sql = f"SELECT project FROM {table} WHERE project <> ? AND id IN ({{0}})"
+        return [row[0] for row in rows_among(self._c, sql, ids, before=(self._project,))]
+
     def digests(self) -> dict[str, tuple[int, Digest]]:
         """How many rows each table has, and the digest of them all in their order."""
         found: dict[str, tuple[int, Digest]] = {}
