@@ -97,7 +97,9 @@ def test_into_a_server_with_a_database_and_a_bucket(
 ) -> None:
     root, prediction = lived.workspace.root, a_prediction(lived)
     lived.close()
-    assert "decisions of an endpoint wait" in say("move", "--to", "http://127.0.0.1:9", code=4)
+    refused = say("move", "--to", "http://127.0.0.1:9", code=4)
+    assert "decisions of an endpoint wait" in refused
+    assert f"not served any more, which ends {ENDPOINT}: " in refused.partition("decisions of")[0]
     say("watch", ENDPOINT, "--until", "2013-02-14")
     before = known(say, prediction)
     shown = say("data", "show", "flights")
@@ -109,6 +111,10 @@ def test_into_a_server_with_a_database_and_a_bucket(
         assert done["runs"]["here"] == done["runs"]["there"] == 4
         assert say("move", "--to", url)["items"] == say("move", "--to", url, "--name", "trains")["items"] == []
         assert "is on a server" in say("runs", "list", code=2)
+        for words in (["serve", "delay"], ["worker", "--once"], ["watch", ENDPOINT]):
+            refused = say(*words, code=7)
+            assert "is not served any more" in refused
+            assert "CLEW_SERVER" not in refused
         monkeypatch.setenv("CLEW_SERVER", f"{url}/projects/trains")
         assert say("audit", "verify")["problems"] == []
         why = say("why", prediction)

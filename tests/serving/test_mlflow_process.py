@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clew.core.errors import Invalid, Unavailable
+from clew.core.errors import Denied, Invalid, Unavailable
 from clew.core.types.package import Package
 from clew.registry.formats.format import Trust
 from clew.registry.mlflow_package import Part, package_folder
@@ -74,3 +74,12 @@ def test_the_path_of_a_python_starts_beside_clew_toml(
     monkeypatch.chdir(tmp_path)
     with Workspace(root) as workspace:
         MlflowRuntime(package, objects, workspace.trust).close()
+
+
+def test_who_may_not_load_it_hears_which_clew_toml_forbids_it(
+    tmp_path: Path, objects: MemoryObjects, package: Package
+) -> None:
+    root = init_project(tmp_path / "project")
+    with Workspace(root) as workspace, pytest.raises(Denied) as refused:
+        MlflowRuntime(package, objects, workspace.trust)
+    assert refused.value.hint == f"set allow_pickle = true under [policy] in {root / 'clew.toml'}"

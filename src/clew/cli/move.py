@@ -56,11 +56,23 @@ def _move(plan: Plan) -> Moved:
     from clew.loop.moving import move as move_project
     from clew.workspace import open_workspace
 
-    with open_workspace() as workspace, progress("moving", unit="objects and rows") as bar:
-        return move_project(
-            workspace.stores,
-            workspace.root,
-            plan,
-            cache_gb=workspace.settings.storage.cache_gb,
-            tell=lambda _, count: bar.move_to(count),
+    with open_workspace() as workspace:
+        if plan.server:
+            _warn([endpoint.name for endpoint in workspace.services.endpoints.list()])
+        with progress("moving", unit="objects and rows") as bar:
+            return move_project(
+                workspace.stores,
+                workspace.root,
+                plan,
+                cache_gb=workspace.settings.storage.cache_gb,
+                tell=lambda _, count: bar.move_to(count),
+            )
+
+
+def _warn(endpoints: list[str]) -> None:
+    """Say what will not work at a server, while Ctrl-C still leaves everything as it is."""
+    if endpoints:
+        output.note(
+            f"warning: in a server this project is not served any more, which ends {', '.join(endpoints)}: to go on "
+            "serving, move its rows and bytes to the server's database and bucket instead (Ctrl-C stops the move)"
         )

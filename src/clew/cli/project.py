@@ -122,7 +122,7 @@ def up(*, as_json: bool) -> None:
         from clew.worker.supervisor import alone, supervise
         from clew.workspace import open_workspace
 
-        workspace = open_workspace()
+        workspace = open_workspace(serves=True)
     with workspace, alone(workspace.folder):
         stores, names = workspace.stores, sorted(workspace.settings.endpoints)
         for doubt in doubts(workspace.services, workspace.settings, workspace.root):

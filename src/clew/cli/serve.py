@@ -58,7 +58,7 @@ def serve(*, reference: str, name: str, endpoint: str, host: str | None, port: i
             else:
                 output.note(f"{address.endpoint} answers at {address.url}  (POST {address.url}/predict, Ctrl-C stops)")
 
-        with open_workspace() as workspace:
+        with open_workspace(serves=True) as workspace:
             names = workspace.settings.endpoints
             if endpoint and endpoint not in names:
                 hint = f"declare [endpoints.{endpoint}] in clew.toml, or clew serve MODEL@ALIAS"

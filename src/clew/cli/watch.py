@@ -64,7 +64,7 @@ def watch(*, endpoint: str, windows: int, until: str, as_json: bool) -> None:
         until_us = parse_us(until) if until else 0
     except ValueError:
         raise Invalid(f"--until {until!r} is no time", hint="write it like 2013-02-01") from None
-    with open_workspace() as workspace:
+    with open_workspace(serves=True) as workspace:
         stores = workspace.stores
         found = find_endpoint(stores, endpoint)
         with Presence(workspace.folder, stores.ids) as presence:

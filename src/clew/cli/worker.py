@@ -54,7 +54,7 @@ def worker(*, every_s: float, once: bool, as_json: bool) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    with open_workspace() as workspace, Presence(workspace.folder, workspace.stores.ids) as presence:
+    with open_workspace(serves=True) as workspace, Presence(workspace.folder, workspace.stores.ids) as presence:
         schedule, witness = Schedule(workspace, every_s=every_s), Witness(workspace)
         running = Worker(workspace.stores, presence.holder, handlers_of(workspace), presence=presence)
         if once:

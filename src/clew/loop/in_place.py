@@ -31,11 +31,17 @@ __all__ = ["InPlace", "trust_of"]
 def trust_of(settings: Settings, root: Path) -> Trust:
     """What a project's policy lets a model file hold; a path of a Python starts in the folder of `clew.toml`."""
     from clew.registry.formats.format import Trust
+    from clew.settings import SETTINGS_FILE
 
     policy, python = settings.policy, settings.policy.mlflow_python
     if os.sep in python:  # a bare name is looked for among the programs
         python = str(root / python)
-    return Trust(types=frozenset(policy.trusted_types), allow_pickle=policy.allow_pickle, mlflow_python=python)
+    return Trust(
+        types=frozenset(policy.trusted_types),
+        allow_pickle=policy.allow_pickle,
+        mlflow_python=python,
+        settings=str(root / SETTINGS_FILE),
+    )
 
 
 class InPlace:

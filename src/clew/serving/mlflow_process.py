@@ -34,7 +34,6 @@ __all__ = ["MlflowRuntime"]
 _HEAD = struct.Struct(">I")
 _CHILD = Path(__file__).with_name("mlflow_child.py")
 _MODEL, _EMPTY = "model", "empty"
-_HINT = "write models as skops or ONNX, or set allow_pickle = true under [policy] in clew.toml"
 Values = Mapping[str, Sequence[Any]]
 
 
@@ -56,7 +55,8 @@ class MlflowRuntime:
 
     def __init__(self, package: Package, objects: Objects, trust: Trust) -> None:
         if not trust.allow_pickle:
-            raise Denied("loading this model runs the code in it, and this project does not allow that", hint=_HINT)
+            what = "loading this model runs the code in it, and this project does not allow that"
+            raise Denied(what, hint=trust.to_allow)
         check_signature(package.signature)
         self.signature = package.signature
         self._frame = "numpy" if package.signature.container is Container.NUMPY else "pandas"

@@ -12,7 +12,7 @@ import msgspec
 
 from clew.store.document import add_document, find_document, put_document
 
-__all__ = ["Claim", "claim", "find_claim", "settle"]
+__all__ = ["Claim", "claim", "find_claim", "server_of", "settle"]
 
 _FILE = "project.json"
 
@@ -38,6 +38,11 @@ def find_claim(folder: Path) -> Claim | None:
         Corrupt: it cannot be read.
     """
     return find_document(folder / _FILE, Claim)
+
+
+def server_of(found: Claim | None) -> str:
+    """The address of the project on the server that it was moved into; "" where it was not."""
+    return found.ledger if found is not None and found.ledger.startswith(("http://", "https://")) else ""
 
 
 def claim(folder: Path, wanted: Claim) -> Claim:

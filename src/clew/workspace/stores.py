@@ -15,7 +15,7 @@ from clew.core.ids import IdSource
 from clew.core.types.edge import node
 from clew.core.types.project import Project
 from clew.settings import SQLITE, Settings
-from clew.store.claim import Claim, claim, find_claim, settle
+from clew.store.claim import Claim, claim, find_claim, server_of, settle
 from clew.store.ledger.sqlite import SqliteLedger
 from clew.store.objects.choose import choose_objects, find_place, has_objects
 from clew.store.objects.local import LocalObjects
@@ -72,9 +72,9 @@ def _open_ledger(folder: Path, place: str, *, id: str) -> tuple[Ledger, Claim]:
         Invalid: the folder keeps its rows elsewhere.
     """
     file, found = folder / "ledger.db", find_claim(folder)
-    if found is not None and found.ledger.startswith(("http://", "https://")):
-        hint = f"set CLEW_SERVER={found.ledger}, or [server] url in clew.toml"
-        raise Invalid(f"the project in {folder.parent} is on a server, {found.ledger}", hint=hint)
+    if server := server_of(found):
+        hint = f"set CLEW_SERVER={server}, or [server] url in clew.toml"
+        raise Invalid(f"the project in {folder.parent} is on a server, {server}", hint=hint)
     if place == SQLITE:
         if found is not None:
             hint = "set CLEW_LEDGER, or [storage] ledger in clew.toml"

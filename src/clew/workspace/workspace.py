@@ -22,6 +22,7 @@ from clew.core.types.project import Project
 from clew.loop.in_place import InPlace, trust_of
 from clew.settings import SETTINGS_FILE, Settings, read_settings
 from clew.store.beginning import begin_folder
+from clew.store.claim import find_claim, server_of
 from clew.workspace.find import FOLDER, find_project, no_project, remote_root
 from clew.workspace.stores import open_stores
 
@@ -318,16 +319,26 @@ class Workspace:
         return found
 
 
-def open_workspace(start: Path | None = None) -> Workspace:
+def open_workspace(start: Path | None = None, *, serves: bool = False) -> Workspace:
     """The project at or above a folder, the current one by default; outside of any, the one that CLEW_SERVER names.
+
+    Args:
+        start: the folder.
+        serves: whether it is for what runs beside the ledger only, to which no address of a server helps.
 
     Raises:
         NotFound: there is none.
+        Unavailable: it serves, and the project was moved into a server.
     """
     start = (start or Path.cwd()).resolve()
     root = find_project(start) or remote_root(os.environ)
     if root is None:
         raise no_project(start)
+    if serves and (server := server_of(find_claim(root / FOLDER))):
+        raise Unavailable(
+            f"the project in {root} was moved into the server {server}, and is not served any more",
+            hint="projects are served in a folder, or on the database that a server uses: docs/how-to/move-up.md",
+        )
     return Workspace(root)
 
 

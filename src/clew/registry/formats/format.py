@@ -16,11 +16,18 @@ class Trust:
         types: dotted names of types and functions beyond the built-in list.
         allow_pickle: whether files that run code when they are read may be read at all.
         mlflow_python: the interpreter that loads models which MLflow logged; this one when empty.
+        settings: the file that says so, for people.
     """
 
     types: frozenset[str] = frozenset()
     allow_pickle: bool = False
     mlflow_python: str = ""
+    settings: str = "clew.toml"
+
+    @property
+    def to_allow(self) -> str:
+        """What to do where a file that runs code is to be read all the same."""
+        return f"set allow_pickle = true under [policy] in {self.settings}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,6 @@ from clew.registry.formats.format import Dump, Trust
 
 __all__ = ["PickleFormat"]
 
-_HINT = "write models as skops or ONNX, or set allow_pickle = true under [policy] in clew.toml"
-
 
 class PickleFormat:
     """The standard library's pickle, protocol 5."""
@@ -21,7 +19,8 @@ class PickleFormat:
         import pickle
 
         if not trust.allow_pickle:
-            raise Denied(f"this project does not allow pickle, and {_name(model)} would be pickled", hint=_HINT)
+            hint = f"write models as skops or ONNX, or {trust.to_allow}"
+            raise Denied(f"this project does not allow pickle, and {_name(model)} would be pickled", hint=hint)
         try:
             content = pickle.dumps(model, protocol=5)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -34,7 +33,8 @@ class PickleFormat:
         import pickle
 
         if not trust.allow_pickle:
-            raise Denied("this model is a pickle, and this project does not allow pickle", hint=_HINT)
+            hint = f"write models as skops or ONNX, or {trust.to_allow}"
+            raise Denied("this model is a pickle, and this project does not allow pickle", hint=hint)
         try:
             return pickle.loads(content)  # noqa: S301 (the policy allows it)
         except ImportError as error:
