@@ -129,6 +129,18 @@ def test_what_login_says_to_write_is_enough(serve: Callable[..., Any], home: Pat
     assert (home / ".clew" / ".gitignore").exists()
 
 
+def test_who_is_logged_in_and_in_no_project_hears_how_to_name_one(serve: Callable[..., Any], home: Path) -> None:
+    served = serve()
+    with pytest.raises(NotFound) as missing:
+        clew("runs", "list")
+    assert missing.value.hint == "clew init makes one here"
+    said = CliRunner().invoke(root, ["login", served.url], input=served.token("ann", ProjectRole.VIEWER)).stdout
+    assert f"export CLEW_SERVER={served.url}/projects/late\n" in said
+    with pytest.raises(NotFound) as missing:
+        clew("runs", "list")
+    assert f"set CLEW_SERVER={served.url}/projects/NAME" in missing.value.hint
+
+
 def test_an_address_without_a_project_of_ones_own_names_them(
     serve: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def doctor(*, quick: bool, fix: bool, as_json: bool) -> None:
     here = Path.cwd()
     root = find_project(here)
     if root is None:
-        raise no_project(here)
+        raise no_project(here, os.environ)
     found = list(_look(root, quick=quick, fix=fix))
     long = [output.Column("text", "what", long=True), output.Column("hint", "what to do", long=True)]
     output.table(found, ["level", "check", *(["fixed"] if fix else []), *long], as_json=as_json)

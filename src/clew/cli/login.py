@@ -78,4 +78,7 @@ def _next(server: str, projects: list[str]) -> str:
     from urllib.parse import quote
 
     url = f"{server}/projects/{quote(projects[0], safe='')}"
-    return f'projects: {", ".join(projects)}\nNext, in clew.toml beside your code:\n\n[server]\nurl = "{url}"'
+    return (
+        f"projects: {', '.join(projects)}\nNext, for a shell in any folder: export CLEW_SERVER={url}\n"
+        f'or in clew.toml beside your code:\n\n[server]\nurl = "{url}"'
+    )

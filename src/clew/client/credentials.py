@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from clew.core.address import http_parts
 from clew.core.errors import Invalid, Unavailable
 
-__all__ = ["ADDRESS_HINT", "address_of", "credentials_file", "forget_token", "keep_token", "token_for"]
+__all__ = ["ADDRESS_HINT", "address_of", "credentials_file", "forget_token", "keep_token", "servers_of", "token_for"]
 
 TOKEN = "CLEW_TOKEN"  # noqa: S105 - the name of a variable
 ADDRESS_HINT = "for example https://clew.example.org/projects/flights"
@@ -45,6 +45,11 @@ def credentials_file(environ: Mapping[str, str]) -> Path:
 def token_for(server: str, environ: Mapping[str, str]) -> str:
     """The token to show a server; "" where there is none."""
     return environ.get(TOKEN, "").strip() or _read(credentials_file(environ)).get(server, "")
+
+
+def servers_of(environ: Mapping[str, str]) -> list[str]:
+    """The servers that a token is kept for, in the order in which they came."""
+    return list(_read(credentials_file(environ)))
 
 
 def keep_token(server: str, token: str, environ: Mapping[str, str]) -> Path:

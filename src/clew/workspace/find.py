@@ -55,7 +55,12 @@ def remote_root(environ: Mapping[str, str]) -> Path | None:
     return root
 
 
-def no_project(start: Path) -> NotFound:
+def no_project(start: Path, environ: Mapping[str, str]) -> NotFound:
     """What a person reads who is in no project's folder."""
+    from clew.client.credentials import servers_of
+
     what = f"there is no project in {start}, nor in a folder above it"
-    return NotFound("project", str(start), what=what, hint="clew init makes one here")
+    hint = "clew init makes one here"
+    if servers := servers_of(environ):
+        hint += f"; for one on a server that you are logged in to, set CLEW_SERVER={servers[-1]}/projects/NAME"
+    return NotFound("project", str(start), what=what, hint=hint)

@@ -333,7 +333,7 @@ def open_workspace(start: Path | None = None, *, serves: bool = False) -> Worksp
     start = (start or Path.cwd()).resolve()
     root = find_project(start) or remote_root(os.environ)
     if root is None:
-        raise no_project(start)
+        raise no_project(start, os.environ)
     if serves and (server := server_of(find_claim(root / FOLDER))):
         raise Unavailable(
             f"the project in {root} was moved into the server {server}, and is not served any more",

@@ -378,7 +378,7 @@ def test_no_experiment_is_not_the_first_one(ask: Ask) -> None:
 @pytest.mark.parametrize("before", ["", "/projects/late"])
 def test_links_that_clients_print_lead_to_a_command(ask: Ask, before: str) -> None:
     status, page = ask("GET", f"{before}/", who="")
-    assert (status, b"clew runs list" in page) == (200, True)
+    assert (status, b"clew runs list" in page, b"CLEW_SERVER=" in page) == (200, True, True)
     assert ask("POST", f"{before}/", who="")[0] in (404, 405)
 
 

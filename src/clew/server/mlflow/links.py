@@ -16,10 +16,14 @@ const run = place.match(/runs\\/([0-9a-f]{32})/), version = place.match(/models\
 const command = run ? `clew runs show ${run[1]}` : version ? `clew model show '${version[1]}@${version[2]}'`
   : place.includes("models") ? "clew model list" : "clew runs list";
 document.getElementById("command").textContent = command;
+const base = location.pathname.replace(/\\/+$/, "");
+document.getElementById("server").textContent =
+  location.origin + (base.includes("/projects/") ? base : base + "/projects/NAME");
 """
 PAGE = f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>clew</title>
-<p>This is a server of clew; it has no page here. In the project's folder, or after <code>clew login</code>:
+<p>This is a server of clew; it has no page here. In the project's folder, or in any folder after
+<code>clew login</code> and with <code>CLEW_SERVER=<span id="server">URL/projects/NAME</span></code>:
 <pre id="command">clew runs list</pre>
 <script>{_SCRIPT}</script></html>
 """.encode()
