@@ -228,6 +228,29 @@ def commands_in_the_docs() -> list[tuple[str, list[str]]]:
     return [(place, words[1:]) for place, line in lines for words in words_of(line) if words[:1] == ["clew"]]
 
 
+NEEDS = {
+    "data": "data",
+    "import mlflow": "mlflow",
+    "import tensorboard": "tensorboard",
+    "serve": "serve",
+    "server": "server",
+    "up": "serve",
+    "watch": "data",
+    "why": "data",
+}
+"""The extra that a command needs."""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "pip install './clew" in page.read_text(encoding="utf-8")])
+def test_what_a_page_installs_is_enough_for_its_commands(page: Path) -> None:
+    asked = re.findall(r"pip install '\./clew\[([\w,]+)\]'", page.read_text(encoding="utf-8"))
+    installed = {extra for extras in asked for extra in extras.split(",")}
+    for place, words in commands_in_the_docs():
+        if place.startswith(f"{page.relative_to(ROOT)}:"):
+            needed = NEEDS.get(words[0]) or NEEDS.get(" ".join(words[:2]))
+            assert needed in (None, *installed), f"{place}: clew {words[0]} needs {needed}"
+
+
 @pytest.mark.parametrize(("place", "words"), commands_in_the_docs())
 def test_commands_in_the_docs_can_be_given(place: str, words: list[str]) -> None:
     if words[:1] == ["complete"]:  # shows what a mistake looks like
