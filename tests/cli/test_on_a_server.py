@@ -57,6 +57,8 @@ def test_the_thread_and_the_audit_are_read_from_afar(
     assert say("why", prediction) == why
     assert why["replay"]["verdict"] == "identical"
     assert "no id of a prediction" in say("why", "nothing", code=2)
+    assert "no id of a prediction" in say("why", "", code=2)
+    assert say("why", why["prediction"]["key"])["prediction"] == why["prediction"]
     assert "error" in say("impact", "nothing@1", code=3)
     records = tmp_path / "records.jsonl"
     records.write_text(records.read_text().replace('"size":', '"size": 9'))

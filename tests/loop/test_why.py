@@ -188,6 +188,38 @@ def test_ids_may_be_shortened_while_they_are_unambiguous(lived: Any) -> None:
         why(lived.stores, alone[:8], trust=Trust())
 
 
+def test_a_key_finds_the_newest_decision_with_it(
+    lived: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = lived.predict(ROWS, keys=["p1", "p2", "20130201"])
+    assert why(lived.stores, "p2", trust=Trust()).prediction.id == old[1], "it waits in a journal"
+    lived.compact()
+    found = why(lived.stores, "p2", trust=Trust())
+    assert (found.prediction.id, found.of_key) == (old[1], 1)
+    new = lived.predict(ROWS[:2], keys=["p2", "p3"])
+    for _ in range(2):
+        found = why(lived.stores, "p2", trust=Trust())
+        assert (found.prediction.id, found.of_key) == (new[0], 2)
+        lived.compact()
+    assert why(lived.stores, old[1], trust=Trust()).of_key == 0
+    assert why(lived.stores, "20130201", trust=Trust()).prediction.id == old[2], "as short as an id may be"
+    monkeypatch.chdir(lived.stores.folder.parent)
+    assert main(["why", "p2"]) == 0
+    assert "key p2, the newest of 2 decisions with it: name another by its id" in capsys.readouterr().out
+    assert main(["why", "p1"]) == 0
+    assert "key p1\n" in capsys.readouterr().out
+
+
+def test_keys_are_looked_for_among_the_newest_decisions_only(lived: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("kept", "new"):
+        lived.predict(ROWS[:1], keys=[name])
+        lived.compact()
+    monkeypatch.setattr("clew.loop.why.key.MOST_ROWS", 1)
+    assert why(lived.stores, "new", trust=Trust()).prediction.key == "new"
+    with pytest.raises(Invalid, match="'kept' is no id of a prediction, and the key of none"):
+        why(lived.stores, "kept", trust=Trust())
+
+
 @pytest.mark.parametrize("text", ["", "0193", "zz" * 16, "0" * 33])
 def test_what_is_no_id(lived: Any, text: str) -> None:
     with pytest.raises(Invalid, match="no id of a prediction"):
@@ -204,7 +236,7 @@ def test_all_of_it_is_json(lived: Any) -> None:
     lived.compact()
     found = why(lived.stores, ids[0], trust=Trust())
     text = msgspec.json.encode(found)
-    assert set(msgspec.json.decode(text)) == set(found.__struct_fields__) - {"asked"}
+    assert set(msgspec.json.decode(text)) == set(found.__struct_fields__) - {"asked", "of_key"}
 
 
 def test_who_asks_a_server_scores_it_again(lived: Any) -> None:

@@ -66,6 +66,7 @@ QUERIES = {
     "append_upload": {"offset": "0"},
     "sign_upload": {"size": "1"},
     "take_upload": {"name": "part"},
+    "why_prediction": {"prediction": "prediction"},
     "impact_of": {"reference": "flights@1"},
     "stream_events": {"after": "-1"},  # a mistake that is found behind the door: a stream would not end
 }

@@ -33,6 +33,7 @@ _DIGITS = 12
     examples=[
         ("clew why 0193a7c1f2d07e6b9c3d5a8e4f601b27", "one decision, by the id that came with it"),
         ("clew why 0193a7c1f2d0 --json", "the first digits are enough while they are unambiguous"),
+        ("clew why UA-1545", "the newest decision with this key of yours"),
     ],
 )
 @click.argument("prediction", metavar="PREDICTION")
@@ -41,6 +42,9 @@ def why(*, prediction: str, as_json: bool) -> None:
 
     Model version, gate and who named it, run, code, environment, data versions and their checks, drift at that hour,
     scores in shadow, the label, and a replay that compares with what was logged bit for bit.
+
+    PREDICTION is the id that came with the decision. The key that its caller sent finds the newest decision with it,
+    among the newest million of each endpoint.
     """
     from clew.workspace import open_workspace
 
@@ -76,10 +80,14 @@ def _prediction(found: Why) -> Branch:
     facts = [
         f"inputs {inputs}",
         f"received {cell('received_us', logged.received_us)}, answered in {logged.latency_us / 1000:.3g} ms{row}",
-        f"key {logged.key}" if logged.key else "",
+        f"key {logged.key}{_of_key(found.of_key)}" if logged.key else "",
         "waits in a journal, not compacted yet" if not logged.batch else "",
     ]
     return _branch(f"prediction {logged.id} at endpoint {found.endpoint.name}", facts)
+
+
+def _of_key(count: int) -> str:
+    return f", the newest of {amount(count, 'decisions')} with it: name another by its id" if count > 1 else ""
 
 
 def _replay(replay: Replay) -> Branch:

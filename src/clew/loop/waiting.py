@@ -79,7 +79,7 @@ def payloads_from(starts: Iterable[Start], needles: Iterable[str] = ()) -> Itera
 
 
 def waiting_decisions(stores: Stores, endpoint: Endpoint, id: str) -> list[DecisionRecord]:
-    """Requests that wait and may hold the prediction of this id, or of an id that begins so."""
+    """Requests that wait and may hold the prediction of this id, of an id that begins so, or of this key."""
     return [record for record in _records(stores, endpoint, [id]) if isinstance(record, DecisionRecord)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 from litestar import Response, Router, get, post
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody
 
 from clew.audit.checkpoint import Witnesses
 from clew.audit.problem import Verification
@@ -28,8 +28,8 @@ class Checkpoints(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
 
 
-@get("/why/{prediction:str}", opt=_READ, sync_to_thread=True)
-def why_prediction(request: AnyRequest, prediction: FromPath[str]) -> Response[bytes]:
+@get("/why", opt=_READ, sync_to_thread=True)
+def why_prediction(request: AnyRequest, prediction: FromQuery[str] = "") -> Response[bytes]:
     """Everything behind one decision, as MessagePack, with the request that it was in, for who scores it again."""
     from clew.loop.why import why
 

@@ -178,9 +178,7 @@ class Workspace:
 
         if self._stores is not None:
             return why(self._stores, prediction, trust=self.trust)
-        from clew.client.connection import named, quoted
-
-        found = self._connection.get(f"/why/{quoted(named(prediction))}", Why)
+        found = self._connection.get("/why", Why, prediction=prediction)
         return scored_here(found, self.objects, trust=self.trust)
 
     def impact(self, reference: str) -> Impact:

@@ -1,4 +1,4 @@
-"""Finds one prediction by its id: in the logs, or in a journal when it was made a moment ago.
+"""Finds one prediction by its id, or by its key: in the logs, or in a journal when it was made a moment ago.
 
 All rows of a request are found together, in their order, because a model is replayed on what it was asked.
 """
@@ -6,7 +6,7 @@ All rows of a request are found together, in their order, because a model is rep
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,13 @@ from clew.core.types.edge import Node, node
 from clew.core.types.endpoint import Endpoint
 from clew.core.types.signature import ClassLabel
 from clew.loop.waiting import waiting_decisions
+from clew.loop.why.key import MOST_ROWS, ids_of_key
 from clew.serving.records import DecisionRecord, row_id
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["SHORTEST_PREFIX", "Found", "LoggedPrediction", "find_prediction", "read_id"]
+__all__ = ["SHORTEST_PREFIX", "Found", "LoggedPrediction", "find_prediction"]
 
 SHORTEST_PREFIX = 8
 _WHOLE = 32
@@ -58,44 +59,66 @@ class LoggedPrediction(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A prediction, the endpoint that made it, and the whole request that it was a row of."""
+    """A prediction, the endpoint that made it, and the whole request that it was a row of.
+
+    `of_key` counts the decisions with its key, of which it is the newest; 0 where it was found by its id.
+    """
 
     prediction: LoggedPrediction
     endpoint: Endpoint
     columns: dict[str, list[Any]]
     scores: list[float]
     decisions: list[Any]
-
-
-def read_id(text: str) -> str:
-    """An id of a prediction, or the beginning of one, as it is stored.
-
-    Raises:
-        Invalid: it is neither.
-    """
-    digits = text.strip().lower().replace("-", "")
-    if not SHORTEST_PREFIX <= len(digits) <= _WHOLE or not set(digits) <= _HEX:
-        raise Invalid(
-            f"{text!r} is no id of a prediction",
-            hint=f"give the 32 digits that came with the decision, or at least the first {SHORTEST_PREFIX}",
-        )
-    return digits
+    of_key: int = 0
 
 
 def find_prediction(stores: Stores, text: str) -> Found:
-    """The prediction with this id, or the only one whose id begins so.
+    """The prediction with this id, the only one whose id begins so, or else the newest one with this key.
 
     Args:
         stores: the project.
-        text: 32 hex digits, or at least the first 8; dashes do not matter.
+        text: 32 hex digits, or at least the first 8, dashes do not matter; or a key, which is looked for among the
+            newest `MOST_ROWS` decisions of each endpoint.
 
     Raises:
-        Invalid: the text is no id, or the beginning of several.
+        Invalid: the text is neither an id nor a known key, or the beginning of several ids.
         NotFound: no endpoint of the project has logged it.
     """
-    begin = read_id(text)
     with stores.ledger.read() as tx:
         endpoints = tx.endpoints.list(stores.project)
+    begin = _read_id(text)
+    found = _by_id(stores, endpoints, begin) if begin else None
+    if found is None and text:
+        found = _by_key(stores, endpoints, text)
+    if found is not None:
+        return found
+    looked = f"keys are looked for among the newest {MOST_ROWS:,} decisions of each endpoint"
+    if begin:
+        raise NotFound("prediction", text, hint=f"the id comes with every decision of this project; {looked}")
+    raise Invalid(
+        f"{text!r} is no id of a prediction, and the key of none",
+        hint=f"give the 32 digits that came with the decision, or at least the first {SHORTEST_PREFIX}; {looked}",
+    )
+
+
+def _read_id(text: str) -> str:
+    """An id of a prediction, or the beginning of one, as it is stored; "" where it is neither."""
+    digits = text.strip().lower().replace("-", "")
+    return digits if SHORTEST_PREFIX <= len(digits) <= _WHOLE and set(digits) <= _HEX else ""
+
+
+def _by_key(stores: Stores, endpoints: list[Endpoint], key: str) -> Found | None:
+    known: dict[str, int] = {}
+    for endpoint in endpoints:
+        known.update(ids_of_key(stores, endpoint, key))
+    if not known:
+        return None
+    newest = max(known, key=lambda name: (known[name], name))
+    found = _by_id(stores, endpoints, newest)
+    return replace(found, of_key=len(known)) if found is not None else None
+
+
+def _by_id(stores: Stores, endpoints: list[Endpoint], begin: str) -> Found | None:
     found: dict[str, Found] = {}
     for look in (_in_logs, _in_journals, _in_logs):  # compacted between the first two looks: the third finds it
         for each in chain.from_iterable(look(stores, endpoint, begin) for endpoint in endpoints):
@@ -104,10 +127,8 @@ def find_prediction(stores: Stores, text: str) -> Found:
             break
     if len(found) > 1:
         shown = ", ".join(sorted(found)[:_SHOWN])
-        raise Invalid(f"{text!r} is the beginning of {len(found)} predictions: {shown} …", hint="give more digits")
-    if not found:
-        raise NotFound("prediction", text, hint="the id comes with every decision of an endpoint of this project")
-    return next(iter(found.values()))
+        raise Invalid(f"{begin!r} is the beginning of {len(found)} predictions: {shown} …", hint="give more digits")
+    return next(iter(found.values()), None)
 
 
 def _in_logs(stores: Stores, endpoint: Endpoint, id: str) -> list[Found]:

@@ -63,7 +63,8 @@ class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `external` is data of other tools, `checks` are those on the training data that the gate looked at. What is None was
     not recorded, has not come, or does not exist: a version that no run made has no `run`, a decision that nobody
-    labelled yet no `label`. `asked` is the request as a server gives it, which scores nothing again: see `scored_here`.
+    labelled yet no `label`. `of_key` counts the decisions with the key that was asked for, of which this is the newest;
+    0 where it was an id. `asked` is the request as a server gives it, which scores nothing again: see `scored_here`.
     """
 
     prediction: LoggedPrediction
@@ -79,6 +80,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     label: KnownLabel | None
     shadows: list[ShadowScore]
     replay: Replay
+    of_key: int = 0
     asked: Asked | None = None
 
 
@@ -87,11 +89,12 @@ def why(stores: Stores, prediction: str, *, trust: Trust | None) -> Why:
 
     Args:
         stores: the project.
-        prediction: the id that came with the decision, or at least its first 8 digits.
+        prediction: the id that came with the decision, or at least its first 8 digits; or the caller's key, of whose
+            decisions the newest is taken.
         trust: what the project's policy allows in a model file, as the replay may need to read one; None for no replay.
 
     Raises:
-        Invalid: that is no id, or the beginning of several.
+        Invalid: that is no id and no known key, or the beginning of several.
         NotFound: no endpoint has logged it.
         Corrupt: a stored object is not what it was.
     """
@@ -121,6 +124,7 @@ def why(stores: Stores, prediction: str, *, trust: Trust | None) -> Why:
         label=find_label(stores, found.endpoint, logged),
         shadows=find_shadows(stores, found.endpoint, logged),
         replay=_NOT_HERE if trust is None else replay(package, stores.objects, asked, trust=trust),
+        of_key=found.of_key,
         asked=asked if trust is None else None,
     )
 
