@@ -12,10 +12,9 @@ import pytest
 
 from clew.cli.main import main
 from clew.cli.named import short_ids
-from clew.core.types.run import Artifact, RunStatus
+from clew.core.types.run import RunStatus
 from clew.testing.runs import a_block, a_run
 from clew.tracking.journal import Journal
-from clew.tracking.start import start
 from clew.workspace import init_project, open_workspace
 
 Capture = pytest.CaptureFixture[str]
@@ -317,26 +316,3 @@ def test_runs_are_written_as_tables(project: Path, capfdbinary: pytest.CaptureFi
     assert b"wrote 3 runs to" in capfdbinary.readouterr().err
     assert main(["runs", "list", "--output", str(path.with_suffix(".xlsx"))]) == 2
     assert b"--format csv" in capfdbinary.readouterr().err
-
-
-def test_logged_objects_are_listed_and_written(project: Path, capsys: Capture) -> None:
-    with open_workspace() as workspace, start(workspace.recorder, "shows", capture=False) as run:
-        for step in range(2):
-            run.log_object("note", f"at {step}", step=step)
-    listed = clew_json(capsys, "runs", "objects", "shows", "note", "--output", str(project / "shown"))["items"]
-    assert isinstance(listed, list)
-    assert [(one["key"], one["step"], one["form"]) for one in listed] == [("note", 0.0, "text"), ("note", 1.0, "text")]
-    assert (project / "shown/logged/note/000000000001.txt").read_text() == "at 1"
-
-
-def test_the_files_of_logged_objects_stay_in_their_folder(project: Path, capsys: Capture) -> None:
-    with open_workspace() as workspace:
-        digest = workspace.objects.put(b"not yours")
-        workspace.runs.add_artifact(
-            Artifact(
-                run=f"{1:032x}", path="../outside", digest=digest, size_bytes=9, media_type="", created_us=1, key="k"
-            )
-        )
-    code, _, err = clew(capsys, "runs", "objects", "alpha", "--output", str(project / "shown"))
-    assert (code, "'../outside' cannot name an artifact" in err) == (2, True)
-    assert not (project / "outside").exists()

@@ -72,7 +72,9 @@ COMMANDS: dict[str, Row] = {
         "Pipelines and runs",
         "Run a script or a pipeline, and record its code, environment, console and end",
     ),
-    "runs": Row("clew.cli.runs:runs", "Pipelines and runs", "List, show, compare, tag, name and stop runs"),
+    "runs": Row(
+        "clew.cli.runs:runs", "Pipelines and runs", "List, show, compare, tag, name and stop runs, and get their files"
+    ),
     "experiments": Row(
         "clew.cli.experiments:experiments",
         "Pipelines and runs",

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from clew.cli import output
+from clew.cli.artifacts import artifacts, objects
 from clew.cli.command import command, group
 from clew.cli.compare import compare
 from clew.cli.named import short_ids
 from clew.cli.note import note, rename, stop, tag
 from clew.cli.opening import open_runs
-from clew.cli.show import objects, show
+from clew.cli.show import show
 from clew.cli.trash import delete, restore, trash
 from clew.core.errors import Invalid
 
@@ -37,10 +38,11 @@ _STANDING = ("id", "name", "status", "experiment", "created", "duration")
     examples=[
         ("clew runs list --where 'metric.auc > 0.7' --sort -metric.auc", "the best runs first"),
         ("clew runs compare first timid", "what differs between two runs"),
+        ("clew runs artifacts first --output files", "the files that a run kept, into a folder"),
     ],
 )
 def runs() -> None:
-    """List, show, compare, tag, name and stop runs."""
+    """List, show, compare, tag, name and stop runs, and get their files."""
 
 
 @command(
@@ -240,5 +242,5 @@ def _interesting(items: list[FoundRun]) -> list[Field]:
     return common + [Field("param", key) for key in varied[:3]]
 
 
-for _each in (list_, delete, restore, trash, tag, note, rename, stop, show, compare, objects):
+for _each in (list_, delete, restore, trash, tag, note, rename, stop, show, compare, artifacts, objects):
     runs.add_command(_each)

@@ -1,8 +1,7 @@
-"""`clew runs show` and `objects`: everything about one run, and what it logged at its steps."""
+"""`clew runs show`: everything about one run."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from clew.tracking.overview import Link, Overview
     from clew.workspace import Workspace
 
-__all__ = ["objects", "show"]
+__all__ = ["show"]
 
 _WIDTH = 32
 
@@ -46,38 +45,6 @@ def show(*, run: str, as_json: bool) -> None:
         output.record(overview, as_json=True)
     else:
         _show(overview, curves)
-
-
-@command(
-    "objects",
-    examples=[
-        ("clew runs objects train", "what a run logged at its steps"),
-        ("clew runs objects train samples --output shown", "one key, with its files in a folder"),
-    ],
-)
-@click.argument("run")
-@click.argument("key", default="")
-@click.option("--output", "folder", type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
-def objects(*, run: str, key: str, folder: Path | None, as_json: bool) -> None:
-    """List images, tables and the like that a run logged."""
-    from clew.tracking.artifact import check_path
-    from clew.tracking.logged import logged_of
-
-    with open_runs() as workspace:
-        found = logged_of(workspace.runs.artifacts(newest_run(workspace.runs, run).id), key)
-        if folder is not None:
-            for each in found:
-                path = folder / check_path(each.path)  # a ledger from elsewhere may hold any
-                path.parent.mkdir(parents=True, exist_ok=True)
-                workspace.objects.save(each.digest, path)
-    columns: Columns = [
-        "key",
-        "step",
-        Column("form", spare=1),
-        Column("size_bytes", spare=2),
-        Column("path", long=True),
-    ]
-    output.table(found, columns, as_json=as_json, empty="this run logged no objects")
 
 
 def _curves(workspace: Workspace, overview: Overview) -> dict[str, str]:

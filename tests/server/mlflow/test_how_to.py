@@ -67,11 +67,13 @@ def clew(line: str, folder: Path) -> str:
 def test_the_five_minutes(client_process: Any, project: Path, server: dict[str, Any]) -> None:
     client_process.run(blocks("python")[0], f"{server['url']}/projects/late-flights", server["token"])
     lines = [line for line in commands() if line.startswith(("clew runs", "clew model"))]
-    assert len(lines) == 6
+    assert len(lines) == 7
     told = {line: clew(line, project) for line in lines}
     listed = told[lines[0]].splitlines()
     assert [line.split()[1] for line in listed[1:]] == ["both", "plain"]
     assert "fit_intercept" in told["clew runs show both"]
+    assert "estimator.html" in told["clew runs artifacts both --output files"]
+    assert (project / "files" / "estimator.html").stat().st_size > 0
     assert "training_r2_score" in told["clew runs compare plain both"]
     assert "delay" in told["clew model list"]
     assert "distance: float64?, hour: float64?" in told["clew model show delay@2"]
