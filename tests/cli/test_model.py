@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from clew.cli.main import main
 from clew.registry.columns import columns_of
 from clew.registry.environment import current_environment
+from clew.registry.mlflow_package import DESCRIPTION, Part, package_folder
 from clew.registry.package import Draft, build_package
 from clew.registry.signature import infer_signature
 from clew.workspace import init_project, open_workspace
@@ -168,3 +169,31 @@ def test_a_gate_that_guards_nothing_fails_no_pipeline(capsys: Capture) -> None:
     assert "The gate guards no name of delay: `delay@latest` may become champion" in out
     assert clew_json(capsys, "gate", "delay").items() >= {"verdict": "cannot_tell", "guarded": []}.items()
     assert "delay@2 is champion now" in clew(capsys, "model", "promote", "delay@2", "champion")[1]
+
+
+@pytest.mark.parametrize("selector", ["2", "latest"])
+def test_an_endpoint_follows_a_name_and_no_number(selector: str, capsys: Capture) -> None:
+    code, _, err = clew(capsys, "serve", f"delay@{selector}")
+    assert code == 3
+    assert f"an endpoint follows a name such as champion, and delay@{selector} is a version" in err
+    assert f"clew model promote delay@{selector} NAME" in err
+    code, _, err = clew(capsys, "serve", "delay@my-own")
+    assert (code, "clew model promote delay@latest my-own" in err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "warned"), [("[]", True), ('[{"type": "double", "name": "hour"}]', False)], ids=["none", "columns"]
+)
+def test_a_name_for_a_model_that_no_endpoint_serves_comes_with_a_warning(
+    inputs: str, warned: bool, capsys: Capture
+) -> None:
+    Path("clew.toml").write_text("[policy]\nallow_pickle = true\n[gate.mlp]\naliases = []\n")
+    description = json.dumps({"flavors": {"python_function": {}}, "signature": {"inputs": inputs}}).encode()
+    with open_workspace() as workspace:
+        objects = workspace.stores.objects
+        package, _ = package_folder(objects, [Part(DESCRIPTION, objects.put(description), len(description))], run="")
+        workspace.models.register("mlp", package)
+    code, out, err = clew(capsys, "model", "promote", "mlp@1", "champion")
+    assert (code, out) == (0, "mlp@1 is champion now\n")
+    assert ("warning: clew serve refuses it: this model declares no columns" in err) is warned
+    assert ("infer_signature" in err) is warned

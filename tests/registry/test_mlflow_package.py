@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from clew.core.errors import Invalid
-from clew.core.types.signature import Container, Signature
-from clew.registry.mlflow_package import DESCRIPTION, Part, check_signature, package_folder
+from clew.core.types.package import Package
+from clew.core.types.signature import Container
+from clew.registry.formats.format import Trust
+from clew.registry.mlflow_package import DESCRIPTION, Part, package_folder, refusal_of
 from clew.registry.package import load_package
 from clew.store.objects import MemoryObjects
 
@@ -20,14 +21,14 @@ def tensor(*shape: int) -> dict[str, object]:
 MATRIX = [tensor(-1, 3)]
 
 
-def signature_of(inputs: list[dict[str, object]] | None, outputs: list[dict[str, object]] | None = None) -> Signature:
+def package_of(inputs: list[dict[str, object]] | None, outputs: list[dict[str, object]] | None = None) -> Package:
     """Of a folder that declares these."""
     declared = {name: json.dumps(part) for name, part in (("inputs", inputs), ("outputs", outputs)) if part is not None}
     objects = MemoryObjects()
     text = json.dumps({"flavors": {"pytorch": {}, "python_function": {}}, "signature": declared}).encode()
     digest, unsafe = package_folder(objects, [Part(DESCRIPTION, objects.put(text), len(text))], run="r")
     assert unsafe
-    return load_package(objects, digest).signature
+    return load_package(objects, digest)
 
 
 @pytest.mark.parametrize(
@@ -45,17 +46,23 @@ def signature_of(inputs: list[dict[str, object]] | None, outputs: list[dict[str,
     ],
 )
 def test_an_endpoint_answers_with_one_number_a_row(outputs: list[dict[str, object]] | None, width: int) -> None:
-    signature = signature_of(MATRIX, outputs)
+    package = package_of(MATRIX, outputs)
+    signature = package.signature
     assert (signature.names, signature.container) == (("x0", "x1", "x2"), Container.NUMPY)
     assert signature.outputs[0].width == width
-    if width == 1:
-        check_signature(signature)
-    else:
-        with pytest.raises(Invalid, match=f"answers with {width} numbers a row, and an endpoint with one"):
-            check_signature(signature)
+    refused = refusal_of(package, Trust(allow_pickle=True))
+    wanted = f"this model answers with {width} numbers a row, and an endpoint with one"
+    assert (refused and refused.what) == (None if width == 1 else wanted)
 
 
 @pytest.mark.parametrize("inputs", [None, [], [tensor(-1, 3, 32, 32)], [{"type": "object", "name": "a"}]])
 def test_a_model_whose_rows_cannot_be_checked_is_not_served(inputs: list[dict[str, object]] | None) -> None:
-    with pytest.raises(Invalid, match="declares no columns that clew can check"):
-        check_signature(signature_of(inputs, [tensor(-1, 1)]))
+    refused = refusal_of(package_of(inputs, [tensor(-1, 1)]), Trust(allow_pickle=True))
+    assert refused is not None
+    assert "declares no columns that clew can check" in refused.what
+
+
+def test_a_model_whose_code_may_not_run_is_not_served() -> None:
+    refused = refusal_of(package_of(MATRIX), Trust(allow_pickle=False))
+    assert refused is not None
+    assert "does not allow that" in refused.what

@@ -99,7 +99,11 @@ COMMANDS: dict[str, Row] = {
         "clew.cli.model:model", "Models", "List and show models, and move names such as champion over their versions"
     ),
     "gate": Row("clew.cli.gate:gate", "Models", "Say what the gate thinks of a version, and move nothing"),
-    "serve": Row("clew.cli.serve:serve", "Serving and watching", "Serve a model version over HTTP"),
+    "serve": Row(
+        "clew.cli.serve:serve",
+        "Serving and watching",
+        "Serve over HTTP the version of a model that has a name, such as champion",
+    ),
     "keys": Row("clew.cli.keys:keys", "Serving and watching", "Make, list and remove keys of endpoints"),
     "watch": Row("clew.cli.watch:watch", "Serving and watching", "Look at an endpoint: drift, value, trials, alerts"),
     "labels": Row("clew.cli.labels:labels", "Serving and watching", "Add labels of decisions"),

@@ -14,9 +14,12 @@ from clew.cli.gate import gate, note_free, show_report
 from clew.core.types.signature import Task
 
 if TYPE_CHECKING:
+    from clew.core.errors import ClewError
     from clew.core.types.interval import Interval
+    from clew.core.types.model import ModelVersion
     from clew.core.types.package import Package
     from clew.registry.overview import Judgement, VersionOverview
+    from clew.workspace import Workspace
 
 __all__ = ["model"]
 
@@ -110,7 +113,10 @@ def promote(*, reference: str, alias: str, reason: str, expected: int | None, as
         move = workspace.promote(reference, alias, reason=reason, expected=expected)
         version = workspace.models.resolve(f"{reference.partition('@')[0]}@{move.number}")
         guarded = workspace.aliases.guarded(version.name)
+        refused = _refusal(workspace, version)
     output.text(f"{version.reference} is {alias} now", move, as_json=as_json)
+    if refused is not None:
+        output.note(f"warning: clew serve refuses it: {refused}")
     if alias not in guarded:
         note_free(alias, guarded)
 
@@ -164,6 +170,18 @@ def approve(*, reference: str, note: str, as_json: bool) -> None:
     output.text(f"{approval.actor} stands for {reference}", approval, as_json=as_json)
     if approval.actor == version.created_by:
         output.note(f"{approval.actor} made {version.reference}: the gate counts approvals of others only")
+
+
+def _refusal(workspace: Workspace, version: ModelVersion) -> ClewError | None:
+    """Why no endpoint would serve a version; what a server's own policy allows is not known here."""
+    from dataclasses import replace
+
+    from clew.registry.mlflow_package import refusal_of
+    from clew.registry.package import load_package
+
+    package = load_package(workspace.objects, version.package)
+    trust = workspace.trust
+    return refusal_of(package, replace(trust, allow_pickle=workspace.remote or trust.allow_pickle))
 
 
 def _summary(found: VersionOverview) -> dict[str, object]:

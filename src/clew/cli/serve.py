@@ -33,13 +33,13 @@ __all__ = ["serve"]
 @click.option("--host", default=None, help="Address to listen on; beyond loopback only once the endpoint has keys.")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port; 0 takes any free one.")
 def serve(*, reference: str, name: str, endpoint: str, host: str | None, port: int | None, as_json: bool) -> None:
-    """Serve a model version over HTTP.
+    """Serve over HTTP the version of a model that has a name, such as champion.
 
     Answers POST /predict with rows as JSON, and the Open Inference Protocol at /v2. Every decision is logged before it
     is answered. Once the endpoint has keys (clew keys add), it answers only those who send one.
 
-    MODEL alone means its champion. A version such as delay@3 is not served by its number: clew model promote gives it a
-    name, through the gate.
+    An endpoint follows a name and no number, and swaps versions when the name moves: clew model promote gives delay@3
+    one, through the gate. MODEL alone means its champion.
     """
     if bool(reference) == bool(endpoint):
         what = f"{reference} and --endpoint {endpoint}: only one can be served" if reference else "serve what?"

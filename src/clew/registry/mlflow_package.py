@@ -15,7 +15,7 @@ import msgspec
 
 from clew.core.canonical import canonical
 from clew.core.contracts.objects import Objects
-from clew.core.errors import Invalid
+from clew.core.errors import ClewError, Denied, Invalid
 from clew.core.extras import require
 from clew.core.ids import Digest
 from clew.core.types.package import (
@@ -28,8 +28,9 @@ from clew.core.types.package import (
     RuntimeKind,
 )
 from clew.core.types.signature import Container, Dtype, Field, Output, Scale, Signature, Task
+from clew.registry.formats.format import Trust
 
-__all__ = ["DESCRIPTION", "Part", "check_signature", "package_folder"]
+__all__ = ["DESCRIPTION", "Part", "package_folder", "refusal_of"]
 
 DESCRIPTION = "MLmodel"
 _MOST_BYTES = 4 << 20
@@ -182,17 +183,27 @@ def _environment(objects: Objects, told: Mapping[str, Any], by_path: Mapping[str
     return Environment(python=python, platform="", distributions=dict(sorted(found.items())))
 
 
-def check_signature(signature: Signature) -> None:
-    """Refuse a model that does not say what it takes, so that rows could not be checked, or that scores each row with
-    several numbers."""
-    if not signature.inputs:
-        raise Invalid(
+def refusal_of(package: Package, trust: Trust) -> ClewError | None:
+    """Why no endpoint serves a package, as far as its manifest says; None where it says nothing against it.
+
+    Args:
+        package: of any format; only one of MLflow's may have come here without these questions.
+        trust: whether the policy lets code of models run.
+    """
+    if package.model.format is not ModelFormat.MLFLOW:
+        return None
+    if not trust.allow_pickle:
+        what = "loading this model runs the code in it, and this project does not allow that"
+        return Denied(what, hint=trust.to_allow)
+    if not package.signature.inputs:
+        return Invalid(
             "this model declares no columns that clew can check: it has no signature, or not one of plain columns",
             hint="log it with a signature: mlflow.models.infer_signature(X, y), or input_example=X[:5]",
         )
-    numbers = signature.outputs[0].width
+    numbers = package.signature.outputs[0].width
     if numbers > 1:
-        raise Invalid(
+        return Invalid(
             f"this model answers with {numbers} numbers a row, and an endpoint with one",
             hint="log one whose predict gives the class, or one probability (docs/how-to/from-mlflow.md)",
         )
+    return None

@@ -235,13 +235,13 @@ def missing_model(stores: Stores, model: str, alias: str) -> str:
 
 
 def _no_version(model: str, alias: str, known: list[str]) -> NotFound:
-    if not alias.isidentifier() or alias == "latest":  # an endpoint follows a name
-        return NotFound(
-            "alias", f"{model}@{alias}", hint=f"clew model promote {model}@{alias} NAME, then serve {model}@NAME"
-        )
+    said = f"{model}@{alias}"
+    if alias.isdecimal() or alias == "latest":
+        what = f"an endpoint follows a name such as champion, and {said} is a version"
+        return NotFound("alias", said, what=what, hint=f"clew model promote {said} NAME, then clew serve {model}@NAME")
     alike = get_close_matches(alias, known, n=3)
     hint = "" if alike else f"clew model promote {model}@latest {alias}"
-    return NotFound("alias", f"{model}@{alias}", near=[f"{model}@{each}" for each in alike or known], hint=hint)
+    return NotFound("alias", said, near=[f"{model}@{each}" for each in alike or known], hint=hint)
 
 
 def _record_served(stores: Stores, endpoint: Endpoint, slots: Slots) -> None:

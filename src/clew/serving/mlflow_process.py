@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clew.core.contracts.objects import Objects
-from clew.core.errors import Corrupt, Denied, Invalid, Unavailable
+from clew.core.errors import Corrupt, Invalid, Unavailable
 from clew.core.types.package import ModelFormat, Package, RuntimeKind
 from clew.core.types.signature import Container
 from clew.registry.formats.format import Trust
-from clew.registry.mlflow_package import check_signature
+from clew.registry.mlflow_package import refusal_of
 
 if TYPE_CHECKING:
     from clew.serving.runtime import Prediction
@@ -54,10 +54,9 @@ class MlflowRuntime:
     kind = RuntimeKind.ORIGINAL
 
     def __init__(self, package: Package, objects: Objects, trust: Trust) -> None:
-        if not trust.allow_pickle:
-            what = "loading this model runs the code in it, and this project does not allow that"
-            raise Denied(what, hint=trust.to_allow)
-        check_signature(package.signature)
+        refused = refusal_of(package, trust)
+        if refused is not None:
+            raise refused
         self.signature = package.signature
         self._frame = "numpy" if package.signature.container is Container.NUMPY else "pandas"
         self._lock = threading.Lock()
