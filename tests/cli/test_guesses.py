@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clew.cli.main import main
+from clew.core.types.run import RunStatus
 from clew.testing.runs import a_block, a_run
 from clew.workspace import init_project, open_workspace
 
+Say = Callable[..., Any]
 Capture = pytest.CaptureFixture[str]
 TRAIN = """import clew
 @clew.pipeline
@@ -100,6 +104,7 @@ def test_what_a_run_has_needs_no_words(capsys: Capture) -> None:
         (["--where", "metric.a > 1 & metric.b > 2"], "write 'and'"),
         (["--where", "metric.a > 1 || metric.b > 2"], "write 'or'"),
         (["--where", "created > -7d"], "write it in quotes: '-7d'"),
+        (["--where", "parent = 01a21af5a30d7000"], "write it in quotes: '01a21af5a30d7000'"),
         (["--columns", "foo"], "the field cannot be read at character 1"),
         (["--output", "runs.xlsx"], "--output needs a form"),
         (["--format", "csv", "--after", "x"], "--after and --json do not go with --format"),
@@ -137,3 +142,74 @@ def test_a_kind_that_no_event_is_of_is_told_with_those_that_there_are(capsys: Ca
 def test_the_beginning_of_a_subject_is_enough(capsys: Capture) -> None:
     assert main(["events", "--subject", "run:1111"]) == 0
     assert "run:111111111111 " in capsys.readouterr().out
+
+
+@pytest.fixture
+def sweep() -> None:
+    """A run with three below it, of another sweep of the same name one, and one of none."""
+    with open_workspace() as workspace:
+        rows = [("1", "search", ""), ("2", "trial-1", "1"), ("3", "trial-2", "1"), ("4", "trial-3", "1")]
+        rows += [("5", "search", ""), ("6", "trial-1", "5"), ("7", "alone", "")]
+        for number, (digit, name, parent) in enumerate(rows):
+            made = a_run(_id(digit), project=workspace.stores.project, name=name, parent=_id(parent) if parent else "")
+            workspace.runs.create(made, experiment="e")
+            workspace.runs.append([a_block("j:0-0", run=made.id, key="auc", last=number / 10)])
+            workspace.runs.finish(made.id, RunStatus.FINISHED, ended_us=made.created_us + 1)
+
+
+def _id(digit: str) -> str:
+    return digit * 13 + "0" * 19
+
+
+@pytest.mark.usefixtures("sweep")
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        (f"parent = '{_id('1')}'", "4 3 2"),
+        ("parent = '1111111111111'", "4 3 2"),
+        ("parent = 1111111111111", "4 3 2"),
+        ("parent = search", "6 4 3 2"),
+        ("parent in (search, alone)", "6 4 3 2"),
+        ("parent != 5555555555555", "4 3 2"),
+        ("parent = search and not name = trial-1", "4 3"),
+        ("parent is null", "7 5 1"),
+        ("id = 7777777777777", "7"),
+        ("id != search and parent is null", "7"),
+    ],
+)
+def test_a_run_is_named_in_a_filter_as_it_is_in_a_command(where: str, found: str, say: Say) -> None:
+    assert [item["id"] for item in say("runs", "list", "--where", where)["items"]] == [_id(d) for d in found.split()]
+
+
+@pytest.mark.usefixtures("sweep")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["show", "trail-1"], 3, "did you mean trial-1, "),
+        (["compare", "trial-1", "trial-99"], 3, "did you mean trial-"),
+        (["list", "--where", "parent = serach"], 3, "did you mean search?"),
+        (["list", "--where", "parent = '1'"], 3, "no run named '1'"),
+        (["artifacts", "trail-1"], 3, "did you mean trial-1, "),
+        (["delete", "trail-1"], 3, "did you mean trial-1, "),
+    ],
+)
+def test_a_misspelt_run_is_told_with_those_that_look_alike(words: list[str], code: int, said: str, say: Say) -> None:
+    assert said in say("runs", *words, code=code)
+
+
+@pytest.mark.usefixtures("sweep")
+def test_a_misspelt_run_of_the_trash_is_told_with_those_that_look_alike(say: Say) -> None:
+    say("runs", "delete", "alone", "trial-2")
+    assert "did you mean trial-2?" in say("runs", "restore", "trail-2", code=3)
+    assert "clew runs restore alone" in say("runs", "show", "alone", code=3)
+
+
+@pytest.mark.usefixtures("sweep")
+def test_the_runs_below_one_are_shown_with_their_ids_and_a_metric(capsys: Capture) -> None:
+    assert main(["runs", "show", _id("1")]) == 0
+    head, *rows = capsys.readouterr().out.partition("runs below\n")[2].splitlines()
+    assert head.split() == ["id", "name", "status", "auc", "created"]
+    assert [row.split()[:4] for row in rows] == [
+        [_id(digit)[:12], f"trial-{number}", "finished", auc]
+        for digit, number, auc in (("4", 3, "0.3"), ("3", 2, "0.2"), ("2", 1, "0.1"))
+    ]

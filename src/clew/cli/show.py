@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,11 +10,12 @@ import click
 from clew.cli import output
 from clew.cli.certificates import rows_of_certificates
 from clew.cli.command import command
-from clew.cli.named import newest_run
+from clew.cli.named import newest_run, short_ids
 from clew.cli.opening import open_runs
 from clew.cli.output import Column, Columns
 
 if TYPE_CHECKING:
+    from clew.core.contracts.services import RunService
     from clew.core.types.run import Run
     from clew.tracking.overview import Link, Overview
     from clew.workspace import Workspace
@@ -40,11 +42,11 @@ def show(*, run: str, as_json: bool) -> None:
 
     with open_runs() as workspace:
         overview = overview_of(workspace.services, newest_run(workspace.runs, run))
-        curves = {} if as_json else _curves(workspace, overview)
-    if as_json:
-        output.record(overview, as_json=True)
-    else:
-        _show(overview, curves)
+        if as_json:
+            output.record(overview, as_json=True)
+            return
+        curves, below = _curves(workspace, overview), _below(workspace.runs, overview.children)
+    _show(overview, curves, below)
 
 
 def _curves(workspace: Workspace, overview: Overview) -> dict[str, str]:
@@ -56,7 +58,22 @@ def _curves(workspace: Workspace, overview: Overview) -> dict[str, str]:
     return {key: spark(curve_of(workspace.runs.blocks(overview.run.id, key), _WIDTH)) for key in long}
 
 
-def _show(overview: Overview, curves: dict[str, str]) -> None:
+def _below(runs: RunService, children: list[Run]) -> tuple[str, list[dict[str, object]]]:
+    """Rows of the runs that one has started, and the metric that they show: the one that most of them have."""
+    from clew.core.types.series import SYSTEM
+
+    ids = [run.id for run in children]
+    found = [each for each in (runs.summaries(ids) if ids else []) if not each.key.startswith(SYSTEM)]
+    metric = next((key for key, _ in Counter(each.key for each in found).most_common(1)), "")
+    last = {each.run: each.last for each in found if each.key == metric}
+    rows: list[dict[str, object]] = [
+        {"id": short, "name": run.name, "status": run.status, "created_us": run.created_us, "metric": last.get(run.id)}
+        for short, run in zip(short_ids(ids), children, strict=True)
+    ]
+    return metric, rows
+
+
+def _show(overview: Overview, curves: dict[str, str], below: tuple[str, list[dict[str, object]]]) -> None:
     run = overview.run
     facts: dict[str, Any] = {
         "name": run.name,
@@ -89,7 +106,9 @@ def _show(overview: Overview, curves: dict[str, str]) -> None:
     _section("outputs", [_link_row(link) for link in overview.outputs], ["role", "what"])
     steps = [{"step": s.step, "outcome": s.outcome, "duration_ms": s.duration_us / 1000} for s in overview.steps]
     _section("steps", steps, ["step", "outcome", "duration_ms"])
-    _section("runs below", overview.children, ["name", "status", Column("created_us", spare=1)])
+    metric, rows = below
+    shown = [Column("metric", metric, spare=1)] if metric else []
+    _section("runs below", rows, ["id", Column("name", least=24), "status", *shown, Column("created_us", spare=2)])
     certified: Columns = ["verdict", "at_us", "by", Column("machine", spare=2), Column("key", spare=1)]
     _section("certificates", rows_of_certificates(overview.certificates), certified)
     if run.reason:

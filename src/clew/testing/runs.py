@@ -242,6 +242,16 @@ class RunServiceContract:
         service.finish(ONE, RunStatus.INTERRUPTED, ended_us=7)
         assert service.resume(ONE).tags == service.get(ONE).tags == {"team": "risk"}
 
+    def test_a_filter_names_runs_as_people_do(self, service: RunService) -> None:
+        service.create(a_run(name="search"), experiment="e")
+        service.create(a_run(TWO, name="trial", parent=ONE), experiment="e")
+        for word in (ONE, "search", ONE[:-1]):
+            assert [each.run.id for each in service.search(where=f"parent = '{word}'").items] == [TWO]
+        with pytest.raises(NotFound, match="did you mean search"):
+            service.search(where="parent = serach")
+        with pytest.raises(NotFound, match="did you mean trial"):
+            service.get("trail")
+
     def test_a_fork_shares_the_history_up_to_a_step(self, service: RunService) -> None:
         service.create(a_run(params={"lr": 0.1, "depth": 4}), experiment="e")
         points = Points(np.arange(10), np.arange(10) * 1000, np.arange(10) / 4)

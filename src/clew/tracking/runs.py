@@ -8,7 +8,7 @@ import msgspec
 
 from clew.core.contracts.ledger import Durability, Transaction
 from clew.core.contracts.stores import Stores
-from clew.core.errors import Invalid, NotFound
+from clew.core.errors import NotFound
 from clew.core.ids import Digest, is_id
 from clew.core.judging import FoundRun
 from clew.core.paging import Page, checked_after
@@ -21,15 +21,13 @@ from clew.store.owner import check_mine
 from clew.tracking.described import check_running, described
 from clew.tracking.fork import FORK_TAG, forked, named_fork
 from clew.tracking.merge import merged_series, put_merged
+from clew.tracking.named import SHORTEST_PREFIX, ambiguous, unknown
 from clew.tracking.revise import add_blocks, durability_of, revise
 from clew.tracking.sample import sample
 from clew.tracking.search import known_experiment, search_of, search_runs
 from clew.tracking.stop import STOP_TAG
 
 __all__ = ["LedgerRuns"]
-
-_SHORTEST_PREFIX = 4
-_MOST_TRASH = 1000
 
 
 class LedgerRuns:
@@ -57,13 +55,12 @@ class LedgerRuns:
         with self._stores.ledger.read() as tx:
             found = [self._mine(tx, id)] if is_id(id) else tx.runs.find(self._stores.project, id)
         named = [run for run in found if run.name == id]
-        if named or (len(found) == 1 and (is_id(id) or len(id) >= _SHORTEST_PREFIX)):
+        if named or (len(found) == 1 and (is_id(id) or len(id) >= SHORTEST_PREFIX)):
             return (named or found)[0]
-        if len(found) > 1 and len(id) >= _SHORTEST_PREFIX:
-            first = ", ".join(run.id for run in found[:3])
-            raise Invalid(f"{id!r} is the beginning of {len(found)} runs or more: {first} …", hint="give more digits")
+        if len(found) > 1 and len(id) >= SHORTEST_PREFIX:
+            raise ambiguous(id, found)
         with self._stores.ledger.read() as tx:
-            raise _unknown(tx, self._stores.project, id)
+            raise unknown(tx, self._stores.project, id)
 
     def append(self, blocks: Sequence[SeriesBlock]) -> None:
         """Add blocks of points; a block whose source is there is skipped.
@@ -323,14 +320,3 @@ def _edge(run: str, other: Node, role: Role, at_us: int) -> Edge:
     mine = node("run", run)
     source, target = (mine, other) if role is Role.OUTPUT else (other, mine)
     return Edge(source=source, target=target, role=role, run=run, at_us=at_us)
-
-
-def _unknown(tx: Transaction, project: str, name: str) -> NotFound:
-    """The error for what is no run, with where to look instead."""
-    if "@" in name:
-        hint = f"a run has an id or a name; clew model show {name} says which run made a version"
-        return NotFound("run", name, hint=hint)
-    trash = tx.runs.list(project, deleted=True, limit=_MOST_TRASH).items
-    if any(run.name == name and not run.purged_us for run in trash):
-        return NotFound("run", name, hint=f"one of this name lies in the trash: clew runs restore {name}")
-    return NotFound("run", name, hint="clew runs list")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
+
+import msgspec
 
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import Invalid, NotFound
 from clew.core.judging import FoundRun
 from clew.core.paging import Page
-from clew.core.types.filter import MOST_FIELDS, NEWEST, Comparison, Field, Filter, Search, every, fields_of
+from clew.core.types.filter import MOST_FIELDS, NEWEST, Both, Comparison, Field, Filter, Not, Search, every, fields_of
 from clew.core.types.run import Experiment
+from clew.tracking.named import ids_of
 from clew.tracking.where import parse_filter, parse_order
 
 __all__ = ["MOST_RUNS", "known_experiment", "search_of", "search_runs"]
@@ -23,13 +27,28 @@ def search_runs(stores: Stores, search: Search, *, experiment: str = "") -> Page
     """Runs of the project that a search asks for, of one experiment where one is named.
 
     Raises:
-        NotFound: there is no such experiment.
+        NotFound: there is no such experiment, or no run that `id` or `parent` is compared with by a name.
         Invalid: `after` is nothing that a page of this order ended with.
     """
     with stores.ledger.read() as tx:
         if experiment:
             known_experiment(tx, stores.project, experiment)
+        if search.filter is not None:
+            search = msgspec.structs.replace(search, filter=_by_ids(tx, stores.project, search.filter))
         return tx.runs.search(stores.project, search)
+
+
+def _by_ids(tx: Transaction, project: str, filter: Filter) -> Filter:
+    """The filter with whole ids where it names runs."""
+    if isinstance(filter, Not):
+        return Not(_by_ids(tx, project, filter.part))
+    if isinstance(filter, Both):
+        return Both(filter.op, tuple(_by_ids(tx, project, part) for part in filter.parts))
+    if filter.field.kind not in ("id", "parent") or filter.op not in ("=", "!=", "in"):
+        return filter
+    ids = (ids_of(tx, project, str(word)) for word in filter.values)
+    found = Comparison(filter.field, "in", tuple(dict.fromkeys(chain.from_iterable(ids))))
+    return Not(found) if filter.op == "!=" else found
 
 
 def known_experiment(tx: Transaction, project: str, name: str) -> Experiment:

@@ -32,6 +32,7 @@ __all__ = ["Field", "Filter", "Value", "fields_of", "matches", "parse_field", "p
 
 _TIMES = ("created", "ended")
 _NUMBERS = ("metric", "data", "duration", *_TIMES)
+_TEXTS = tuple(field for field in FIELDS if field not in _NUMBERS)
 _COMPARISONS = "= != < <= > >= ~ like ilike contains in (…) is null"
 _FIELDS_ARE = "metric.NAME, param.NAME, tag.NAME, data.NAME, or one of: " + ", ".join(FIELDS)
 _DEEPEST = 50
@@ -112,8 +113,8 @@ def _meant(rest: str) -> str:
     """A hint for what other languages write."""
     if rest.startswith(("&", "|")):
         return "write 'and'" if rest.startswith("&") else "write 'or'"
-    time = re.match(r"-\d+[smhdw]\b", rest)
-    return f"write it in quotes: '{time[0]}'" if time else ""
+    bare = re.match(r"-\d+[smhdw]\b|\d[\w.-]+", rest)  # a time, an id
+    return f"write it in quotes: '{bare[0]}'" if bare else ""
 
 
 class _Reader:
@@ -257,6 +258,8 @@ class _Reader:
 
     def value(self, field: Field) -> Value:
         token = self.take() if self.next.kind != "end" else self.next
+        if field.kind in _TEXTS and token.kind in ("number", "word"):  # the beginning of an id may be all digits
+            return token.text
         value = self.literal(token)
         if field.kind in _TIMES:
             return self.time(value, token.at)

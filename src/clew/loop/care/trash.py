@@ -7,6 +7,7 @@ so does one with logged models. The cache of steps does not need the runs that f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import partial
 
 import msgspec
@@ -78,7 +79,8 @@ def restore_runs(stores: Stores, names: Sequence[str]) -> list[Run]:
         for name in names:
             same = [run for run in trash if name in (run.id, run.name) or (len(name) >= 8 and run.id.startswith(name))]
             if not same:
-                raise NotFound("run in the trash", name, hint="clew runs trash", near=[run.name for run in trash][:5])
+                near = get_close_matches(name, {run.name for run in trash}, n=3)
+                raise NotFound("run in the trash", name, near=near, hint="clew runs trash")
             if len(same) > 1 and not is_id(name):
                 ids = ", ".join(run.id for run in same[:5])
                 raise Conflict(
