@@ -171,6 +171,24 @@ def test_a_gate_that_guards_nothing_fails_no_pipeline(capsys: Capture) -> None:
     assert "delay@2 is champion now" in clew(capsys, "model", "promote", "delay@2", "champion")[1]
 
 
+def test_of_many_columns_a_few_are_shown(capsys: Capture) -> None:
+    with open_workspace() as workspace:
+        table = np.random.default_rng(0).normal(size=(40, 64))
+        fitted = LogisticRegression().fit(table, table[:, 0] > 0)
+        rows = columns_of(table, [f"p{n}" for n in range(64)])
+        draft = Draft(
+            model=fitted,
+            signature=infer_signature(fitted, rows),
+            example=rows.take([0]),
+            environment=current_environment(),
+        )
+        workspace.models.register("wide", build_package(workspace.stores.objects, draft, workspace.trust))
+    out = clew(capsys, "model", "show", "wide@1")[1]
+    assert "p7: float64 and 56 more (--json has all)" in out
+    assert "p8:" not in out
+    assert "p63" in json.dumps(clew_json(capsys, "model", "show", "wide@1"))
+
+
 @pytest.mark.parametrize("selector", ["2", "latest"])
 def test_an_endpoint_follows_a_name_and_no_number(selector: str, capsys: Capture) -> None:
     code, _, err = clew(capsys, "serve", f"delay@{selector}")

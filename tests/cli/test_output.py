@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from clew.cli import output
-from clew.cli.picture import Branch, spark, tree
+from clew.cli.picture import Branch, listed, spark, tree
 
 
 class State(enum.StrEnum):
@@ -36,7 +36,7 @@ def test_a_table_shows_units_and_nested_fields(capfd: pytest.CaptureFixture[str]
         "flights      123.5 kB  done   0.71235",
         "weather [x]       9 B  done         1",
     ]
-    assert err == "there are more: --after c1\n"
+    assert err == "there are more: --limit N shows more of them, --after c1 goes on behind these\n"
 
 
 def test_a_long_cell_is_neither_cut_nor_folded_in_a_pipe(capfd: pytest.CaptureFixture[str]) -> None:
@@ -139,3 +139,14 @@ def test_a_spark_spans_least_to_greatest_and_leaves_gaps() -> None:
     assert spark([0, 3.5, None, float("nan"), 7], fancy=True) == "▁▅  █"
     assert spark([5, 5], fancy=True) == "▅▅"
     assert spark([None, None]) == "  "
+
+
+def test_many_words_stand_in_lines_below_their_title() -> None:
+    assert listed("inputs", ["a=1", "b=2"]) == Branch("inputs a=1, b=2")
+    assert listed("inputs", list("abcdefghij")) == Branch("inputs", (Branch("a, b, c, d, e, f, g, h"), Branch("i, j")))
+
+
+def test_a_parameter_is_shown_as_filters_write_it() -> None:
+    assert [output.literal(value) for value in (True, False, None, 3, 0.5, "adam")] == [
+        *("true", "false", "null", "3", "0.5", "adam")
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clew.core.numbers import counted, number, span
+from clew.core.numbers import counted, number, some, span
 from clew.core.types.interval import Interval
 
 
@@ -37,3 +37,9 @@ def test_one_thing_is_one() -> None:
         *("1 row", "1 batch", "1 class", "1 dataset version", "1 byte")
     ]
     assert (counted(0, "rows"), counted(12345, "rows")) == ("0 rows", "12,345 rows")
+
+
+def test_many_words_are_the_first_ones_and_a_number() -> None:
+    assert [some([]), some(["a"]), some(["a", "b"], most=2), some(list("abc"), most=2)] == [
+        *("", "a", "a, b", "a, b and 1 more")
+    ]

@@ -109,6 +109,17 @@ def test_rows_are_decided_and_logged(app: EndpointApp, tmp_path: Path) -> None:
     assert record.columns == {"carrier": ["UA", "UA"], "hour": [5, 18], "wind": [3.5, 3.5]}
 
 
+def test_an_answer_has_the_name_of_a_request_that_has_one(app: EndpointApp) -> None:
+    assert "id" not in call(app, "POST", "/predict", {"rows": [ROW]})[1]
+    tensors = [
+        {"name": "carrier", "shape": [1], "datatype": "BYTES", "data": ["UA"]},
+        {"name": "hour", "shape": [1], "datatype": "INT64", "data": [5]},
+        {"name": "wind", "shape": [1], "datatype": "FP64", "data": [1.5]},
+    ]
+    status, answer = call(app, "POST", "/v2/models/delay/infer", {"inputs": tensors})
+    assert (status, "id" in answer) == (200, False)
+
+
 def test_the_open_inference_protocol(app: EndpointApp, tmp_path: Path) -> None:
     body = {
         "id": "42",

@@ -11,6 +11,7 @@ from clew.cli import output
 from clew.cli.certificates import words_of_certificate
 from clew.cli.command import command, group
 from clew.cli.gate import gate, note_free, show_report
+from clew.core.numbers import some
 from clew.core.types.signature import Task
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from clew.core.types.interval import Interval
     from clew.core.types.model import ModelVersion
     from clew.core.types.package import Package
+    from clew.core.types.signature import Signature
     from clew.registry.overview import Judgement, VersionOverview
     from clew.workspace import Workspace
 
@@ -30,6 +32,7 @@ _VERSION: output.Columns = [
     output.Column("run", show=output.short, spare=1),
     output.Column("message", long=True),
 ]
+_INPUTS = 8
 _SHARES = {"accuracy", "auc", "brier", "decided_positive", "positives"}
 
 
@@ -195,7 +198,7 @@ def _summary(found: VersionOverview) -> dict[str, object]:
         "run": version.run,
         "model": package.estimator,
         "task": signature.task,
-        "inputs": [f"{field.name}: {field.dtype}{'?' if field.nullable else ''}" for field in signature.inputs],
+        "inputs": _inputs(signature),
         "classes": list(signature.classes),
         "threshold": package.decision.threshold if signature.task is Task.BINARY else None,
         "data": [data.reference for data in package.data],
@@ -212,6 +215,11 @@ def _summary(found: VersionOverview) -> dict[str, object]:
             for approval in found.approvals
         ],
     }
+
+
+def _inputs(signature: Signature) -> str:
+    words = [f"{field.name}: {field.dtype}{'?' if field.nullable else ''}" for field in signature.inputs]
+    return some(words, most=_INPUTS) + (" (--json has all)" if len(words) > _INPUTS else "")
 
 
 def _runtime(package: Package) -> str:

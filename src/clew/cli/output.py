@@ -17,7 +17,20 @@ from clew.core.numbers import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Column", "Columns", "amount", "cell", "json_line", "note", "record", "short", "since", "table", "text"]
+__all__ = [
+    "Column",
+    "Columns",
+    "amount",
+    "cell",
+    "json_line",
+    "literal",
+    "note",
+    "record",
+    "short",
+    "since",
+    "table",
+    "text",
+]
 
 
 class Column(NamedTuple):
@@ -85,7 +98,7 @@ def table(
     laid = [GridColumn(_heading(c), _is_right(items, c), c.long, c.spare, c.least) for c in chosen]
     draw(laid, cells, narrow=narrow, title=title, advice=advice)
     if after:
-        note(f"there are more: --after {after}")
+        note(f"there are more: --limit N shows more of them, --after {after} goes on behind these")
 
 
 def record(value: object, fields: Columns | None = None, *, as_json: bool, title: str = "") -> None:
@@ -150,6 +163,13 @@ def cell(field: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}={cell(str(key), one)}" for key, one in value.items()) or "–"
     return str(value)
+
+
+def literal(value: object) -> str:
+    """A parameter as filters write it: true, false, null, and numbers and texts as `cell` shows them."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return cell("", value)
 
 
 def short(value: object) -> str:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Branch", "spark", "tree"]
+__all__ = ["Branch", "listed", "spark", "tree"]
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _PLAIN_LEVELS = "_.-=+*#@"
+_IN_LINE = 8
 
 
 class Branch(NamedTuple):
@@ -22,6 +23,12 @@ class Branch(NamedTuple):
 
     text: str
     under: tuple[Branch, ...] = ()
+
+
+def listed(title: str, words: Sequence[str]) -> Branch:
+    """Words behind their title, or in lines below it where they are many."""
+    lines = [", ".join(words[at : at + _IN_LINE]) for at in range(0, len(words), _IN_LINE)]
+    return Branch(title, tuple(map(Branch, lines))) if len(lines) > 1 else Branch(f"{title} {', '.join(words)}")
 
 
 def tree(top: Branch, *, fancy: bool | None = None) -> str:

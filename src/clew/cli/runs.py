@@ -138,7 +138,7 @@ def _columns(shown: list[Field], asked: set[Field], *, experiment: bool) -> list
         output.Column(
             f"field {at}",
             _title(field),
-            show=_time if field.kind == "ended" else None,
+            show=_time if field.kind == "ended" else _literal if field.kind == "param" else None,
             spare=1 if at == 0 or field in asked else 4 if field.kind == "metric" else 5,
             least=12,
             narrow=output.since if field.kind == "ended" else None,
@@ -156,6 +156,11 @@ def _columns(shown: list[Field], asked: set[Field], *, experiment: bool) -> list
 
 def _time(us: object) -> str:
     return output.cell("at_us", us)
+
+
+def _literal(value: object) -> str:
+    """A parameter as filters write it; a run that has none has nothing there."""
+    return output.cell("", None) if value is None else output.literal(value)
 
 
 def _note_unknown(runs: RunService, items: list[FoundRun], field: Field) -> None:

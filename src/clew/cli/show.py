@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["show"]
 
 _WIDTH = 32
+_VALUE = Column("value", show=output.literal)
+_NOTES = ("note", "mlflow.note.content")
+_LONGEST_TAG = 60
 
 
 @command(
@@ -91,10 +94,11 @@ def _show(overview: Overview, curves: dict[str, str], below: tuple[str, list[dic
         "branch": overview.branch,
         "remote": overview.remote,
         "parent": run.parent,
-        "tags": run.tags,
+        "note": "\n".join(run.tags[key] for key in _NOTES if run.tags.get(key)),
+        "tags": {key: _brief(value) for key, value in run.tags.items() if key not in _NOTES},
     }
     output.record({key: value for key, value in facts.items() if value not in ("", None, {})}, as_json=False)
-    _section("parameters", [{"name": key, "value": value} for key, value in run.params.items()], ["name", "value"])
+    _section("parameters", [{"name": key, "value": value} for key, value in run.params.items()], ["name", _VALUE])
     metrics = [
         {"name": s.key, "last": s.last, "min": s.low, "max": s.high, "points": s.count, "curve": curves.get(s.key, "")}
         for s in overview.metrics
@@ -113,6 +117,12 @@ def _show(overview: Overview, curves: dict[str, str], below: tuple[str, list[dic
     _section("certificates", rows_of_certificates(overview.certificates), certified)
     if run.reason:
         output.text(f"\nreason\n{run.reason}", as_json=False)
+
+
+def _brief(tag: str) -> str:
+    """A tag in one line; MLflow's clients keep whole documents in some."""
+    line = " ".join(tag.split())
+    return line if len(line) <= _LONGEST_TAG else f"{line[:_LONGEST_TAG]}…"
 
 
 def _trash_words(run: Run) -> str:

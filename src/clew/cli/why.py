@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +11,7 @@ from clew.cli import output
 from clew.cli.certificates import words_of_certificate
 from clew.cli.command import command
 from clew.cli.output import amount, cell
-from clew.cli.picture import Branch, tree
+from clew.cli.picture import Branch, listed, tree
 
 if TYPE_CHECKING:
     from clew.core.types.package import Environment
@@ -76,14 +76,13 @@ def picture_of(found: Why) -> str:
 def _prediction(found: Why) -> Branch:
     logged = found.prediction
     row = f", row {logged.row + 1} of {logged.rows} of its request" if logged.rows > 1 else ""
-    inputs = ", ".join(f"{name}={_value(value)}" for name, value in logged.inputs.items())
     facts = [
-        f"inputs {inputs}",
         f"received {cell('received_us', logged.received_us)}, answered in {logged.latency_us / 1000:.3g} ms{row}",
         f"key {logged.key}{_of_key(found.of_key)}" if logged.key else "",
         "waits in a journal, not compacted yet" if not logged.batch else "",
     ]
-    return _branch(f"prediction {logged.id} at endpoint {found.endpoint.name}", facts)
+    branch = _branch(f"prediction {logged.id} at endpoint {found.endpoint.name}", facts)
+    return branch._replace(under=(_values("inputs", logged.inputs), *branch.under))
 
 
 def _of_key(count: int) -> str:
@@ -142,10 +141,8 @@ def _promotion(promotion: Promotion) -> Branch:
 
 def _run(found: Why, run: RunOrigin) -> Branch:
     code, environment, hardware, seeds = run.code, run.environment, run.hardware, run.seeds
-    params = ", ".join(f"{name}={_value(value)}" for name, value in run.params.items())
     facts = [
         f"{run.kind} {run.entry}, {cell('created_us', run.created_us)}, by {run.created_by}",
-        f"parameters {params}" if params else "",
         f"command {' '.join(run.command)}" if run.command else "",
         f"triggered by {', '.join(run.triggered_by)}" if run.triggered_by else "",
     ]
@@ -167,8 +164,9 @@ def _run(found: Why, run: RunOrigin) -> Branch:
         )
         for each in found.steps
     )
-    lines = tuple(Branch(fact) for fact in facts if fact)
-    return Branch(f"run {run.name} {run.id[:_DIGITS]}", (*lines, *steps))
+    first, *others = (Branch(fact) for fact in facts if fact)
+    params = [_values("parameters", run.params)] if run.params else []
+    return Branch(f"run {run.name} {run.id[:_DIGITS]}", (first, *params, *others, *steps))
 
 
 def _code(code: CodeOrigin) -> str:
@@ -213,6 +211,10 @@ def _span(name: str, span: SpanDrift) -> str:
 
 def _branch(text: str, facts: list[str]) -> Branch:
     return Branch(text, tuple(Branch(fact) for fact in facts if fact))
+
+
+def _values(title: str, values: Mapping[str, Any]) -> Branch:
+    return listed(title, [f"{name}={_value(value)}" for name, value in values.items()])
 
 
 def _value(value: Any) -> str:

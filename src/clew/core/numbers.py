@@ -1,4 +1,5 @@
-"""Numbers as people read and paste them: with an ASCII minus, without a sign at what is zero, and one thing as one."""
+"""Numbers as people read and paste them: with an ASCII minus, without a sign at what is zero, and one thing as one; and
+many things as a few of them and a number."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clew.core.types.interval import Interval
 
-__all__ = ["counted", "number", "span"]
+__all__ = ["counted", "number", "some", "span"]
 
 
 def number(value: float, *, digits: int = 5, sign: bool = False) -> str:
@@ -30,3 +33,9 @@ def counted(number: float, nouns: str) -> str:
     if number == 1:
         nouns = nouns.removesuffix("es" if nouns.endswith(("ches", "shes", "sses", "xes")) else "s")
     return f"{number:,} {nouns}"
+
+
+def some(words: Sequence[str], *, most: int = 8) -> str:
+    """Words with commas between them, of many the first ones and how many more there are: `a, b and 28 more`."""
+    left = len(words) - most
+    return f"{', '.join(words[:most])} and {left:,} more" if left > 0 else ", ".join(words)

@@ -16,6 +16,7 @@ from msgspec.structs import astuple
 
 from clew.core.errors import Invalid
 from clew.core.ids import is_id
+from clew.core.numbers import some
 from clew.core.types.signature import Dtype, Signature
 from clew.serving.body import read_body, refuse_repeated_keys
 from clew.serving.records import LabelRecord
@@ -28,6 +29,7 @@ from clew.serving.request import (
     DecisionRequest,
     check_names,
     read_time_us,
+    takes_columns,
 )
 
 __all__ = ["PredictReader", "predict_response", "read_labels"]
@@ -49,7 +51,7 @@ class PredictedRow(msgspec.Struct, frozen=True, gc=False):
 class PredictResponse(msgspec.Struct, frozen=True, gc=False):
     model: str
     version: int
-    id: str
+    id: str | msgspec.UnsetType
     predictions: list[PredictedRow]
 
 
@@ -113,15 +115,15 @@ class PredictReader:
         hint = 'send {"rows": [{…}], "keys": ["…"]}; keys may be left out'
         request = read_body(_predict, body, kind="is no request", hint=hint)
         names = self._names
-        takes = f"the model takes {', '.join(names)}"
+        takes = takes_columns(names)
         for i, row in enumerate(request.rows):
             if row.keys() != set(names):
                 missing, unknown = [n for n in names if n not in row], [n for n in row if n not in names]
                 if missing:
                     known = [name for name in missing if name in self._nullable]
-                    null = f"; send null where it is not known: {', '.join(known)}" if known else ""
-                    raise Invalid(f"row {i} has no {', '.join(map(repr, missing[:20]))}", hint=takes + null)
-                shown = ", ".join(map(repr, unknown[:20]))
+                    null = f"; send null where it is not known: {some(known)}" if known else ""
+                    raise Invalid(f"row {i} has no {some(list(map(repr, missing)))}", hint=takes + null)
+                shown = some(list(map(repr, unknown)))
                 raise Invalid(f"row {i} has {shown}, which the model does not take", hint=takes)
         columns = {name: [row[name] for row in request.rows] for name in names}
         self._check(columns)
@@ -201,4 +203,4 @@ def predict_response(
 ) -> bytes:
     """The body of an answer."""
     rows = list(map(PredictedRow, ids, scores, decisions))
-    return _encode(PredictResponse(model, version, request.id, rows))
+    return _encode(PredictResponse(model, version, request.id or msgspec.UNSET, rows))

@@ -200,7 +200,7 @@ def infer_response(
     body = {
         "model_name": model,
         "model_version": str(version),
-        "id": request.id,
+        **({"id": request.id} if request.id else {}),
         "outputs": [
             {"name": name, "shape": [len(values)], "datatype": datatype, "data": values}
             for name, (datatype, values) in chosen.items()

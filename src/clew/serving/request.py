@@ -15,7 +15,7 @@ import msgspec
 
 from clew.core.clock import parse_us
 from clew.core.errors import Invalid
-from clew.core.numbers import counted
+from clew.core.numbers import counted, some
 from clew.core.types.signature import Dtype, Field, Signature
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "DecisionRequest",
     "check_names",
     "read_time_us",
+    "takes_columns",
 ]
 
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -39,6 +40,7 @@ LONGEST_NAME = 512
 """Most characters of the caller's name of a request or of a row."""
 
 _LONGEST_TIME = 40
+_FEW = 8
 _KINDS: dict[Dtype, tuple[type, ...]] = {
     Dtype.BOOL: (bool,),
     Dtype.INT64: (int,),
@@ -127,6 +129,12 @@ def read_time_us(text: str) -> int:
         raise Invalid(f"{reprlib.repr(text)} is no time", hint="write it like 2013-02-01T05:00:00Z") from error
 
 
+def takes_columns(names: Sequence[str]) -> str:
+    """What a model takes, for who sent something else; of many columns the first ones."""
+    few = len(names) <= _FEW
+    return f"the model takes {', '.join(names) if few else f'{len(names)} columns: GET /v2/models/NAME lists them'}"
+
+
 def check_names(request: str, keys: Sequence[str], *, rows: int) -> None:
     """Check the caller's names of a request and of its rows.
 
@@ -161,7 +169,7 @@ def _refuse_names(given: Sequence[str], wanted: Sequence[str]) -> None:
     missing = [name for name in wanted if name not in given]
     unknown = [name for name in given if name not in wanted]
     parts = [
-        *([f"missing columns: {', '.join(missing)}"] if missing else []),
-        *([f"unknown columns: {', '.join(unknown[:20])}"] if unknown else []),
+        *([f"missing columns: {some(missing)}"] if missing else []),
+        *([f"unknown columns: {some(unknown)}"] if unknown else []),
     ]
-    raise Invalid("; ".join(parts), hint=f"the model takes {', '.join(wanted)}")
+    raise Invalid("; ".join(parts), hint=takes_columns(wanted))

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from clew.core.types.series import SeriesBlock
 from clew.tracking.series import join, points_of
 
-__all__ = ["curve_of"]
+__all__ = ["curve_of", "steps_of"]
 
 _MOST_POINTS = 200_000
+
+
+def steps_of(blocks: Sequence[SeriesBlock]) -> tuple[float, float]:
+    """The least and the greatest step of a series that has points."""
+    return min(float(block.step_low) for block in blocks), max(float(block.step_high) for block in blocks)
 
 
 def curve_of(blocks: Sequence[SeriesBlock], width: int) -> list[float | None]:

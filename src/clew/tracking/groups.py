@@ -20,9 +20,10 @@ from clew.core.types.run import RunStatus
 from clew.tracking.branch import BRANCH_TAG, branch_of
 from clew.tracking.capture.git import repository_name
 
-__all__ = ["Group", "GroupedMetric", "Grouping", "OneRun", "group_runs", "word_of"]
+__all__ = ["Group", "GroupedMetric", "Grouping", "OneRun", "group_runs", "short_revision", "word_of"]
 
 _MOST, _SHOWN = 50, 10
+_DIGITS = 12
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +83,7 @@ def word_of(by: str, objects: Objects, *, remote: str = "") -> Callable[[FoundRu
     if by == "name":
         return lambda found: found.run.name
     if by == "revision":
-        return lambda found: found.run.commit
+        return lambda found: short_revision(found.run.commit)
     if by == "branch":
         return lambda found: _branch(objects, found, remote)
     if kind == "param" and name:
@@ -93,6 +94,11 @@ def word_of(by: str, objects: Objects, *, remote: str = "") -> Callable[[FoundRu
         f"runs cannot be grouped by {by!r}",
         hint="experiment, group, branch, revision, name, param.NAME or tag.NAME",
     )
+
+
+def short_revision(commit: str) -> str:
+    """The first digits of a commit, with the `+` of changes that were not committed."""
+    return commit[:_DIGITS] + ("+" if commit.endswith("+") else "")
 
 
 def group_runs(

@@ -26,9 +26,10 @@ from clew.loop.report.compared import report_of_groups
 from clew.loop.report.gather import Asked, compare_groups, compare_runs
 from clew.loop.report.html import page
 from clew.loop.report.markdown import markdown
-from clew.loop.report.table import Diff, Report, Table
+from clew.loop.report.table import Chart, Diff, Line, Report, Table
 from clew.store.objects.local import LocalObjects
-from clew.tracking.groups import Grouping, group_runs, word_of
+from clew.testing.runs import a_run
+from clew.tracking.groups import Grouping, group_runs, short_revision, word_of
 from clew.tracking.start import start
 from clew.workspace import Workspace, init_project
 
@@ -225,6 +226,7 @@ def test_the_data_that_runs_used_is_compared(two: Workspace) -> None:
     assert [line.name for line in chart.lines] == ["base", "candidate"]
     html = page(found.report).decode()
     assert html.count('<path class="curve') == 2
+    assert [f">{label}</text>" in html for label in ("0", "step", "49")] == [True, True, True]
     assert "rows@1 → rows@2" in html
     two.close()
 
@@ -246,3 +248,37 @@ def test_the_commands(two: Workspace, tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["runs", "compare", "--by", "param.lr", "base", "candidate", "--json"]) == 0
     assert main(["runs", "compare", "base", "candidate", "--where", "status = failed"]) == 2
     assert main(["runs", "compare", "base", "candidate", "--html", str(tmp_path)]) != 0
+
+
+def test_curves_of_different_lengths_share_the_axis_of_steps() -> None:
+    lines = [
+        Line(name="long", values=[1.0, 2.0, 3.0], first=0, last=1_000_000),
+        Line(name="short", values=[1.0, 3.0], first=0, last=500_000),
+    ]
+    html = page(Report(title="t", subtitle="", tables=[], charts=[Chart(title="loss", lines=lines)])).decode()
+    long, short = (
+        [float(x) for x in re.findall(r"[ML]([\d.]+) ", path)]
+        for path in re.findall(r'class="curve \w+" d="([^"]+)"', html)
+    )
+    assert (long[0], short[0], short[-1]) == (short[0], long[0], long[1])
+    assert ">1000000</text>" in html
+
+
+def test_revisions_are_as_short_as_elsewhere() -> None:
+    clean = "0123456789abcdef" * 2 + "01234567"
+    assert [short_revision(commit) for commit in (clean, f"{clean}+", "0123456789ab", "")] == [
+        *("0123456789ab", "0123456789ab+", "0123456789ab", "")
+    ]
+
+
+def test_groups_of_revisions_are_named_by_a_long_or_a_short_one(two: Workspace) -> None:
+    commits = ["a" * 40, "b" * 40 + "+"]
+    for name, commit in zip("ab", commits, strict=True):
+        made = a_run(name * 32, project=two.stores.project, name=name, commit=commit)
+        two.runs.create(made, experiment="e")
+        two.runs.finish(made.id, RunStatus.FINISHED, ended_us=made.created_us + 1)
+    for first in ("", commits[0], "a" * 12):
+        grouping, report = compare_groups(two.services, Asked(by="revision", names=("a", "b"), first=first))
+        assert [group.name for group in grouping.groups] == ["a" * 12, "b" * 12 + "+"]
+        assert "a" * 13 not in markdown(report)
+    two.close()

@@ -14,9 +14,6 @@ from clew.tracking.groups import Grouping, OneRun
 
 __all__ = ["names_of", "report_of_groups", "report_of_runs"]
 
-Curves = Mapping[str, Mapping[str, list[float | None]]]
-"""Metric, then run, to values."""
-
 
 def names_of(runs: Sequence[Run]) -> list[str]:
     """The names of runs, with the beginnings of their ids where names are the same."""
@@ -24,7 +21,7 @@ def names_of(runs: Sequence[Run]) -> list[str]:
     return names if len(set(names)) == len(names) else [f"{run.name} {run.id[:12]}" for run in runs]
 
 
-def report_of_runs(found: Comparison, data: Sequence[DataChange], curves: Curves) -> Report:
+def report_of_runs(found: Comparison, data: Sequence[DataChange], curves: Mapping[str, list[Line]]) -> Report:
     """The report on single runs.
 
     Args:
@@ -49,10 +46,7 @@ def report_of_runs(found: Comparison, data: Sequence[DataChange], curves: Curves
         "difference means something needs repetitions (--by).",
         tables=[table for table in tables if table.rows],
         diffs=[Diff(title=f"Source of {name} against {names[0]}", text=change.diff) for change, name in changed],
-        charts=[
-            Chart(title=key, lines=[Line(name=where[run], values=values) for run, values in runs.items()])
-            for key, runs in curves.items()
-        ],
+        charts=[Chart(title=key, lines=lines) for key, lines in curves.items()],
     )
 
 
@@ -143,5 +137,5 @@ def _text(value: Scalar) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "true" if value else "false"
     return number(value) if isinstance(value, float) else str(value)

@@ -11,12 +11,12 @@ from clew.core.contracts.services import Services
 from clew.core.errors import Invalid
 from clew.core.judging import FoundRun
 from clew.data.site import Site
-from clew.loop.report.compared import report_of_groups, report_of_runs
+from clew.loop.report.compared import names_of, report_of_groups, report_of_runs
 from clew.loop.report.data import DataChange, data_changes
-from clew.loop.report.table import Report
+from clew.loop.report.table import Line, Report
 from clew.tracking.compare import Comparison, compare
-from clew.tracking.curve import curve_of
-from clew.tracking.groups import Grouping, group_runs, word_of
+from clew.tracking.curve import curve_of, steps_of
+from clew.tracking.groups import Grouping, group_runs, short_revision, word_of
 from clew.tracking.overview import Overview, overview_of
 
 __all__ = ["Asked", "Compared", "compare_groups", "compare_runs"]
@@ -83,9 +83,10 @@ def compare_groups(project: Services, asked: Asked) -> tuple[Grouping, Report]:
         NotFound: a run, the experiment, or the group to compare with does not exist.
     """
     word = word_of(asked.by, project.objects, remote=asked.remote)
-    found = group_runs(
-        _found(project, asked), asked.by, word, first=asked.first, others=asked.others, remote=asked.remote
-    )
+    first, others = asked.first, asked.others
+    if asked.by == "revision":
+        first, others = short_revision(first), tuple(map(short_revision, others))
+    found = group_runs(_found(project, asked), asked.by, word, first=first, others=others, remote=asked.remote)
     return found, report_of_groups(found)
 
 
@@ -102,12 +103,15 @@ def _found(project: Services, asked: Asked) -> list[FoundRun]:
     ]
 
 
-def _curves(project: Services, overviews: Sequence[Overview]) -> dict[str, dict[str, list[float | None]]]:
+def _curves(project: Services, overviews: Sequence[Overview]) -> dict[str, list[Line]]:
     """The metrics with more than one point: by key, then by run."""
-    found: dict[str, dict[str, list[float | None]]] = {}
-    for overview in overviews:
+    found: dict[str, list[Line]] = {}
+    names = names_of([overview.run for overview in overviews])
+    for name, overview in zip(names, overviews, strict=True):
         for series in overview.metrics:
             if series.count > 1 and (series.key in found or len(found) < _CHARTS):
                 blocks = project.runs.blocks(overview.run.id, series.key)
-                found.setdefault(series.key, {})[overview.run.id] = curve_of(blocks, _CHART_POINTS)
+                first, last = steps_of(blocks)
+                line = Line(name=name, values=curve_of(blocks, _CHART_POINTS), first=first, last=last)
+                found.setdefault(series.key, []).append(line)
     return found

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from clew.loop.report.table import Chart, Diff, Report, Table
+from clew.loop.report.table import Chart, Diff, Line, Report, Table
 
 __all__ = ["page"]
 
 _BOLD = re.compile(r"\*\*([^*]*)\*\*")
-_WIDTH, _HEIGHT, _LEFT = 320, 120, 46
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 320, 136, 46, 20
 _COLORS = 8
 
 
@@ -70,30 +69,39 @@ def _diff(diff: Diff) -> str:
 
 
 def _chart(chart: Chart) -> str:
-    """Curves over the part of the run that has passed; a legend tells whose."""
+    """Curves over the steps; a legend tells whose."""
     finite = [value for line in chart.lines for value in line.values if value is not None and math.isfinite(value)]
     if not finite:
         return ""
     low, high = min(finite), max(finite)
-    curves = "".join(_curve(line.values, low, high, at) for at, line in enumerate(chart.lines))
+    first, last = min(line.first for line in chart.lines), max(line.last for line in chart.lines)
+    span = (first, last - first or 1.0, low, high - low)
+    curves = "".join(_curve(line, span, at) for at, line in enumerate(chart.lines))
+    floor = _HEIGHT - _BOTTOM
     legend = "".join(f'<li class="c{at % _COLORS}">{escape(line.name)}</li>' for at, line in enumerate(chart.lines))
     return (
         f"<figure><figcaption>{escape(chart.title)}</figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(chart.title)}">'
-        f'<text x="0" y="12">{low if low == high else high:.4g}</text><text x="0" y="{_HEIGHT - 4}">{low:.4g}</text>'
-        f'<path class="axis" d="M{_LEFT} 4V{_HEIGHT - 4}H{_WIDTH}"/>{curves}</svg><ul>{legend}</ul></figure>'
+        f'<text x="0" y="12">{low if low == high else high:.4g}</text><text x="0" y="{floor}">{low:.4g}</text>'
+        f'<text x="{_LEFT}" y="{_HEIGHT - 4}">{first:.10g}</text>'
+        f'<text x="{(_LEFT + _WIDTH) // 2}" y="{_HEIGHT - 4}" text-anchor="middle">step</text>'
+        f'<text x="{_WIDTH}" y="{_HEIGHT - 4}" text-anchor="end">{last:.10g}</text>'
+        f'<path class="axis" d="M{_LEFT} 4V{floor}H{_WIDTH}"/>{curves}</svg><ul>{legend}</ul></figure>'
     )
 
 
-def _curve(values: Sequence[float | None], low: float, high: float, at: int) -> str:
+def _curve(line: Line, span: tuple[float, float, float, float], at: int) -> str:
+    """One curve; `span` is the least step and value of all, each with how far it is to the greatest."""
+    first, steps, low, values = span
     points, move = [], True
-    for place, value in enumerate(values):
+    for place, value in enumerate(line.values):
         if value is None or not math.isfinite(value):
             move = True
             continue
-        x = _LEFT + (_WIDTH - _LEFT) * (place / max(len(values) - 1, 1))
-        share = (value - low) / (high - low) if high > low else 0.5
-        y = _HEIGHT - 6 - share * (_HEIGHT - 12)
+        step = line.first + (line.last - line.first) * place / max(len(line.values) - 1, 1)
+        x = _LEFT + (_WIDTH - _LEFT) * (step - first) / steps
+        share = (value - low) / values if values else 0.5
+        y = _HEIGHT - _BOTTOM - 2 - share * (_HEIGHT - _BOTTOM - 8)
         points.append(f"{'M' if move else 'L'}{x:.1f} {y:.1f}")
         move = False
     return f'<path class="curve c{at % _COLORS}" d="{"".join(points)}"/>' if points else ""

@@ -24,10 +24,12 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """A curve: values at equal parts of the steps, None where there is none."""
+    """A curve: values at equal parts of the steps from `first` to `last`, None where there is none."""
 
     name: str
     values: list[float | None]
+    first: float
+    last: float
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
