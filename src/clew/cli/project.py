@@ -39,7 +39,8 @@ def init(*, folder: Path, name: str, as_json: bool) -> None:
     from clew.workspace import init_project
 
     root = init_project(folder.resolve(), name=name)
-    output.text(f"{root} is a project now. Next: clew data add NAME FILE", {"folder": str(root)}, as_json=as_json)
+    said = f"{root} is a project now. Next: clew data add NAME FILE, clew run SCRIPT, or clew server"
+    output.text(said, {"folder": str(root)}, as_json=as_json)
 
 
 @command(
