@@ -110,9 +110,7 @@ def serve_limit(project: str) -> None:
     name = session.get_inputs()[0].name
 
     class Limit:
-        def answer(
-            self, method: str, path: str, body: bytes, started: float, authorization: str, *, foreign: bool
-        ) -> Answer:
+        def answer(self, method: str, path: str, body: bytes, started: float, authorization: str, **_: bool) -> Answer:
             if method == "GET":
                 return Answer(b"{}")
             rows = np.array([list(row.values()) for row in decode(body)["rows"]])

@@ -250,14 +250,16 @@ def test_who_has_no_key_is_denied_but_may_ask_for_health(tmp_path: Path) -> None
     allows = {"Bearer right"}.__contains__
     app = EndpointApp("late", Slots(served(7)), journal=forgetful, clock=SystemClock(), ids=ids, allows=allows)
     body = json.dumps({"rows": [ROW]}).encode()
-    for path in ("/predict", "/labels", "/v2/models/delay/infer", "/metrics", "/", "/nothing"):
+    for path in ("/predict", "/labels", "/v2/models/delay/infer", "/invocations", "/metrics", "/", "/nothing"):
         answer = app.answer("POST", path, body, 0.0, "Bearer wrong")
         assert answer.status == 401
         assert b"clew keys add late" in answer.body
-    assert app.answer("GET", "/health", b"", 0.0).status == 200
+    for path in ("/health", "/ping"):
+        assert app.answer("GET", path, b"", 0.0).status == 200
+    assert app.answer("GET", "/version", b"", 0.0).status == 401
     assert app.answer("POST", "/predict", body, 0.0, "Bearer right").status == 200
     assert (
-        'clew_denials_total{endpoint="late"} 6' in app.answer("GET", "/metrics", b"", 0.0, "Bearer right").body.decode()
+        'clew_denials_total{endpoint="late"} 8' in app.answer("GET", "/metrics", b"", 0.0, "Bearer right").body.decode()
     )
 
 

@@ -44,7 +44,21 @@ INFER = {
     ],
     "outputs": [{"name": "score"}],
 }
+INVOCATIONS = {
+    "dataframe_split": {
+        "columns": [*ROW, "more"],
+        "data": [[*{**ROW, "at:us": "2013-02-01T05:00:00"}.values(), None]] * 2,
+        "index": [0, 1],
+    },
+    "params": {},
+}
 LABELS = {"labels": [{"key": "a", "label": True}, {"id": "0" * 32, "label": 1}], "time": "2013-02-02"}
+PATHS = [
+    ("/predict", PREDICT),
+    ("/v2/models/late/infer", INFER),
+    ("/invocations", INVOCATIONS),
+    ("/labels", LABELS),
+]
 DEEP = 100_000
 WIND = b'{"rows":[{"carrier":"UA","hour":5,"wind":%s,"gust":1,"at:us":1,"rain":true}]}'
 
@@ -89,7 +103,7 @@ def ask(path: str, body: object, method: str = "POST") -> tuple[int, Any, Log]:
 
 
 def test_what_the_mistakes_are_made_of_is_right() -> None:
-    for path, body in (("/predict", PREDICT), ("/v2/models/late/infer", INFER), ("/labels", LABELS)):
+    for path, body in PATHS:
         assert ask(path, body)[0] == 200
 
 
@@ -262,9 +276,7 @@ def broken(draw: st.DrawFn, whole: dict[str, Any]) -> bytes:
     return bytes(body)
 
 
-@pytest.mark.parametrize(
-    ("path", "whole"), [("/predict", PREDICT), ("/v2/models/late/infer", INFER), ("/labels", LABELS)]
-)
+@pytest.mark.parametrize(("path", "whole"), PATHS)
 @given(data=st.data())
 @settings(max_examples=200)
 def test_no_mistake_is_ours_and_the_log_is_exact(path: str, whole: dict[str, Any], data: st.DataObject) -> None:
@@ -275,7 +287,7 @@ def test_no_mistake_is_ours_and_the_log_is_exact(path: str, whole: dict[str, Any
     assert answer.status in (200, 400), said
     if answer.status == 400:
         assert list(log) == []
-        assert said["error"]
+        assert said["message" if path == "/invocations" else "error"]
         return
     sent: Any = json.loads(body)
     if path == "/labels":
@@ -288,6 +300,9 @@ def test_no_mistake_is_ours_and_the_log_is_exact(path: str, whole: dict[str, Any
         assert record.columns == {name: [row[name] for row in sent["rows"]] for name in ROW}
         assert said["predictions"][0]["id"] == record.first_id
         assert (record.keys, record.rows) == (sent.get("keys", []), len(sent["rows"]))
+    elif path == "/invocations":
+        assert (said["predictions"], said["ids"][0]) == (record.decisions, record.first_id)
+        assert {name: len(values) for name, values in record.columns.items()} == dict.fromkeys(ROW, record.rows)
     else:
         given = {each["name"]: each["data"] for each in sent["inputs"]}
         flat = {name: [v[0] if isinstance(v, list) else v for v in given[name]] for name in ROW}
@@ -297,12 +312,14 @@ def test_no_mistake_is_ours_and_the_log_is_exact(path: str, whole: dict[str, Any
 @given(data=st.data())
 @settings(max_examples=150)
 def test_no_key_comes_twice_unnoticed(data: st.DataObject) -> None:
-    tree = copy.deepcopy(data.draw(st.sampled_from([PREDICT, INFER])))
+    tree = copy.deepcopy(data.draw(st.sampled_from([PREDICT, INFER, INVOCATIONS])))
     text = json.dumps(tree, ensure_ascii=False)
-    key = data.draw(st.sampled_from(["rows", "hour", "inputs", "name", "data", "time", "at:us", "id", "more"]))
+    key = data.draw(
+        st.sampled_from(["rows", "hour", "inputs", "name", "data", "time", "at:us", "id", "more", "columns"])
+    )
     at = data.draw(st.sampled_from([i for i, c in enumerate(text) if c == "{"])) + 1
     doubled = text[:at] + f'"{key}": 1, "{key}": 2, ' + text[at:]
     app, log = app_of()
-    for path in ("/predict", "/v2/models/late/infer"):
+    for path in ("/predict", "/v2/models/late/infer", "/invocations"):
         assert app.answer("POST", path, doubled.encode(), 0.0).status == 400
     assert list(log) == []

@@ -31,10 +31,12 @@ class Echo:
         self.after_calls = 0
 
     def answer(
-        self, method: str, path: str, body: bytes, started: float, authorization: str, *, foreign: bool
+        self, method: str, path: str, body: bytes, started: float, authorization: str, *, foreign: bool, is_csv: bool
     ) -> Answer:
         if path == "/whose":
             return Answer(b"foreign" if foreign else b"ours")
+        if path == "/kind":
+            return Answer(b"csv" if is_csv else b"json")
         if path == "/other":
             return Answer(b"{}", status=405, allow=b"POST")
         big = "x" * 3_000_000 if path == "/big" else ""
@@ -236,7 +238,8 @@ def test_a_client_that_waits_for_continue_gets_it(served: Served) -> None:
         ),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %b\r\n\r\n" % (b"9" * 5000), 400),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi", 415),
-        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Type: text/csv\r\nContent-Length: 2\r\n\r\nhi", 415),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Type: text/html\r\nContent-Length: 2\r\n\r\nhi", 415),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Type: text/csv; charset=latin-1\r\n\r\n", 415),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Type: application/json; charset=latin-1\r\n\r\n", 415),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Type: \xff\r\n\r\n", 415),
         (b"\x16\x03\x01\x02\x00", 400),
@@ -268,6 +271,12 @@ def test_what_is_no_request_is_refused_and_the_connection_ends(served: Served, r
 def test_what_may_be_json_is_taken(served: Served, header: bytes) -> None:
     raw = served.say(b"POST / HTTP/1.1\r\n" + HOST + header + b"\r\nContent-Length: 2\r\n\r\nhi")
     assert [body["body"] for body in bodies(raw)] == ["hi"]
+
+
+def test_what_a_body_is_said_to_be_goes_with_it_and_not_with_the_next_one(served: Served) -> None:
+    csv = b"POST /kind HTTP/1.1\r\n" + HOST + b"Content-Type: Text/CSV; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi"
+    raw = served.say(csv + b"POST /kind HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
+    assert (raw.count(b"\r\n\r\ncsv"), raw.count(b"\r\n\r\njson")) == (1, 1)
 
 
 def test_half_a_body_is_no_request(served: Served) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Answer", "error_answer", "json_answer"]
+__all__ = ["Answer", "error_answer", "json_answer", "shown"]
 
 _JSON = b"application/json"
 _MOST_SHOWN = 1000
@@ -31,10 +31,11 @@ def json_answer(value: object) -> Answer:
 
 
 def error_answer(status: int, text: str, *, code: str, hint: str = "") -> Answer:
-    """The Open Inference Protocol wants `error` as a text; code and hint stand beside it.
+    """The Open Inference Protocol wants `error` as a text; code and hint stand beside it."""
+    return Answer(msgspec.json.encode({"error": shown(text), "code": code, "hint": shown(hint)}), status=status)
 
-    A text repeats what came, up to a length, and with escapes where that was no text.
-    """
-    shown = [part if len(part) <= _MOST_SHOWN else f"{part[:_MOST_SHOWN]}…" for part in (text, hint)]
-    said, advice = (part.encode(errors="backslashreplace").decode() for part in shown)
-    return Answer(msgspec.json.encode({"error": said, "code": code, "hint": advice}), status=status)
+
+def shown(text: str) -> str:
+    """A text of an error, which repeats what came: up to a length, and with escapes where that was no text."""
+    cut = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    return cut.encode(errors="backslashreplace").decode()

@@ -1,7 +1,7 @@
 """What an endpoint answers to a request, whoever carries the bytes (`clew.serving.http` does).
 
 A decision is checked, scored, written to the replica's journal and only then answered; versions in shadow score after
-the answer has gone out, and their failures touch nobody. Protocols: `protocol_v2`, `protocol_json`.
+the answer has gone out, and their failures touch nobody. Protocols: `protocol_json`, `_v2`, `_mlflow`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from clew.core.clock import Clock
 from clew.core.errors import ClewError, Conflict, Denied, Invalid, NotFound, Unavailable
 from clew.core.ids import IdSource
 from clew.core.numbers import counted
-from clew.serving import protocol_json, protocol_v2
+from clew.serving import protocol_json, protocol_mlflow, protocol_v2
 from clew.serving.answer import Answer, error_answer, json_answer
 from clew.serving.journal import ReplicaJournal
 from clew.serving.lane import Lane
@@ -42,9 +42,10 @@ STATUS_OF: dict[type[ClewError], HTTPStatus] = {
 """From error to status; the nearest class counts, and what is not here is our defect: 500."""
 
 _CODE_OF = {408: "too_slow", 413: "too_large", 415: "unsupported", 431: "too_large", 503: "unavailable"}
-_OPEN_PATHS = frozenset({"/health", "/v2/health/live", "/v2/health/ready"})
+_HEALTH = frozenset({"/health", "/ping", "/v2/health/live", "/v2/health/ready"})
 """What a load balancer asks; everything else needs a key where keys are wanted."""
-_PATHS = frozenset({"/", "/health", "/metrics", "/v2", "/v2/", "/v2/health/live", "/v2/health/ready"})
+_PATHS = _HEALTH | {"/", "/metrics", "/v2", "/v2/", "/version"}
+_INVOCATIONS = "/invocations"
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 _MODEL_PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/infer|/ready)?")
 _log = logging.getLogger("clew.serving")
@@ -94,7 +95,15 @@ class EndpointApp:
         self._lane = Lane("clew-shadows")
 
     def answer(
-        self, method: str, path: str, body: bytes, started: float, authorization: str = "", *, foreign: bool = False
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        started: float,
+        authorization: str = "",
+        *,
+        foreign: bool = False,
+        is_csv: bool = False,
     ) -> Answer:
         """Answer one request; every error is an answer too. `foreign` is as in `clew.core.loopback`."""
         try:
@@ -103,22 +112,24 @@ class EndpointApp:
                     "this endpoint has no keys: it answers programs of this machine, and no page but its own",
                     hint=f"call it as localhost, or make a key and send it: clew keys add {self.name}",
                 )
-            if self._allows is not None and path not in _OPEN_PATHS and not self._allows(authorization):
-                return self._unknown_caller()
+            if self._allows is not None and path not in _HEALTH and not self._allows(authorization):
+                return self._unknown_caller(path)
+            if is_csv:
+                return self._csv(method, path, body, started)
             return self._route(method, path, body, started)
         except ClewError as error:
             status = next((STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF), 500)
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("clew could not answer %s %s", method, path)
-            return error_answer(int(status), error.what, code=error.code, hint=error.hint)
+            return _error(path, int(status), error.what, code=error.code, hint=error.hint)
         except Exception:  # noqa: BLE001 - the door: one request must not end the others
             _log.exception("clew could not answer %s %s", method, path)
-            return error_answer(500, "this is a defect of clew; its log says more", code="internal")
+            return _error(path, 500, "this is a defect of clew; its log says more", code="internal")
 
-    def _unknown_caller(self) -> Answer:
+    def _unknown_caller(self, path: str) -> Answer:
         self.metrics.denied += 1
         hint = f"send Authorization: Bearer KEY; clew keys add {self.name} makes one"
-        return error_answer(401, "this endpoint answers those who have a key", code="unauthorized", hint=hint)
+        return _error(path, 401, "this endpoint answers those who have a key", code="unauthorized", hint=hint)
 
     def refuse(self, status: int, text: str, *, hint: str = "") -> Answer:
         """Answer what never became a whole request."""
@@ -143,25 +154,36 @@ class EndpointApp:
             if verb == "/infer":
                 return self._only("POST", method) or self._infer(body, started)
             return self._only("GET", method) or (self._ready() if verb else self._metadata())
+        if path == _INVOCATIONS:
+            return self._only("POST", method) or self._invocations(body, started)
         return self._about(path, method)
+
+    def _csv(self, method: str, path: str, body: bytes, started: float) -> Answer:
+        """One protocol knows CSV."""
+        if path != _INVOCATIONS:
+            return error_answer(415, "CSV is not understood here", code=_CODE_OF[415], hint="send JSON in UTF-8")
+        return self._only("POST", method) or self._invocations(body, started, is_csv=True)
 
     def _about(self, path: str, method: str) -> Answer:
         if path not in _PATHS:
-            hint = "POST /predict, POST /labels, POST /v2/models/NAME/infer"
+            hint = "POST /predict, POST /labels, POST /v2/models/NAME/infer, POST /invocations"
             return error_answer(404, f"nothing at {path}", code="not_found", hint=hint)
         if refused := self._only("GET", method):
             return refused
-        if path in ("/v2/health/live", "/v2/health/ready", "/health"):
+        if path in _HEALTH:
             return self._ready()
         if path == "/metrics":
             champion = self.slots.champion.version
             text = self.metrics.text(model=champion.name, version=champion.number)
             return Answer(text.encode(), content_type=_TEXT)
-        if path in ("/v2", "/v2/"):
+        if path in ("/v2", "/v2/", "/version"):
             # Not `from clew import __version__`: for the type checker, that package holds the layers above this one.
             from importlib.metadata import version
 
-            return json_answer({"name": "clew", "version": version("clew"), "extensions": []})
+            ours = version("clew")
+            if path == "/version":
+                return Answer(ours.encode(), content_type=b"text/plain; charset=utf-8")
+            return json_answer({"name": "clew", "version": ours, "extensions": []})
         return json_answer(self._state())
 
     def _know(self, model: str, version: str | None) -> None:
@@ -199,6 +221,13 @@ class EndpointApp:
         answer = protocol_v2.infer_response(
             model=served.version.name, version=served.version.number, request=request, outputs=outputs, wanted=wanted
         )
+        return Answer(answer, about=decided)
+
+    def _invocations(self, body: bytes, started: float, *, is_csv: bool = False) -> Answer:
+        served = self.slots.champion
+        request = served.read_invocations(body, is_csv=is_csv, most_rows=self._most_rows)
+        decided = self._decide(served, request, started)
+        answer = protocol_mlflow.invocations_response(decisions=decided.decisions, ids=decided.ids)
         return Answer(answer, about=decided)
 
     def _decide(self, served: Served, request: DecisionRequest, started: float) -> Decided:
@@ -306,6 +335,13 @@ class EndpointApp:
 
 
 _OUTPUTS = ("score", "decision", "prediction_id")
+
+
+def _error(path: str, status: int, text: str, *, code: str, hint: str = "") -> Answer:
+    """An error as the protocol of a path has it."""
+    if path == _INVOCATIONS:
+        return protocol_mlflow.error_answer(status, text, hint=hint)
+    return error_answer(status, text, code=code, hint=hint)
 
 
 @lru_cache(maxsize=64)

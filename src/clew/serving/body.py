@@ -1,8 +1,8 @@
 """The body of a request as JSON: everything that its text can be wrong in is the caller's mistake, and said so.
 
-Not what the request means (`protocol_json`, `protocol_v2`), nor whether it fits the model (`request`). Of two keys with
-one name most readers take the last: whoever checks a request before it comes here may have seen the first. So they are
-refused, at the price of counting colons: as many as there are keys in what was read, and no key came twice.
+Not what the request means (`protocol_json`, `_v2`, `_mlflow`), nor whether it fits the model (`request`). Of two keys
+with one name most readers take the last: whoever checks a request before it comes here may have seen the first. So they
+are refused, at the price of counting colons: as many as there are keys in what was read, and no key came twice.
 """
 
 from __future__ import annotations

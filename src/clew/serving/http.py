@@ -33,9 +33,9 @@ class Application(Protocol):
     """What answers. Called from one thread, one request after the other, in the order of arrival."""
 
     def answer(
-        self, method: str, path: str, body: bytes, started: float, authorization: str, *, foreign: bool
+        self, method: str, path: str, body: bytes, started: float, authorization: str, *, foreign: bool, is_csv: bool
     ) -> Answer:
-        """Answer a whole request; `foreign` is as in `clew.core.loopback`. Never raises."""
+        """Answer a whole request; `foreign` is as in `clew.core.loopback`. A body is JSON, or CSV. Never raises."""
         ...
 
     def refuse(self, status: int, text: str, *, hint: str = "") -> Answer:
@@ -211,8 +211,8 @@ class Connection(asyncio.BufferedProtocol):
         elif size == 14 and name.lower() == b"content-length" and not self._chunks:
             self._check_size(int(value) if value.isdigit() else 0)
         elif size == 12 and name.lower() == b"content-type":
-            if value != b"application/json" and not _may_be_json(value):
-                raise _Refused(415, f"content-type {_shown(value)} is not understood here", "send JSON in UTF-8")
+            if value != b"application/json":
+                self._is_csv = _says_csv(value)
         elif size == 16 and name.lower() == b"content-encoding" and value.lower() != b"identity":
             raise _Refused(415, f"content-encoding {_shown(value)} is not understood here", "send it uncompressed")
 
@@ -241,11 +241,14 @@ class Connection(asyncio.BufferedProtocol):
         chunks, parser = self._chunks, self._parser
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         method, authorization, url = parser.get_method().decode(), self._authorization, self._url
+        is_csv = self._is_csv
         foreign = is_foreign(self._host, self._origin)
         keep = parser.should_keep_alive() and not self._door.stopping
         self._clear()
         self._receiving, self._since, self._raw = False, self._door.now, 0
-        answer = self._application.answer(method, _path(url), body, started, authorization, foreign=foreign)
+        answer = self._application.answer(
+            method, _path(url), body, started, authorization, foreign=foreign, is_csv=is_csv
+        )
         self._write(answer, keep=keep, bodiless=method == "HEAD")
         self._application.after(answer, method, started)
 
@@ -254,6 +257,7 @@ class Connection(asyncio.BufferedProtocol):
         self._url, self._authorization, self._expect = b"", "", b""
         self._host = self._origin = ""
         self._hosts = self._size = 0
+        self._is_csv = False
         self._chunks: list[bytes] = []
 
     def _check_size(self, size: int) -> None:
@@ -286,10 +290,15 @@ class Connection(asyncio.BufferedProtocol):
         self._lingering, self._since = True, self._door.now
 
 
-def _may_be_json(content_type: bytes) -> bool:
+def _says_csv(content_type: bytes) -> bool:
+    """Whether a body is CSV, and not JSON; refuses what is neither."""
     kind, _, parameters = content_type.lower().partition(b";")
     kind, charset = kind.strip(), parameters.partition(b"charset=")[2].strip(b'" ')
-    return (kind in _JSON_TYPES or kind.endswith(b"+json")) and charset in (b"", b"utf-8", b"utf8", b"us-ascii")
+    is_csv = kind == b"text/csv"
+    known = is_csv or kind in _JSON_TYPES or kind.endswith(b"+json")
+    if not known or charset not in (b"", b"utf-8", b"utf8", b"us-ascii"):
+        raise _Refused(415, f"content-type {_shown(content_type)} is not understood here", "send JSON in UTF-8")
+    return is_csv
 
 
 def _shown(value: bytes) -> str:

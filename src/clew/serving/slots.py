@@ -14,6 +14,7 @@ import msgspec
 from clew.core.types.model import ModelVersion
 from clew.core.types.signature import Signature, Task, spellings
 from clew.serving.protocol_json import PredictReader
+from clew.serving.protocol_mlflow import InvocationsReader
 from clew.serving.protocol_v2 import InferReader
 from clew.serving.request import ColumnCheck
 
@@ -81,6 +82,11 @@ class Served:
     def read_infer(self) -> InferReader:
         """Reads requests of the Open Inference Protocol."""
         return InferReader(self.signature, self.check_columns)
+
+    @cached_property
+    def read_invocations(self) -> InvocationsReader:
+        """Reads requests of MLflow's scoring protocol."""
+        return InvocationsReader(self.signature, self.check_columns)
 
 
 @dataclass(frozen=True)

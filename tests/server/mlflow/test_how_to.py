@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,32 +81,59 @@ def test_the_five_minutes(client_process: Any, project: Path, server: dict[str, 
     assert "champion" in told["clew model promote delay@2 champion"]
     serve, ask = commands()[-2:]
     assert serve == "clew serve delay@champion"
-    said = served(project, shlex.split(ask)[-1])
-    assert round(said["predictions"][0]["score"], 6) == 9.0
-    thread = clew(f"clew why {said['predictions'][0]['id']}", project)
-    assert "as another tool names it" in thread, "what autologging says of its data"
-    assert "fitted with Python 3." in thread
+    with endpoint(project) as url:
+        said = answer_of(f"{url}/predict", shlex.split(ask)[-1])
+        assert round(said["predictions"][0]["score"], 6) == 9.0
+        thread = clew(f"clew why {said['predictions'][0]['id']}", project)
+        assert "as another tool names it" in thread, "what autologging says of its data"
+        assert "fitted with Python 3." in thread
+        scoring = blocks("python")[1].replace("http://localhost:8470", url)
+        assert "/invocations" in scoring
+        told = client_process.run(
+            scoring + AS_BEFORE.format(url=url), f"{server['url']}/projects/late-flights", server["token"]
+        )
+        assert [round(number, 6) for number in told["page"]] == [9.0, 14.0]
+        assert told["client"] == told["loaded"] == told["page"]
     assert "nothing is wrong" in clew("clew audit verify", project)
 
 
-def served(project: Path, body: str) -> dict[str, Any]:
-    """What the endpoint of the page answers."""
+AS_BEFORE = """
+import pandas as pd
+from urllib.parse import urlsplit
+from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+place, rows = urlsplit("{url}"), pd.DataFrame({{"distance": [200.0, 500.0], "hour": [7.0, 9.0]}})
+client = ScoringServerClient(place.hostname, place.port)
+client.wait_server_ready()
+result = dict(
+    page=predictions,
+    client=client.invoke(rows).get_predictions("ndarray").tolist(),
+    loaded=mlflow.pyfunc.load_model("models:/delay@champion").predict(rows).tolist(),
+)
+"""
+"""The client that MLflow has for its own server; and the model, loaded."""
+
+
+@contextmanager
+def endpoint(project: Path) -> Iterator[str]:
+    """The address of the endpoint of the page."""
     words = [*CLEW, "serve", "delay@champion", "--port", "0", "--json"]
     process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     assert process.stdout is not None
     try:
-        url = json.loads(process.stdout.readline())["url"]
-        asked = urllib.request.Request(f"{url}/predict", body.encode())
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                with urllib.request.urlopen(asked, timeout=60) as answer:
-                    told: dict[str, Any] = json.loads(answer.read())
-                    return told
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+        yield json.loads(process.stdout.readline())["url"]
     finally:
         process.terminate()
         process.wait(timeout=60)
         process.stdout.close()
+
+
+def answer_of(url: str, body: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, body.encode()), timeout=60) as answer:
+                told: dict[str, Any] = json.loads(answer.read())
+                return told
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
