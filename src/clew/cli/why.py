@@ -12,6 +12,8 @@ from clew.cli.certificates import words_of_certificate
 from clew.cli.command import command
 from clew.cli.output import amount, cell
 from clew.cli.picture import Branch, listed, tree
+from clew.core.numbers import some
+from clew.tracking.capture.git import short_revision
 
 if TYPE_CHECKING:
     from clew.core.types.package import Environment
@@ -123,10 +125,9 @@ def _model(found: Why) -> Branch:
 
 
 def _fitted_with(environment: Environment) -> str:
-    named = [f"{name} {version}" for name, version in environment.distributions.items()]
-    words = [f"Python {environment.python}" if environment.python else "", *named[:_PACKAGES]]
-    more = f" and {len(named) - _PACKAGES} more" if len(named) > _PACKAGES else ""
-    return f"fitted with {', '.join(filter(None, words))}{more}, as its package says"
+    named = some([f"{name} {version}" for name, version in environment.distributions.items()], most=_PACKAGES)
+    words = [f"Python {environment.python}" if environment.python else "", named]
+    return f"fitted with {', '.join(filter(None, words))}, as its package says"
 
 
 def _promotion(promotion: Promotion) -> Branch:
@@ -171,7 +172,7 @@ def _run(found: Why, run: RunOrigin) -> Branch:
 
 def _code(code: CodeOrigin) -> str:
     kept = f"{code.snapshot[:_DIGITS]}, {amount(code.files, 'files')}" if code.snapshot else "of which no file was kept"
-    commit = f", commit {code.commit[:_DIGITS]}{'+' if code.commit.endswith('+') else ''}" if code.commit else ""
+    commit = f", commit {short_revision(code.commit)}" if code.commit else ""
     return f"code {kept}{commit}" + (f", branch {code.branch}" if code.branch else "")
 
 

@@ -22,6 +22,7 @@ import msgspec
 from clew.core.contracts.objects import Objects
 from clew.core.errors import Conflict, Invalid, NotFound
 from clew.core.ids import Digest
+from clew.core.numbers import some
 from clew.core.types.dataset import DatasetKind, DatasetVersion
 from clew.data.folder import Entry, EntryKind
 from clew.data.scan import Found, Working, join, look, refuse_storage, scan
@@ -116,10 +117,9 @@ def _bases(site: Site, target: Path) -> list[Digest]:
 
 
 def _refusal(target: Path, version: DatasetVersion, endangered: list[bytes]) -> Conflict:
-    shown = ", ".join(os.fsdecode(path) for path in sorted(endangered)[:_SHOWN])
-    more = f" and {len(endangered) - _SHOWN} more" if len(endangered) > _SHOWN else ""
+    shown = some([os.fsdecode(path) for path in sorted(endangered)], most=_SHOWN)
     return Conflict(
-        f"{version.reference} would write over what is in no version: {shown}{more} (in {target})",
+        f"{version.reference} would write over what is in no version: {shown} (in {target})",
         hint="add the folder as a version first, choose another folder, or use --force to lose the changes",
     )
 

@@ -18,12 +18,11 @@ from clew.core.numbers import counted
 from clew.core.types.interval import Interval
 from clew.core.types.run import RunStatus
 from clew.tracking.branch import BRANCH_TAG, branch_of
-from clew.tracking.capture.git import repository_name
+from clew.tracking.capture.git import repository_name, short_revision
 
-__all__ = ["Group", "GroupedMetric", "Grouping", "OneRun", "group_runs", "short_revision", "word_of"]
+__all__ = ["Group", "GroupedMetric", "Grouping", "OneRun", "group_runs", "word_of"]
 
 _MOST, _SHOWN = 50, 10
-_DIGITS = 12
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,11 +95,6 @@ def word_of(by: str, objects: Objects, *, remote: str = "") -> Callable[[FoundRu
     )
 
 
-def short_revision(commit: str) -> str:
-    """The first digits of a commit, with the `+` of changes that were not committed."""
-    return commit[:_DIGITS] + ("+" if commit.endswith("+") else "")
-
-
 def group_runs(
     found: Sequence[FoundRun],
     by: str,
@@ -125,7 +119,7 @@ def group_runs(
         NotFound: there is no group `first`, or one of `others`.
     """
     sides: dict[str, list[FoundRun]] = {}
-    for run in sorted(found, key=lambda each: each.run.id):
+    for run in sorted(found, key=lambda each: (each.run.created_us, each.run.id)):
         name = word(run)
         if name:
             sides.setdefault(name, []).append(run)

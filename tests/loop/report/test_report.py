@@ -29,7 +29,8 @@ from clew.loop.report.markdown import markdown
 from clew.loop.report.table import Chart, Diff, Line, Report, Table
 from clew.store.objects.local import LocalObjects
 from clew.testing.runs import a_run
-from clew.tracking.groups import Grouping, group_runs, short_revision, word_of
+from clew.tracking.capture.git import short_revision
+from clew.tracking.groups import Grouping, group_runs, word_of
 from clew.tracking.start import start
 from clew.workspace import Workspace, init_project
 

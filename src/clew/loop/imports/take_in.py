@@ -15,7 +15,7 @@ import msgspec
 from clew.core.contracts.ledger import Transaction
 from clew.core.contracts.stores import Stores
 from clew.core.errors import ClewError, Conflict, NotFound
-from clew.core.types.edge import Edge, Role, node
+from clew.core.types.edge import node
 from clew.core.types.run import Artifact, Experiment, Run, RunStatus
 from clew.core.types.run_input import RunInput
 from clew.core.types.series import SeriesBlock
@@ -24,6 +24,7 @@ from clew.loop.imports.foreign import ForeignRun, Source
 from clew.loop.imports.models import Promote, take_in_logged, take_in_models
 from clew.store.account import account_of_run
 from clew.tracking.params import text_of
+from clew.tracking.run_inputs import link_inputs, unknown_inputs
 from clew.tracking.series import BLOCK_POINTS, Points, block_of, points_of
 
 __all__ = ["Count", "Outcome", "take_in"]
@@ -238,16 +239,8 @@ def _add_files(tx: Transaction, prepared: _Prepared) -> int:
 def _add_inputs(stores: Stores, tx: Transaction, prepared: _Prepared) -> int:
     """Add what flowed into the run and out of it, with the edges of lineage."""
     run = prepared.run.id
-    there = {(each.role, each.name, each.digest, each.model) for each in tx.inputs.list([run])}
-    fresh = [each for each in prepared.inputs if (each.role, each.name, each.digest, each.model) not in there]
-    tx.inputs.put(fresh)
-    for each in fresh:
-        other = node("logged", each.model) if each.model else node("external", f"{each.name}@{each.digest}")
-        mine = node("run", run)
-        source, target = (mine, other) if each.role is Role.OUTPUT else (other, mine)
-        at_us = prepared.run.created_us
-        tx.edges.add([Edge(source=source, target=target, role=each.role, run=run, at_us=at_us)])
-        stores.tell(tx, "run.linked", mine, {"node": other, "role": each.role})
+    fresh = unknown_inputs(tx, run, prepared.inputs)
+    link_inputs(stores, tx, run, fresh, at_us=prepared.run.created_us)
     return len(fresh)
 
 

@@ -14,9 +14,10 @@ from clew.data.site import Site
 from clew.loop.report.compared import names_of, report_of_groups, report_of_runs
 from clew.loop.report.data import DataChange, data_changes
 from clew.loop.report.table import Line, Report
+from clew.tracking.capture.git import short_revision
 from clew.tracking.compare import Comparison, compare
 from clew.tracking.curve import curve_of, steps_of
-from clew.tracking.groups import Grouping, group_runs, short_revision, word_of
+from clew.tracking.groups import Grouping, group_runs, word_of
 from clew.tracking.overview import Overview, overview_of
 
 __all__ = ["Asked", "Compared", "compare_groups", "compare_runs"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from clew.core.contracts.ledger import Durability
-from clew.core.types.edge import Edge, Role, node
+from clew.core.types.edge import Role, node
 from clew.core.types.run_input import RunInput
 from clew.loop.care.experiment_trash import runs_in
 from clew.server.mlflow.answers import Json
@@ -14,6 +14,7 @@ from clew.server.mlflow.call import Call, active, experiment_of, run_of
 from clew.server.mlflow.limits import check_length
 from clew.server.mlflow.refusal import invalid
 from clew.store.owner import check_mine
+from clew.tracking.run_inputs import link_inputs, unknown_inputs
 
 __all__ = ["log_inputs", "log_outputs", "search_datasets"]
 
@@ -106,16 +107,9 @@ def _put(call: Call, run_id: str, fresh: list[RunInput]) -> None:
     now_us = call.stores.clock.now_us()
     with call.stores.ledger.write(Durability.KILL) as tx:
         active(run_of(tx, call, run_id))
-        there = {(each.role, each.name, each.digest, each.model) for each in tx.inputs.list([run_id])}
-        new = [each for each in fresh if (each.role, each.name, each.digest, each.model) not in there]
+        new = unknown_inputs(tx, run_id, fresh)
         check_mine(tx, call.stores.project, [node("logged", each.model) for each in new if each.model])
-        tx.inputs.put(new)
-        for each in new:
-            other = node("logged", each.model) if each.model else node("external", f"{each.name}@{each.digest}")
-            mine = node("run", run_id)
-            source, target = (mine, other) if each.role is Role.OUTPUT else (other, mine)
-            tx.edges.add([Edge(source=source, target=target, role=each.role, run=run_id, at_us=now_us)])
-            call.stores.tell(tx, "run.linked", mine, {"node": other, "role": each.role})
+        link_inputs(call.stores, tx, run_id, new, at_us=now_us)
 
 
 def _input(run: str, each: DatasetInput) -> RunInput:

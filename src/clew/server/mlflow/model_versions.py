@@ -19,7 +19,7 @@ from clew.server.mlflow.limits import check_registry_tag
 from clew.server.mlflow.origin import origin_of, parts_at, prompt_origin
 from clew.server.mlflow.page import cut
 from clew.server.mlflow.refusal import Refusal, invalid
-from clew.server.mlflow.registered_models import PROMPT_TAG, is_hidden, model_of, without_prompts
+from clew.server.mlflow.registered_models import PROMPT_TAG, is_hidden, is_prompt, model_of, without_prompts
 from clew.server.mlflow.versions import canonical_stage, storage_of, tell_version, version_of, versions_of
 from clew.store.owner import check_mine
 
@@ -85,7 +85,7 @@ def create_version(call: Call, asked: Create) -> Json:
     tags = by_key(asked.tags)
     with call.stores.ledger.read() as tx:
         model = model_of(tx, call, asked.name)
-        if tags.get(PROMPT_TAG, "").lower() == "true":
+        if is_prompt(tags):
             origin = prompt_origin(asked.source)
         else:
             origin = origin_of(tx, call, asked.source, asked.run_id, asked.model_id)

@@ -24,7 +24,6 @@ from clew.server.mlflow.refusal import Refusal, invalid, missing
 from clew.server.mlflow.versions import STAGES, canonical_stage, tell_version, version_of, versions_of
 
 __all__ = [
-    "PROMPT_TAG",
     "create_model",
     "delete_alias",
     "delete_model",
@@ -32,7 +31,9 @@ __all__ = [
     "get_latest_versions",
     "get_model",
     "get_version_by_alias",
+    "PROMPT_TAG",
     "is_hidden",
+    "is_prompt",
     "model_of",
     "rename_model",
     "search_models",
@@ -320,11 +321,16 @@ def search_models(call: Call, asked: Search) -> Json:
         return {"registered_models": [tell_model(tx, model) for model in page], **more}
 
 
+def is_prompt(tags: dict[str, str]) -> bool:
+    """Whether these tags say that what has them is a prompt and no model."""
+    return tags.get(PROMPT_TAG, "").lower() == "true"
+
+
 def is_hidden(tags: dict[str, str], clauses: list[Comparison]) -> bool:
     """Whether this is a prompt, which only those see who ask for prompts."""
     asked = next((clause for clause in clauses if (clause.kind, clause.key) == ("tag", PROMPT_TAG)), None)
     wanted = asked is not None and (asked.op, str(asked.value).lower()) in (("=", "true"), ("!=", "false"))
-    return tags.get(PROMPT_TAG, "").lower() == "true" and not wanted
+    return is_prompt(tags) and not wanted
 
 
 def without_prompts(clauses: list[Comparison]) -> list[Comparison]:

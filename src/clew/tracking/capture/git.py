@@ -12,9 +12,19 @@ import msgspec
 
 from clew.tracking.capture.secrets import strip_userinfo
 
-__all__ = ["GitState", "branch_of_job", "find_repository", "is_ignored", "list_files", "read_git", "repository_name"]
+__all__ = [
+    "GitState",
+    "branch_of_job",
+    "find_repository",
+    "is_ignored",
+    "list_files",
+    "read_git",
+    "repository_name",
+    "short_revision",
+]
 
 _TIMEOUT_S = 10.0
+_DIGITS = 12
 _JOB_BRANCHES = (
     "GITHUB_HEAD_REF",
     "GITHUB_REF_NAME",
@@ -83,6 +93,11 @@ def repository_name(remote: str) -> str:
     """Host and path of a repository, however its address reaches it: over HTTPS, SSH, or as `git@HOST:PATH`."""
     place = re.sub(r"^([a-z][a-z0-9+.-]*://)?([^/@]*@)?", "", remote.lower())
     return re.sub(r"^([^/:]+):(\d+/|/)?", r"\1/", place).rstrip("/").removesuffix(".git")
+
+
+def short_revision(commit: str) -> str:
+    """The first digits of a commit, with the `+` of changes that were not committed."""
+    return commit[:_DIGITS] + ("+" if commit.endswith("+") else "")
 
 
 def list_files(root: Path) -> list[str] | None:
