@@ -82,7 +82,8 @@ def _chart(chart: Chart) -> str:
     return (
         f"<figure><figcaption>{escape(chart.title)}</figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(chart.title)}">'
-        f'<text x="0" y="12">{low if low == high else high:.4g}</text><text x="0" y="{floor}">{low:.4g}</text>'
+        f'<text x="{_LEFT - 4}" y="12" text-anchor="end">{low if low == high else high:.3g}</text>'
+        f'<text x="{_LEFT - 4}" y="{floor}" text-anchor="end">{low:.3g}</text>'
         f'<text x="{_LEFT}" y="{_HEIGHT - 4}">{first:.10g}</text>'
         f'<text x="{(_LEFT + _WIDTH) // 2}" y="{_HEIGHT - 4}" text-anchor="middle">step</text>'
         f'<text x="{_WIDTH}" y="{_HEIGHT - 4}" text-anchor="end">{last:.10g}</text>'
