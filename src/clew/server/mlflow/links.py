@@ -20,12 +20,29 @@ const base = location.pathname.replace(/\\/+$/, "");
 document.getElementById("server").textContent =
   location.origin + (base.includes("/projects/") ? base : base + "/projects/NAME");
 """
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; }
+code { overflow-wrap: anywhere; }
+pre { padding: .75rem 1rem; border: 1px solid; border-radius: 6px; overflow-x: auto; }
+"""
 PAGE = f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>clew</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>clew</title>
+<style>{_STYLE}</style>
 <p>This is a server of clew; it has no page here. In the project's folder, or in any folder after
 <code>clew login</code> and with <code>CLEW_SERVER=<span id="server">URL/projects/NAME</span></code>:
 <pre id="command">clew runs list</pre>
 <script>{_SCRIPT}</script></html>
 """.encode()
-_DIGEST = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
-HEADERS = [(b"content-security-policy", f"default-src 'none'; script-src 'sha256-{_DIGEST}'".encode())]
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+HEADERS = [
+    (
+        b"content-security-policy",
+        f"default-src 'none'; script-src 'sha256-{_digest(_SCRIPT)}'; style-src 'sha256-{_digest(_STYLE)}'".encode(),
+    )
+]
