@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from clew.cli.main import main
+from clew.core.ids import Digest
 from clew.registry.columns import columns_of
 from clew.registry.environment import current_environment
 from clew.registry.mlflow_package import DESCRIPTION, Part, package_folder
 from clew.registry.package import Draft, build_package
+from clew.registry.revise import add_version
 from clew.registry.signature import infer_signature
 from clew.workspace import init_project, open_workspace
 
@@ -215,3 +218,14 @@ def test_a_name_for_a_model_that_no_endpoint_serves_comes_with_a_warning(
     assert (code, out) == (0, "mlp@1 is champion now\n")
     assert ("warning: clew serve refuses it: this model declares no columns" in err) is warned
     assert ("infer_signature" in err) is warned
+
+
+def test_a_name_that_moves_to_a_version_without_files_is_no_failure(capsys: Capture) -> None:
+    with open_workspace() as workspace:
+        stores, found = workspace.stores, workspace.models.resolve("delay@2")
+        elsewhere = {"id": stores.ids(), "number": 3, "package": Digest(""), "source": "s3://bucket/model"}
+        with stores.ledger.write() as tx:
+            add_version(stores, tx, msgspec.structs.replace(found, **elsewhere))
+    code, out, err = clew(capsys, "model", "promote", "delay@3", "staging")
+    assert (code, out) == (0, "delay@3 is staging now\n")
+    assert "warning: clew serve refuses it: this version holds no model here" in err

@@ -44,6 +44,16 @@ def test_what_changes_a_run_refuses_to_guess(words: list[str], capsys: Capture) 
     assert [(each["name"], each["tags"]) for each in items] == [("train", {})] * 3
 
 
+def test_the_run_that_is_shown_is_the_one_that_is_called_the_newest(capsys: Capture) -> None:
+    with open_workspace() as workspace:  # as an import keeps it: an id that does not grow with time
+        early = a_run("f" * 32, project=workspace.stores.project, name="train", created_us=0)
+        workspace.runs.create(early, experiment="e")
+    assert main(["runs", "show", "train", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["run"]["id"] == IDS[2]
+    assert f"this is the newest, {NEWEST}" in told.err
+
+
 def test_a_run_that_is_resumed_is_not_guessed(tmp_path: Path, capsys: Capture) -> None:
     script = tmp_path / "train.py"
     script.write_text("")

@@ -179,10 +179,14 @@ def _refusal(workspace: Workspace, version: ModelVersion) -> ClewError | None:
     """Why no endpoint would serve a version; what a server's own policy allows is not known here."""
     from dataclasses import replace
 
+    from clew.core.errors import ClewError
     from clew.registry.mlflow_package import refusal_of
     from clew.registry.package import load_package
 
-    package = load_package(workspace.objects, version.package)
+    try:
+        package = load_package(workspace.objects, version.package)
+    except ClewError as error:  # nor can an endpoint load it; the name has moved all the same
+        return error
     trust = workspace.trust
     return refusal_of(package, replace(trust, allow_pickle=workspace.remote or trust.allow_pickle))
 

@@ -49,13 +49,13 @@ def promote_version(
     candidate, findings = project.models.resolve(reference), None
     if alias in project.aliases.guarded(candidate.name):  # elsewhere nobody looks at them, nor need there be a package
         findings = _findings(project, settings, candidate, alias, trial)
-    return project.aliases.promote(reference, alias, reason=reason, expected=expected, findings=findings)
+    return project.aliases.promote(candidate.reference, alias, reason=reason, expected=expected, findings=findings)
 
 
 def judge_version(project: Services, settings: Settings, reference: str, alias: str) -> GateReport:
     """What the gate says, without moving anything."""
     candidate = project.models.resolve(reference)
-    return project.aliases.judge(reference, alias, _findings(project, settings, candidate, alias, None))
+    return project.aliases.judge(candidate.reference, alias, _findings(project, settings, candidate, alias, None))
 
 
 def _findings(

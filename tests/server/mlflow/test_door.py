@@ -331,7 +331,11 @@ def test_an_address_is_judged_as_clients_take_it_apart(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["http://evil/x", " http://evil/x", "mlflow-artifacts://evil/x", "//evil/x", "s3://b/x"]
+    "source",
+    [
+        *("http://evil/x", " http://evil/x", "mlflow-artifacts://evil/x", "//evil/x", "s3://b/x"),
+        *("/etc", "../x", "a/b", "..", "~", "\\\\evil\\share", "C:/x"),
+    ],
 )
 def test_what_calls_itself_a_prompt_has_no_files(ask: Ask, source: str) -> None:
     assert ask("POST", f"{API}/registered-models/create", {"name": "m"})[0] == 200

@@ -23,6 +23,7 @@ from clew.server.mlflow.versions import canonical_stage, storage_of, version_of,
 __all__ = ["Origin", "origin_of", "parts_at", "prompt_origin"]
 
 _LOGGED = re.compile(r"m-[0-9a-f]{32}")
+_WORD = re.compile(r"[\w-]+")
 _LONGEST = 4096
 
 
@@ -88,11 +89,10 @@ def prompt_origin(source: str) -> Origin:
     """Where a version of a prompt comes from: nowhere. Its text is a tag, and clients send a word as its source.
 
     Raises:
-        Refusal: it is an address, from which clients could be made to read files.
+        Refusal: it is an address or a path, from which clients could be made to read files.
     """
     check_length("source", _LONGEST, source)
-    parts = address_parts(source)
-    if parts is None or parts.scheme or parts.netloc:
+    if not _WORD.fullmatch(source):
         raise invalid(f"Invalid prompt source: '{source}'. Prompt sources must use an MLflow placeholder.")
     return Origin(source, source)
 

@@ -41,6 +41,12 @@ class RunsContract:
             assert tx.runs.among("p", ["0a", "zz", "1c"]) == {"0a", "1c"}
             assert tx.runs.among("q", ["0a"]) == tx.runs.among("p", []) == set()
 
+    def test_the_newest_run_of_a_name_need_not_have_the_greatest_id(self, ledger: Ledger) -> None:
+        with ledger.write() as tx:
+            tx.runs.add(a_run("f0", name="came", created_us=1))
+            tx.runs.add(a_run("00", name="came", created_us=2))
+            assert [run.id for run in tx.runs.find("p", "came")] == ["00", "f0"]
+
     def test_experiments_and_artifacts(self, ledger: Ledger) -> None:
         experiment = Experiment(id="e", project="p", name="trees", created_us=1)
         artifact = Artifact(run="r", path="a/b", digest=NO_DIGEST, size_bytes=1, media_type="image/png", created_us=1)

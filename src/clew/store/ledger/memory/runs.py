@@ -75,6 +75,7 @@ class MemoryRuns:
 
     def find(self, project: str, prefix: str) -> list[Run]:
         alive = [run for run in self._newest_first(project) if not run.deleted_us]
+        alive.sort(key=lambda run: run.created_us, reverse=True)
         return [run for run in alive if run.id.startswith(prefix) or run.name == prefix][:10]
 
     def among(self, project: str, runs: Sequence[str], *, status: RunStatus | None = None) -> set[str]:

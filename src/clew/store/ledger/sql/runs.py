@@ -114,9 +114,11 @@ class SqlRuns:
 
     def find(self, project: str, prefix: str) -> list[Run]:
         sql = (
-            "SELECT document, id FROM runs WHERE project = ? AND id >= ? AND id < ? AND deleted_us = 0 "
-            "UNION SELECT document, id FROM runs WHERE project = ? AND name = ? AND deleted_us = 0 "
-            "ORDER BY id DESC LIMIT 10"
+            "SELECT d.document FROM ("
+            "SELECT id FROM runs WHERE project = ? AND id >= ? AND id < ? AND deleted_us = 0 "
+            "UNION SELECT id FROM runs WHERE project = ? AND name = ? AND deleted_us = 0"
+            ") f CROSS JOIN search_runs s CROSS JOIN runs d WHERE s.run = f.id AND d.id = f.id "
+            "ORDER BY s.created_us DESC, s.run DESC LIMIT 10"
         )
         return _run.all(self._c.rows(sql, (project, prefix, prefix + "g", project, prefix)))
 
